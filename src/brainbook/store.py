@@ -1,0 +1,105 @@
+"""Files that are whole or not there, and results that are computed once.
+
+Nothing here unpickles: arrays are `.npy` files without objects, everything else is JSON.
+"""
+
+import hashlib
+import json
+import os
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+
+@contextmanager
+def whole_file(path: str | Path) -> Iterator[Path]:
+    """Yield a temporary path beside `path`; rename it to `path` when the block succeeds, delete it when it fails.
+
+    A reader therefore never sees a half-written file. Missing parent folders are made. The temporary file keeps the
+    suffixes of `path`, because writers such as nibabel choose their format by them.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(prefix=".writing-", suffix="-" + path.name, dir=path.parent)
+    os.close(handle)
+    temporary = Path(name)
+    try:
+        yield temporary
+        umask = os.umask(0)
+        os.umask(umask)
+        temporary.chmod(0o666 & ~umask)
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_json(path: str | Path, content: object) -> None:
+    """Write `content` as indented JSON, whole or not at all."""
+    with whole_file(path) as temporary:
+        temporary.write_text(json.dumps(content, indent=1, sort_keys=True, default=str) + "\n", encoding="utf-8")
+
+
+def fingerprint(*parts: object) -> str:
+    """A short hexadecimal key that changes whenever any of `parts` does.
+
+    Parts may be arrays, data frames, paths of files (their content counts, not their name), and anything that JSON can
+    write, nested in dictionaries and lists.
+    """
+    digest = hashlib.sha256()
+    for part in parts:
+        _feed(digest, part)
+    return digest.hexdigest()[:16]
+
+
+def _feed(digest, part: object) -> None:
+    if isinstance(part, np.ndarray):
+        digest.update(f"array {part.dtype} {part.shape}".encode())
+        digest.update(np.ascontiguousarray(part).tobytes())
+    elif isinstance(part, pd.DataFrame):
+        digest.update(part.to_csv().encode())
+    elif isinstance(part, Path):
+        digest.update(b"file")
+        with part.open("rb") as stream:
+            while block := stream.read(1 << 20):
+                digest.update(block)
+    elif isinstance(part, dict):
+        digest.update(b"{")
+        for key in sorted(part, key=str):
+            digest.update(f"{key}:".encode())
+            _feed(digest, part[key])
+        digest.update(b"}")
+    elif isinstance(part, (list, tuple)):
+        digest.update(b"[")
+        for item in part:
+            _feed(digest, item)
+        digest.update(b"]")
+    else:
+        digest.update(json.dumps(part, sort_keys=True).encode())
+    digest.update(b";")
+
+
+def keep_array(
+    folder: str | Path | None, name: str, inputs: dict, compute: Callable[[], np.ndarray], mmap: bool = False
+) -> np.ndarray:
+    """Return the array that `compute` makes, from disk if it was made before from the same `inputs`.
+
+    Parameters
+    ----------
+    folder : where arrays are kept; None computes every time and keeps nothing.
+    name : a readable first part of the file's name.
+    inputs : everything that the result depends on (see `fingerprint`); its fingerprint is the rest of the name.
+    compute : called without arguments when there is no such file.
+    mmap : return a read-only memory map instead of loading the file.
+    """
+    if folder is None:
+        return compute()
+    path = Path(folder) / f"{name}-{fingerprint(inputs)}.npy"
+    if not path.exists():
+        array = compute()
+        with whole_file(path) as temporary, temporary.open("wb") as stream:
+            np.save(stream, array, allow_pickle=False)
+    return np.load(path, mmap_mode="r" if mmap else None, allow_pickle=False)

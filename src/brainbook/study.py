@@ -1,0 +1,190 @@
+"""A run's parameters, its tables of results and where they came from.
+
+A chapter begins with `start_run` and hands every table to `Run.save`. What a run leaves behind is a folder:
+
+    results/<study>/<run>/
+        <table>.parquet      tidy rows, one observation a row
+        provenance.json      parameters, versions, commit, seed, data fingerprint, wall time, peak memory
+
+`results` reads one table of all runs of a study back, with a column for every parameter that differs.
+"""
+
+import json
+import platform
+import resource
+import subprocess
+import sys
+import time
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+import pandas as pd
+
+from brainbook.errors import ConfigurationError
+from brainbook.store import fingerprint, whole_file, write_json
+
+ROOT = Path("results")
+PACKAGES = (
+    *("brainbook", "numpy", "scipy", "pandas", "scikit-learn", "torch", "transformers", "accelerate"),
+    *("nilearn", "nibabel", "statsmodels", "papermill"),
+)
+
+
+@dataclass
+class Run:
+    """One execution of one chapter with one set of parameters."""
+
+    chapter: str
+    results: Path
+    parameters: dict
+    data: str | None = None
+    data_fingerprint: str | None = None
+    seed: int | None = None
+    began: float = field(default_factory=time.perf_counter)
+    tables: dict = field(default_factory=dict)
+
+    def save(self, table: pd.DataFrame, name: str) -> Path:
+        """Write `table` to `results/<name>.parquet` with the run's provenance beside it; returns the path."""
+        if not isinstance(table, pd.DataFrame):
+            raise ConfigurationError(f"results table {name!r} must be a pandas DataFrame, not {type(table).__name__}")
+        path = self.results / f"{name}.parquet"
+        with whole_file(path) as temporary:
+            table.reset_index(drop=True).to_parquet(temporary, index=False)
+        self.tables[name] = {"rows": len(table), "columns": [str(column) for column in table.columns]}
+        write_json(self.results / "provenance.json", self._provenance())
+        return path
+
+    def provenance(self) -> pd.DataFrame:
+        """Write and return where the results came from, as a table with the columns `what` and `value`."""
+        record = self._provenance()
+        write_json(self.results / "provenance.json", record)
+        rows = {
+            **{key: record[key] for key in ("chapter", "finished", "commit", "data", "data_fingerprint", "seed")},
+            **{f"parameter {key}": value for key, value in record["parameters"].items()},
+            "wall time (s)": record["wall_time_s"],
+            "peak memory (GB)": record["peak_memory_gb"],
+            "tables": ", ".join(record["tables"]),
+            "versions": ", ".join(f"{name} {number}" for name, number in record["versions"].items()),
+        }
+        return pd.DataFrame({"what": list(rows), "value": [str(value) for value in rows.values()]})
+
+    def _provenance(self) -> dict:
+        return {
+            "chapter": self.chapter,
+            "parameters": self.parameters,
+            "data": self.data,
+            "data_fingerprint": self.data_fingerprint,
+            "seed": self.seed,
+            "tables": self.tables,
+            "commit": commit(),
+            "finished": datetime.now(UTC).isoformat(timespec="seconds"),
+            "wall_time_s": round(time.perf_counter() - self.began, 1),
+            "peak_memory_gb": round(peak_memory() / 1e9, 2),
+            "python": platform.python_version(),
+            "versions": versions(),
+        }
+
+
+def start_run(
+    chapter: str,
+    results: str | Path,
+    data: str | Path | None = None,
+    seed: int | None = None,
+    parameters: dict | None = None,
+) -> Run:
+    """Begin a run: note the time, the parameters and a fingerprint of the data folder.
+
+    Parameters
+    ----------
+    chapter : the notebook's name.
+    results : the folder that this run's tables go to.
+    data : the folder that was read; it may be absent (the fingerprint is then None).
+    seed : the seed that drives everything random in the run.
+    parameters : what else the notebook was given.
+    """
+    return Run(
+        chapter=chapter,
+        results=Path(results),
+        parameters=dict(parameters or {}),
+        data=None if data is None else str(data),
+        data_fingerprint=None if data is None else folder_fingerprint(data),
+        seed=seed,
+    )
+
+
+def results(study: str, table: str | None = None, root: str | Path = ROOT) -> pd.DataFrame:
+    """All rows of `table` over all runs of `study`, with the columns `run` and `chapter` first.
+
+    Without `table`: one row a run, its provenance. Parameters of the run become columns named `parameter_<name>`.
+    Raises ConfigurationError when the study has no such results, and names those it has.
+    """
+    folder = Path(root) / study
+    records = {path.parent: json.loads(path.read_text()) for path in sorted(folder.glob("**/provenance.json"))}
+    if not records:
+        raise ConfigurationError(f"no results in {folder}: run `make study STUDY={study}` first")
+    frames = []
+    for run_folder, record in records.items():
+        parameters = {f"parameter_{key}": _cell(value) for key, value in record["parameters"].items()}
+        about = {"run": str(run_folder.relative_to(folder)), "chapter": record["chapter"]}
+        if table is None:
+            plain = ("seed", "commit", "finished", "wall_time_s", "peak_memory_gb", "data", "data_fingerprint")
+            about |= {key: record[key] for key in plain}
+            frames.append(pd.DataFrame([about | parameters]))
+        elif table in record["tables"]:
+            rows = pd.read_parquet(run_folder / f"{table}.parquet")
+            extra = {key: value for key, value in (about | parameters).items() if key not in rows.columns}
+            frames.append(pd.concat([pd.DataFrame(extra, index=rows.index), rows], axis=1))
+    if not frames:
+        known = sorted({name for record in records.values() for name in record["tables"]})
+        raise ConfigurationError(f"study {study!r} has no table {table!r}; it has {', '.join(known)}")
+    return pd.concat(frames, ignore_index=True)
+
+
+def _cell(value: object) -> object:
+    return value if isinstance(value, (str, int, float, bool, type(None))) else json.dumps(value)
+
+
+def folder_fingerprint(folder: str | Path) -> str | None:
+    """A key of the names and sizes of all files below `folder` (not of their content: recordings are large).
+
+    None when there is no such folder.
+    """
+    folder = Path(folder)
+    if not folder.is_dir():
+        return None
+    sizes = {
+        str(path.relative_to(folder)): path.stat().st_size for path in sorted(folder.rglob("*")) if path.is_file()
+    }
+    return fingerprint(sizes)
+
+
+def commit() -> str:
+    """The commit of the code that runs, with '+' when files were changed since; 'unknown' outside a checkout."""
+    here = Path(__file__).resolve().parent
+    try:
+        head = subprocess.run(["git", "rev-parse", "--short", "HEAD"], cwd=here, capture_output=True, text=True)
+        dirty = subprocess.run(["git", "status", "--porcelain", "-uno"], cwd=here, capture_output=True, text=True)
+    except OSError:
+        return "unknown"
+    if head.returncode:
+        return "unknown"
+    return head.stdout.strip() + ("+" if dirty.stdout.strip() else "")
+
+
+def versions() -> dict[str, str]:
+    """The versions of the packages that numbers depend on."""
+    found = {"python": platform.python_version()}
+    for name in PACKAGES:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def peak_memory() -> int:
+    """The most memory this process ever held, in bytes."""
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
