@@ -1,0 +1,105 @@
+"""Chapters as notebooks: their parameters, what code they use, and how they are executed.
+
+Sources are MyST Markdown (`notebooks/<chapter>.md`, paired by jupytext); executed copies are `.ipynb`.
+"""
+
+import ast
+import os
+from pathlib import Path
+
+import jupytext
+
+from brainbook.errors import ConfigurationError
+
+PACKAGE = Path(__file__).resolve().parent
+
+
+def notebook_parameters(path: str | Path) -> dict[str, object]:
+    """The parameters of a chapter and their defaults, from the cell tagged `parameters` (in the order written).
+
+    A default that is not a literal is given as its source text.
+    """
+    path = Path(path)
+    notebook = jupytext.read(path)
+    cells = [cell for cell in notebook.cells if "parameters" in cell.metadata.get("tags", [])]
+    if len(cells) != 1:
+        raise ConfigurationError(f"{path} must have exactly one cell tagged `parameters`, it has {len(cells)}")
+    found = {}
+    for statement in ast.parse(cells[0].source).body:
+        if isinstance(statement, ast.Assign) and isinstance(statement.targets[0], ast.Name):
+            try:
+                found[statement.targets[0].id] = ast.literal_eval(statement.value)
+            except ValueError:
+                found[statement.targets[0].id] = ast.unparse(statement.value)
+    return found
+
+
+def sources(path: str | Path) -> list[Path]:
+    """Every file of the package that a notebook or module uses, directly or through others, sorted.
+
+    A chapter is run again when one of these changes.
+    """
+    path = Path(path)
+    if path.suffix == ".md":
+        code = "\n".join(cell.source for cell in jupytext.read(path).cells if cell.cell_type == "code")
+        code = "\n".join(line for line in code.splitlines() if not line.lstrip().startswith(("%", "!")))
+    else:
+        code = path.read_text(encoding="utf-8")
+    found: set[Path] = set()
+    waiting = list(_imported(code, path))
+    while waiting:
+        module = waiting.pop()
+        if module not in found:
+            found.add(module)
+            waiting += _imported(module.read_text(encoding="utf-8"), module)
+    return sorted(found)
+
+
+def _imported(code: str, path: Path) -> list[Path]:
+    names = []
+    for node in ast.walk(ast.parse(code, filename=str(path))):
+        if isinstance(node, ast.Import):
+            names += [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.level == 0 and node.module:
+            names += [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+    files = []
+    for name in names:
+        parts = name.split(".")
+        if parts[0] != "brainbook":
+            continue
+        for depth in range(1, len(parts) + 1):
+            base = PACKAGE.joinpath(*parts[1:depth])
+            files += [file for file in (base / "__init__.py", base.with_suffix(".py")) if file.is_file()]
+    return files
+
+
+def execute(
+    source: str | Path, output: str | Path, parameters: dict[str, object], threads: int = 1, progress: bool = False
+) -> None:
+    """Run the chapter `source` with `parameters` and write the executed notebook to `output`.
+
+    The working folder is the current one. While it runs, and if it fails, what was executed so far lies in
+    `<output>.part`, so that the failing cell can be read; `output` itself appears only when all cells succeeded.
+    Raises papermill.PapermillExecutionError when a cell fails.
+    """
+    import papermill
+
+    source, output = Path(source), Path(output)
+    for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+        os.environ[name] = str(threads)
+    output.parent.mkdir(parents=True, exist_ok=True)
+    partial = output.with_name(f"{output.stem}.part.ipynb")
+    prepared = output.with_name(f"{output.stem}.todo.ipynb")
+    jupytext.write(jupytext.read(source), prepared)
+    try:
+        papermill.execute_notebook(
+            str(prepared),
+            str(partial),
+            parameters=parameters,
+            kernel_name="python3",
+            progress_bar=progress,
+            log_output=False,
+        )
+    finally:
+        prepared.unlink(missing_ok=True)
+    partial.replace(output)

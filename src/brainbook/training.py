@@ -1,0 +1,398 @@
+"""The one training loop, on accelerate: one CPU, one GPU, or several processes under `accelerate launch`.
+
+    def loss(model, batch):
+        return model(**batch).loss                       # or (loss, {"reconstruction": ..., "divergence": ...})
+
+    curve = fit(model, loader, loss, steps=500, learning_rate=1e-3)
+
+What a step computes depends only on the seed and the step's number: each micro-batch has its own random stream (its
+data, its dropout, its sampling). A run that was killed therefore goes on from its checkpoint to the same weights, and two
+processes that share the micro-batches of a step arrive where one process that takes them all arrives, up to rounding.
+"""
+
+import json
+import math
+import shutil
+import tempfile
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, nullcontext
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+from accelerate import Accelerator, DistributedDataParallelKwargs
+from accelerate.state import AcceleratorState
+from accelerate.utils import broadcast_object_list, send_to_device
+from safetensors import safe_open
+from safetensors.torch import load_file, load_model, save_file, save_model
+from torch import nn
+from tqdm import tqdm
+
+from brainbook.errors import ConfigurationError, ModelError
+
+Loss = Callable[[nn.Module, object], "torch.Tensor | tuple[torch.Tensor, dict]"]
+SCHEDULES = ("cosine", "linear", "constant")
+FLUSH_EVERY = 20  # steps between two looks at the loss: each look makes a GPU wait
+
+
+def progress(iterable: Iterable, description: str = "", total: int | None = None, **options) -> tqdm:
+    """A progress bar on a terminal; nothing at all in a notebook that is rendered, a log file or a test."""
+    options = {"disable": None, "leave": False, "dynamic_ncols": True, **options}
+    return tqdm(iterable, desc=description, total=total, **options)
+
+
+def fit(
+    model: nn.Module,
+    batches: Iterable | Callable[[int, torch.Generator], object],
+    loss: Loss,
+    *,
+    steps: int,
+    learning_rate: float = 1e-3,
+    optimizer: Callable[..., torch.optim.Optimizer] | None = None,
+    weight_decay: float = 0.01,
+    betas: tuple[float, float] = (0.9, 0.98),
+    warm_up: float = 0.1,
+    schedule: str = "cosine",
+    clip: float | None = 1.0,
+    accumulate: int = 1,
+    precision: str = "no",
+    device: str = "auto",
+    seed: int = 0,
+    validate: Callable[[nn.Module], float] | None = None,
+    validate_every: int = 100,
+    patience: int | None = None,
+    checkpoint: str | Path | None = None,
+    checkpoint_every: int = 200,
+    description: str = "training",
+) -> pd.DataFrame:
+    """Train `model` in place and return its loss curve.
+
+    Parameters
+    ----------
+    model : any module. It is moved to the device and left there; its training/evaluation mode is put back at the end.
+    batches : a loader (anything that can be iterated again and again: a DataLoader, a list of batches), or a function
+        `batches(number, generator)` that makes micro-batch `number` (0, 1, 2, ...) with the given CPU generator, which is
+        seeded by `seed` and `number`. A DataLoader that shuffles is seeded anew, by `seed` and the epoch, at each epoch.
+        Batches may be tensors or any nesting of dictionaries, lists and tuples of them; they are moved to the device.
+    loss : `loss(model, batch)` returns a scalar, or a scalar and a dictionary of its parts, which the curve then shows.
+        It may call any method of the model, also when several processes train it.
+    steps : number of steps of the optimizer.
+    learning_rate : highest learning rate, reached after `warm_up` (a share of the steps if below 1, else a number of
+        steps) and lowered to zero by `schedule` ("cosine", "linear") or kept ("constant").
+    optimizer : called as `optimizer(parameter_groups, lr=learning_rate)`, for instance torch.optim.Adam. By default AdamW
+        with `betas`, and `weight_decay` on matrices only (not on biases, norms and other vectors).
+    clip : gradients are scaled down to this norm; None leaves them.
+    accumulate : micro-batches that one step averages over, counted over all processes: with two processes and
+        `accumulate=4` each takes two. Must be a multiple of the number of processes.
+    precision : "no" (float32) or "bf16" (autocast to bfloat16; weights stay float32).
+    device : "auto" (a GPU if there is one), "cpu" or "cuda".
+    seed : decides data order, dropout and sampling (not the model's first weights: those are the caller's).
+    validate : called as `validate(model)`, in evaluation mode and without gradients, every `validate_every` steps and at
+        the end; returns a number, lower is better. The weights of the best one are kept. After `patience` validations
+        without a better one training stops; None never stops early.
+    checkpoint : a folder. If it holds a checkpoint, training goes on from there; a finished run returns at once.
+    checkpoint_every : steps between two checkpoints. Weights and optimizer state are safetensors, by parameter name.
+    description : for the progress bar and for errors.
+
+    Returns
+    -------
+    A table with one row a step: step (from 1), loss, the loss's parts, learning_rate, gradient_norm, seconds (since the
+    start, earlier parts of a resumed run included), validation (NaN where there was none).
+
+    Raises
+    ------
+    ConfigurationError : impossible settings, or a checkpoint that was made with other ones.
+    ModelError : the loss became infinite or not a number.
+    """
+    settings = {
+        "steps": steps, "learning_rate": learning_rate, "weight_decay": weight_decay, "betas": list(betas),
+        "warm_up": warm_up, "schedule": schedule, "clip": clip, "accumulate": accumulate, "precision": precision,
+        "seed": seed, "optimizer": getattr(optimizer, "__name__", str(optimizer)), "patience": patience,
+        "validate_every": validate_every if validate else None,
+    }  # fmt: skip
+    accelerator = _accelerator(precision, device)
+    _check(settings, accelerator.num_processes)
+    was_training = model.training
+    objective = accelerator.prepare_model(_Objective(model, loss))
+    optimizer = _optimizer(model, optimizer, learning_rate, weight_decay, betas)
+    saved = _Checkpoints(checkpoint, settings, accelerator)
+    state = saved.load(model, optimizer) or {"step": 0, "rows": [], "seconds": 0.0, "best": None, "stale": 0}
+    curve = _Curve(state["rows"], accelerator, description)
+    best = saved.best
+    share = accumulate // accelerator.num_processes
+    begun = time.monotonic() - state["seconds"]
+    numbers = (
+        step * accumulate + k * accelerator.num_processes + accelerator.process_index
+        for step in range(state["step"], steps)
+        for k in range(share)
+    )
+    stopped = patience is not None and state["stale"] >= patience
+    stream = _stream(batches, seed, numbers)
+    left = range(state["step"], state["step"] if stopped else steps)
+    bar = progress(left, description, total=steps, initial=state["step"], disable=_quiet(accelerator))
+    with _private_randomness(accelerator.device):
+        for step in bar:
+            model.train()
+            rate = learning_rate_factor(step, steps, warm_up, schedule)
+            for group in optimizer.param_groups:
+                group["lr"] = group["initial_lr"] * rate
+            parts = []
+            for k in range(share):
+                number, batch = next(stream)
+                last = k == share - 1
+                torch.manual_seed(_seed(seed, 1, number))
+                with nullcontext() if last else accelerator.no_sync(objective):
+                    value, named = objective(send_to_device(batch, accelerator.device))
+                    accelerator.backward(value / share)
+                parts.append({"loss": value.detach(), **named})
+            norm = nn.utils.clip_grad_norm_(model.parameters(), math.inf if clip is None else clip)
+            optimizer.step()
+            optimizer.zero_grad(set_to_none=True)
+            curve.add(step + 1, parts, optimizer.param_groups[0]["lr"], norm, time.monotonic() - begun)
+            state["step"] = step + 1
+            ends = step + 1 == steps
+            if validate and (ends or (step + 1) % validate_every == 0):
+                score = _validate(model, validate, _seed(seed, 2, step), accelerator)
+                curve.flush()
+                curve.rows[-1]["validation"] = score
+                state["stale"] += 1
+                if state["best"] is None or score < state["best"]:
+                    state.update(best=score, stale=0)
+                    best = {name: tensor.detach().cpu().clone() for name, tensor in model.state_dict().items()}
+                stopped = patience is not None and state["stale"] >= patience
+            if checkpoint and (ends or stopped or (step + 1) % checkpoint_every == 0):
+                curve.flush()
+                saved.save(model, optimizer, best, {**state, "rows": curve.rows, "seconds": time.monotonic() - begun})
+            if stopped:
+                break
+    curve.flush()
+    if best is not None:
+        model.load_state_dict(best)
+    model.train(was_training)
+    return pd.DataFrame(curve.rows)
+
+
+def learning_rate_factor(step: int, steps: int, warm_up: float = 0.1, schedule: str = "cosine") -> float:
+    """The share of the highest learning rate at `step` (from 0) of `steps`: linear warm-up, then the schedule."""
+    warm = warm_up * steps if warm_up < 1 else warm_up
+    if step < warm:
+        return (step + 1) / (warm + 1)
+    done = (step - warm) / max(1.0, steps - warm)
+    return {"cosine": 0.5 * (1 + math.cos(math.pi * done)), "linear": 1 - done, "constant": 1.0}[schedule]
+
+
+class _Objective(nn.Module):
+    """The loss as a module: what is wrapped for several processes is this, so the loss may call any method of the model."""
+
+    def __init__(self, model: nn.Module, loss: Loss):
+        super().__init__()
+        self.model = model
+        self.loss = loss
+
+    def forward(self, batch):
+        value = self.loss(self.model, batch)
+        value, parts = value if isinstance(value, tuple) else (value, {})
+        return value, {
+            name: torch.as_tensor(part, device=value.device).detach().float() for name, part in parts.items()
+        }
+
+
+class _Curve:
+    """Collects losses on the device and looks at them only now and then."""
+
+    def __init__(self, rows: list[dict], accelerator: Accelerator, description: str):
+        self.rows = rows
+        self.waiting = []
+        self.accelerator = accelerator
+        self.description = description
+
+    def add(self, step: int, parts: list[dict], rate: float, norm: torch.Tensor, seconds: float) -> None:
+        names = list(parts[0])
+        means = torch.stack([torch.stack([part[name].float() for part in parts]).mean() for name in names])
+        self.waiting.append((step, names, torch.cat([means, norm.detach().float().reshape(1)]), rate, seconds))
+        if len(self.waiting) >= FLUSH_EVERY:
+            self.flush()
+
+    def flush(self) -> None:
+        for step, names, values, rate, seconds in self.waiting:
+            if self.accelerator.num_processes > 1:
+                values = self.accelerator.reduce(values, reduction="mean")
+            *means, norm = values.tolist()
+            if not math.isfinite(means[0]):
+                raise ModelError(
+                    f"{self.description}: the loss is {means[0]} at step {step}: "
+                    "lower the learning rate, lengthen warm_up, or look for NaN in the inputs"
+                )
+            row = {"step": step, **dict(zip(names, means, strict=True)), "learning_rate": rate, "gradient_norm": norm}
+            self.rows.append({**row, "seconds": seconds, "validation": math.nan})
+        self.waiting = []
+
+
+class _Checkpoints:
+    """Checkpoints of one run in one folder: the newest whole one counts, older ones are removed."""
+
+    def __init__(self, folder: str | Path | None, settings: dict, accelerator: Accelerator):
+        self.folder = Path(folder) if folder else None
+        self.settings = settings
+        self.accelerator = accelerator
+        self.best = None
+
+    def load(self, model: nn.Module, optimizer: torch.optim.Optimizer) -> dict | None:
+        found = sorted(self.folder.glob("step-*")) if self.folder else []
+        if not found:
+            return None
+        newest = found[-1]
+        state = json.loads((newest / "state.json").read_text(encoding="utf-8"))
+        other = [name for name, value in self.settings.items() if state["settings"].get(name) != value]
+        if other:
+            told = ", ".join(f"{name} {state['settings'].get(name)!r} (now {self.settings[name]!r})" for name in other)
+            raise ConfigurationError(f"{newest}: made with other settings: {told}. Remove the folder or restore them.")
+        load_model(model, newest / "model.safetensors")
+        load_optimizer(optimizer, model, newest / "optimizer.safetensors")
+        if (newest / "best.safetensors").exists():
+            self.best = load_file(newest / "best.safetensors")
+        for row in state["rows"]:
+            row["validation"] = math.nan if row["validation"] is None else row["validation"]
+        return state
+
+    def save(self, model: nn.Module, optimizer: torch.optim.Optimizer, best: dict | None, state: dict) -> None:
+        if self.accelerator.is_main_process:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            new = Path(tempfile.mkdtemp(prefix=".writing-", dir=self.folder))
+            rows = [
+                {k: None if k == "validation" and math.isnan(v) else v for k, v in r.items()} for r in state["rows"]
+            ]
+            save_model(model, new / "model.safetensors")
+            save_optimizer(optimizer, model, new / "optimizer.safetensors")
+            if best is not None:
+                save_file({name: tensor.clone() for name, tensor in best.items()}, new / "best.safetensors")
+            written = {**state, "rows": rows, "settings": self.settings}
+            (new / "state.json").write_text(json.dumps(written), encoding="utf-8")
+            older = list(self.folder.glob("step-*"))
+            new.rename(self.folder / f"step-{state['step']:08d}")
+            for folder in older:
+                shutil.rmtree(folder)
+        self.accelerator.wait_for_everyone()
+
+
+def save_optimizer(optimizer: torch.optim.Optimizer, model: nn.Module, path: str | Path) -> None:
+    """Write an optimizer's state by parameter name ("weight/exp_avg"), without pickle; scalars become 0-d tensors."""
+    names = {parameter: name for name, parameter in model.named_parameters()}
+    tensors = {
+        f"{names[parameter]}/{key}": torch.as_tensor(value).detach().cpu().contiguous().clone()
+        for parameter, values in optimizer.state.items()
+        for key, value in values.items()
+        if value is not None
+    }
+    save_file(tensors, path)
+
+
+def load_optimizer(optimizer: torch.optim.Optimizer, model: nn.Module, path: str | Path) -> None:
+    """Read back what `save_optimizer` wrote. ModelError if it belongs to another model."""
+    parameters = dict(model.named_parameters())
+    with safe_open(path, framework="pt") as stored:
+        for entry in stored.keys():  # noqa: SIM118 - not a dictionary
+            name, key = entry.rsplit("/", 1)
+            value = stored.get_tensor(entry)
+            if name not in parameters or (value.ndim and value.shape != parameters[name].shape):
+                raise ModelError(f"{path}: {entry} of shape {tuple(value.shape)} has no such parameter in this model")
+            # step counters stay on the CPU, where torch's optimizers keep them
+            optimizer.state[parameters[name]][key] = value.to(parameters[name].device) if value.ndim else value
+
+
+def _check(settings: dict, n_processes: int) -> None:
+    if settings["steps"] < 1:
+        raise ConfigurationError(f"steps is {settings['steps']}: at least 1")
+    if settings["schedule"] not in SCHEDULES:
+        raise ConfigurationError(f"schedule {settings['schedule']!r}: one of {', '.join(SCHEDULES)}")
+    if settings["accumulate"] < 1 or settings["accumulate"] % n_processes:
+        raise ConfigurationError(
+            f"accumulate is {settings['accumulate']} with {n_processes} processes: it counts the micro-batches of a step "
+            f"over all processes, so give a multiple of {n_processes}"
+        )
+
+
+def _accelerator(precision: str, device: str) -> Accelerator:
+    if precision not in ("no", "bf16"):
+        raise ConfigurationError(f"precision {precision!r}: 'no' (float32) or 'bf16'")
+    if device not in ("auto", "cpu", "cuda"):
+        raise ConfigurationError(f"device {device!r}: 'auto', 'cpu' or 'cuda'")
+    if device == "cuda" and not torch.cuda.is_available():
+        raise ConfigurationError("device 'cuda': there is no GPU that torch can use here; take 'auto' or 'cpu'")
+    # accelerate keeps one global state; a second run in this process may want another precision or device
+    several = torch.distributed.is_available() and torch.distributed.is_initialized()
+    AcceleratorState._reset_state(reset_partial_state=not several)
+    unused = DistributedDataParallelKwargs(find_unused_parameters=True)  # a task may leave a head untouched
+    return Accelerator(mixed_precision=precision, cpu=device == "cpu", kwargs_handlers=[unused])
+
+
+def _quiet(accelerator: Accelerator) -> bool | None:
+    return None if accelerator.is_main_process else True
+
+
+def _optimizer(model, make, learning_rate, weight_decay, betas) -> torch.optim.Optimizer:
+    trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    if make is None:
+        groups = [
+            {"params": [p for p in trained if p.ndim > 1], "weight_decay": weight_decay},
+            {"params": [p for p in trained if p.ndim <= 1], "weight_decay": 0.0},
+        ]
+        optimizer = torch.optim.AdamW([g for g in groups if g["params"]], lr=learning_rate, betas=betas)
+    else:
+        optimizer = make(trained, lr=learning_rate)
+    for group in optimizer.param_groups:
+        group.setdefault("initial_lr", group["lr"])
+    return optimizer
+
+
+def _validate(model, validate, seed: int, accelerator: Accelerator) -> float:
+    model.eval()
+    torch.manual_seed(seed)
+    with torch.no_grad():
+        score = [float(validate(model))]
+    return broadcast_object_list(score)[0] if accelerator.num_processes > 1 else score[0]
+
+
+def _seed(seed: int, purpose: int, number: int) -> int:
+    return int(np.random.SeedSequence([seed, purpose, number]).generate_state(1, np.uint64)[0] >> np.uint64(1))
+
+
+def _stream(batches, seed: int, numbers: Iterable[int]) -> Iterator[tuple[int, object]]:
+    """Yield (number, micro-batch) for the given rising numbers, the same whatever was yielded before."""
+    if callable(batches):
+        for number in numbers:
+            yield number, batches(number, torch.Generator().manual_seed(_seed(seed, 0, number)))
+        return
+    numbers = iter(numbers)
+    wanted = next(numbers, None)
+    if wanted is None:
+        return
+    seen, epoch, length = 0, 0, None
+    while wanted is not None:
+        if length and wanted >= seen + length:  # nothing of this epoch is wanted: do not read it
+            seen, epoch = seen + length, epoch + 1
+            continue
+        torch.manual_seed(_seed(seed, 3, epoch))
+        if isinstance(getattr(batches, "generator", None), torch.Generator):
+            batches.generator.manual_seed(_seed(seed, 3, epoch))
+        length = 0
+        for batch in batches:
+            if seen + length == wanted:
+                yield wanted, batch
+                wanted = next(numbers, None)
+                if wanted is None:
+                    return
+            length += 1
+        if not length:
+            raise ConfigurationError("batches is empty, or an iterator that is used up: give a list or a loader")
+        seen, epoch = seen + length, epoch + 1
+
+
+@contextmanager
+def _private_randomness(device: torch.device) -> Iterator[None]:
+    """Seed as we like inside; the caller's random state is untouched afterwards."""
+    devices = [device.index or 0] if device.type == "cuda" else []
+    with torch.random.fork_rng(devices=devices):
+        yield
