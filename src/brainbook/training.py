@@ -6,8 +6,9 @@
     curve = fit(model, loader, loss, steps=500, learning_rate=1e-3)
 
 What a step computes depends only on the seed and the step's number: each micro-batch has its own random stream (its
-data, its dropout, its sampling). A run that was killed therefore goes on from its checkpoint to the same weights, and two
-processes that share the micro-batches of a step arrive where one process that takes them all arrives, up to rounding.
+data, its dropout, its sampling). A run that was killed therefore goes on from its checkpoint to the same weights, and
+two processes that share the micro-batches of a step arrive where one process arrives that takes them all, up to
+rounding.
 """
 
 import json
@@ -73,15 +74,16 @@ def fit(
     ----------
     model : any module. It is moved to the device and left there; its training/evaluation mode is put back at the end.
     batches : a loader (anything that can be iterated again and again: a DataLoader, a list of batches), or a function
-        `batches(number, generator)` that makes micro-batch `number` (0, 1, 2, ...) with the given CPU generator, which is
-        seeded by `seed` and `number`. A DataLoader that shuffles is seeded anew, by `seed` and the epoch, at each epoch.
-        Batches may be tensors or any nesting of dictionaries, lists and tuples of them; they are moved to the device.
+        `batches(number, generator)` that makes micro-batch `number` (0, 1, 2, ...) with the given CPU generator, which
+        is seeded by `seed` and `number`. A DataLoader that shuffles is seeded anew, by `seed` and the epoch, at each
+        epoch. Batches may be tensors or any nesting of dictionaries, lists and tuples of them; they are moved to the
+        device.
     loss : `loss(model, batch)` returns a scalar, or a scalar and a dictionary of its parts, which the curve then shows.
         It may call any method of the model, also when several processes train it.
     steps : number of steps of the optimizer.
     learning_rate : highest learning rate, reached after `warm_up` (a share of the steps if below 1, else a number of
         steps) and lowered to zero by `schedule` ("cosine", "linear") or kept ("constant").
-    optimizer : called as `optimizer(parameter_groups, lr=learning_rate)`, for instance torch.optim.Adam. By default AdamW
+    optimizer : called as `optimizer(parameters, lr=learning_rate)`, for instance torch.optim.Adam. By default AdamW
         with `betas`, and `weight_decay` on matrices only (not on biases, norms and other vectors).
     clip : gradients are scaled down to this norm; None leaves them.
     accumulate : micro-batches that one step averages over, counted over all processes: with two processes and
@@ -89,9 +91,9 @@ def fit(
     precision : "no" (float32) or "bf16" (autocast to bfloat16; weights stay float32).
     device : "auto" (a GPU if there is one), "cpu" or "cuda".
     seed : decides data order, dropout and sampling (not the model's first weights: those are the caller's).
-    validate : called as `validate(model)`, in evaluation mode and without gradients, every `validate_every` steps and at
-        the end; returns a number, lower is better. The weights of the best one are kept. After `patience` validations
-        without a better one training stops; None never stops early.
+    validate : called as `validate(model)`, in evaluation mode and without gradients, every `validate_every` steps and
+        at the end; returns a number, lower is better. The weights of the best one are kept. After `patience`
+        validations in a row without a better one training stops; None never stops early.
     checkpoint : a folder. If it holds a checkpoint, training goes on from there; a finished run returns at once.
     checkpoint_every : steps between two checkpoints. Weights and optimizer state are safetensors, by parameter name.
     description : for the progress bar and for errors.
@@ -184,7 +186,7 @@ def learning_rate_factor(step: int, steps: int, warm_up: float = 0.1, schedule: 
 
 
 class _Objective(nn.Module):
-    """The loss as a module: what is wrapped for several processes is this, so the loss may call any method of the model."""
+    """The loss as a module: this is what several processes wrap, so the loss may call any method of the model."""
 
     def __init__(self, model: nn.Module, loss: Loss):
         super().__init__()
@@ -277,6 +279,10 @@ class _Checkpoints:
         self.accelerator.wait_for_everyone()
 
 
+def _json_number(value: float) -> float | None:
+    return None if math.isnan(value) else value
+
+
 def save_optimizer(optimizer: torch.optim.Optimizer, model: nn.Module, path: str | Path) -> None:
     """Write an optimizer's state by parameter name ("weight/exp_avg"), without pickle; scalars become 0-d tensors."""
     names = {parameter: name for name, parameter in model.named_parameters()}
@@ -309,8 +315,8 @@ def _check(settings: dict, n_processes: int) -> None:
         raise ConfigurationError(f"schedule {settings['schedule']!r}: one of {', '.join(SCHEDULES)}")
     if settings["accumulate"] < 1 or settings["accumulate"] % n_processes:
         raise ConfigurationError(
-            f"accumulate is {settings['accumulate']} with {n_processes} processes: it counts the micro-batches of a step "
-            f"over all processes, so give a multiple of {n_processes}"
+            f"accumulate is {settings['accumulate']} with {n_processes} processes: it counts the micro-batches of a "
+            f"step over all processes, so give a multiple of {n_processes}"
         )
 
 
