@@ -1,0 +1,92 @@
+"""From words to scans: which words does a scan stand for?
+
+Two answers of the seed paper. Fixed-length alignment (FLA) gives every scan the same number of consecutive words, whatever
+the clock says. Variable-length alignment (VLA) gives every scan the words that began while it was taken.
+"""
+
+from typing import Literal
+
+import numpy as np
+from scipy.sparse import csr_array
+
+Aggregate = Literal["mean", "sum"]
+
+
+def fixed_length(
+    states: np.ndarray, n_scans: int, words_per_scan: int = 5, *, aggregate: Aggregate = "mean"
+) -> np.ndarray:
+    """Each scan gets the next `words_per_scan` words, whatever the clock says.
+
+    Words that are left over after the last scan are cut; scans that are left over after the last word get zeros.
+
+    Parameters
+    ----------
+    states : array [words, units] or [layers, words, units], the words in the order in which they were heard.
+    n_scans : scans of the section.
+    words_per_scan : how many consecutive words make a scan.
+    aggregate : "mean" of the scan's words, or their "sum".
+
+    Returns
+    -------
+    array [..., scans, units], the floating type of `states`.
+    """
+    if int(words_per_scan) != words_per_scan or words_per_scan < 1:
+        raise ValueError(f"words_per_scan must be a whole number of at least 1, not {words_per_scan}")
+    states = _states(states)
+    return _gather(states, np.arange(states.shape[-2]) // int(words_per_scan), n_scans, aggregate)
+
+
+def variable_length(
+    states: np.ndarray, onsets: np.ndarray, n_scans: int, tr: float = 2.0, *, aggregate: Aggregate = "mean"
+) -> np.ndarray:
+    """Each scan gets the words whose onset falls within its `tr` seconds: scan t takes onsets in [t tr, (t + 1) tr).
+
+    A scan without words gets zeros. Words that begin after the last scan are left out.
+
+    Parameters
+    ----------
+    states : array [words, units] or [layers, words, units].
+    onsets : array [words], seconds since the section began.
+    n_scans : scans of the section.
+    tr : seconds from one scan to the next.
+    aggregate : "mean" of the scan's words; "sum" also keeps how many there were (the mean drops the word rate).
+
+    Returns
+    -------
+    array [..., scans, units], the floating type of `states`.
+
+    Raises
+    ------
+    ValueError : onsets that are missing, negative, or not as many as the words.
+    """
+    states = _states(states)
+    onsets = np.asarray(onsets, float)
+    if tr <= 0:
+        raise ValueError(f"tr, the seconds of a scan, must be positive, not {tr}")
+    if onsets.shape != states.shape[-2:-1]:
+        raise ValueError(f"{states.shape[-2]} words have states, but onsets have shape {onsets.shape}")
+    wrong = np.flatnonzero(~(onsets >= 0) | ~np.isfinite(onsets))
+    if len(wrong):
+        raise ValueError(f"onset of word {wrong[0]} is {onsets[wrong[0]]}: onsets are seconds of 0 or more")
+    # 0.3 / 0.1 is 2.999...: an onset on the border belongs to the scan that begins there.
+    return _gather(states, np.floor(onsets / tr + 1e-9).astype(int), n_scans, aggregate)
+
+
+def _states(states) -> np.ndarray:
+    states = np.asarray(states)
+    if states.ndim < 2:
+        raise ValueError(f"states must be [words, units] or [layers, words, units]; they have shape {states.shape}")
+    return states if states.dtype in (np.float32, np.float64) else states.astype(np.float32)
+
+
+def _gather(states, scan_of_word, n_scans, aggregate):
+    if aggregate not in ("mean", "sum"):
+        raise ValueError(f'aggregate is "mean" or "sum", not {aggregate!r}')
+    kept = np.flatnonzero(scan_of_word < n_scans)
+    rows = scan_of_word[kept]
+    counts = np.bincount(rows, minlength=n_scans)
+    weights = 1 / counts[rows] if aggregate == "mean" else np.ones(len(rows))
+    pick = csr_array((weights.astype(states.dtype), (rows, kept)), shape=(n_scans, states.shape[-2]))
+    flat = states.reshape(-1, *states.shape[-2:])
+    scans = np.stack([pick @ layer for layer in flat]) if len(flat) else np.zeros((0, n_scans, states.shape[-1]))
+    return scans.reshape(*states.shape[:-2], n_scans, states.shape[-1])
