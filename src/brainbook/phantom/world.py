@@ -168,16 +168,17 @@ class World:
             just_done = previous.action if event.join != "new" else -1
             event.action = last = self._next("action", event.agent, scene, dice, besides=just_done)
             event.concepts.append(last)
-            last = self._complete(event, groups[event.action], dice)
+            been = previous.place if event.join != "new" else -1
+            last = self._complete(event, groups[event.action], been, dice)
             previous = event
             yield event
 
-    def _complete(self, event: Event, group: str, dice: Iterator[float]) -> int:
-        """Draw the things, beings and place that go with the action; return the concept that was thought of last."""
+    def _complete(self, event: Event, group: str, been: int, dice: Iterator[float]) -> int:
+        """Draw the things, beings and place that go with the action (not where they have `been`); return the concept that was thought of last."""
         scene, last = event.scene, event.action
         if group in ("alone", "motion"):
             if group == "motion" or next(dice) < P_PLACE:
-                event.place = last = self._next("place", last, scene, dice)
+                event.place = last = self._next("place", last, scene, dice, besides=been)
                 event.concepts.append(last)
             return last
         if group != "agent":
@@ -196,7 +197,7 @@ class World:
                 event.concepts.append(event.patient_number)
             event.concepts.append(last)
         if group != "gift" and next(dice) < P_PLACE:
-            event.place = last = self._next("place", last, scene, dice)
+            event.place = last = self._next("place", last, scene, dice, besides=been)
             event.concepts.append(last)
         return last
 
