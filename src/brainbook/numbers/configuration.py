@@ -1,0 +1,129 @@
+"""Every setting of the number study, typed; a key that is not known is refused, not ignored."""
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from brainbook.errors import ConfigurationError
+
+Family = Literal["normal", "laplace"]
+
+
+class Configuration(BaseModel):
+    """A frozen set of settings. ConfigurationError tells of unknown keys and impossible values."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    def __init__(self, **values):
+        try:
+            super().__init__(**values)
+        except ValidationError as error:
+            told = "; ".join(
+                f"{'.'.join(map(str, problem['loc'])) or 'settings'}: {problem['msg']}" for problem in error.errors()
+            )
+            known = ", ".join(type(self).model_fields)
+            raise ConfigurationError(f"{type(self).__name__}: {told} (known: {known})") from error
+
+    def but(self, **changes) -> "Configuration":
+        """The same settings with some changed; checked like new ones."""
+        return type(self)(**{**dict(self), **changes})
+
+
+class Modality(Configuration):
+    """What one sense sees and how its images are scored.
+
+    likelihood : "bernoulli" (of pixels in 0..1 as probabilities), or "normal" or "laplace" of scale `likelihood_scale`
+        around a sigmoid mean (published: Laplace, 0.75).
+    weight : factor on the log-likelihood, so that a modality with fewer or darker pixels is not drowned.
+    """
+
+    name: str
+    size: tuple[int, int, int] = (3, 32, 32)  # channels, height, width
+    likelihood: Literal["bernoulli", "normal", "laplace"] = "bernoulli"
+    likelihood_scale: float = Field(0.75, gt=0)
+    weight: float = Field(1.0, gt=0)
+
+
+class ModelConfiguration(Configuration):
+    """A VAE (one modality) or MMVAE (several).
+
+    latent : dimensions that all modalities share.
+    private : further dimensions of each modality of its own (MMVAE+, Palumbo et al. 2023); 0 for MMVAE.
+    family : of posterior and prior, the same in every modality and arm.
+    scale : "softmax" (over dimensions, times their number: as published) or "free" (an exponential, clamped).
+    learn_prior : whether the prior's scales are learned (in softmax form, so that their mean stays 1).
+    architecture : "mlp" (`layers` hidden layers of `width`; published: 4 of 400) or "cnn" (`channels`, twice and four times
+        as many in three convolutions, then one hidden layer of `width`).
+    output_bias : of the decoder's last layer at the start; below 0 begins dark, as the images are.
+    """
+
+    modalities: tuple[Modality, ...] = Field(min_length=1)
+    latent: int = Field(20, ge=1)
+    private: int = Field(0, ge=0)
+    family: Family = "laplace"
+    scale: Literal["softmax", "free"] = "free"
+    learn_prior: bool = True
+    architecture: Literal["mlp", "cnn"] = "mlp"
+    layers: int = Field(4, ge=1)
+    width: int = Field(400, ge=1)
+    channels: int = Field(32, ge=1)
+    output_bias: float = -2.0
+
+    @model_validator(mode="after")
+    def _distinct(self):
+        names = [modality.name for modality in self.modalities]
+        if len(set(names)) < len(names):
+            raise ValueError(f"modalities {names}: each needs a name of its own")
+        return self
+
+    def only(self, name: str) -> "ModelConfiguration":
+        """The same settings for one modality alone, without likelihood weight or private latents: the control arm."""
+        chosen = [modality for modality in self.modalities if modality.name == name]
+        if not chosen:
+            raise ConfigurationError(f"no modality {name!r}: there are {', '.join(m.name for m in self.modalities)}")
+        return self.but(modalities=(chosen[0].but(weight=1.0),), private=0)
+
+
+class Objective(Configuration):
+    """Which lower bound is raised.
+
+    bound : "elbo", "iwae" (Burda et al. 2016) or "dreg" (IWAE with Tucker et al.'s doubly reparametrised gradient).
+    samples : K, drawn from each modality's posterior.
+    looser : for "iwae" and "dreg", average over modalities outside the logarithm instead of inside it; for "elbo", take the
+        divergence of each modality's posterior from the prior in closed form instead of the mixture's by sampling.
+    minimum_weight : for "dreg", samples whose normalised weight is below it are left out of the backward pass. 0 keeps all;
+        0.001 loses at most that share of a gradient a sample and saves time late in training.
+    """
+
+    bound: Literal["elbo", "iwae", "dreg"] = "elbo"
+    samples: int = Field(1, ge=1)
+    looser: bool = True
+    minimum_weight: float = Field(0.0, ge=0, lt=1)
+
+    @model_validator(mode="after")
+    def _thinning(self):
+        if self.minimum_weight and self.bound != "dreg":
+            raise ValueError("minimum_weight is for the bound 'dreg'")
+        return self
+
+
+class Training(Configuration):
+    """How a model is trained: Adam, with or without amsgrad, on pairs drawn in random order, epoch by epoch."""
+
+    steps: int | None = Field(None, ge=1)
+    epochs: float | None = Field(None, gt=0)
+    batch: int = Field(128, ge=1)
+    learning_rate: float = Field(1e-3, gt=0)
+    warm_up: float = Field(0.0, ge=0)
+    schedule: Literal["constant", "cosine", "linear"] = "constant"
+    amsgrad: bool = True
+    precision: Literal["no", "bf16"] = "no"
+
+    @model_validator(mode="after")
+    def _length(self):
+        if (self.steps is None) == (self.epochs is None):
+            raise ValueError("give either steps or epochs")
+        return self
+
+    def n_steps(self, n_pairs: int) -> int:
+        return self.steps or max(1, round(self.epochs * n_pairs / self.batch))

@@ -1,0 +1,186 @@
+"""Variational autoencoders of one sense and of several: VAE, MMVAE (Shi et al. 2019) and MMVAE+ (Palumbo et al. 2023).
+
+The MMVAE's posterior is a mixture of experts: q(z | x_1 .. x_M) = 1/M sum of q(z | x_m). With private latents (MMVAE+) each
+modality has dimensions of its own, read from its own image and drawn from a prior when the image is imagined from another.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from brainbook.errors import ConfigurationError, ModelError
+from brainbook.numbers.configuration import Modality, ModelConfiguration
+from brainbook.numbers.families import positive_scale
+from brainbook.numbers.images import Images
+from brainbook.numbers.networks import make_decoder, make_encoder
+
+ROWS = 1024  # images at a time when nothing is learned
+
+
+class Posterior(NamedTuple):
+    """Location and scale of the latents of some images, each [copies, batch, dimensions]."""
+
+    loc: Tensor
+    scale: Tensor
+
+
+class Sense(nn.Module):
+    """The networks of one modality."""
+
+    def __init__(self, configuration: ModelConfiguration, modality: Modality, generators):
+        super().__init__()
+        self.modality = modality
+        self.latent, self.private, self.scale = configuration.latent, configuration.private, configuration.scale
+        self.encoder = make_encoder(configuration, modality, 2 * (self.latent + self.private), generators)
+        self.decoder = make_decoder(configuration, modality, generators)
+
+    def encode(self, images: Tensor) -> tuple[Posterior, Posterior]:
+        """Posteriors of the shared and of the private latents. images: 0..1, [copies, batch, pixels]."""
+        loc, raw = self.encoder(images).float().chunk(2, dim=-1)
+        parts = [self.latent, self.private]
+        shared, private = (
+            Posterior(part_loc, positive_scale(self.scale, part_raw))
+            for part_loc, part_raw in zip(loc.split(parts, -1), raw.split(parts, -1), strict=True)
+        )
+        return shared, private
+
+    def decode(self, latents: Tensor) -> Tensor:
+        """Logits of the pixels: [copies, samples, batch, latent + private] -> [copies, samples, batch, pixels]."""
+        return self.decoder(latents.flatten(1, 2)).unflatten(1, latents.shape[1:3])
+
+
+class MMVAE(nn.Module):
+    """A multimodal variational autoencoder.
+
+    configuration : see ModelConfiguration. seeds : one independent copy of the model for each; their first weights, and in
+    training their data order and noise, come from their own seed, so a copy is what it would be alone, up to rounding.
+    """
+
+    def __init__(self, configuration: ModelConfiguration, seeds: Sequence[int] = (0,)):
+        super().__init__()
+        self.configuration, self.seeds = configuration, tuple(int(seed) for seed in seeds)
+        if len(set(self.seeds)) < len(self.seeds) or not self.seeds:
+            raise ConfigurationError(f"seeds {list(seeds)}: give each copy a seed of its own")
+        generators = [torch.Generator().manual_seed(seed) for seed in self.seeds]
+        self.senses = nn.ModuleDict({m.name: Sense(configuration, m, generators) for m in configuration.modalities})
+        copies, learn = len(self.seeds), configuration.learn_prior
+        self.prior_raw = nn.Parameter(torch.zeros(copies, configuration.latent), requires_grad=learn)
+        # the scale of the private latents that a modality is imagined with from another (r in Palumbo et al.)
+        self.imagined_raw = nn.ParameterDict(
+            {name: nn.Parameter(torch.zeros(copies, configuration.private)) for name in self.senses}
+            if configuration.private
+            else {}
+        )
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return tuple(self.senses)
+
+    @property
+    def prior_scale(self) -> Tensor:
+        """[copies, 1, 1, latent]; their mean over the latent dimensions is 1."""
+        return positive_scale("softmax", self.prior_raw)[:, None, None]
+
+    def imagined_scale(self, name: str) -> Tensor:
+        """Scale of the private latents of a modality that is imagined from another, [copies, 1, 1, private]."""
+        return positive_scale("softmax", self.imagined_raw[name])[:, None, None]
+
+    def copy(self, index: int) -> "MMVAE":
+        """The model of one seed alone."""
+        alone = type(self)(self.configuration, self.seeds[index : index + 1])
+        alone.load_state_dict({name: value[index : index + 1] for name, value in self.state_dict().items()})
+        return alone.to(self.prior_raw.device)
+
+    @torch.no_grad()
+    def embed(self, images: Images | Mapping[str, Images], name: str | None = None) -> np.ndarray:
+        """Locations of the shared latents of `images` of modality `name`, float32 [images, latent]."""
+        return self._posteriors(images, name)[0]
+
+    @torch.no_grad()
+    def decode(self, z: np.ndarray, name: str | None = None, private: np.ndarray | None = None) -> np.ndarray:
+        """Mean images of modality `name` from latents, float32 0..1 [n, channels, height, width].
+
+        z : float [n, latent]. private : float [n, private]; by default their prior's location, 0.
+        """
+        self._alone()
+        sense = self._sense(name)
+        z = torch.as_tensor(np.asarray(z), dtype=torch.float32)
+        if z.ndim != 2 or z.shape[1] != sense.latent:
+            raise ModelError(f"latents of shape {tuple(z.shape)}: this model takes [n, {sense.latent}]")
+        own = torch.zeros(len(z), sense.private) if private is None else torch.as_tensor(private, dtype=torch.float32)
+        latents = torch.cat([z, own], 1).to(self.prior_raw.device)
+        parts = [torch.sigmoid(sense.decode(part[None, None])[0, 0]).cpu() for part in latents.split(ROWS)]
+        return torch.cat(parts).reshape(-1, *sense.modality.size).numpy()
+
+    def recall(self, images: Images, name: str | None = None, seed: int | None = None) -> np.ndarray:
+        """Images as they are reconstructed from themselves; see `associate`."""
+        return self.associate(images, name, name, seed)
+
+    @torch.no_grad()
+    def associate(
+        self, images: Images, source: str | None = None, target: str | None = None, seed: int | None = None
+    ) -> np.ndarray:
+        """What `images` of modality `source` bring to mind in modality `target`: float32 0..1 [images, ...].
+
+        seed : None decodes the posterior's location; a number decodes one sample of the posterior (and, where the target is
+        another modality, of its private latents) that is drawn with this seed.
+        """
+        source, target = self._sense(source).modality.name, self._sense(target).modality.name
+        shared_loc, shared_scale, own_loc, own_scale = self._posteriors(images, source)
+        if source != target:
+            own_loc = np.zeros((len(images), self.configuration.private), dtype=np.float32)
+            own_scale = own_loc + 1
+            if self.configuration.private:
+                own_scale = own_loc + self.imagined_scale(target).flatten().cpu().numpy()
+        if seed is not None:
+            rng = np.random.default_rng(seed)
+            draw = rng.standard_normal if self.configuration.family == "normal" else lambda n: rng.laplace(size=n)
+            shared_loc = shared_loc + shared_scale * draw(shared_loc.shape)
+            own_loc = own_loc + own_scale * draw(own_loc.shape)
+        return self.decode(shared_loc, target, own_loc)
+
+    def _posteriors(self, images: Images, name: str | None) -> tuple[np.ndarray, ...]:
+        """Locations and scales of shared and of private latents, each [images, dimensions]."""
+        self._alone()
+        sense = self._sense(name)
+        if images.size != sense.modality.size:
+            raise ModelError(
+                f"images of size {images.size}: {sense.modality.name!r} was built for {sense.modality.size}"
+            )
+        parts = []
+        with torch.no_grad():
+            for start in range(0, len(images), ROWS):
+                pixels = as_input(torch.from_numpy(images.pixels[start : start + ROWS])[None], self.prior_raw.device)
+                shared, private = sense.encode(pixels)
+                parts.append([part[0].cpu().numpy() for part in (*shared, *private)])
+        return tuple(np.concatenate(part) for part in zip(*parts, strict=True))
+
+    def _sense(self, name: str | None) -> Sense:
+        if name is None and len(self.senses) == 1:
+            return next(iter(self.senses.values()))
+        if name not in self.senses:
+            raise ModelError(f"modality {name!r}: this model has {', '.join(self.names)}")
+        return self.senses[name]
+
+    def _alone(self) -> None:
+        if len(self.seeds) != 1:
+            raise ModelError(f"{len(self.seeds)} copies are here: choose one with model.copy(0)")
+
+
+class VAE(MMVAE):
+    """A variational autoencoder of a single modality: the control arm."""
+
+    def __init__(self, configuration: ModelConfiguration, seeds: Sequence[int] = (0,)):
+        if len(configuration.modalities) != 1 or configuration.private:
+            raise ConfigurationError(
+                "a VAE has one modality and no private latents: take configuration.only(name), or MMVAE"
+            )
+        super().__init__(configuration, seeds)
+
+
+def as_input(pixels: Tensor, device) -> Tensor:
+    """uint8 [copies, batch, channels, height, width] -> float 0..1 [copies, batch, pixels] on the device."""
+    return pixels.to(device).flatten(2).to(torch.float32).div_(255)
