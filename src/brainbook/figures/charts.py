@@ -175,7 +175,8 @@ def time_course(
         for word, onset in zip(shown["word"], shown["onset"], strict=True):
             ax.axvline(onset, color=GREY, linewidth=0.4, ymax=0.04)
             ax.annotate(
-                writable(str(word)), (onset, 0), xycoords=("data", "axes fraction"), xytext=(0, -6), textcoords="offset points",
+                writable(str(word)), (onset, 0), xycoords=("data", "axes fraction"),
+                xytext=(0, -6), textcoords="offset points",
                 rotation=90, ha="center", va="top", fontsize=10, color="#333333",
             )  # fmt: skip
         longest = max((len(str(word)) for word in shown["word"]), default=0)

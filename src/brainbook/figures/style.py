@@ -69,7 +69,7 @@ def _fonts_with_chinese() -> list[str]:
 
 
 def writable(word: str) -> str:
-    """`word`, or a dot for each character when it is Chinese and no installed font can write that (install Noto CJK)."""
+    """`word`, or a dot for each character when it is Chinese and no installed font writes that (install Noto CJK)."""
     chinese = any("\u3400" <= character <= "\u9fff" for character in word)
     return "·" * len(word) if chinese and not _fonts_with_chinese() else word
 

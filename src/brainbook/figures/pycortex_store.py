@@ -1,0 +1,239 @@
+"""A pycortex store that belongs to the project, with fsaverage5 built from the surfaces that nilearn brings along.
+
+pycortex keeps its subjects inside the environment that it was installed into, writes a settings file into the user's
+home when it is first imported, and downloads fsaverage. None of that happens here: the store is a folder of the project
+(`cache/pycortex`), the settings are thrown away, and nothing is downloaded.
+
+A subject of pycortex is a folder: `surfaces/{pia,wm,inflated,flat}_{lh,rh}.gii`, `surface-info/*.npz` with the keys
+left and right, and empty folders that pycortex expects to find.
+"""
+
+import contextlib
+import functools
+import io
+import os
+import shutil
+import tempfile
+from pathlib import Path
+from types import ModuleType
+
+import numpy as np
+
+from brainbook.errors import ConfigurationError, DatasetError
+
+STORE = Path("cache/pycortex")
+FSAVERAGE5 = "fsaverage5"
+HEIGHT = 512  # pixels of a flat map
+_HEMISPHERES = {"lh": "left", "rh": "right"}
+_SURFACES = {"pia": "pial", "wm": "white_matter", "inflated": "inflated", "flat": "flat"}
+
+
+def open_store(folder: str | Path = STORE) -> ModuleType:
+    """Return the module `cortex`, reading from `folder`; fsaverage5 is built there first if it is missing (5 s)."""
+    cortex = _import_pycortex()
+    folder = Path(folder).resolve()
+    if not (folder / FSAVERAGE5).is_dir():
+        build_fsaverage5(folder)
+    if Path(cortex.db.filestore) != folder:
+        _use(cortex, folder)
+    return cortex
+
+
+@functools.cache
+def _import_pycortex() -> ModuleType:
+    """Import pycortex quietly, its settings in a folder that is thrown away.
+
+    The settings that it would write into the user's home freeze the path of today's environment.
+    """
+    before = os.environ.get("XDG_CONFIG_HOME")
+    with tempfile.TemporaryDirectory() as settings, quiet():
+        os.environ["XDG_CONFIG_HOME"] = settings
+        try:
+            import cortex
+        except ImportError as error:
+            raise ConfigurationError(
+                "brain maps need pycortex, which is not installed. Install it with: pip install -e .[maps] "
+                "(it is compiled, so a C compiler and Python's headers must be there)."
+            ) from error
+        finally:
+            del os.environ["XDG_CONFIG_HOME"]
+            if before is not None:
+                os.environ["XDG_CONFIG_HOME"] = before
+    return cortex
+
+
+def build_fsaverage5(folder: str | Path = STORE) -> Path:
+    """Write the subject fsaverage5 (10,242 vertices a hemisphere) into the store; return its folder.
+
+    It is built beside its place and moved there whole, so that two chapters that start together do no harm.
+    """
+    from nilearn.datasets import load_fsaverage, load_fsaverage_data
+
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    meshes = load_fsaverage(FSAVERAGE5)
+    # FreeSurfer counts curvature and depth positive in sulci, pycortex negative: left as they are, gyri would be dark.
+    shape = {
+        "curvature": {h: -a for h, a in load_fsaverage_data(FSAVERAGE5, data_type="curvature").data.parts.items()},
+        "sulcaldepth": {h: -a for h, a in load_fsaverage_data(FSAVERAGE5, data_type="sulcal").data.parts.items()},
+        "thickness": load_fsaverage_data(FSAVERAGE5, data_type="thickness").data.parts,
+    }
+    surfaces = {
+        (surface, hemisphere): (
+            np.asarray(meshes[name].parts[side].coordinates, np.float32),
+            np.asarray(meshes[name].parts[side].faces, np.int32),
+        )
+        for surface, name in _SURFACES.items()
+        for hemisphere, side in _HEMISPHERES.items()
+    }
+    for hemisphere in _HEMISPHERES:
+        flat, flat_faces = surfaces["flat", hemisphere]
+        faces = _without_faces_across_cuts(surfaces["pia", hemisphere][1], flat_faces)
+        for surface in ("pia", "wm", "inflated"):
+            surfaces[surface, hemisphere] = surfaces[surface, hemisphere][0], faces
+        cut_out = np.setdiff1d(np.arange(len(flat)), flat_faces)  # the medial wall keeps 3-d positions: no place here
+        flat[cut_out] = 0
+    return write_subject(folder, FSAVERAGE5, surfaces, shape)
+
+
+def _without_faces_across_cuts(faces: np.ndarray, flat_faces: np.ndarray) -> np.ndarray:
+    """Drop the faces [n, 3] whose three vertices all lie on the flat map although the face itself was cut open.
+
+    Flattened in the browser, such a face would be drawn as a sliver across the whole map.
+    """
+    on_map = np.isin(faces, flat_faces).all(axis=1)
+    kept = set(map(tuple, np.sort(flat_faces, axis=1)))
+    in_flat = np.array([tuple(face) in kept for face in np.sort(faces, axis=1)])
+    return faces[~on_map | in_flat]
+
+
+def write_subject(folder: str | Path, name: str, surfaces: dict, shape: dict) -> Path:
+    """Write a subject of pycortex, whole or not at all; one that is there already is kept.
+
+    Parameters
+    ----------
+    folder, name : the store and the subject's name in it.
+    surfaces : (surface, hemisphere) -> (coordinates [vertices, 3] in mm, faces [faces, 3]); the surfaces are pia, wm,
+        inflated, and flat where the subject has been flattened; the hemispheres lh and rh.
+    shape : curvature, sulcaldepth, thickness -> {"left": [vertices], "right": [vertices]}, in pycortex's sign: sulci
+        negative.
+    """
+    cortex = _import_pycortex()
+    folder = Path(folder)
+    place = folder / name
+    with tempfile.TemporaryDirectory(prefix=".building-", dir=folder.parent) as scratch:
+        subject = Path(scratch) / name
+        for part in ("surfaces", "surface-info", "transforms", "views", "anatomicals", "cache"):
+            (subject / part).mkdir(parents=True)
+        for (surface, hemisphere), (coordinates, faces) in surfaces.items():
+            path = subject / "surfaces" / f"{surface}_{hemisphere}.gii"
+            cortex.formats.write_gii(str(path), coordinates, faces)
+        for quantity, parts in shape.items():
+            np.savez(subject / "surface-info" / f"{quantity}.npz", left=parts["left"], right=parts["right"])
+        _warm(cortex, Path(scratch), name, flat=("flat", "lh") in surfaces)
+        try:
+            subject.rename(place)
+        except OSError:
+            if not place.is_dir():  # not a second builder that was faster, but a real failure
+                raise
+    return place
+
+
+def _warm(cortex: ModuleType, store: Path, name: str, flat: bool) -> None:
+    """Let pycortex compute what it keeps of a subject (flat map pixels, surfaces for the browser) before others see it.
+
+    pycortex writes these files in place: two processes that need them at once would read each other's halves.
+    """
+    before = cortex.db.filestore
+    try:
+        _use(cortex, store)
+        with quiet():
+            cortex.utils.get_ctmpack(name, ("inflated",), method="mg2", level=9)
+            if flat:
+                cortex.quickflat.utils.get_flatmask(name, height=HEIGHT)
+                cortex.quickflat.utils.get_flatcache(name, None, height=HEIGHT)
+    finally:
+        _use(cortex, Path(before))
+
+
+def _use(cortex: ModuleType, folder: Path) -> None:
+    cortex.db.filestore = str(folder)
+    # `import_subj` and its kin read the module's default, not the database's own folder.
+    cortex.database.default_filestore = str(folder)
+    cortex.db._memocache = {}  # surfaces of another store under the same names
+    cortex.db.reload_subjects()
+
+
+def import_participant(freesurfer: str | Path, folder: str | Path = STORE) -> str:
+    """Import a participant's own surfaces from a FreeSurfer subject folder (`.../sub-EN057`); return the store's name.
+
+    Reads `surf/{lh,rh}.{pial,white,inflated,sulc,curv,thickness}` with nibabel: FreeSurfer itself is not needed. Flat
+    maps need the cuts of a flattening (`{lh,rh}.full.flat.patch.3d`, as FreeSurfer's mris_flatten or autoflatten write
+    them); without them the participant has surfaces and a viewer, but no flat map. Raises DatasetError that names the
+    first missing file.
+    """
+    import nibabel.freesurfer as fs
+
+    freesurfer = Path(freesurfer)
+    surfaces, shape = {}, {"curvature": {}, "sulcaldepth": {}, "thickness": {}}
+    files = {"pia": "pial", "wm": "white", "inflated": "inflated"}
+    for hemisphere, side in _HEMISPHERES.items():
+        for surface, name in files.items():
+            path = _must_exist(freesurfer / "surf" / f"{hemisphere}.{name}")
+            coordinates, faces = fs.read_geometry(path)
+            surfaces[surface, hemisphere] = coordinates.astype(np.float32), faces.astype(np.int32)
+        for quantity, name, sign in (
+            ("curvature", "curv", -1),
+            ("sulcaldepth", "sulc", -1),
+            ("thickness", "thickness", 1),
+        ):
+            path = _must_exist(freesurfer / "surf" / f"{hemisphere}.{name}")
+            shape[quantity][side] = sign * fs.read_morph_data(path)
+        patch = freesurfer / "surf" / f"{hemisphere}.full.flat.patch.3d"
+        if patch.exists():
+            coordinates, faces = _read_flat_patch(patch, *surfaces["pia", hemisphere])
+            surfaces["flat", hemisphere] = coordinates, faces
+            whole = _without_faces_across_cuts(surfaces["pia", hemisphere][1], faces)
+            for surface in files:
+                surfaces[surface, hemisphere] = surfaces[surface, hemisphere][0], whole
+    Path(folder).mkdir(parents=True, exist_ok=True)
+    write_subject(folder, freesurfer.name, surfaces, shape)
+    open_store(folder).db.reload_subjects()
+    return freesurfer.name
+
+
+def _read_flat_patch(path: Path, coordinates: np.ndarray, faces: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Flat positions [vertices, 3] (vertices outside the patch at 0) and the faces that lie on the patch.
+
+    Format: big endian; -1, the number of vertices, then for each its index + 1 (negative at the border) and x, y, z.
+    """
+    raw = path.read_bytes()
+    marker, n_vertices = np.frombuffer(raw, ">i4", 2)
+    entries = np.dtype([("index", ">i4"), ("position", ">f4", 3)])
+    if marker != -1 or len(raw) < 8 + n_vertices * entries.itemsize:
+        raise DatasetError(f"{path} is not a FreeSurfer patch of version -1; flatten the participant again.")
+    table = np.frombuffer(raw, entries, n_vertices, offset=8)
+    index = np.abs(table["index"]) - 1
+    flat = np.zeros_like(coordinates)
+    flat[index] = table["position"][:, [1, 0, 2]] * (1, -1, 0)  # FreeSurfer's patches lie on their side
+    return flat, faces[np.isin(faces, index).all(axis=1)]
+
+
+def _must_exist(path: Path) -> Path:
+    if not path.exists():
+        raise DatasetError(
+            f"{path} is missing: run FreeSurfer's recon-all on this participant, or use fsaverage5 maps."
+        )
+    return path
+
+
+@contextlib.contextmanager
+def quiet():
+    """Swallow what pycortex prints (progress, advice about Inkscape) so that it does not stand in rendered chapters."""
+    with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
+        yield
+
+
+def remove_subject(name: str, folder: str | Path = STORE) -> None:
+    """Delete a subject from the store, with everything that pycortex computed from it."""
+    shutil.rmtree(Path(folder) / name, ignore_errors=True)
