@@ -1,0 +1,30 @@
+import matplotlib
+
+matplotlib.use("Agg")
+import numpy as np
+
+from brainbook.figures.alignment import alignment_error, words_on_scans
+
+
+def test_every_word_is_joined_to_both_scans():
+    onsets = np.array([0.1, 0.9, 2.2, 5.0])
+    figure = words_on_scans(["a", "b", "c", "d"], onsets, onsets + 0.3, n_scans=3, words_per_scan=2)
+    ax = figure.axes[0]
+    marks = {(line.get_xdata()[0], line.get_ydata()[0]) for line in ax.lines if len(line.get_xdata()) == 1}
+    # VLA: scans 0, 0, 1, 2 (centres 1, 1, 3, 5 s); FLA, two words a scan: 0, 0, 1, 1.
+    assert {x for x, y in marks if y == 1.0} == {1.0, 3.0, 5.0}
+    assert {x for x, y in marks if y == 0.0} == {1.0, 3.0}
+    assert {"a", "b", "c", "d"} <= {text.get_text() for text in ax.texts}
+
+
+def test_a_scan_outside_the_drawing_is_pointed_at():
+    figure = words_on_scans(["a"], np.array([0.5]), np.array([0.7]), first_word=40, n_scans=2, words_per_scan=5)
+    arrows = [line for line in figure.axes[0].lines if line.get_marker() == ">"]
+    assert len(arrows) == 1 and arrows[0].get_xdata()[0] == 4.0
+
+
+def test_errors_are_drawn_by_language():
+    line = np.array([[0.0, 0.0], [10.0, 3.0]])
+    ax = alignment_error({"EN": [line, line], "FR": [line]})
+    assert [handle.get_text() for handle in ax.get_legend().get_texts()] == ["EN", "FR"]
+    assert "(s)" in ax.get_ylabel() and "(s)" in ax.get_xlabel()
