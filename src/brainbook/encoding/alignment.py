@@ -1,7 +1,7 @@
 """From words to scans: which words does a scan stand for?
 
-Two answers of the seed paper. Fixed-length alignment (FLA) gives every scan the same number of consecutive words, whatever
-the clock says. Variable-length alignment (VLA) gives every scan the words that began while it was taken.
+Two answers of the seed paper. Fixed-length alignment (FLA) gives every scan the same number of consecutive words,
+whatever the clock says. Variable-length alignment (VLA) gives every scan the words that began while it was taken.
 """
 
 from typing import Literal

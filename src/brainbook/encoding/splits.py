@@ -72,8 +72,8 @@ def published_split(
 ) -> PublishedSplit:
     """The split of the seed paper: echoes 1 and 2 train and validate (4 to 1), a random tenth of echo 3 tests.
 
-    The three echoes are three readings of the same scan, so every test scan's noise was seen in training: this is here to
-    be measured (chapter `pitfalls`), not to be used.
+    The three echoes are three readings of the same scan, so every test scan's noise was seen in training: this is here
+    to be measured (chapter `pitfalls`), not to be used.
 
     Parameters
     ----------

@@ -1,0 +1,214 @@
+"""Scores on runs that nothing was fitted on: leave one run out, alphas chosen inside the training runs.
+
+    cross_validate(features, responses, runs, delays=(1, 2, 3, 4), alphas=ALPHAS, *, splits=None, nuisance=None,
+                   metric="correlation", per_target=True, scale=True, predictions=False, device="auto",
+                   dtype="float32", fast=False, block=None) -> CrossValidation
+
+    features   [scans, units], or [layers, scans, units], or a list of [scans, units_i]: before delays
+    responses  [scans, targets], may be memory-mapped
+    runs       [scans], the run of every scan
+    result     .scores [targets], .fold_scores [folds, targets], .best_alphas [folds, targets],
+               .inner_scores [folds, targets], .predictions [scans, targets] if asked for; each with a first axis for
+               layers when features have one
+
+Every outer fold leaves one run out, z-scores features by its training runs, and chooses each target's alpha by leaving
+each of its training runs out in turn. Without runs j and k the training scans are the same whether j or k is the outer
+fold, so nine runs need 36 + 9 decompositions, not 81; responses are read once for all layers.
+"""
+
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import combinations
+
+import numpy as np
+import torch
+
+from brainbook.encoding.delays import delay
+from brainbook.encoding.scores import fisher_mean
+from brainbook.encoding.solver import Space, find_device, pearson, r2, residual, score_alphas
+from brainbook.encoding.splits import leave_one_run_out
+from brainbook.encoding.targets import Targets, check_alphas, warn_border
+
+ALPHAS = np.logspace(0, 6, 13)
+DTYPES = {"float32": torch.float32, "float64": torch.float64}
+
+
+@dataclass(frozen=True)
+class CrossValidation:
+    """What `cross_validate` found. With several feature spaces every array begins with an axis of layers.
+
+    Attributes
+    ----------
+    scores : array [targets], mean over folds (Fisher's z for correlations); NaN for unusable targets.
+    fold_scores : array [folds, targets], each on its own test scans.
+    best_alphas : array [folds, targets], chosen inside the training scans.
+    inner_scores : array [folds, targets], the best alpha's mean score inside the training scans: for choosing a layer
+        without looking at test scans. NaN when there was a single alpha and so nothing to choose.
+    predictions : array [scans, targets] in the responses' units (with nuisance signals: of what remains of them), NaN
+        for scans that never test; None unless asked for.
+    alphas : array, the grid.
+    splits : list of (training scans, test scans).
+    """
+
+    scores: np.ndarray
+    fold_scores: np.ndarray
+    best_alphas: np.ndarray
+    inner_scores: np.ndarray
+    predictions: np.ndarray | None
+    alphas: np.ndarray
+    splits: list
+
+    def chosen_layer(self) -> np.ndarray:
+        """The layer that each outer fold would choose for each target from its training scans: [folds, targets]."""
+        if self.inner_scores.ndim != 3:
+            raise ValueError("there is one feature space only: nothing to choose from")
+        return np.where(np.isfinite(self.inner_scores), self.inner_scores, -np.inf).argmax(0)
+
+    def scores_of_chosen_layer(self) -> np.ndarray:
+        """Scores [targets] with the layer chosen inside the training scans of each fold, never on test scans."""
+        picked = np.take_along_axis(self.fold_scores, self.chosen_layer()[None], axis=0)[0]
+        return fisher_mean(picked)
+
+
+def cross_validate(
+    features: np.ndarray | Sequence[np.ndarray],
+    responses: np.ndarray,
+    runs: np.ndarray,
+    delays: Sequence[int] | None = (1, 2, 3, 4),
+    alphas: np.ndarray | float = ALPHAS,
+    *,
+    splits: list | None = None,
+    nuisance: np.ndarray | None = None,
+    metric: str = "correlation",
+    per_target: bool = True,
+    scale: bool = True,
+    predictions: bool = False,
+    device: str = "auto",
+    dtype: str = "float32",
+    fast: bool = False,
+    block: int | None = None,
+) -> CrossValidation:
+    """Predict each run from the others and score it; alphas are chosen inside the training runs only.
+
+    Parameters
+    ----------
+    features : array [scans, units] or [layers, scans, units], or a list of arrays [scans, units_i]. Not yet delayed.
+    responses : array [scans, targets].
+    runs : array [scans], the run of every scan; also the borders that delays do not cross.
+    delays : shifts in scans; None when the features are delayed already.
+    alphas : the grid, on the scale of z-scored features (the penalty beside the sum of squares over training scans).
+        One number chooses nothing.
+    splits : list of (training scans, test scans) in place of leaving one run out (see `blocks_with_gaps`). Each fold
+        chooses its alphas on the other folds' test scans, training on what both folds may train on.
+    nuisance : array [scans, signals] or None: taken out of features and responses by weights of the training scans.
+        Delay or convolve them first if their effect is delayed.
+    metric : "correlation" or "r2", for choosing alphas and for the scores.
+    per_target : one alpha for each target, or one for all.
+    scale : z-score features by the training scans of each fold.
+    predictions : keep the predictions of the test scans.
+    device : "auto", "cpu", "cuda".
+    dtype : "float32" or "float64"; decompositions are always float64.
+    fast : choose alphas with bfloat16 products (only where the processor has them).
+    block : targets at a time; None chooses by memory.
+
+    Source of the algorithm: kernel ridge as in himalaya (Dupré la Tour et al. 2022, NeuroImage), with the comparison of
+    alphas done on inner products and norms instead of predictions.
+    """
+    if metric not in ("correlation", "r2"):
+        raise ValueError(f'metric is "correlation" or "r2", not {metric!r}')
+    alphas = check_alphas(alphas)
+    several = not (isinstance(features, np.ndarray) and features.ndim == 2)
+    layers = _prepare_features(features, runs, delays)
+    splits = leave_one_run_out(runs) if splits is None else [(np.asarray(a), np.asarray(b)) for a, b in splits]
+    options = {"nuisance": nuisance, "scale": scale, "device": device, "dtype": DTYPES[dtype]}
+    spaces = [Space(layer, **options) for layer in layers]
+    targets = Targets(responses, device=find_device(device), dtype=DTYPES[dtype], block=block)
+    if targets.n_scans != len(layers[0]):
+        raise ValueError(f"features have {len(layers[0])} scans, responses {targets.n_scans}")
+    targets.warn_unusable()
+    best, inner = _choose(spaces, targets, splits, alphas, metric, per_target, fast)
+    fold_scores = np.full((len(spaces), len(splits), targets.n_targets), np.nan)
+    kept = np.full((len(spaces), *responses.shape), np.nan, np.float32) if predictions else None
+    for place, (train, test) in enumerate(splits):
+        folds = [space.fold(train) for space in spaces]
+        rights = [fold.right(test) for fold in folds]
+        for part in targets.blocks():
+            y = targets.read(part)
+            yt, yv = residual(spaces[0].z, train, test, y)
+            for layer, (fold, right) in enumerate(zip(folds, rights, strict=True)):
+                alpha = torch.as_tensor(np.nan_to_num(best[layer, place, part], nan=1.0)).to(y)
+                predicted = right @ ((fold.left.T @ yt) / (fold.values[:, None] + alpha))
+                score = pearson(predicted, yv) if metric == "correlation" else r2(predicted, yv)
+                fold_scores[layer, place, part] = score.double().cpu().numpy()
+                if predictions:
+                    mean = 0.0 if nuisance is not None else y[train].mean(0)
+                    unit = (predicted + mean).cpu().numpy() * targets.size[part] + targets.mean[part]
+                    kept[layer, test, part] = unit
+    fold_scores[:, :, ~targets.usable] = np.nan
+    scores = fisher_mean(fold_scores, axis=1) if metric == "correlation" else fold_scores.mean(1)
+    warn_border(best, alphas)
+    if predictions:
+        kept[:, :, ~targets.usable] = np.nan
+    found = [scores, fold_scores, best, inner] + ([kept] if predictions else [])
+    found = found if several else [array[0] for array in found]
+    return CrossValidation(*found[:4], found[4] if predictions else None, alphas, splits)
+
+
+def _prepare_features(features, runs, delays):
+    layers = list(features) if not (isinstance(features, np.ndarray) and features.ndim == 2) else [features]
+    if not layers:
+        raise ValueError("features hold no layer")
+    for place, layer in enumerate(layers):
+        if np.ndim(layer) != 2 or len(layer) != len(runs):
+            raise ValueError(f"features of layer {place} must be [{len(runs)} scans, units], not {np.shape(layer)}")
+        if not np.isfinite(layer).all():
+            raise ValueError(f"features of layer {place} hold NaN or infinity: mend them before encoding")
+    return layers if delays is None else [delay(layer, delays, runs) for layer in layers]
+
+
+def _choose(spaces, targets, splits, alphas, metric, per_target, fast):
+    """The best alpha and its mean inner score, arrays [layers, folds, targets]."""
+    shape = (len(spaces), len(splits), targets.n_targets)
+    if len(alphas) == 1:
+        return np.where(targets.usable, np.full(shape, alphas[0]), np.nan), np.full(shape, np.nan)
+    total = np.zeros((len(spaces), len(splits), len(alphas), targets.n_targets), np.float32)
+    count = np.zeros(len(splits))
+    grid = torch.as_tensor(alphas).to(targets.device, targets.dtype)
+    for j, k in combinations(range(len(splits)), 2):
+        train = np.intersect1d(splits[j][0], splits[k][0])
+        views = [(one, np.intersect1d(splits[two][1], splits[one][0])) for one, two in ((j, k), (k, j))]
+        views = [(outer, test) for outer, test in views if len(test) > 2]
+        if len(train) < 3 or not views:
+            continue
+        folds = [space.fold(train) for space in spaces]
+        rights = [[fold.right(test) for _, test in views] for fold in folds]
+        for part in targets.blocks():
+            y = targets.read(part)
+            held = [residual(spaces[0].z, train, test, y) for _, test in views]
+            for layer, fold in enumerate(folds):
+                loadings = fold.left.T @ held[0][0]
+                for (outer, _), right, (_, yv) in zip(views, rights[layer], held, strict=True):
+                    score = score_alphas(fold.values, loadings, right, yv, grid, metric, fast)
+                    total[layer, outer, :, part] += torch.nan_to_num(score, nan=0.0).cpu().numpy()
+        for outer, _ in views:
+            count[outer] += 1
+    if not count.all():
+        raise ValueError(
+            f"{len(splits)} folds leave nothing to choose alphas on inside the training scans: "
+            "give three runs or more, or a single alpha"
+        )
+    total /= count[:, None, None]
+    if per_target:
+        pick = total.argmax(2)
+    else:
+        pick = np.broadcast_to(total[..., targets.usable].mean(-1).argmax(2)[..., None], shape)
+    best = np.where(targets.usable, alphas[pick], np.nan)
+    inner = np.take_along_axis(total, pick[:, :, None], axis=2)[:, :, 0].astype(float)
+    return best, np.where(targets.usable, inner, np.nan)
+
+
+def warn_slow_bfloat16(device: torch.device) -> None:
+    """Say so when bfloat16 products were asked for on a processor that only imitates them."""
+    if device.type == "cpu" and not torch.ops.mkldnn._is_mkldnn_bf16_supported():
+        warnings.warn("this processor has no bfloat16 arithmetic: fast=True will be slow", RuntimeWarning, stacklevel=3)
