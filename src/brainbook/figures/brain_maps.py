@@ -28,7 +28,7 @@ from scipy import ndimage
 from brainbook.errors import DatasetError
 from brainbook.figures.pycortex_store import FSAVERAGE5, HEIGHT, STORE, open_store
 from brainbook.figures.style import GREY, WIDTH, colours
-from brainbook.figures.webgl import viewer, viewer_html
+from brainbook.figures.webgl import viewer_html, write_viewer
 
 __all__ = ["Scale", "flatmap", "flatmaps", "surface_views", "value_scale", "viewer", "viewer_html", "vertex_values"]
 
@@ -255,6 +255,42 @@ def surface_views(
     if title:
         figure.suptitle(title, x=0.02, ha="left", fontsize=mpl.rcParams["axes.titlesize"])
     return figure
+
+
+def viewer(
+    layers: Mapping[str, np.ndarray],
+    folder: str | Path,
+    regions=None,
+    shown: Mapping | None = None,
+    scale: Scale | None = None,
+    title: str = "Brain maps",
+    store: str | Path = STORE,
+    **scale_options,
+) -> Path:
+    """Write one WebGL viewer in which every map of `layers` (name -> values) is a button; return its index.html.
+
+    Parameters as in `flatmaps`. It is written to `folder`, which the book copies as it is, with a picture of the flat
+    maps that stands in for it where it cannot be drawn. Takes 3 to 5 s and 4.5 MB. `viewer_html` shows it in a page.
+    """
+    values = {name: vertex_values(map_, regions) for name, map_ in layers.items()}
+    if shown is not None:
+        keep = {name: vertex_values(np.asarray(shown[name], float), regions) == 1 for name in values}
+        values = {name: np.where(keep[name], map_, np.nan) for name, map_ in values.items()}
+    scale = scale or value_scale(np.stack(list(values.values())), **scale_options)
+    limits = (
+        scale.norm.boundaries[[0, -1]] if isinstance(scale.norm, BoundaryNorm) else (scale.norm.vmin, scale.norm.vmax)
+    )
+
+    def draw_picture(path: Path) -> None:
+        figure = flatmaps(values, regions, columns=1 if len(values) < 4 else 2, title=title, scale=scale, store=store)
+        figure.savefig(path)
+        plt.close(figure)
+
+    alt = f"{title}: flat maps of {', '.join(map(str, values))} ({scale.unit})"
+    note = "" if regions is None else _note(regions)
+    return write_viewer(
+        values, folder, scale.cmap, tuple(map(float, limits)), scale.unit, draw_picture, alt, note, title, store=store
+    )
 
 
 def _note(regions) -> str:
