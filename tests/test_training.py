@@ -232,7 +232,7 @@ def test_two_processes_arrive_where_one_does(tmp_path):
         "--num_machines",
         "1",
     ]
-    launch += ["--mixed_precision", "no", "--dynamo_backend", "no", "--main_process_port", "0"]
+    launch += ["--num_machines", "1", "--mixed_precision", "no", "--dynamo_backend", "no", "--main_process_port", "0"]
     done = subprocess.run([*launch, script, here, tmp_path / "two"], capture_output=True, text=True, timeout=200)
     assert done.returncode == 0, done.stderr
     one = make_model()
