@@ -93,7 +93,7 @@ def read_textgrid(
 
     Returns
     -------
-    DataFrame: word, onset, offset (seconds after `start`), section. Intervals of silence ('', 'sp', 'sil') are left out.
+    DataFrame: word, onset, offset (seconds after `start`), section. Silences (empty, 'sp', 'sil') are left out.
 
     Raises
     ------
