@@ -16,7 +16,6 @@ each of its training runs out in turn. Without runs j and k the training scans a
 fold, so nine runs need 36 + 9 decompositions, not 81; responses are read once for all layers.
 """
 
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations
@@ -28,7 +27,7 @@ from brainbook.encoding.delays import delay
 from brainbook.encoding.scores import fisher_mean
 from brainbook.encoding.solver import Space, find_device, pearson, r2, residual, score_alphas
 from brainbook.encoding.splits import leave_one_run_out
-from brainbook.encoding.targets import Targets, check_alphas, warn_border
+from brainbook.encoding.targets import Targets, check_alphas, warn_border, warn_slow_bfloat16
 
 ALPHAS = np.logspace(0, 6, 13)
 DTYPES = {"float32": torch.float32, "float64": torch.float64}
@@ -127,6 +126,8 @@ def cross_validate(
     if targets.n_scans != len(layers[0]):
         raise ValueError(f"features have {len(layers[0])} scans, responses {targets.n_scans}")
     targets.warn_unusable()
+    if fast:
+        warn_slow_bfloat16(targets.device)
     best, inner = _choose(spaces, targets, splits, alphas, metric, per_target, fast)
     fold_scores = np.full((len(spaces), len(splits), targets.n_targets), np.nan)
     kept = np.full((len(spaces), *responses.shape), np.nan, np.float32) if predictions else None
@@ -206,9 +207,3 @@ def _choose(spaces, targets, splits, alphas, metric, per_target, fast):
     best = np.where(targets.usable, alphas[pick], np.nan)
     inner = np.take_along_axis(total, pick[:, :, None], axis=2)[:, :, 0].astype(float)
     return best, np.where(targets.usable, inner, np.nan)
-
-
-def warn_slow_bfloat16(device: torch.device) -> None:
-    """Say so when bfloat16 products were asked for on a processor that only imitates them."""
-    if device.type == "cpu" and not torch.ops.mkldnn._is_mkldnn_bf16_supported():
-        warnings.warn("this processor has no bfloat16 arithmetic: fast=True will be slow", RuntimeWarning, stacklevel=3)

@@ -5,7 +5,7 @@ import warnings
 import numpy as np
 import torch
 
-BLOCK_BYTES = 2**27  # of one block of responses; several arrays of about this size exist at a time
+BLOCK_BYTES = 2**25  # of one block of responses; several arrays of about this size exist at a time
 
 
 class Targets:
@@ -30,6 +30,7 @@ class Targets:
         self.block = block or max(64, BLOCK_BYTES // max(1, self.n_scans * torch.finfo(dtype).bits // 8))
         self.mean, self.size = np.zeros(self.n_targets), np.ones(self.n_targets)
         self.usable = np.ones(self.n_targets, bool)
+        missing = 0
         for part in self.blocks():
             values = np.asarray(responses[:, part], float)
             if np.isinf(values).any():
@@ -37,10 +38,13 @@ class Targets:
                     "Input Y contains infinity or a value too large for its dtype: mend or leave out the targets"
                 )
             mean, size = values.mean(0), values.std(0)
+            missing += int(np.isnan(mean).sum())
             usable = np.isfinite(size) & (size > 1e-10 * np.abs(np.where(np.isfinite(mean), mean, 0))) & (size > 0)
             self.usable[part] = usable
             self.size[part] = np.where(usable, size, 1)
             self.mean[part] = np.where(usable, mean, 0) if intercept else 0
+        if self.n_targets and missing == self.n_targets:
+            raise ValueError("Input Y contains NaN in every target: nothing to predict")
 
     def blocks(self) -> list[slice]:
         """Slices of targets, so that a block of them has at most BLOCK_BYTES."""
@@ -100,3 +104,9 @@ def warn_border(best, alphas, stacklevel: int = 3) -> None:
             RuntimeWarning,
             stacklevel=stacklevel,
         )
+
+
+def warn_slow_bfloat16(device: torch.device) -> None:
+    """Say so when bfloat16 products were asked for on a processor that only imitates them."""
+    if device.type == "cpu" and not torch.ops.mkldnn._is_mkldnn_bf16_supported():
+        warnings.warn("this processor has no bfloat16 arithmetic: fast=True will be slow", RuntimeWarning, stacklevel=3)

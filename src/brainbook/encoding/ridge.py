@@ -1,0 +1,227 @@
+"""Ridge regression from features to thousands of targets, each with its own alpha: the estimator."""
+
+import numpy as np
+import torch
+from sklearn.base import BaseEstimator, RegressorMixin
+from sklearn.model_selection import check_cv
+from sklearn.utils.validation import check_consistent_length, check_is_fitted, validate_data
+
+from brainbook.encoding.scores import correlation, explained_variance
+from brainbook.encoding.solver import Space, find_device, residual, score_alphas
+from brainbook.encoding.splits import leave_one_run_out
+from brainbook.encoding.targets import Targets, check_alphas, warn_border, warn_slow_bfloat16
+
+ALPHAS = tuple(float(alpha) for alpha in np.logspace(0, 6, 13))
+
+
+class RidgeEncoder(RegressorMixin, BaseEstimator):
+    """Ridge regression with one alpha a target, chosen by cross-validation over runs.
+
+    Features are centred and z-scored by the training scans of each fold, and at the end by all the scans given to
+    `fit`: give it training scans only, and predict the test scans with it. `cross_validate` does so for every run.
+
+    Parameters
+    ----------
+    alphas : penalties to choose from, positive, on the scale of z-scored features (each penalty stands beside sums of
+        squares over the training scans).
+    cv : None for leaving one run out (by the `groups` of `fit`; without groups five contiguous blocks), a number of
+        contiguous blocks, a list of (training scans, test scans), or a scikit-learn splitter.
+    metric : "correlation" or "r2", for choosing the alpha.
+    per_target : one alpha a target, or one for all targets.
+    scale : z-score the features; otherwise they are only centred.
+    fast : choose alphas with bfloat16 products: two or three times as fast where the processor has such arithmetic, the
+        same alpha in 98 of 100 targets or more. The final fit is not affected.
+    block : targets at a time; None chooses by memory.
+    device : "auto" (a GPU if there is one), "cpu", "cuda".
+
+    Attributes
+    ----------
+    best_alphas_ : array [targets]; NaN for targets that are constant or hold NaN.
+    cv_scores_ : array [alphas, targets], mean over folds.
+    alphas_ : array, the alphas in ascending order (the rows of cv_scores_).
+    border_ : (share of targets at the smallest alpha, share at the largest).
+    n_features_in_ : int.
+
+    Notes
+    -----
+    Computes in float32 unless features and targets are both float64; decompositions are always float64. Targets may be
+    a memory-mapped array: they are read block by block.
+    """
+
+    def __init__(
+        self,
+        alphas=ALPHAS,
+        *,
+        cv=None,
+        metric="correlation",
+        per_target=True,
+        scale=True,
+        fast=False,
+        block=None,
+        device="auto",
+    ):
+        self.alphas = alphas
+        self.cv = cv
+        self.metric = metric
+        self.per_target = per_target
+        self.scale = scale
+        self.fast = fast
+        self.block = block
+        self.device = device
+
+    def fit(self, X, y, groups=None):
+        """Choose the alphas and fit the weights.
+
+        Parameters
+        ----------
+        X : array [scans, features].
+        y : array [scans, targets] or [scans].
+        groups : array [scans], the run of every scan.
+
+        Returns
+        -------
+        self
+        """
+        if self.metric not in ("correlation", "r2"):
+            raise ValueError(f'metric is "correlation" or "r2", not {self.metric!r}')
+        if y is None:
+            raise ValueError("RidgeEncoder requires y to be passed, but the target y is None")
+        X = validate_data(self, X, dtype=[np.float32, np.float64], ensure_min_samples=2)
+        y = np.asanyarray(y)
+        y = y.astype(float) if y.dtype.kind not in "f" else y
+        check_consistent_length(X, y, groups)
+        self._one_target = y.ndim == 1
+        y = y[:, None] if self._one_target else y
+        dtype = torch.float64 if X.dtype == y.dtype == np.float64 else torch.float32
+        device = find_device(self.device)
+        if self.fast:
+            warn_slow_bfloat16(device)
+        self.alphas_ = check_alphas(self.alphas)
+        targets = Targets(y, device=device, dtype=dtype, block=self.block)
+        targets.warn_unusable()
+        space = Space(X, scale=self.scale, device=device, dtype=dtype)
+        self.cv_scores_ = self._compare(space, targets, self._splits(X, y, groups))
+        self.best_alphas_ = self._choose(targets)
+        found = self.best_alphas_[targets.usable]
+        self.border_ = (
+            (float(np.mean(found == self.alphas_[0])), float(np.mean(found == self.alphas_[-1])))
+            if found.size
+            else (np.nan, np.nan)
+        )
+        warn_border(found, self.alphas_)
+        self._refit(space, targets)
+        return self
+
+    def _splits(self, X, y, groups):
+        if len(np.atleast_1d(self.alphas)) == 1:
+            return []
+        n = len(X)
+        if self.cv is None and groups is not None:
+            return leave_one_run_out(groups)
+        if self.cv is None or isinstance(self.cv, int):
+            blocks = np.array_split(np.arange(n), min(self.cv or 5, n))
+            return [(np.setdiff1d(np.arange(n), block), block) for block in blocks]
+        return list(check_cv(self.cv).split(X, y, groups))
+
+    def _compare(self, space, targets, splits):
+        """Mean scores over folds, array [alphas, targets]; folds without two training and test scans are left out."""
+        total = np.zeros((len(self.alphas_), targets.n_targets), np.float32)
+        grid = torch.as_tensor(self.alphas_).to(targets.device, targets.dtype)
+        count = 0
+        for train, test in splits:
+            if len(train) < 2 or (len(test) < 2 and self.metric == "correlation"):
+                continue
+            fold = space.fold(train)
+            right = fold.right(test)
+            for part in targets.blocks():
+                yt, yv = residual(space.z, train, test, targets.read(part))
+                score = score_alphas(fold.values, fold.left.T @ yt, right, yv, grid, self.metric, self.fast)
+                total[:, part] += torch.nan_to_num(score, nan=0.0, neginf=-1e6).cpu().numpy()
+            count += 1
+        total /= max(count, 1)
+        total[:, ~targets.usable] = np.nan
+        return total
+
+    def _choose(self, targets):
+        scores = self.cv_scores_ if self.per_target else self.cv_scores_[:, targets.usable].mean(1, keepdims=True)
+        best = self.alphas_[np.nan_to_num(scores, nan=-np.inf).argmax(0)]
+        return np.where(targets.usable, best, np.nan)
+
+    def _refit(self, space, targets):
+        everything = np.arange(targets.n_scans)
+        fold = space.fold(everything)
+        rows = fold.basis.shape[0] if space.primal else targets.n_scans
+        self._coefficients = np.empty(
+            (rows, targets.n_targets), np.float64 if targets.dtype.itemsize == 8 else np.float32
+        )
+        for part in targets.blocks():
+            y = targets.read(part)
+            alpha = torch.as_tensor(np.nan_to_num(self.best_alphas_[part], nan=1.0)).to(y)
+            loadings = (fold.left.T @ y) / (fold.values[:, None] + alpha)
+            self._coefficients[:, part] = ((fold.basis if space.primal else fold.left) @ loadings).cpu().numpy()
+        self._scale = (space.shift, space.size, fold.scales.cpu().numpy(), fold.taken.cpu().numpy())
+        self._train_features = None if space.primal else fold.x.cpu().numpy()
+        self._means, self._sizes = targets.mean, np.where(targets.usable, targets.size, np.nan)
+        self._block = targets.block
+
+    def _standard(self, X):
+        shift, size, scales, taken = self._scale
+        return (((X - shift) / size - taken) * scales).astype(self._coefficients.dtype)
+
+    def predict(self, X):
+        """Predict responses.
+
+        Parameters
+        ----------
+        X : array [scans, features].
+
+        Returns
+        -------
+        array [scans, targets] (or [scans], if `fit` was given such), in the units of the training responses; NaN for
+        targets that could not be fitted.
+        """
+        check_is_fitted(self)
+        X = validate_data(self, X, dtype=[np.float32, np.float64], reset=False)
+        device = find_device(self.device)
+        rows = torch.as_tensor(self._standard(X)).to(device)
+        if self._train_features is not None:
+            rows = rows @ torch.as_tensor(self._train_features).to(device).T
+        predicted = np.empty((len(X), self._coefficients.shape[1]), self._coefficients.dtype)
+        for start in range(0, predicted.shape[1], self._block):
+            part = slice(start, start + self._block)
+            values = (rows @ torch.as_tensor(self._coefficients[:, part]).to(device)).cpu().numpy()
+            predicted[:, part] = values * self._sizes[part] + self._means[part]
+        return predicted[:, 0] if self._one_target else predicted
+
+    def weights(self, targets=slice(None)):
+        """The weights of the features as they were given (not z-scored), made when asked for.
+
+        Parameters
+        ----------
+        targets : slice or integer array, the targets whose weights are wanted.
+
+        Returns
+        -------
+        array [features, targets], in units of response per unit of feature.
+        """
+        check_is_fitted(self)
+        _, size, scales, _ = self._scale
+        inner = self._coefficients[:, targets]
+        if self._train_features is not None:
+            inner = self._train_features.T @ inner
+        return inner * (scales / size)[:, None].astype(inner.dtype) * self._sizes[targets].astype(inner.dtype)
+
+    def score(self, X, y, sample_weight=None):
+        """The mean over targets of r or R2 (by `metric`), a single number as scikit-learn's tools expect.
+
+        For scores by target use `correlation(encoder.predict(X), y)`.
+        """
+        if sample_weight is not None:
+            raise ValueError("scores are not weighted: leave sample_weight out")
+        measure = correlation if self.metric == "correlation" else explained_variance
+        return float(np.nanmean(measure(self.predict(X), np.asanyarray(y))))
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.target_tags.multi_output = True
+        return tags
