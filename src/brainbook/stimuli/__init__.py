@@ -2,5 +2,14 @@
 
 from brainbook.stimuli.annotation import read_textgrid, read_word_information
 from brainbook.stimuli.files import MissingFileError, check_content
+from brainbook.stimuli.sentence_pairs import make_pairs, read_xnli, xnli_from_hub
 
-__all__ = ["MissingFileError", "check_content", "read_textgrid", "read_word_information"]
+__all__ = [
+    "MissingFileError",
+    "check_content",
+    "make_pairs",
+    "read_textgrid",
+    "read_word_information",
+    "read_xnli",
+    "xnli_from_hub",
+]
