@@ -18,7 +18,7 @@ from matplotlib.colors import Colormap, to_hex
 from brainbook.errors import ConfigurationError
 from brainbook.figures.pycortex_store import FSAVERAGE5, STORE, open_store, quiet
 
-_TEMPLATE = Path(__file__).with_name("viewer.html")
+_TEMPLATE = Path(__file__).with_name("viewer_page") / "viewer.html"
 COLOUR_MAPS = ("viridis", "RdBu_r")  # those that both matplotlib and pycortex have and the book uses
 
 
@@ -71,7 +71,7 @@ def write_viewer(
         # Put in afterwards, because pycortex swallows every image that its template names into the page.
         still = f'<img src="picture.png" alt="{html.escape(alt)}">'
         text = page.read_text(encoding="utf-8")
-        page.write_text(text.replace('<span id="picture"></span>', still), encoding="utf-8")
+        page.write_text(text.replace("@picture@", still), encoding="utf-8")
         draw_picture(made / "picture.png")
         made.chmod(0o755)
         if folder.exists():
