@@ -8,17 +8,21 @@ READY := .venv/.ready
 EXTRAS := book,maps,test,bench,hub,slurm
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 export TOKENIZERS_PARALLELISM := false
-SNAKEMAKE = snakemake --cores $(JOBS) --keep-going --rerun-incomplete --quiet rules \
-	--config study=$(STUDY) $(if $(DATA),data=$(DATA))
+MEMORY ?= 6000
+PROFILE ?= local
+SAYS = $(STUDY) $(if $(DATA),--data '$(DATA)')
 
-.PHONY: install study book test test-slow serve bench lint clean
+.PHONY: install study status book test test-slow serve bench lint clean
 
 book: study
 	jupyter-book build . -W -n --keep-going
 	@echo "The book is $(CURDIR)/_build/html/index.html. Look at it with \`make serve\`: its brain viewer needs a server."
 
 study: $(READY)
-	$(SNAKEMAKE)
+	@python -m brainbook study $(SAYS) --jobs $(JOBS) --memory $(MEMORY) --profile $(PROFILE)
+
+status: $(READY)
+	@python -m brainbook status $(SAYS)
 
 test: $(READY)
 	pytest -n 2 -m "not slow"

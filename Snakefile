@@ -1,58 +1,71 @@
-# Which notebook runs after what, with which parameters. What runs is said in studies/<name>.yaml.
-# snakemake --config study=demo [data=/path/to/ds003643]
+# Which notebook runs after what, with which resources. What runs is said in studies/<name>.yaml.
+# `make study STUDY=demo [DATA=/path/to/ds003643]` calls it, through `python -m brainbook study`.
+import functools
 import json
+import re
+import sys
 from pathlib import Path
 
 from brainbook.notebooks import PACKAGE, sources
 from brainbook.study_file import read_study
 
 STUDY = read_study(config.get("study", "demo"), config.get("data") or None)
+DATA = f"--data '{config['data']}'" if config.get("data") else ""
 PHANTOM_READY = f"{STUDY.data}/dataset_description.json"
 MODELS = f"{STUDY.cache}/models/{{model}}.ready"
-PAGES = [run.chapter for run in STUDY.runs.values() if run.name == run.chapter]
+RUN = f"results/{STUDY.name}/{{run}}/notebook.ipynb"
+PAGES = re.findall(r"book/chapters/(\w+)", Path("_toc.yml").read_text()) if Path("_toc.yml").exists() else []
+PYTHON = sys.executable
 
 
 def run_of(wildcards):
     return STUDY.runs[wildcards.run]
 
 
+@functools.cache
+def text_and_code(chapter):
+    return [f"notebooks/{chapter}.md", *map(str, sources(f"notebooks/{chapter}.md"))]
+
+
 def inputs_of(wildcards):
     run = run_of(wildcards)
-    files = [f"notebooks/{run.chapter}.md", *map(str, sources(f"notebooks/{run.chapter}.md"))]
-    if STUDY.phantom is not None:
+    files = [*text_and_code(run.chapter), *(MODELS.format(model=model) for model in run.models)]
+    if STUDY.phantom is not None and run.parameters.get("data") == STUDY.data:
         files.append(PHANTOM_READY)
-    files += [MODELS.format(model=model) for model in STUDY.models if model in json.dumps(run.parameters)]
-    files += [
-        f"results/{STUDY.name}/{other}/notebook.ipynb"
-        for other in STUDY.runs
-        if any(other == name or other.startswith(name + "/") for name in run.after)
-    ]
-    return files
+    return files + [RUN.format(run=other.name) for other in STUDY.before(run)]
+
+
+def page_input(wildcards):
+    run = STUDY.page(wildcards.chapter)
+    return [RUN.format(run=run.name)] if run else []
 
 
 rule all:
     default_target: True
     input:
         expand("book/chapters/{chapter}.ipynb", chapter=PAGES),
-        expand(f"results/{STUDY.name}/{{run}}/notebook.ipynb", run=list(STUDY.runs)),
+        expand(RUN, run=list(STUDY.runs)),
 
 
 rule page:
     input:
-        f"results/{STUDY.name}/{{chapter}}/notebook.ipynb",
+        page_input,
     output:
         "book/chapters/{chapter}.ipynb",
+    params:
+        study=STUDY.name,
     wildcard_constraints:
-        chapter="[a-z_]+",
+        chapter="[a-z0-9_]+",
+    localrule: True
     shell:
-        "cp {input} {output}"
+        "{PYTHON} -m brainbook page {params.study} {wildcards.chapter} {DATA}"
 
 
 rule run:
     input:
         inputs_of,
     output:
-        f"results/{STUDY.name}/{{run}}/notebook.ipynb",
+        RUN,
     log:
         f"logs/{STUDY.name}/{{run}}.log",
     wildcard_constraints:
@@ -61,12 +74,12 @@ rule run:
     resources:
         mem_mb=lambda wildcards: run_of(wildcards).memory_mb,
         runtime=lambda wildcards: run_of(wildcards).minutes,
-        gpu=lambda wildcards: run_of(wildcards).gpus,
+        gpu=lambda wildcards: 0 if run_of(wildcards).share_gpu else run_of(wildcards).gpus,
+        slurm_extra=lambda wildcards: f"'--gres=gpu:{run_of(wildcards).gpus}'" if run_of(wildcards).gpus else "''",
     params:
         parameters=lambda wildcards: json.dumps(run_of(wildcards).parameters, sort_keys=True),
-        data=f"--data {config['data']}" if config.get("data") else "",
     shell:
-        "python -m brainbook run {STUDY.name} '{wildcards.run}' {params.data} > '{log}' 2>&1"
+        "{PYTHON} -m brainbook run {STUDY.name} '{wildcards.run}' {DATA} > '{log}' 2>&1"
 
 
 if STUDY.phantom is not None:
@@ -76,24 +89,30 @@ if STUDY.phantom is not None:
             sources(PACKAGE / "phantom" / "__init__.py"),
         output:
             PHANTOM_READY,
+        log:
+            f"logs/{STUDY.name}/phantom.log",
         params:
             options=" ".join(
                 f"--{key.replace('_', '-')} " + (" ".join(map(str, value)) if isinstance(value, list) else str(value))
                 for key, value in STUDY.phantom.items()
             ),
+        resources:
+            mem_mb=2500,
+            runtime=30,
         shell:
-            "python -m brainbook.phantom {STUDY.data} {params.options}"
+            "{PYTHON} -m brainbook.phantom {STUDY.data} {params.options} > {log} 2>&1"
 
 
 rule model:
     input:
-        sources(PACKAGE / "language_models" / "minis.py"),
+        sources(PACKAGE / "language_models" / "minis.py") if (PACKAGE / "language_models" / "minis.py").exists() else [],
     output:
         MODELS,
     log:
         "logs/models/{model}.log",
     resources:
         mem_mb=2500,
+        runtime=60,
     shell:
-        "OMP_NUM_THREADS=1 python -m brainbook.language_models.minis {wildcards.model} --cache {STUDY.cache} "
+        "OMP_NUM_THREADS=1 {PYTHON} -m brainbook.language_models.minis {wildcards.model} --cache {STUDY.cache} "
         "> {log} 2>&1 && touch {output}"

@@ -1,43 +1,65 @@
-"""`python -m brainbook run STUDY RUN`: execute one run of a study (what the workflow calls)."""
+"""Studies from the command line: `python -m brainbook study demo` runs one, `status demo` tells how far it is."""
 
 import argparse
 import sys
+from pathlib import Path
 
 from brainbook.errors import BrainbookError
-from brainbook.notebooks import execute
-from brainbook.study_file import NOTEBOOKS, read_study
+from brainbook.study_file import read_study
 
 
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m brainbook", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
-    run = commands.add_parser("run", help="execute one run of a study")
-    run.add_argument("study")
-    run.add_argument("run", help="the run's name, as `list` prints it")
-    run.add_argument("--data", default=None, help="fills in ${DATA} of the study file")
-    listing = commands.add_parser("list", help="print the runs of a study, one a line")
-    listing.add_argument("study")
-    listing.add_argument("--data", default=None)
+    added = {
+        name: commands.add_parser(name, help=text)
+        for name, text in {
+            "study": "run everything that a study still lacks",
+            "status": "one line a run: done, running, failed and why",
+            "list": "print the runs of a study, one a line",
+            "run": "execute one run of a study",
+            "page": "write a chapter's page of the book",
+        }.items()
+    }
+    for command in added.values():
+        command.add_argument("study")
+        command.add_argument("--data", default=None, help="fills in ${DATA} of the study file")
+    added["study"].add_argument("--jobs", type=int, default=2, help="cores (local) or queued runs (cluster) at a time")
+    added["study"].add_argument("--memory", type=int, default=6000, help="MB that all local runs together may take")
+    added["study"].add_argument("--profile", default="local", help="a folder of profiles/: local or slurm")
+    added["run"].add_argument("run", help="the run's name, as `list` prints it")
+    added["page"].add_argument("chapter")
     options = parser.parse_args(arguments)
     try:
-        study = read_study(options.study, options.data)
-        if options.command == "list":
-            print("\n".join(study.runs))
-            return 0
-        if options.run not in study.runs:
-            print(f"study {study.name!r} has no run {options.run!r}; it has {', '.join(study.runs)}", file=sys.stderr)
-            return 2
+        return _do(options)
     except BrainbookError as error:
         print(error, file=sys.stderr)
         return 2
-    planned = study.runs[options.run]
-    execute(
-        NOTEBOOKS / f"{planned.chapter}.md",
-        f"results/{study.name}/{planned.name}/notebook.ipynb",
-        planned.parameters,
-        threads=planned.threads,
-        progress=sys.stderr.isatty(),
-    )
+
+
+def _do(options: argparse.Namespace) -> int:
+    study = read_study(options.study, options.data)
+    if options.command == "list":
+        print("\n".join(study.runs))
+    elif options.command == "status":
+        from brainbook.workflow.status import status_lines
+
+        print("\n".join(status_lines(study)))
+    elif options.command == "study":
+        from brainbook.workflow.session import run_study
+
+        return run_study(study, options.data, options.jobs, options.memory, options.profile)
+    elif options.command == "page":
+        from brainbook.workflow.session import write_page
+
+        write_page(study, options.chapter, Path("book/chapters") / f"{options.chapter}.ipynb")
+    elif options.command == "run":
+        if options.run not in study.runs:
+            print(f"study {study.name!r} has no run {options.run!r}; it has {', '.join(study.runs)}", file=sys.stderr)
+            return 2
+        from brainbook.workflow.execution import execute_run
+
+        return execute_run(study, study.runs[options.run]) == "failed"
     return 0
 
 

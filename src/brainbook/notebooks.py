@@ -4,7 +4,9 @@ Sources are MyST Markdown (`notebooks/<chapter>.md`, paired by jupytext); execut
 """
 
 import ast
+import logging
 import os
+import sys
 from pathlib import Path
 
 import jupytext
@@ -14,10 +16,14 @@ from brainbook.errors import ConfigurationError
 PACKAGE = Path(__file__).resolve().parent
 
 
+class Expression(str):
+    """A default that is computed when the notebook runs: its source text."""
+
+
 def notebook_parameters(path: str | Path) -> dict[str, object]:
     """The parameters of a chapter and their defaults, from the cell tagged `parameters` (in the order written).
 
-    A default that is not a literal is given as its source text.
+    A default that is not a literal is given as its source text, an `Expression`.
     """
     path = Path(path)
     notebook = jupytext.read(path)
@@ -30,7 +36,7 @@ def notebook_parameters(path: str | Path) -> dict[str, object]:
             try:
                 found[statement.targets[0].id] = ast.literal_eval(statement.value)
             except ValueError:
-                found[statement.targets[0].id] = ast.unparse(statement.value)
+                found[statement.targets[0].id] = Expression(ast.unparse(statement.value))
     return found
 
 
@@ -73,14 +79,12 @@ def _imported(code: str, path: Path) -> list[Path]:
     return files
 
 
-def execute(
-    source: str | Path, output: str | Path, parameters: dict[str, object], threads: int = 1, progress: bool = False
-) -> None:
+def execute(source: str | Path, output: str | Path, parameters: dict[str, object], threads: int = 1) -> None:
     """Run the chapter `source` with `parameters` and write the executed notebook to `output`.
 
-    The working folder is the current one. While it runs, and if it fails, what was executed so far lies in
-    `<output>.part`, so that the failing cell can be read; `output` itself appears only when all cells succeeded.
-    Raises papermill.PapermillExecutionError when a cell fails.
+    The working folder is the current one. What the cells print goes to the log (stderr) as well. While it runs, and if
+    it fails, what was executed so far lies in `<output>.part.ipynb`, so that the failing cell can be read; `output`
+    itself appears only when all cells succeeded. Raises papermill.PapermillExecutionError when a cell fails.
     """
     import papermill
 
@@ -89,17 +93,15 @@ def execute(
         os.environ[name] = str(threads)
     output.parent.mkdir(parents=True, exist_ok=True)
     partial = output.with_name(f"{output.stem}.part.ipynb")
-    prepared = output.with_name(f"{output.stem}.todo.ipynb")
-    jupytext.write(jupytext.read(source), prepared)
-    try:
-        papermill.execute_notebook(
-            str(prepared),
-            str(partial),
-            parameters=parameters,
-            kernel_name="python3",
-            progress_bar=progress,
-            log_output=False,
-        )
-    finally:
-        prepared.unlink(missing_ok=True)
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", stream=sys.stderr)
+    papermill.execute_notebook(
+        jupytext.read(source),
+        partial,
+        parameters=parameters,
+        kernel_name="python3",
+        progress_bar=False,
+        log_output=True,
+    )
+    with partial.open("rb") as stream:
+        os.fsync(stream.fileno())  # a power loss must not leave an empty file of the final name
     partial.replace(output)

@@ -5,31 +5,37 @@ A study file looks like this (unknown keys are refused):
     data: data/phantom                # folder of recordings; ${DATA} and ${BRAINBOOK_DATA} are filled in
     phantom: {participants: 3, scans: 150}   # how to make that folder, when it is a phantom
     models: [mini-causal]             # minis that are trained before the chapters
-    device: auto
+    device: auto                      # auto, cpu or cuda
     runs:
       - chapter: alignment
         parameters: {model: mini-causal}
         sweep: {participant: [sub-EN057, sub-EN058]}   # one run for every combination
         after: [transfer]             # runs whose results this one reads
         memory_mb: 2000
+        gpus: 1                       # held by this run alone, unless share_gpu: true
+
+In a sweep, `participants` stands for all participants of the data folder and `participants FR` for those of a language.
 """
 
+import functools
 import itertools
 import os
 import re
 from pathlib import Path
 from string import Template
-from typing import Any
+from typing import Any, Literal
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from brainbook.errors import ConfigurationError
-from brainbook.notebooks import notebook_parameters
+from brainbook.notebooks import Expression, notebook_parameters
 
 STUDIES = Path("studies")
 NOTEBOOKS = Path("notebooks")
 COMMON = ("data", "results", "cache", "seed", "device")
+PUBLISHED_PARTICIPANTS = {"EN": 49, "FR": 28, "CN": 35}  # of ds003643, for plans made before it is downloaded
+Device = Literal["auto", "cpu", "cuda"]
 
 
 class Strict(BaseModel):
@@ -38,19 +44,27 @@ class Strict(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
 
-class Entry(Strict):
-    """One chapter of a study: its parameters, what is swept, and what it needs."""
+class Needs(Strict):
+    """What one run takes of the machine."""
 
-    chapter: str
-    name: str | None = None
-    parameters: dict[str, Any] = Field(default_factory=dict)
-    sweep: dict[str, list[Any]] = Field(default_factory=dict)
-    after: list[str] = Field(default_factory=list)
-    data: str | None = None
     threads: int = Field(default=1, ge=1)
     memory_mb: int = Field(default=2500, ge=100)
     minutes: int = Field(default=60, ge=1)
+    disk_mb: int = Field(default=5, ge=0)
     gpus: int = Field(default=0, ge=0)
+    share_gpu: bool = False
+
+
+class Entry(Needs):
+    """One chapter of a study: its parameters, what is swept, and what it needs."""
+
+    chapter: str
+    name: str | None = Field(default=None, pattern=r"^[A-Za-z0-9._-]+$")
+    parameters: dict[str, Any] = Field(default_factory=dict)
+    sweep: dict[str, list[Any] | str] = Field(default_factory=dict)
+    after: list[str] = Field(default_factory=list)
+    data: str | None = None
+    device: Device | None = None
 
 
 class StudyFile(Strict):
@@ -59,23 +73,20 @@ class StudyFile(Strict):
     data: str
     phantom: dict[str, Any] | None = None
     models: list[str] = Field(default_factory=list)
-    device: str = "auto"
+    device: Device = "auto"
     seed: int = 0
     cache: str = "cache"
     runs: list[Entry] = Field(min_length=1)
 
 
-class PlannedRun(Strict):
+class PlannedRun(Needs):
     """One execution of one notebook with every parameter filled in."""
 
     name: str
     chapter: str
     parameters: dict[str, Any]
     after: list[str]
-    threads: int
-    memory_mb: int
-    minutes: int
-    gpus: int
+    models: list[str] = Field(default_factory=list, description="of the study's own models, those this run reads")
 
 
 class Study(Strict):
@@ -86,7 +97,17 @@ class Study(Strict):
     phantom: dict[str, Any] | None
     models: list[str]
     cache: str
+    notebooks: Path
     runs: dict[str, PlannedRun]
+
+    def before(self, run: PlannedRun) -> list[PlannedRun]:
+        """The runs whose results `run` reads: those that its `after` names, every run of a named sweep."""
+        return [other for other in self.runs.values() if _named(other.name, run.after)]
+
+    def page(self, chapter: str) -> PlannedRun | None:
+        """The run that a chapter's page shows: the one of the chapter's name, else the first of its runs."""
+        runs = [run for run in self.runs.values() if run.chapter == chapter]
+        return next((run for run in runs if run.name == chapter), runs[0] if runs else None)
 
 
 def read_study(
@@ -97,6 +118,8 @@ def read_study(
     `data` fills in ${DATA}; ${BRAINBOOK_DATA} comes from the environment (default ../shared/data).
     Raises ConfigurationError that lists everything that is wrong, not only the first thing.
     """
+    if not re.fullmatch(r"[A-Za-z0-9_-]+", name):
+        raise ConfigurationError(f"{name!r} cannot be the name of a study: letters, digits, _ and - only")
     path = Path(studies) / f"{name}.yaml"
     if not path.exists():
         known = ", ".join(sorted(file.stem for file in Path(studies).glob("*.yaml")))
@@ -111,14 +134,19 @@ def read_study(
         raise ConfigurationError(f"{path} has {error.error_count()} problem(s):\n{problems}") from None
     except yaml.YAMLError as error:
         raise ConfigurationError(f"{path} is not YAML: {error}") from None
-    runs = {run.name: run for entry in file.runs for run in _expand(entry, file, name)}
-    problems = _problems(file, runs, Path(notebooks))
+    planned = [run for entry in file.runs for run in _expand(entry, file, name, Path(notebooks))]
+    problems = _problems(file, planned, Path(notebooks))
     if problems:
         raise ConfigurationError(f"{path} has {len(problems)} problem(s):\n" + "\n".join(f"  {it}" for it in problems))
-    for run in runs.values():
-        known = notebook_parameters(Path(notebooks) / f"{run.chapter}.md")
-        run.parameters = {key: value for key, value in run.parameters.items() if key in known}
-    return Study(name=name, data=file.data, phantom=file.phantom, models=file.models, cache=file.cache, runs=runs)
+    return Study(
+        name=name,
+        data=file.data,
+        phantom=file.phantom,
+        models=file.models,
+        cache=file.cache,
+        notebooks=Path(notebooks),
+        runs={run.name: run for run in planned},
+    )
 
 
 def _fill_in(text: str, data: str | None, path: Path) -> str:
@@ -133,52 +161,140 @@ def _fill_in(text: str, data: str | None, path: Path) -> str:
         ) from None
 
 
-def _expand(entry: Entry, file: StudyFile, study: str) -> list[PlannedRun]:
+def _expand(entry: Entry, file: StudyFile, study: str, notebooks: Path) -> list[PlannedRun]:
+    known = _known_parameters(notebooks / f"{entry.chapter}.md")
+    device = entry.device or file.device
+    sweep = {key: _swept(values, entry.data or file.data) for key, values in entry.sweep.items()}
     planned = []
-    for values in itertools.product(*entry.sweep.values()):
-        swept = dict(zip(entry.sweep, values, strict=True))
+    for values in itertools.product(*sweep.values()):
+        swept = dict(zip(sweep, values, strict=True))
         name = "/".join([entry.name or entry.chapter, *(_slug(key, value) for key, value in swept.items())])
         common = {
             "data": entry.data or file.data,
             "results": f"results/{study}/{name}",
             "cache": file.cache,
             "seed": file.seed,
-            "device": file.device,
+            "device": device,
         }
+        given = {key: value for key, value in common.items() if key in known} | entry.parameters | swept
         planned.append(
             PlannedRun(
+                **{key: getattr(entry, key) for key in Needs.model_fields if key != "gpus"},
+                gpus=0 if device == "cpu" else max(entry.gpus, device == "cuda"),
                 name=name,
                 chapter=entry.chapter,
-                parameters=common | entry.parameters | swept,
+                parameters=given,
                 after=entry.after,
-                threads=entry.threads,
-                memory_mb=entry.memory_mb,
-                minutes=entry.minutes,
-                gpus=entry.gpus,
+                models=[model for model in file.models if model in set(_strings(list((known | given).values())))],
             )
         )
     return planned
+
+
+def _known_parameters(path: Path) -> dict[str, object]:
+    return _parameters_at(path, path.stat().st_mtime_ns) if path.exists() else {}
+
+
+@functools.cache
+def _parameters_at(path: Path, changed: int) -> dict[str, object]:
+    return notebook_parameters(path)
+
+
+def _swept(values: list | str, data: str) -> list:
+    """The values of a sweep; `participants [LANGUAGE]` stands for those of the data folder, or as published."""
+    if isinstance(values, list):
+        return values
+    match = re.fullmatch(r"participants(?: (EN|FR|CN))?", values)
+    if not match:
+        return []  # named in _problems
+    languages = [match[1]] if match[1] else list(PUBLISHED_PARTICIPANTS)
+    present = sorted(path.name for path in Path(data, "derivatives").glob("sub-*"))
+    if not present:
+        return [f"sub-{code}-{n + 1:02d}" for code in languages for n in range(PUBLISHED_PARTICIPANTS[code])]
+    return [name for code in languages for name in present if name.startswith(f"sub-{code}")]
+
+
+def _strings(value: object) -> list[str]:
+    """All strings in a parameter's value; of "untrained:mini-bert" also "mini-bert"."""
+    if isinstance(value, str):
+        return [value, value.rpartition(":")[2]]
+    if isinstance(value, dict):
+        value = list(value.values())
+    return [text for item in value for text in _strings(item)] if isinstance(value, list | tuple) else []
 
 
 def _slug(key: str, value: object) -> str:
     return f"{key}={re.sub(r'[^A-Za-z0-9._-]+', '-', str(value))}"
 
 
-def _problems(file: StudyFile, runs: dict[str, PlannedRun], notebooks: Path) -> list[str]:
+def _named(run: str, names: list[str]) -> bool:
+    return any(run == name or run.startswith(name + "/") for name in names)
+
+
+def _problems(file: StudyFile, planned: list[PlannedRun], notebooks: Path) -> list[str]:
     problems = []
-    expected = sum(len(list(itertools.product(*entry.sweep.values()))) for entry in file.runs)
-    if expected != len(runs):
-        problems.append("two runs have the same name: give one of the entries a `name`")
+    names = [run.name for run in planned]
+    for name in sorted({name for name in names if names.count(name) > 1} if len(set(names)) < len(names) else ()):
+        problems.append(f"two runs have the same name {name!r}: give one of the entries a `name`")
     for entry in file.runs:
         path = notebooks / f"{entry.chapter}.md"
         if not path.exists():
             problems.append(f"chapter {entry.chapter!r}: there is no {path}")
             continue
-        known = notebook_parameters(path)
-        for key in [*entry.parameters, *entry.sweep]:
-            if key not in known:
-                problems.append(f"chapter {entry.chapter!r} has no parameter {key!r}; it has {', '.join(known)}")
+        problems += _parameter_problems(entry, _known_parameters(path))
+        own = entry.name or entry.chapter
         for name in entry.after:
-            if not any(run == name or run.startswith(name + "/") for run in runs):
+            if not any(_named(run, [name]) for run in names):
                 problems.append(f"chapter {entry.chapter!r} comes after {name!r}, which is no run of this study")
+            if _named(own, [name]) or name.startswith(own + "/"):
+                problems.append(f"chapter {entry.chapter!r} cannot come after itself ({name!r})")
+    return problems + _circles(planned)
+
+
+def _parameter_problems(entry: Entry, known: dict[str, object]) -> list[str]:
+    problems = []
+    if "results" not in known:
+        problems.append(f"chapter {entry.chapter!r} has no parameter 'results': its tables would go astray")
+    for key in [*entry.parameters, *entry.sweep]:
+        if key not in known:
+            problems.append(f"chapter {entry.chapter!r} has no parameter {key!r}; it has {', '.join(known)}")
+        elif key == "results":
+            problems.append(f"chapter {entry.chapter!r}: 'results' is set by the workflow, do not give it")
+        elif key in entry.parameters and key in entry.sweep:
+            problems.append(f"chapter {entry.chapter!r}: {key!r} is given both as a parameter and as a sweep")
+    for key, values in entry.sweep.items():
+        if isinstance(values, str) and not re.fullmatch(r"participants(?: (EN|FR|CN))?", values):
+            problems.append(
+                f"chapter {entry.chapter!r}: {key!r} sweeps over {values!r}; say a list, or `participants FR`"
+            )
+        elif not values:
+            problems.append(f"chapter {entry.chapter!r}: {key!r} sweeps over nothing")
+    given = [(key, value) for key, value in entry.parameters.items()]
+    given += [(key, value) for key, values in entry.sweep.items() if isinstance(values, list) for value in values]
+    for key, value in given:
+        if key in known and not _fits(value, known[key]):
+            kind = type(known[key]).__name__
+            problems.append(f"chapter {entry.chapter!r}: {key}={value!r} should be of type {kind}, like {known[key]!r}")
     return problems
+
+
+def _fits(value: object, default: object) -> bool:
+    """Whether a value is of its default's kind; None and defaults that are computed fit everything."""
+    if default is None or value is None or isinstance(default, Expression):
+        return True
+    if isinstance(default, bool) or isinstance(value, bool):
+        return isinstance(value, bool) and isinstance(default, bool)
+    for kind in (str, int | float, list | tuple, dict):
+        if isinstance(default, kind):
+            return isinstance(value, kind)
+    return True
+
+
+def _circles(planned: list[PlannedRun]) -> list[str]:
+    """Entries that wait for each other."""
+    waiting = {run.name.split("/")[0]: run.after for run in planned}
+    reached = {name: {other.split("/")[0] for other in after} for name, after in waiting.items()}
+    for _ in waiting:
+        reached = {name: found.union(*(reached.get(it, set()) for it in found)) for name, found in reached.items()}
+    circle = sorted(name for name, found in reached.items() if name in found and name not in waiting[name])
+    return [f"these come after each other: {', '.join(circle)}"] if circle else []

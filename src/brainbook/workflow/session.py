@@ -1,0 +1,157 @@
+"""A session: Snakemake runs what a study still lacks; one line tells how far it is; a killed one is simply begun again.
+
+Three things go beyond what Snakemake does by itself. A lock that the operating system drops with the process stands for
+Snakemake's own, which survives a kill and must then be removed by hand. Runs end when their session is killed, so that
+none goes on beside its successor. And a run that finished unseen, on a cluster, is kept and not computed again.
+"""
+
+import ctypes
+import fcntl
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+
+from brainbook.errors import ConfigurationError
+from brainbook.study_file import Study
+from brainbook.workflow.execution import SESSION, session_name
+from brainbook.workflow.gpus import visible_gpus
+from brainbook.workflow.status import standings, status_lines, summary
+
+PROFILES = Path("profiles")
+MEMORY_MB = 6000  # what a laptop can spare
+
+
+def run_study(
+    study: Study, data: str | None = None, jobs: int = 2, memory_mb: int = MEMORY_MB, profile: str = "local"
+) -> int:
+    """Run everything that the study still lacks; returns 0 when all of it is there at the end.
+
+    Parameters
+    ----------
+    data : what ${DATA} of the study file stands for; handed on to the runs.
+    jobs : CPU cores that are used at a time (local), or runs that wait in the queue at a time (a cluster).
+    memory_mb : memory that all local runs together may take; a run starts when its share is free.
+    profile : a folder of `profiles/`: "local" or "slurm".
+    """
+    local = profile == "local"
+    if not (PROFILES / profile / "config.yaml").exists():
+        known = ", ".join(sorted(path.parent.name for path in PROFILES.glob("*/config.yaml")))
+        raise ConfigurationError(f"no profile {profile!r} in {PROFILES.resolve()}; there are {known}")
+    large = [run.name for run in study.runs.values() if local and run.memory_mb > memory_mb]
+    if large:
+        raise ConfigurationError(
+            f"{len(large)} run(s) need more than the {memory_mb} MB that all runs may take together: "
+            f"{', '.join(large[:5])}. Say MEMORY=<MB> if the machine has more"
+        )
+    lock = Path("results") / study.name / ".session.lock"
+    lock.parent.mkdir(parents=True, exist_ok=True)
+    with lock.open("a+") as stream:
+        try:
+            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            stream.seek(0)
+            raise ConfigurationError(
+                f"study {study.name!r} is being run already, by process {stream.read().strip()}: "
+                f"`make status STUDY={study.name}` shows how far it is"
+            ) from None
+        stream.truncate(0)
+        stream.write(str(os.getpid()))
+        stream.flush()
+        return _session(study, data, jobs, memory_mb, profile)
+
+
+def _session(study: Study, data: str | None, jobs: int, memory_mb: int, profile: str) -> int:
+    log = Path("logs") / study.name / "snakemake.log"
+    log.parent.mkdir(parents=True, exist_ok=True)
+    _cancel_queued(log)
+    command = [sys.executable, "-m", "snakemake", "--workflow-profile", str(PROFILES / profile), "--nolock"]
+    command += ["--config", f"study={study.name}", *([f"data={data}"] if data else [])]
+    if profile == "local":
+        gpus = len(visible_gpus())
+        # without a GPU nobody waits for one: runs on "auto" then use the CPU
+        command += ["--cores", str(jobs), "--resources", f"mem_mb={memory_mb}", f"gpu={gpus or 1_000_000}"]
+    else:
+        command += ["--jobs", str(jobs)]
+    began = datetime.now(UTC).isoformat(timespec="seconds")
+    with log.open("w") as stream:
+        process = subprocess.Popen(
+            command,
+            stdout=stream,
+            stderr=subprocess.STDOUT,
+            env=os.environ | {SESSION: session_name(), "PYTHONUNBUFFERED": "1"},
+            preexec_fn=_die_with_parent,
+        )
+        try:
+            _watch(process, study, jobs, began)
+        except KeyboardInterrupt:
+            print("\nstopping; what is done is kept", file=sys.stderr)
+            process.send_signal(signal.SIGINT)
+            process.wait()
+    if process.returncode and not any(row.state == "failed" for row in standings(study, since=began)):
+        print("".join(log.read_text(errors="replace").splitlines(keepends=True)[-25:]), file=sys.stderr)
+    if process.returncode:
+        print("\n".join(line for line in status_lines(study) if not line.startswith("done")), file=sys.stderr)
+        print(f"What happened: {log}. After a correction the same command does only what is left.", file=sys.stderr)
+    return process.returncode
+
+
+def _watch(process: subprocess.Popen, study: Study, jobs: int, began: str) -> None:
+    """Print the progress line when it changes (on a terminal: in place) until Snakemake ends."""
+    terminal = sys.stderr.isatty()
+    every = max(1.0, len(study.runs) / 200)
+    last, printed = "", 0.0
+    while True:
+        ended = process.poll() is not None
+        rows = standings(study, since=began)
+        line = summary(rows, study, jobs)
+        changed = line.partition(" · about")[0] != last.partition(" · about")[0]
+        if terminal and line != last:
+            print(f"\r\x1b[K{line}", end="", file=sys.stderr, flush=True)
+        elif changed and (ended or time.monotonic() - printed > 5):
+            print(line, file=sys.stderr, flush=True)
+            printed = time.monotonic()
+        else:
+            line = last
+        last = line
+        if ended:
+            if terminal:
+                print(file=sys.stderr)
+            return
+        try:
+            process.wait(every)
+        except subprocess.TimeoutExpired:
+            continue
+
+
+def _die_with_parent() -> None:
+    """On Linux the system kills Snakemake when this process dies, however it dies; elsewhere it ends with its runs."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(1, signal.SIGKILL)
+
+
+def _cancel_queued(log: Path) -> None:
+    """Take back from Slurm's queue what an earlier, killed session left waiting there (what runs may finish)."""
+    if not log.exists() or shutil.which("scancel") is None:
+        return
+    for name in re.findall(r"SLURM run ID: (\S+)", log.read_text(errors="replace")):
+        subprocess.run(["scancel", "--state", "PENDING", "--name", name], capture_output=True)
+
+
+def write_page(study: Study, chapter: str, page: Path) -> None:
+    """The book's page of a chapter: its executed notebook, or a line that says that the study does not run it."""
+    run = study.page(chapter)
+    page.parent.mkdir(parents=True, exist_ok=True)
+    if run is not None:
+        shutil.copyfile(Path("results") / study.name / run.name / "notebook.ipynb", page)
+        return
+    text = f"# {chapter.replace('_', ' ').capitalize()}\n\nThe study `{study.name}` does not run this chapter."
+    cell = {"cell_type": "markdown", "metadata": {}, "source": text, "id": "absent"}
+    kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
+    page.write_text(json.dumps({"cells": [cell], "metadata": kernel, "nbformat": 4, "nbformat_minor": 5}, indent=1))

@@ -1,0 +1,99 @@
+"""A study is run, changed, broken and mended; every time only what is needed is computed."""
+
+import json
+
+import nbformat
+import pytest
+
+from .conftest import COUNT, HEAD
+
+STUDY = """
+data: nowhere
+runs:
+  - chapter: count
+    sweep: {number: [1, 13]}
+  - chapter: other
+    after: [count]
+"""
+OTHER = COUNT.replace("number = 1\n", "number = 2\n")
+
+
+def test_only_what_is_needed_runs_again(project):
+    project.write("studies/mine.yaml", STUDY.replace("[1, 13]", "[1, 2]"))
+    project.write("notebooks/other.md", HEAD + OTHER)
+    code, said = project.do("study", "mine")
+    assert code == 0, said
+    assert "mine: 3 of 3 done" in said
+    assert set(project.begun()) == {"count/number=1", "count/number=2", "other"}
+
+    project.forget()
+    assert project.do("study", "mine")[0] == 0
+    assert project.begun() == []
+
+    project.write("notebooks/other.md", HEAD + "A sentence more.\n" + OTHER)
+    assert "out of date  other" in project.do("status", "mine")[1]
+    assert project.do("study", "mine")[0] == 0
+    assert project.begun() == ["other"]
+
+    # the tables of `count` stay what they were, so that `other`, which reads them, is not computed again
+    project.forget()
+    project.write("notebooks/count.md", HEAD + "A sentence more.\n" + COUNT)
+    assert project.do("study", "mine")[0] == 0
+    assert set(project.begun()) == {"count/number=1", "count/number=2"}
+    code, said = project.do("status", "mine")
+    assert said.splitlines()[-1] == "mine: 3 of 3 done · 0 running · 0 failed"
+
+
+def test_a_failed_run_says_why_and_stops_no_other(project):
+    project.write("studies/mine.yaml", STUDY.replace("[1, 13]", "[13, 1]"))
+    project.write("notebooks/other.md", HEAD + OTHER)
+    code, said = project.do("study", "mine", "--jobs", "1")
+    assert code == 1
+    assert set(project.begun()) == {"count/number=13", "count/number=1"}
+    line = next(line for line in said.splitlines() if line.startswith("failed"))
+    assert "count/number=13" in line and "cell 4: AssertionError: thirteen is not counted" in line
+    folder = project.folder / "results/mine/count/number=13"
+    assert not (folder / "notebook.ipynb").exists()
+    cells = nbformat.read(folder / "notebook.part.ipynb", as_version=4).cells
+    assert any(output.output_type == "error" for cell in cells for output in cell.get("outputs", []))
+    assert "thirteen" in (project.folder / "logs/mine/count/number=13.log").read_text()
+    code, said = project.do("status", "mine")
+    assert "waiting      other           for count/number=13, which failed" in said
+    assert said.splitlines()[-1] == "mine: 1 of 3 done · 0 running · 1 failed · 1 waiting"
+
+    project.forget()
+    project.write("notebooks/count.md", HEAD + COUNT.replace("number != 13", "number != 14"))
+    code, said = project.do("study", "mine")
+    assert code == 0, said
+    assert set(project.begun()) == {"count/number=13", "count/number=1", "other"}
+    assert [path.name for path in folder.glob("*.ipynb")] == ["notebook.ipynb"]
+    assert json.loads((folder / "state.json").read_text())["state"] == "done"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("memory, together", [("300", 1), ("600", 2)])
+def test_runs_start_when_their_memory_is_free(project, memory, together):
+    project.write(
+        "studies/mine.yaml",
+        "data: d\nruns: [{chapter: count, parameters: {seconds: 2}, sweep: {number: [1, 2]}, memory_mb: 300}]",
+    )
+    assert project.do("study", "mine", "--memory", memory)[0] == 0
+    at_once = most = 0
+    for line in project.journal():
+        at_once += 1 if line.startswith("begin") else -1
+        most = max(most, at_once)
+    assert most == together
+
+
+@pytest.mark.slow
+def test_more_memory_than_there_is_and_a_second_session_are_refused(project):
+    project.write("studies/mine.yaml", "data: d\nruns: [{chapter: count, parameters: {seconds: 6}, memory_mb: 900}]")
+    code, said = project.do("study", "mine", "--memory", "800")
+    assert code == 2 and "need more than the 800 MB" in said and "count" in said
+    first = project.start("study", "mine")
+    while not project.journal():
+        assert first.poll() is None, first.communicate()[0]
+    code, said = project.do("study", "mine")
+    assert code == 2 and f"by process {first.pid}" in said
+    assert "running      count" in project.do("status", "mine")[1]
+    assert first.wait() == 0
