@@ -1,0 +1,170 @@
+"""Killed at any moment, a study goes on where it was: nothing half-written is taken for whole, nothing twice at once."""
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import nbformat
+import pandas as pd
+import psutil
+import pytest
+
+from .conftest import COUNT, HEAD, Project
+
+STUDY = """
+data: nowhere
+runs:
+  - chapter: count
+    parameters: {seconds: 0.5}
+    sweep: {number: [1, 2, 3], seed: [1, 2]}
+  - chapter: other
+    after: [count]
+"""
+
+
+def processes_of(project: Project) -> list[psutil.Process]:
+    """Everything that runs in the project's folder: sessions, Snakemake, runs, kernels."""
+    found = []
+    for process in psutil.process_iter():
+        try:
+            if process.cwd() == str(project.folder) and process.status() != psutil.STATUS_ZOMBIE:
+                found.append(process)
+        except psutil.Error:
+            continue
+    return found
+
+
+def kill(project: Project, session: subprocess.Popen, victim: str) -> None:
+    if victim == "session":
+        session.kill()
+    elif victim == "everything":
+        for process in processes_of(project):
+            process.kill()
+    else:
+        for process in processes_of(project):
+            if victim in " ".join(process.cmdline()):
+                process.kill()
+    session.wait(timeout=120)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", [1, 2])
+def test_killed_at_random_moments_it_ends_as_if_it_had_never_been(project, tmp_path_factory, seed):
+    project.write("studies/mine.yaml", STUDY)
+    project.write("notebooks/other.md", HEAD + COUNT.replace("number = 1\n", "number = 5\n"))
+    chance = random.Random(seed)
+    victims = ["session", "everything", "-m snakemake", "ipykernel", "brainbook run"]
+    chance.shuffle(victims)
+    for victim in victims:
+        session = project.start("study", "mine")
+        began = time.monotonic()
+        wait = chance.uniform(3, 14)
+        while session.poll() is None and time.monotonic() - began < wait:
+            time.sleep(0.05)
+        kill(project, session, victim)
+    code, said = project.do("study", "mine")
+    assert code == 0, said
+    assert "7 of 7 done" in said
+    for _ in range(100):
+        if not processes_of(project):
+            break
+        time.sleep(0.2)
+    assert not processes_of(project), "orphans"
+
+    calm = Project(tmp_path_factory.mktemp("calm"))
+    calm.write("studies/mine.yaml", STUDY)
+    calm.write("notebooks/other.md", HEAD + COUNT.replace("number = 1\n", "number = 5\n"))
+    assert calm.do("study", "mine")[0] == 0
+    wanted = sorted(path.relative_to(calm.folder) for path in (calm.folder / "results").rglob("*.parquet"))
+    assert wanted == sorted(
+        path.relative_to(project.folder) for path in (project.folder / "results").rglob("*.parquet")
+    )
+    for path in wanted:
+        pd.testing.assert_frame_equal(pd.read_parquet(calm.folder / path), pd.read_parquet(project.folder / path))
+        nbformat.validate(nbformat.read((project.folder / path).with_name("notebook.ipynb"), as_version=4))
+    left = [path for path in (project.folder / "results").rglob("*") if "part" in path.name or "writing" in path.name]
+    assert not left
+    assert never_twice_at_once(project.journal())
+
+
+def never_twice_at_once(journal: list[str]) -> bool:
+    """Whether every run that ended was alone between its begin and its end."""
+    for place, line in enumerate(journal):
+        if line.startswith("end"):
+            begun = journal.index(line.replace("end", "begin"))
+            run = line.split()[1]
+            if any(run == other.split()[1] for other in journal[begun + 1 : place]):
+                return False
+    return True
+
+
+def test_the_journal_check_sees_two_at_once():
+    assert never_twice_at_once(["begin a 1", "begin a 2", "end a 2"])
+    assert not never_twice_at_once(["begin a 1", "begin a 2", "end a 1"])
+
+
+def test_what_ended_unseen_is_kept_and_what_changed_is_not(project, monkeypatch):
+    """A run on a cluster goes on when its session is killed; the next session finds its result."""
+    from brainbook.study_file import read_study
+    from brainbook.workflow.execution import execute_run
+
+    monkeypatch.chdir(project.folder)
+    project.write("studies/mine.yaml", "data: nowhere\nruns: [{chapter: count}]")
+    study = read_study("mine")
+    run = study.runs["count"]
+    assert execute_run(study, run) == "done"
+    notebook = project.folder / "results/mine/count/notebook.ipynb"
+    notebook.unlink()  # as Snakemake does before it starts what it thinks is incomplete
+    assert execute_run(study, run) == "kept"
+    assert project.begun() == ["count"] and notebook.exists()
+    run.parameters["number"] = 4
+    assert execute_run(study, run) == "done"
+    assert project.begun() == ["count", "count"]
+    assert pd.read_parquet(notebook.with_name("scores.parquet"))["number"].unique() == [4]
+
+
+def test_a_full_disk_leaves_no_half_a_table(project):
+    """No file may grow beyond 40 kB, which is how a full disk looks to who writes; then there is room again."""
+    project.write("studies/mine.yaml", "data: nowhere\nruns: [{chapter: count}]")
+    project.write("notebooks/count.md", HEAD + COUNT.replace("size=5", "size=50_000"))
+    limited = (
+        "import resource, sys; resource.setrlimit(resource.RLIMIT_FSIZE, (40_000, resource.RLIM_INFINITY));"
+        "from brainbook.__main__ import main; sys.exit(main(['run', 'mine', 'count']))"
+    )
+    environment = os.environ | {"JUPYTER_RUNTIME_DIR": str(project.folder / "jupyter"), "OMP_NUM_THREADS": "1"}
+    tried = subprocess.run([sys.executable, "-c", limited], cwd=project.folder, env=environment, capture_output=True)
+    folder = project.folder / "results/mine/count"
+    assert tried.returncode == 1
+    assert "File too large" in (folder / "state.json").read_text()
+    assert not list(folder.glob("*.parquet")) and not (folder / "notebook.ipynb").exists()
+    assert not [path for path in folder.iterdir() if "writing" in path.name]
+    assert project.do("run", "mine", "count")[0] == 0
+    assert len(pd.read_parquet(folder / "scores.parquet")) == 50_000
+
+
+def test_a_run_ends_with_the_session_that_started_it(project):
+    """Killed with nothing else, a session takes its runs and their kernels along."""
+    project.write("studies/mine.yaml", "data: nowhere\nruns: [{chapter: count, parameters: {seconds: 120}}]")
+    parent = subprocess.Popen(["sleep", "600"])
+    from brainbook.workflow import execution
+
+    name = f"{os.uname().nodename}:{parent.pid}:{execution._started(parent.pid)}:{os.environ.get('SLURM_JOB_ID', '')}"
+    run = project.start("run", "mine", "count", **{execution.SESSION: name})
+    while not project.journal():
+        assert run.poll() is None, run.communicate()[0]
+        time.sleep(0.1)
+    assert execution.is_locked(Path(project.folder, "results/mine/count"))
+    parent.send_signal(signal.SIGKILL)
+    parent.wait()
+    assert run.wait(timeout=30) == 137
+    for _ in range(50):
+        if not processes_of(project):
+            break
+        time.sleep(0.2)
+    assert not processes_of(project)
+    assert not execution.is_locked(Path(project.folder, "results/mine/count"))
+    assert "interrupted  count" in project.do("status", "mine")[1]
