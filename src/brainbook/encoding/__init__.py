@@ -1,26 +1,38 @@
 """How well do features predict recordings? Arrays only: no files, no model code."""
 
 from brainbook.encoding.alignment import fixed_length, variable_length
+from brainbook.encoding.ceilings import group_ceiling, noise_ceiling, split_half, stretch
 from brainbook.encoding.cross_validation import ALPHAS, CrossValidation, cross_validate
 from brainbook.encoding.delays import delay, haemodynamic_response, run_slices
+from brainbook.encoding.laterality import laterality_index
 from brainbook.encoding.ridge import RidgeEncoder
 from brainbook.encoding.scores import correlation, explained_variance, fisher_mean
+from brainbook.encoding.significance import PermutationScores, fdr, permutation_scores, permutation_test
 from brainbook.encoding.splits import blocks_with_gaps, leave_one_run_out, published_split
 
 __all__ = [
     "ALPHAS",
     "CrossValidation",
+    "PermutationScores",
     "RidgeEncoder",
     "blocks_with_gaps",
     "correlation",
     "cross_validate",
     "delay",
     "explained_variance",
+    "fdr",
     "fisher_mean",
     "fixed_length",
+    "group_ceiling",
     "haemodynamic_response",
+    "laterality_index",
     "leave_one_run_out",
+    "noise_ceiling",
+    "permutation_scores",
+    "permutation_test",
     "published_split",
     "run_slices",
+    "split_half",
+    "stretch",
     "variable_length",
 ]

@@ -1,0 +1,229 @@
+"""Is a score more than nothing? p-values by target and by region, and their correction for many tests."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from scipy.stats import false_discovery_control
+
+from brainbook.encoding.delays import delay
+from brainbook.encoding.nulls import Compact, Permutations, fold_correlations, linear_maps
+from brainbook.encoding.solver import Space, find_device
+from brainbook.encoding.splits import leave_one_run_out
+from brainbook.encoding.targets import Targets, check_alphas
+
+
+@dataclass(frozen=True)
+class PermutationScores:
+    """Scores and what they would be if responses had nothing to do with features.
+
+    Attributes
+    ----------
+    score : array [targets], mean over folds of r (by Fisher's z), at a fixed alpha a target.
+    null : array [permutations, targets], float32: the same score, refitted on permuted responses.
+    """
+
+    score: np.ndarray
+    null: np.ndarray
+
+    def p(self, pooled: bool = False) -> np.ndarray:
+        """One-sided p [targets]: how often the null reaches the score.
+
+        pooled : compare with the standardised nulls of all targets together, which resolves p-values far below
+            1 / permutations (needed for `fdr` over thousands of targets when few of them hold an effect).
+        """
+        return _p(self.score, self.null, pooled)
+
+    def family_p(self) -> np.ndarray:
+        """p [targets] corrected for all targets at once: how often the null's best target reaches the score."""
+        best = np.nanmax(self.null, axis=1)
+        return _at_least(self.score, best[:, None])
+
+    def regions(self, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Mean score of each region and its p.
+
+        Parameters
+        ----------
+        labels : array [targets], the region of every target.
+
+        Returns
+        -------
+        names [regions] (sorted), score [regions], p [regions]. Every permutation rearranges all targets alike, so the
+        null keeps how a region's targets go together.
+        """
+        names, place = np.unique(np.asarray(labels), return_inverse=True)
+        usable = np.isfinite(self.score)
+        share = np.zeros((len(usable), len(names)))
+        share[usable, place[usable]] = 1
+        with np.errstate(invalid="ignore"):
+            share /= share.sum(0)
+        score = np.nan_to_num(self.score) @ share
+        return names, score, _p(score, np.nan_to_num(self.null) @ share, False)
+
+
+def permutation_scores(
+    features: np.ndarray,
+    responses: np.ndarray,
+    runs: np.ndarray,
+    alpha: float | np.ndarray,
+    *,
+    null: str = "shift",
+    n_permutations: int = 1000,
+    seed: int = 0,
+    delays=None,
+    splits: list | None = None,
+    nuisance: np.ndarray | None = None,
+    scale: bool = True,
+    best_of: bool = False,
+    device: str = "auto",
+    tolerance: float = 0.01,
+    block: int | None = None,
+) -> PermutationScores:
+    """Score features on responses, and on responses rearranged within runs, fitting anew each time.
+
+    Parameters
+    ----------
+    features : array [scans, features], delayed already unless `delays` are given.
+    responses : array [scans, targets].
+    runs : array [scans], the run of every scan; responses are rearranged within runs.
+    alpha : penalty on the scale of z-scored features: one number, [targets], or with `best_of` a grid.
+
+        One alpha for all targets (say the median of `cross_validate`'s) keeps the test at its level. Alphas chosen for
+        each target on the very responses that are tested make it a little too easy (some 6% at 5%, see
+        `benchmarks/bench_calibration.py`); with `best_of=True` every target takes its best alpha of the grid, and so
+        does every permutation, which is fair again.
+    null : "shift" or "phase" (see `Permutations`).
+    n_permutations : how many.
+    seed : of the permutations.
+    delays : shifts in scans to apply first; None if the features are delayed.
+    splits : (training scans, test scans) in place of leaving one run out.
+    nuisance : array [scans, signals], taken out of features and responses by the training scans' weights.
+    scale : z-score features by the training scans of each fold.
+    best_of : take the best of all alphas, for the responses and for every permutation alike.
+    device : "auto", "cpu" or "cuda".
+    tolerance : share of the linear map's norm that may be dropped to make null refits cheaper; 0 drops nothing. The
+        scores themselves are always exact.
+    block : targets at a time.
+    """
+    runs = np.asarray(runs)
+    features = np.asarray(features) if delays is None else delay(features, delays, runs)
+    splits = leave_one_run_out(runs) if splits is None else splits
+    tests = [slice(int(t[0]), int(t[-1]) + 1) if np.all(np.diff(t) == 1) else torch.as_tensor(t) for _, t in splits]
+    targets = Targets(responses, device=find_device(device), block=block)
+    targets.warn_unusable()
+    grid, alpha = _alphas(alpha, targets, best_of)
+    space = Space(features, nuisance, scale=scale, device=device)
+    order = Permutations(runs, null, n_permutations, seed)
+    score = np.full(targets.n_targets, np.nan)
+    nulls = np.full((n_permutations, targets.n_targets), np.nan, np.float32)
+    for value, mapping in linear_maps(space, splits, grid):
+        fast = Compact(mapping, tolerance if n_permutations * targets.n_targets > 50_000 else 0)
+        for part in targets.blocks():
+            columns = np.flatnonzero(targets.usable[part] & (best_of | (alpha[part] == value)))
+            if not len(columns):
+                continue
+            y = targets.read(part)[:, torch.as_tensor(columns)]
+            columns = columns + part.start
+            adjusted = _without(space.z, splits, y) if nuisance is not None else y
+            score[columns] = np.fmax(score[columns], _mean(fold_correlations(mapping @ y, adjusted, tests)))
+            for place, permuted in enumerate(order.of(y)):
+                observed = _without(space.z, splits, permuted) if nuisance is not None else permuted
+                drawn = _mean(fold_correlations(fast(permuted), observed, tests))
+                nulls[place, columns] = np.fmax(nulls[place, columns], drawn)  # NaN until the first alpha
+    return PermutationScores(score, nulls)
+
+
+def permutation_test(
+    features: np.ndarray,
+    responses: np.ndarray,
+    runs: np.ndarray,
+    alpha: float | np.ndarray,
+    null: str = "shift",
+    n_permutations: int = 1000,
+    seed: int = 0,
+    **options,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Cross-validated score of every target, and how often a refit on rearranged responses does as well.
+
+    Parameters
+    ----------
+    features, responses, runs, alpha, null, n_permutations, seed : see `permutation_scores`, which takes the same
+        `options` and returns the nulls themselves (for p by region, pooled or corrected for all targets).
+
+    Returns
+    -------
+    (score [targets], p [targets]); p is one-sided and at least 1 / (n_permutations + 1).
+    """
+    found = permutation_scores(
+        features, responses, runs, alpha, null=null, n_permutations=n_permutations, seed=seed, **options
+    )
+    return found.score, found.p()
+
+
+def fdr(p: np.ndarray, method: str = "bh") -> np.ndarray:
+    """p-values corrected for the share of false discoveries among all discoveries.
+
+    Parameters
+    ----------
+    p : array of p-values; NaN ones stay NaN and do not count as tests.
+    method : "bh" (Benjamini & Hochberg 1995: independent or positively dependent tests) or "by" (Benjamini & Yekutieli
+        2001: any dependence).
+
+    Returns
+    -------
+    array q of the same shape: calling all with q <= 0.05 discoveries makes at most 5% of them false on average.
+    """
+    if method not in ("bh", "by"):
+        raise ValueError(f'method is "bh" or "by", not {method!r}')
+    p = np.asarray(p, float)
+    q = np.full(p.shape, np.nan)
+    known = np.isfinite(p)
+    if known.any():
+        q[known] = false_discovery_control(p[known], method=method)
+    return q
+
+
+def _alphas(alpha, targets, best_of):
+    """The different alphas, and each target's own (which `best_of` does not use)."""
+    alpha = np.asarray(alpha, float)
+    if best_of:
+        return check_alphas(alpha), np.zeros(targets.n_targets)
+    if alpha.shape not in ((), (targets.n_targets,)):
+        raise ValueError(
+            f"alpha must be one number or one for each of {targets.n_targets} targets, not of shape {alpha.shape} "
+            "(for a grid of alphas say best_of=True)"
+        )
+    alpha = np.broadcast_to(alpha, (targets.n_targets,))
+    return check_alphas(alpha[targets.usable]), alpha
+
+
+def _mean(scores):
+    return torch.tanh(torch.atanh(scores.double()).mean(0)).cpu().numpy()
+
+
+def _without(z, splits, y):
+    """Every test scan's response without what training weights say of intercept and nuisance signals."""
+    out = y.clone()
+    for train, test in splits:
+        weights = torch.linalg.pinv(z[train]).to(y.dtype) @ y[train]
+        out[test] = y[test] - z[test].to(y.dtype) @ weights
+    return out
+
+
+def _at_least(score, null):
+    p = (1 + (null >= score).sum(0)) / (1 + len(null))
+    return np.where(np.isfinite(score), p, np.nan)
+
+
+def _p(score, null, pooled):
+    if not pooled:
+        return _at_least(score, null)
+    known = np.isfinite(score)
+    z = np.arctanh(np.clip(null[:, known], -0.999999, 0.999999))
+    center, spread = z.mean(0), z.std(0, ddof=1)
+    everything = np.sort(((z - center) / spread).ravel())
+    mine = (np.arctanh(np.clip(score[known], -0.999999, 0.999999)) - center) / spread
+    above = len(everything) - np.searchsorted(everything, mine, side="left")
+    p = np.full(score.shape, np.nan)
+    p[known] = (1 + above) / (1 + len(everything))
+    return p
