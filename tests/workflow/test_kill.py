@@ -1,4 +1,4 @@
-"""Killed at any moment, a study goes on where it was: nothing half-written is taken for whole, nothing twice at once."""
+"""Killed at any moment, a study goes on where it was: nothing torn is taken for whole, nothing runs twice at once."""
 
 import os
 import random
