@@ -36,10 +36,19 @@ def test_equals_regression_on_a_line_and_cosines_written_out(rng):
 
 def test_confounds_are_taken_out(rng):
     motion = rng.normal(size=(SCANS, 6))
+    motion[:, 0] = np.cos(np.pi * 2 * (np.arange(SCANS) + 0.5) / SCANS)  # nilearn would take it for its own filter
     values = motion @ rng.normal(size=(6, 3)) + 0.1 * rng.normal(size=(SCANS, 3))
     correlation = np.corrcoef(np.hstack([clean(values, confounds=motion), motion]).T)[:3, 3:]
     assert np.abs(correlation).max() < 0.1
     assert np.abs(np.corrcoef(np.hstack([clean(values), motion]).T)[:3, 3:]).max() > 0.3
+    middle = np.arange(SCANS) + 0.5
+    order = int(np.floor(2 * SCANS * TR / 128))
+    cosines = [np.cos(np.pi * k * middle / SCANS) for k in range(1, order + 1)]
+    basis = np.column_stack([np.ones(SCANS), TIME / TIME[-1], *cosines, motion])
+    left = values - basis @ np.linalg.lstsq(basis, values, rcond=None)[0]
+    np.testing.assert_allclose(clean(values, confounds=motion), left / left.std(axis=0, ddof=1), atol=1e-5)
+    with pytest.raises(DatasetError, match=r"confounds of shape \(299, 6\)"):
+        clean(values, confounds=motion[1:])
 
 
 def test_still_and_missing_targets(rng):

@@ -1,5 +1,6 @@
 """What the scanner saw: recordings of the real datasets, cleaned, on the cortical surface, by region."""
 
+from brainbook.recordings.alice import Alice
 from brainbook.recordings.cleaning import clean, zscore
 from brainbook.recordings.layout import LANGUAGES, Run
 from brainbook.recordings.little_prince import LittlePrince
@@ -9,6 +10,7 @@ from brainbook.recordings.surface import surface_matrix, to_surface
 
 __all__ = [
     "LANGUAGES",
+    "Alice",
     "LittlePrince",
     "Regions",
     "Responses",
