@@ -174,7 +174,7 @@ class World:
             yield event
 
     def _complete(self, event: Event, group: str, been: int, dice: Iterator[float]) -> int:
-        """Draw the things, beings and place that go with the action (not where they have `been`); return the concept that was thought of last."""
+        """Draw the things, beings and place (other than `been`) that go with the action; return the last concept."""
         scene, last = event.scene, event.action
         if group in ("alone", "motion"):
             if group == "motion" or next(dice) < P_PLACE:

@@ -1,0 +1,46 @@
+"""`python -m brainbook.phantom FOLDER`: write a phantom study."""
+
+import argparse
+import sys
+
+from brainbook.errors import BrainbookError
+from brainbook.phantom.dataset import make_phantom
+from brainbook.phantom.world import LANGUAGES
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Parse the command line and write the phantom; the exit status is 2 if that is refused."""
+    parser = argparse.ArgumentParser(
+        prog="python -m brainbook.phantom", description=make_phantom.__doc__.split("\n")[0]
+    )
+    parser.add_argument("folder", help="folder to write; a phantom that is already there is replaced")
+    parser.add_argument("--participants", type=int, default=3, help="of each language (default 3)")
+    parser.add_argument("--scans", type=int, default=150, help="mean scans of a section (default 150)")
+    parser.add_argument("--seed", type=int, default=0, help="of story, brains and noise (default 0)")
+    parser.add_argument("--voxel-size", type=float, default=6.0, help="mm (default 6; the real recordings have 2)")
+    parser.add_argument("--languages", nargs="+", default=list(LANGUAGES), choices=LANGUAGES, help="default: all")
+    parser.add_argument("--echoes", type=int, default=1, help="participants of a language with raw echoes (default 1)")
+    parser.add_argument("--signal", type=float, default=1.0, help="multiplies the variance the story explains")
+    parser.add_argument("--null", action="store_true", help="the same noise and no response to the story")
+    chosen = parser.parse_args(arguments)
+    try:
+        root = make_phantom(
+            chosen.folder,
+            participants=chosen.participants,
+            scans=chosen.scans,
+            seed=chosen.seed,
+            voxel_size=chosen.voxel_size,
+            null=chosen.null,
+            languages=tuple(chosen.languages),
+            echoes=chosen.echoes,
+            signal=chosen.signal,
+        )
+    except BrainbookError as error:
+        print(f"python -m brainbook.phantom: {error}", file=sys.stderr)
+        return 2
+    print(f"{root}: {'null ' if chosen.null else ''}phantom, {chosen.participants} participants a language")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

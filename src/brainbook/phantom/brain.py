@@ -1,0 +1,208 @@
+"""A phantom's cortex: what each Destrieux region follows, how strongly, how late, and the noise it drowns in.
+
+The strength of a region's response comes from the published agreement of two halves of a language's participants
+(`brainbook.published.reliability_by_region`): with s the share of one participant's variance that all participants
+have in common, two averages of n participants correlate at s / (s + (1 - s) / n) (`reliability_of_halves`). Solved for
+s, the published values say how weak a single participant's response must be.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from scipy import sparse
+from scipy.signal import lfilter
+
+from brainbook.phantom.drivers import CELLS, DRIVERS, convolve, on_clock, without_slow, word_drivers
+from brainbook.phantom.world import LANGUAGES, World
+from brainbook.published import reliability_by_region
+from brainbook.recordings.regions import N_VERTICES, Regions
+
+PARTICIPANTS = {"EN": 49, "FR": 28, "CN": 35}  # of the real study, from whom the published agreement comes
+LATERALITY = 0.25  # (left - right) / (left + right) of the correlations that a perfect model reaches
+OWN_SHARE = 0.5  # variance of a participant's own response to the story, relative to the shared one
+GAIN_SPREAD = 0.25  # log-normal, once a participant and once a participant and region: .35 together
+COMMON_WEIGHT = 0.6  # share of the variance of a vertex's weights that its region has in common
+PEAK_SECONDS, PEAK_SPREAD = 5.0, 0.7  # of the haemodynamic response, by region
+AUTOCORRELATION = 0.4
+# Shares of the variance that is not signal, in the combination of three echoes; heat is each echo's own.
+GLOBAL, REGIONAL, LOCAL, THERMAL = 0.15, 0.25, 0.448, 0.152
+DRIFT = 0.6  # standard deviation of the slow drift, where everything else together has 1
+
+REGIONS = {
+    "sound": "G_temp_sup-G_T_transv S_temporal_transverse G_temp_sup-Plan_tempo G_temp_sup-Plan_polar Lat_Fis-post",
+    "word": "G_temp_sup-Lateral S_temporal_sup G_temporal_middle S_temporal_inf G_temporal_inf G_front_inf-Opercular "
+    "G_oc-temp_lat-fusifor S_oc-temp_lat S_precentral-inf-part G_and_S_subcentral S_collat_transv_ant",
+    "meaning": "G_front_inf-Triangul G_front_inf-Orbital G_pariet_inf-Angular G_pariet_inf-Supramar Pole_temporal "
+    "S_interm_prim-Jensen S_front_inf S_orbital_lateral Lat_Fis-ant-Horizont Lat_Fis-ant-Vertical G_front_middle "
+    "S_front_middle G_front_sup S_front_sup",
+    "topic": "G_precuneus G_cingul-Post-dorsal G_cingul-Post-ventral S_subparietal S_parieto_occipital S_pericallosal "
+    "S_cingul-Marginalis G_and_S_cingul-Ant G_cuneus S_calcarine Pole_occipital G_occipital_middle G_occipital_sup "
+    "S_oc_middle_and_Lunatus G_and_S_occipital_inf S_occipital_ant G_oc-temp_med-Parahip",
+}
+LEFT = "G_front_inf-Triangul G_front_inf-Opercular G_pariet_inf-Angular S_temporal_sup Pole_temporal S_front_inf"
+RIGHT = "G_pariet_inf-Supramar G_temporal_inf G_precuneus S_parieto_occipital"
+
+
+def reliability_of_halves(share: np.ndarray, n: float) -> np.ndarray:
+    """Correlation of the averages of two groups of `n`, if a `share` of one participant's variance is common to all."""
+    share = np.asarray(share, float)
+    return share / (share + (1 - share) / n)
+
+
+def share_from_reliability(reliability: np.ndarray, n: float) -> np.ndarray:
+    """The inverse of `reliability_of_halves`, zero where the reliability is not positive."""
+    reliability = np.clip(np.asarray(reliability, float), 0, 0.99)
+    return reliability / (reliability + n * (1 - reliability))
+
+
+def plan_regions(regions: Regions, seed: int, signal: float = 1.0) -> pd.DataFrame:
+    """What drives each region: one row for each of `regions.columns` (148).
+
+    Columns: region, hemisphere, driver, side ('left', 'right', 'none': where the response is stronger), laterality (of
+    the correlations), hrf_peak (s), vertex_share_EN, _FR, _CN (share of one participant's variance, at a vertex, that
+    participants of a language have in common), strength (their mean).
+    """
+    table = regions.columns.copy()
+    driver_of = {name: driver for driver, names in REGIONS.items() for name in names.split()}
+    table["driver"] = table["region"].map(driver_of).fillna("none")
+    side = {**dict.fromkeys(LEFT.split(), "left"), **dict.fromkeys(RIGHT.split(), "right")}
+    table["side"] = table["region"].map(side).fillna("none")
+    table["laterality"] = table["side"].map({"left": LATERALITY, "right": -LATERALITY, "none": 0.0})
+    rng = np.random.default_rng([seed, 10])
+    table["hrf_peak"] = np.round(np.clip(rng.normal(PEAK_SECONDS, PEAK_SPREAD, len(table)), 3.5, 6.5), 2)
+    published = reliability_by_region().groupby("region")[list(LANGUAGES)].mean()
+    sign = np.where(table["hemisphere"] == "lh", 1, -1)
+    for language in LANGUAGES:
+        both = share_from_reliability(published[language].reindex(table["region"]), PARTICIPANTS[language] / 2)
+        share = np.clip(signal * both * (1 + sign * table["laterality"]) ** 2, 0, 0.4)
+        table[f"vertex_share_{language}"] = np.where(table["driver"] == "none", 0.0, share)
+    table["strength"] = table[[f"vertex_share_{language}" for language in LANGUAGES]].mean(axis=1)
+    return table
+
+
+def neighbours(faces: np.ndarray, n: int) -> sparse.csr_matrix:
+    """Matrix [n, n] that replaces a value at a vertex by the mean over the vertex and its neighbours."""
+    first = np.concatenate([faces[:, 0], faces[:, 1], faces[:, 2]])
+    second = np.concatenate([faces[:, 1], faces[:, 2], faces[:, 0]])
+    ones = np.ones(len(first), np.float32)
+    touching = sparse.csr_matrix((ones, (first, second)), shape=(n, n))
+    touching = ((touching + touching.T + sparse.identity(n, dtype=np.float32)) > 0).astype(np.float32)
+    return sparse.diags(1 / np.asarray(touching.sum(axis=1)).ravel()).dot(touching).tocsr().astype(np.float32)
+
+
+def autoregressive(shape: tuple[int, ...], rng: np.random.Generator) -> np.ndarray:
+    """AR(1) noise of unit variance: float32 array [scans, ...], stationary from the first scan."""
+    shocks = rng.standard_normal(shape, dtype=np.float32)
+    shocks[1:] *= np.float32(np.sqrt(1 - AUTOCORRELATION**2))
+    return lfilter(np.float32([1.0]), np.float32([1.0, -AUTOCORRELATION]), shocks, axis=0)
+
+
+@dataclass
+class Cortex:
+    """Meshes and regions in which signal and noise live.
+
+    smooth : csr matrix [20484, 20484], one step of smoothing. local : csr matrix, three steps, rows of unit norm.
+    """
+
+    regions: Regions
+    smooth: sparse.csr_matrix
+    local: sparse.csr_matrix
+
+    @classmethod
+    def make(cls, regions: Regions, faces: list[np.ndarray]) -> "Cortex":
+        """From the triangles of the left and the right hemisphere."""
+        smooth = sparse.block_diag([neighbours(f, N_VERTICES // 2) for f in faces], format="csr")
+        local = (smooth @ smooth @ smooth).tocsr()
+        norms = np.sqrt(np.asarray(local.multiply(local).sum(axis=1)).ravel())
+        return cls(regions, smooth, sparse.diags(1 / norms).dot(local).tocsr().astype(np.float32))
+
+    def field(self, n: int, rng: np.random.Generator) -> np.ndarray:
+        """`n` smooth random maps of about unit variance: array [n, 20484]."""
+        values = rng.standard_normal((N_VERTICES, n)).astype(np.float32)
+        for _ in range(8):
+            values = self.smooth @ values
+        return (values / values.std(axis=0)).T
+
+
+class Responses:
+    """The responses of one language's participants to their story, without noise.
+
+    Parameters
+    ----------
+    cortex, plan : see `Cortex` and `plan_regions`.
+    words : the language's words of all sections, from `tell_story`.
+    n_scans : {section: scans}.
+    """
+
+    def __init__(self, cortex: Cortex, plan: pd.DataFrame, words: pd.DataFrame, n_scans: dict, world: World, seed: int):
+        self.cortex, self.plan, self.seed, self.n_scans = cortex, plan, seed, n_scans
+        self.vertices = [np.flatnonzero(cortex.regions.region_index == row) for row in range(len(plan))]
+        contributions = word_drivers(words, world)
+        self.fine = {}
+        for section, scans in n_scans.items():
+            rows = (words["section"] == section).to_numpy()
+            inside = {name: values[rows] for name, values in contributions.items()}
+            self.fine[section] = on_clock(words[rows], inside, scans, CELLS)
+        self.driven = [row for row, driver in enumerate(plan["driver"]) if driver != "none" and len(self.vertices[row])]
+        self.courses = {  # [scans, dimensions] by (region, section), centred for the scale of its weights below
+            (row, section): convolve(fine[plan["driver"][row]], plan["hrf_peak"][row])
+            for row in self.driven
+            for section, fine in self.fine.items()
+        }
+        self.scales = {row: self._covariance(row) for row in self.driven}
+
+    def _covariance(self, row: int) -> np.ndarray:
+        """Of a region's driver, once the slow part that every analysis removes is gone: array [dims, dims]."""
+        cleaned = [without_slow(self.courses[row, section]) for section in self.n_scans]
+        stacked = np.concatenate(cleaned)
+        return stacked.T @ stacked / len(stacked)
+
+    def weights(self, stream: list[int], common: float) -> list[np.ndarray]:
+        """Weights [dimensions, vertices] by driven region, such that each vertex's response has unit variance.
+
+        A vertex mixes the dimensions of its driver partly as its whole region does (`common`, a share of variance) and
+        partly as a smooth map over the cortex says. Louder and more is always more in auditory regions.
+        """
+        rng = np.random.default_rng([self.seed, *stream])
+        sizes = {driver: self.fine[min(self.fine)][driver].shape[1] for driver in DRIVERS}
+        maps = {driver: self.cortex.field(size, rng) for driver, size in sizes.items()}
+        own = {row: rng.standard_normal(sizes[self.plan["driver"][row]]) for row in range(len(self.plan)) if
+               self.plan["driver"][row] != "none"}  # fmt: skip
+        weights = []
+        for row in self.driven:
+            driver = self.plan["driver"][row]
+            spread = np.sqrt(np.diag(self.scales[row])) + 1e-9
+            region, local = own[row], maps[driver][:, self.vertices[row]]
+            mixed = np.sqrt(common) * region[:, None] + np.sqrt(1 - common) * local
+            if driver == "sound":
+                mixed = 1.5 + 0.5 * mixed.clip(-2, 2)
+            mixed = mixed / spread[:, None]
+            variance = np.einsum("dv,de,ev->v", mixed, self.scales[row], mixed)
+            weights.append((mixed / np.sqrt(variance)).astype(np.float32))
+        return weights
+
+    def response(self, weights: list[np.ndarray], section: int) -> np.ndarray:
+        """Float32 array [scans, 20484], about unit variance over the story where something drives the vertex."""
+        values = np.zeros((self.n_scans[section], N_VERTICES), np.float32)
+        for row, weight in zip(self.driven, weights, strict=True):
+            course = self.courses[row, section].astype(np.float32)
+            values[:, self.vertices[row]] = course @ weight
+        return values
+
+
+def gains(plan: pd.DataFrame, seed: int, stream: list[int]) -> np.ndarray:
+    """How strongly one participant responds in each region: array [148], mean square 1; both hemispheres alike."""
+    rng = np.random.default_rng([seed, *stream])
+    names = plan["region"].unique()
+    by_region = dict(zip(names, rng.standard_normal(len(names)), strict=True))
+    exponent = GAIN_SPREAD * (rng.standard_normal() + plan["region"].map(by_region).to_numpy())
+    return np.exp(exponent - 2 * GAIN_SPREAD**2)
+
+
+def cortical_noise(cortex: Cortex, n_scans: int, rng: np.random.Generator) -> np.ndarray:
+    """Regional and local noise at the vertices: float32 array [scans, 20484] of variance REGIONAL + LOCAL."""
+    noise = np.sqrt(np.float32(LOCAL)) * autoregressive((n_scans, N_VERTICES), rng)
+    noise = np.ascontiguousarray((cortex.local @ noise.T).T)
+    of_region = np.sqrt(np.float32(REGIONAL)) * autoregressive((n_scans, len(cortex.regions.columns) + 1), rng)
+    return noise + of_region[:, cortex.regions.region_index]  # -1, the last column: outside the cortex

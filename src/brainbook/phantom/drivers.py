@@ -1,0 +1,121 @@
+"""What could drive a region: time courses made from the words of a story and from what is true of them.
+
+- sound: how many words, and how much sound power;
+- word: the identity of each content word, the same in every scene;
+- meaning: what the word means in the scene over and above word and scene, gathered over recent words (leak 0.7);
+- topic: the scene itself and what was meant in the last ten seconds or so. It goes on in silences.
+
+Sound, word and meaning are brief events at word onsets; topic is a state that lasts until the next word.
+"""
+
+import numpy as np
+import pandas as pd
+
+from brainbook.encoding.delays import haemodynamic_response
+from brainbook.phantom.world import N_SCENES, World
+
+TR = 2.0  # seconds
+DRIVERS = ("sound", "word", "meaning", "topic")
+MEANING_LEAK = 0.7  # share of the gathered meaning that is left one content word later
+TOPIC_LEAK = 0.93  # about ten seconds of speech
+CELLS = 4  # of the fine clock in a scan
+HAEMODYNAMIC_SECONDS = 32.0
+
+
+def word_drivers(words: pd.DataFrame, world: World) -> dict[str, np.ndarray]:
+    """What each word contributes to each driver.
+
+    Parameters
+    ----------
+    words : from `tell_story`, any number of sections.
+
+    Returns
+    -------
+    dict of arrays [words, dimensions]: sound (2: one for each word, loudness times duration), word (16, zeros for
+    function words), meaning (16, zeros for function words), topic (20: one-hot scene minus 1/4, leaky meaning).
+    """
+    concept, meant, scene = (words[name].to_numpy() for name in ("concept", "meant", "scene"))
+    sections = words["section"].to_numpy()
+    named = concept >= 0
+    power = (words["loudness"] * (words["offset"] - words["onset"])).to_numpy()
+    sound = np.stack([np.ones(len(words)), power], axis=1)
+    identity = np.where(named[:, None], world.vectors[concept], 0.0)
+    inside = np.where((meant >= 0)[:, None], world.interactions[scene, meant], 0.0)
+    gathered = _leaky(inside, meant >= 0, sections, MEANING_LEAK)
+    meaning = np.where((meant >= 0)[:, None], gathered, 0.0)
+    scenes = np.eye(N_SCENES)[scene] - 1 / N_SCENES
+    slow = _leaky(inside, meant >= 0, sections, TOPIC_LEAK)
+    slow /= max(slow.std(), 1e-12)
+    return {"sound": sound, "word": identity, "meaning": meaning, "topic": np.hstack([scenes / scenes.std(), slow])}
+
+
+def _leaky(values: np.ndarray, counts: np.ndarray, sections: np.ndarray, leak: float) -> np.ndarray:
+    """Running sum that keeps a share `leak` of itself at each row that counts; starts again with each section."""
+    gathered = np.zeros_like(values)
+    state = np.zeros(values.shape[1])
+    for row in range(len(values)):
+        if row == 0 or sections[row] != sections[row - 1]:
+            state = np.zeros_like(state)
+        if counts[row]:
+            state = leak * state + values[row]
+        gathered[row] = state
+    return gathered
+
+
+def on_clock(
+    words: pd.DataFrame, contributions: dict[str, np.ndarray], n_scans: int, cells: int = 1
+) -> dict[str, np.ndarray]:
+    """Put one section's words on a regular clock of `cells` steps a scan.
+
+    Parameters
+    ----------
+    words : of one section.
+    contributions : of these words, from `word_drivers`.
+
+    Returns
+    -------
+    dict of arrays [n_scans * cells, dimensions]: sums over the words that begin in the step; for topic the mean of the
+    state over the step (zero before the first word and after the last).
+    """
+    n_steps = n_scans * cells
+    step = np.minimum((words["onset"].to_numpy() / (TR / cells)).astype(int), n_steps - 1)
+    clock = {}
+    for name in ("sound", "word", "meaning"):
+        clock[name] = np.zeros((n_steps, contributions[name].shape[1]))
+        np.add.at(clock[name], step, contributions[name])
+    fine = np.arange(n_steps * 8 // cells) * (TR / 8) + TR / 16  # eight moments in a scan
+    latest = np.searchsorted(words["onset"].to_numpy(), fine, side="right") - 1
+    on = (latest >= 0) & (fine < words["offset"].max() + 1.0)
+    state = np.where(on[:, None], contributions["topic"][np.maximum(latest, 0)], 0.0)
+    clock["topic"] = state.reshape(n_steps, 8 // cells, -1).mean(axis=1)
+    return clock
+
+
+def convolve(fine: np.ndarray, peak: float) -> np.ndarray:
+    """Haemodynamic response to a driver: array [scans * CELLS, dimensions] -> [scans, dimensions].
+
+    A scan is taken to see the brain at its middle, so the response of scan k to a step at t seconds is
+    h(2 k + 1 - t). Nothing comes from before the section.
+    """
+    n_scans = len(fine) // CELLS
+    times = np.arange(n_scans)[:, None] * TR + TR / 2
+    steps = (np.arange(len(fine)) + 0.5)[None, :] * (TR / CELLS)
+    lags = np.round((times - steps) * 2 * CELLS / TR).astype(int)  # in half steps
+    longest = int(HAEMODYNAMIC_SECONDS * 2 * CELLS / TR)
+    curve = haemodynamic_response(np.arange(longest + 1) * TR / (2 * CELLS), peak)
+    kernel = np.where((lags >= 0) & (lags <= longest), curve[np.clip(lags, 0, longest)], 0.0)
+    return kernel @ fine
+
+
+def slow_basis(n_scans: int, cutoff_seconds: float = 128.0) -> np.ndarray:
+    """Orthonormal slow time courses [scans, k]: constant, straight line, cosines slower than the cut-off."""
+    order = int(np.floor(2 * n_scans * TR / cutoff_seconds))
+    times = (np.arange(n_scans) + 0.5) / n_scans
+    columns = [np.ones(n_scans), times - 0.5, *(np.cos(np.pi * k * times) for k in range(1, order + 1))]
+    return np.linalg.qr(np.stack(columns, axis=1))[0]
+
+
+def without_slow(values: np.ndarray) -> np.ndarray:
+    """One section's array [scans, ...] without its constant, line and slow cosines (1/128 Hz)."""
+    basis = slow_basis(len(values))
+    return values - (basis @ (basis.T @ values)).astype(values.dtype)

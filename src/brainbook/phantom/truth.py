@@ -1,0 +1,163 @@
+"""The truth of a phantom: what was told, what drives each region, how well anything could predict it."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from brainbook.errors import DatasetError
+from brainbook.phantom.brain import reliability_of_halves
+from brainbook.phantom.drivers import TR, on_clock, word_drivers
+from brainbook.phantom.world import LANGUAGES, World, make_world
+
+FORMAT = 1  # raised when what is written changes
+MARKER = "truth/phantom.json"
+
+
+@dataclass
+class Truth:
+    """What is known of a phantom; see the methods for what is known of each language.
+
+    Attributes
+    ----------
+    root : the phantom's folder. parameters : those of `make_phantom`, with "regions" (the source of the parcellation).
+    regions : one row for each of the 148 regions, in the order of `destrieux().columns`: region, hemisphere, driver
+        (sound, word, meaning, topic, none), strength (share of a vertex's variance that participants have in common,
+        mean over languages), laterality (intended index of the correlations), side, hrf_peak (s), and what a perfect
+        model of the story would reach in the region's mean response of ONE participant: ceiling (mean), ceiling_EN ...;
+        share_EN ... (share of that response's variance which all participants have in common), and reliability_EN ...
+        (correlation of the averages of two groups of as many participants as the phantom has: s / (s + (1 - s) / n)).
+    scans : language, section, audio_seconds, scans_raw, scans_preprocessed.
+    ceilings : language, participant, region, hemisphere, share, ceiling: the same for each participant.
+    """
+
+    root: Path
+    parameters: dict
+    regions: pd.DataFrame
+    scans: pd.DataFrame
+    ceilings: pd.DataFrame
+
+    @property
+    def world(self) -> World:
+        """The world that the story is about."""
+        return make_world(0)
+
+    def words(self, language: str) -> pd.DataFrame:
+        """The words row by row as `LittlePrince(root).words(language)` has them, with what is true of them.
+
+        Columns: word, onset, offset, lemma, pos, section, sentence, event, concept (-1: function word), meant (a
+        pronoun's referent, else the concept), scene (0..3), loudness.
+        """
+        self._check(language)
+        return pd.read_csv(self.root / "truth" / f"words_{language}.csv", keep_default_na=False)
+
+    def identities(self, language: str) -> np.ndarray:
+        """Vector of what each word names in any scene: [words, 16], zeros for function words."""
+        self._check(language)
+        return np.load(self.root / "truth" / f"identities_{language}.npy", allow_pickle=False)
+
+    def senses(self, language: str) -> np.ndarray:
+        """Vector of what each word means here: [words, 16], zeros for function words."""
+        self._check(language)
+        return np.load(self.root / "truth" / f"senses_{language}.npy", allow_pickle=False)
+
+    def drivers(self, language: str) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+        """The true drivers scan by scan, BEFORE the haemodynamic response: an oracle's features.
+
+        Returns
+        -------
+        driver -> (features [scans, dimensions], section of each scan [scans]), over all sections in order. The brain
+        followed the words' onsets exactly, these are rounded to scans; so even the oracle stays a little below a
+        region's ceiling.
+        """
+        words = self.words(language)
+        contributions = word_drivers(words, self.world)
+        scans = self.scans[self.scans["language"] == language].set_index("section")["scans_preprocessed"]
+        parts = []
+        for section, n_scans in scans.items():
+            rows = (words["section"] == section).to_numpy()
+            parts.append(on_clock(words[rows], {k: v[rows] for k, v in contributions.items()}, int(n_scans)))
+        run_of_scan = np.repeat(scans.index.to_numpy(), scans.to_numpy())
+        return {name: (np.concatenate([part[name] for part in parts]), run_of_scan) for name in parts[0]}
+
+    def story(self, language: str) -> list[str]:
+        """The printed story, one text a section."""
+        self._check(language)
+        return (self.root / "truth" / f"story_{language}.txt").read_text(encoding="utf-8").strip().split("\n\n")
+
+    def _check(self, language: str) -> None:
+        if language not in self.parameters["languages"]:
+            told = ", ".join(self.parameters["languages"])
+            raise DatasetError(f"the phantom in {self.root} tells its story in {told}, not in {language!r}")
+
+
+def read_truth(root: str | Path) -> Truth:
+    """Read `root`/truth. Raises DatasetError if the folder is no phantom or was written by another version."""
+    root = Path(root)
+    marker = root / MARKER
+    if not marker.is_file():
+        raise DatasetError(f"{root} is not a phantom ({marker} is missing): only simulated recordings have a truth")
+    parameters = json.loads(marker.read_text(encoding="utf-8"))
+    if parameters.get("format") != FORMAT:
+        raise DatasetError(
+            f"{marker} has format {parameters.get('format')}, this version reads {FORMAT}: "
+            f"write the phantom again with `python -m brainbook.phantom {root}`"
+        )
+    tables = {name: pd.read_csv(root / "truth" / f"{name}.csv") for name in ("regions", "scans", "ceilings")}
+    return Truth(root=root, parameters=parameters, **tables)
+
+
+def write_truth(
+    root: Path,
+    plan: pd.DataFrame,
+    words: dict[str, pd.DataFrame],
+    world: World,
+    audio: dict[str, dict[int, float]],
+    n_scans: dict[str, dict[int, int]],
+    measured: list[pd.DataFrame],
+    parameters: dict,
+    raw_extra: dict[str, int],
+) -> None:
+    """Write `root`/truth: the tables that `read_truth` reads, and arrays of vectors by word."""
+    folder = root / "truth"
+    folder.mkdir(exist_ok=True)
+    ceilings = pd.concat(measured, ignore_index=True)
+    regions = plan.drop(columns=[c for c in plan if c.startswith("vertex_share_")])
+    means = ceilings.groupby(["language", "region", "hemisphere"])[["share", "ceiling"]].mean()
+    rows = pd.MultiIndex.from_frame(plan[["region", "hemisphere"]])
+    for language in words:
+        of_language = means.loc[language].reindex(rows)
+        regions[f"vertex_share_{language}"] = plan[f"vertex_share_{language}"]
+        regions[f"share_{language}"] = of_language["share"].to_numpy()
+        regions[f"ceiling_{language}"] = of_language["ceiling"].to_numpy()
+        n = max(parameters["participants"][language] / 2, 0.5)
+        regions[f"reliability_{language}"] = reliability_of_halves(of_language["share"].to_numpy(), n)
+    regions.insert(6, "ceiling", regions[[f"ceiling_{language}" for language in words]].mean(axis=1))
+    if parameters["null"]:
+        regions = regions.assign(driver="none", strength=0.0, laterality=0.0, side="none")
+        regions[[f"vertex_share_{language}" for language in words]] = 0.0
+    _write_csv(folder / "regions.csv", regions)
+    _write_csv(folder / "ceilings.csv", ceilings)
+    scans = [
+        (language, s, audio[language][s], n + raw_extra[language], n)
+        for language in sorted(words)
+        for s, n in n_scans[language].items()
+    ]
+    names = ["language", "section", "audio_seconds", "scans_raw", "scans_preprocessed"]
+    _write_csv(folder / "scans.csv", pd.DataFrame(scans, columns=names))
+    for language in (name for name in LANGUAGES if name in words):
+        table = words[language]
+        _write_csv(folder / f"words_{language}.csv", table)
+        concept, meant, scene = (table[name].to_numpy() for name in ("concept", "meant", "scene"))
+        identities = np.where((concept >= 0)[:, None], world.vectors[concept], 0.0)
+        senses = np.where((meant >= 0)[:, None], world.senses[scene, meant], 0.0)
+        np.save(folder / f"identities_{language}.npy", identities.astype(np.float32), allow_pickle=False)
+        np.save(folder / f"senses_{language}.npy", senses.astype(np.float32), allow_pickle=False)
+    content = {"format": FORMAT, "tr": TR, **parameters}
+    (root / MARKER).write_text(json.dumps(content, indent=1, sort_keys=True) + "\n", encoding="utf-8", newline="\n")
+
+
+def _write_csv(path: Path, table: pd.DataFrame) -> None:
+    table.to_csv(path, index=False, lineterminator="\n", float_format="%.6g")
