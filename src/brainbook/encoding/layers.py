@@ -11,7 +11,7 @@ import itertools
 
 import numpy as np
 
-from brainbook.encoding.laterality import Interval, over_participants
+from brainbook.encoding.hemispheres import Interval, over_participants
 
 MOST_FLIPS = 4096
 
