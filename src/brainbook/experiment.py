@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from brainbook.encoding import fixed_length, variable_length
+from brainbook.encoding import cross_validate, fixed_length, variable_length
 from brainbook.errors import ConfigurationError
 from brainbook.language_models import load_language_model, word_states
 from brainbook.recordings import LittlePrince, functional_groups
@@ -116,29 +116,95 @@ def word_count(prince: LittlePrince, language: str, alignment: str = "VLA") -> F
     return align(prince, language, ones, alignment, aggregate="sum")
 
 
-def scores_by_group(scores: np.ndarray, columns: pd.DataFrame) -> pd.DataFrame:
-    """Mean score over the cortex and over each functional group (the paper's appendix; groups overlap).
+@dataclass(frozen=True)
+class ParticipantScores:
+    """How well features predict each participant, run by run, the layer chosen inside the training runs.
 
-    Parameters
+    Attributes
     ----------
-    scores : array [..., targets]; leading axes (layers, folds, participants) become the columns `axis_0`, ...
-    columns : DataFrame with one row a target: region, hemisphere.
+    fold_scores : array [participants, runs, targets], Pearson r of each left-out run, of the layer that its training runs
+        choose for the target.
+    layer_scores : array [layers, participants, targets], mean r over runs of every layer.
+    chosen_layers : int array [participants, runs, targets].
+    participants : list of str.
+    columns : DataFrame with a row a target: region, hemisphere.
+    """
+
+    fold_scores: np.ndarray
+    layer_scores: np.ndarray
+    chosen_layers: np.ndarray
+    participants: list[str]
+    columns: pd.DataFrame
+
+    def table(self, members: dict[str, np.ndarray]) -> pd.DataFrame:
+        """Mean r over sets of targets: participant, run (1..), group, value. `members` as in `average_by`."""
+        table = average_by(self.fold_scores, members)
+        table["participant"] = np.asarray(self.participants)[table.pop("axis_0")]
+        table["run"] = table.pop("axis_1") + 1
+        return table[["participant", "run", "group", "value"]]
+
+
+def stack_responses(
+    prince: LittlePrince, participants: list[str], targets: str = "regions", cache: str | None = "cache"
+) -> tuple[np.ndarray, np.ndarray, pd.DataFrame]:
+    """Cleaned responses of several participants of one language.
 
     Returns
     -------
-    DataFrame: axis_0.., group ("cortex", "visual", "auditory", "linguistic"), value.
+    responses : float32 array [participants, scans, targets], z-scored within each run.
+    run_of_scan : int array [scans].
+    columns : DataFrame with a row a target: region, hemisphere.
+    """
+    parts = [prince.responses(participant, targets=targets, cache=cache) for participant in participants]
+    return np.stack([part.values for part in parts]), parts[0].run_of_scan, parts[0].names
+
+
+def score_participants(
+    features: Features,
+    responses: np.ndarray,
+    participants: list[str],
+    columns: pd.DataFrame,
+    device: str = "auto",
+    **options,
+) -> ParticipantScores:
+    """Encode all participants who heard the same story with the same features, at once.
+
+    Parameters
+    ----------
+    features : values [layers, scans, units].
+    responses : array [participants, scans, targets].
+    options : for `brainbook.encoding.cross_validate` (delays, alphas, ...).
+    """
+    n_participants, n_scans, n_targets = responses.shape
+    side_by_side = np.moveaxis(responses, 0, 1).reshape(n_scans, -1)
+    found = cross_validate(features.values, side_by_side, features.run_of_scan, device=device, **options)
+    layer = found.chosen_layer()  # runs, participants x targets
+    chosen = np.take_along_axis(found.fold_scores, layer[None], axis=0)[0]
+    return ParticipantScores(
+        fold_scores=np.moveaxis(chosen.reshape(-1, n_participants, n_targets), 0, 1),
+        layer_scores=found.scores.reshape(-1, n_participants, n_targets),
+        chosen_layers=np.moveaxis(layer.reshape(-1, n_participants, n_targets), 0, 1),
+        participants=participants,
+        columns=columns,
+    )
+
+
+def group_members(columns: pd.DataFrame) -> dict[str, np.ndarray]:
+    """The whole cortex and the three functional groups of the paper's appendix, as boolean arrays [targets].
+
+    Groups overlap, as they do in the paper.
     """
     mapping = functional_groups()
     members = {"cortex": np.ones(len(columns), bool)}
-    for group, rows in mapping.groupby("group"):
+    for group, rows in mapping.groupby("group", sort=False):
         members[group] = columns.region.isin(rows.region).to_numpy()
-    return average_by(scores, members)
+    return members
 
 
 def average_by(scores: np.ndarray, members: dict[str, np.ndarray]) -> pd.DataFrame:
     """Mean score over sets of targets: `members` names a boolean array [targets] for each set. NaN targets are left out.
 
-    Columns as in `scores_by_group`.
+    Returns a DataFrame: axis_0, axis_1, ... (the leading axes of `scores`), group, value.
     """
     scores = np.asarray(scores)
     rows = []
@@ -150,3 +216,19 @@ def average_by(scores: np.ndarray, members: dict[str, np.ndarray]) -> pd.DataFra
             if chosen.any()
         ]
     return pd.DataFrame(rows)
+
+
+def alignment_errors(prince: LittlePrince, language: str, words_per_scan: int = 5) -> list[np.ndarray]:
+    """How far fixed-length alignment places each word from the moment it was heard.
+
+    Returns a list over sections of arrays [words, 2]: onset (s), and the middle of the scan that FLA gives the word to
+    minus the middle of the scan during which it began (s). Words that FLA cuts off at the end are left out.
+    """
+    words = prince.words(language)
+    errors = []
+    for section, n_scans in prince.scans(language).items():
+        onsets = words.onset[words.section == section].to_numpy()
+        given = np.arange(len(onsets)) // words_per_scan
+        kept = given < n_scans
+        errors.append(np.column_stack([onsets, (given - onsets // TR) * TR])[kept])
+    return errors
