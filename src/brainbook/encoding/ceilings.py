@@ -79,8 +79,8 @@ def split_half(repeats: np.ndarray, runs: np.ndarray | None = None) -> np.ndarra
 
     Returns
     -------
-    array [targets]: the largest r that a model of the stimulus can have with a single repetition, the square root of the
-    mean correlation between repetitions (Schoppe et al. 2016, Frontiers in Computational Neuroscience 10:10).
+    array [targets]: the largest r that a model of the stimulus can have with a single repetition, which is the square
+    root of the mean correlation between repetitions (Schoppe et al. 2016, Frontiers in Comp. Neuroscience 10:10).
     """
     repeats = _participants(repeats, "repetitions")
     pairs = [
