@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from brainbook.errors import ConfigurationError, DatasetError
-from brainbook.stimuli.sentence_pairs import make_pairs, read_xnli, xnli_from_hub
+from brainbook.stimuli.sentence_pairs import make_pairs, read_xnli, shuffle_pairs, xnli_from_hub
 
 ROWS = {
     "en": ["He left.\tHe is here.\tcontradiction", "He left.\tHe went.\tentailment", "It rains.\tIt is wet.\tneutral"],
@@ -60,7 +60,7 @@ def test_ten_thousand_real_pairs(xnli, first, second, mismatch):
     apart = (pairs["first"].str.len() - xnli[first].str.len().to_numpy()[pairs.second_row]).abs()
     wrong = pairs.match == 0
     assert apart[~wrong].max() == 0
-    assert (apart[wrong].mean() < 2) == (mismatch == "length")
+    assert (apart[wrong].median() < 2) == (mismatch == "length")
 
 
 def test_wrong_rows_are_named(tmp_path):
@@ -168,6 +168,32 @@ def test_seeds_differ_and_the_share_of_mismatches_is_kept():
     for share in (0.0, 0.3, 1.0):
         found = make_pairs(table, n=100, mismatched=share).groupby("part").match.mean()
         np.testing.assert_allclose(found, 1 - share, atol=0.051)
+
+
+def test_parts_are_the_same_for_all_languages_and_mismatches(xnli):
+    made = [
+        make_pairs(xnli, *pair, group="group", mismatch=mismatch)
+        for pair in (("EN", "FR"), ("EN", "CN"), ("FR", "CN"))
+        for mismatch in ("random", "length")
+    ]
+    for pairs in made[1:]:
+        assert (pairs[["part", "second_row"]] == made[0][["part", "second_row"]]).all(axis=None)
+
+
+def test_shuffled_pairs_leave_the_test_part_alone():
+    table = pd.DataFrame({"EN": [f"sentence {i}" for i in range(400)], "FR": [f"phrase {i}" for i in range(400)]})
+    pairs = make_pairs(table, n=None)
+    training = pairs.part != "test"
+    for what in ("labels", "sentences"):
+        control = shuffle_pairs(pairs, what, seed=1)
+        assert control.dtypes.equals(pairs.dtypes)
+        pd.testing.assert_frame_equal(control[~training], pairs[~training])
+        assert sorted(control.second_row) == sorted(pairs.second_row)
+        assert (control.groupby("part").match.mean() == pairs.groupby("part").match.mean()).all()
+        true = (control.first_row == control.second_row)[training & (control.match == 1)]
+        assert 0.4 < true.mean() < 0.6 if what == "labels" else true.mean() < 0.03
+    with pytest.raises(ConfigurationError, match="labels"):
+        shuffle_pairs(pairs, "words")
 
 
 def test_pairs_that_cannot_be_made():

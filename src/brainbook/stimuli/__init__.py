@@ -2,7 +2,7 @@
 
 from brainbook.stimuli.annotation import read_textgrid, read_word_information
 from brainbook.stimuli.files import MissingFileError, check_content
-from brainbook.stimuli.sentence_pairs import make_pairs, read_xnli, xnli_from_hub
+from brainbook.stimuli.sentence_pairs import make_pairs, read_xnli, shuffle_pairs, xnli_from_hub
 
 __all__ = [
     "MissingFileError",
@@ -11,5 +11,6 @@ __all__ = [
     "read_textgrid",
     "read_word_information",
     "read_xnli",
+    "shuffle_pairs",
     "xnli_from_hub",
 ]

@@ -106,7 +106,8 @@ def make_pairs(
 
     Every sentence is in one pair at most, in either language. Mismatched pairs swap their `first` sentences with one
     another, so no sentence by itself tells whether its pair matches. Parts share no sentence and no text that occurs
-    twice; a sentence is never given one that equals its translation.
+    twice; a sentence is never given one that equals its translation. With the same sentences, seed and n the parts are
+    the same for every two languages and for either kind of mismatch.
 
     Parameters
     ----------
@@ -114,8 +115,8 @@ def make_pairs(
     first, second : columns.
     n : number of pairs; None makes one of every sentence.
     mismatched : share of the pairs that do not match, in every part.
-    mismatch : "random", or "length": hard ones, whose `first` sentence was exchanged for one of about as many
-        characters, so that lengths tell nothing.
+    mismatch : "random", or "length": hard ones, whose `first` sentence was exchanged for one of as many words and about
+        as many characters, so that lengths tell next to nothing.
     parts : name -> share of the pairs. The first part takes what rounding leaves.
     group : column whose equal values stay in one part (XNLI's "group": a premise and its hypotheses).
     seed : decides everything that is drawn.
@@ -134,10 +135,11 @@ def make_pairs(
     if not 1 <= n <= len(sentences):
         raise DatasetError(f"{n} pairs asked for; there are {len(sentences)} sentences, and each is used once")
     rng = np.random.default_rng(seed)
-    texts = [sentences[column].map(_plain).to_numpy() for column in (first, second)]
+    columns = [column for column in sentences if column in {first, second, *XNLI_LANGUAGES}]
+    texts = [sentences[column].map(_plain).to_numpy() for column in columns]
     same = _linked(texts)  # rows with the same number share a text in one of the languages
     together = same if group is None else _linked([same, sentences[group].to_numpy()])
-    lengths = sentences[first].str.len().to_numpy()
+    lengths = np.stack([sentences[first].str.split().str.len(), sentences[first].str.len()], axis=1)
     tables = []
     for part, rows in _split(together, n, parts, rng).items():
         wrong = rng.permutation(len(rows)) < round(mismatched * len(rows))
@@ -149,6 +151,32 @@ def make_pairs(
     pairs.insert(2, "first", sentences[first].to_numpy()[pairs.first_row])
     pairs.insert(3, "second", sentences[second].to_numpy()[pairs.second_row])
     return pairs
+
+
+def shuffle_pairs(pairs: pd.DataFrame, what: str = "labels", seed: int = 0) -> pd.DataFrame:
+    """Pairs to train a control on: nothing can be learned from them that holds in the test part, which stays as it is.
+
+    Parameters
+    ----------
+    pairs : from `make_pairs`.
+    what : "labels": which pairs are called a match is drawn anew in the parts other than "test". "sentences": their
+        `second` sentences change places, so that no pair matches whatever its label says (the control for a loss that
+        looks at the pairs that are called matches only, half of which are true when labels alone are shuffled).
+    """
+    if what not in ("labels", "sentences"):
+        raise ConfigurationError(f"what is 'labels' or 'sentences', not {what!r}")
+    columns = ["match"] if what == "labels" else ["second", "second_row"]
+    shuffled = pairs.copy()
+    rng = np.random.default_rng(seed)
+    for part, rows in pairs.groupby("part").groups.items():
+        if part != "test":
+            order = rng.permutation(len(rows))
+            if what == "sentences":  # a cycle through a random order: nobody keeps its place
+                cycle = np.empty(len(rows), int)
+                cycle[order] = np.roll(order, 1)
+                order = cycle
+            shuffled.loc[rows, columns] = pairs.loc[rows, columns].to_numpy()[order]
+    return shuffled.astype(pairs.dtypes)
 
 
 def _read_rows(path: Path) -> list[tuple[str, ...]]:
@@ -240,7 +268,7 @@ def _check_pairs(sentences, first, second, mismatched, mismatch, parts, group) -
     missing = [column for column in wanted if column not in sentences]
     if missing:
         raise DatasetError(f"sentences have no column {', '.join(missing)}; they have {', '.join(sentences.columns)}")
-    for column in (first, second):
+    for column in {first, second, *XNLI_LANGUAGES} & set(sentences):
         bad = np.flatnonzero([not isinstance(text, str) or not text.strip() for text in sentences[column]])
         if len(bad):
             raise DatasetError(f"sentence {bad[0]} has no text in {column}")
@@ -308,7 +336,8 @@ def _exchanged(rows: np.ndarray, same: np.ndarray, lengths: np.ndarray, mismatch
     n = len(rows)
     order = rng.permutation(n)  # neighbours in this order exchange places
     if mismatch == "length":
-        order = order[np.argsort(lengths[rows[order]], kind="stable")]
+        words, characters = lengths[rows[order]].T
+        order = order[np.lexsort((characters, words))]
     own = rows[order]
     drawn = own[np.argsort(np.arange(n) + rng.uniform(0, _NEIGHBOURS, n))]
     for i in np.flatnonzero(same[own] == same[drawn]):

@@ -1,0 +1,168 @@
+"""Is a model that tells matches from mismatches any better than a coin, a ruler, or the model it began as?"""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+from scipy.stats import binomtest, bootstrap, rankdata
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import roc_auc_score, roc_curve
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from brainbook.errors import ConfigurationError
+
+
+def accuracy(match: np.ndarray, predicted: np.ndarray, chance: float = 0.5) -> dict[str, float]:
+    """The share of right answers with its exact binomial interval and a test against chance.
+
+    Parameters
+    ----------
+    match, predicted : [pairs], each 1 or 0.
+    chance : accuracy of guessing.
+
+    Returns
+    -------
+    n, correct, accuracy, lower, upper (95%, Clopper & Pearson 1934), p (exact binomial test, two-sided).
+    """
+    match, predicted = np.asarray(match).astype(bool), np.asarray(predicted).astype(bool)
+    if match.shape != predicted.shape or match.ndim != 1:
+        raise ConfigurationError(f"one answer a pair: {match.shape} labels, {predicted.shape} answers")
+    return interval(int((match == predicted).sum()), len(match), chance)
+
+
+def interval(correct: int, n: int, chance: float = 0.5) -> dict[str, float]:
+    """As `accuracy`, from a count of right answers."""
+    test = binomtest(correct, n, chance)
+    limits = test.proportion_ci(0.95, method="exact")
+    return {
+        "n": n, "correct": correct, "accuracy": correct / n,
+        "lower": limits.low, "upper": limits.high, "p": test.pvalue,
+    }  # fmt: skip
+
+
+def accuracy_table(match: np.ndarray, answers: Mapping[str, np.ndarray], **columns) -> pd.DataFrame:
+    """`accuracy` of several classifiers: one row for each of `answers`, with the column `classifier`, and `columns`."""
+    rows = [{"classifier": name, **columns, **accuracy(match, given)} for name, given in answers.items()]
+    return pd.DataFrame(rows)
+
+
+def published_intervals(
+    percent: float, sizes: Sequence[int] = (1000, 2000, 5000, 10_000), chance: float = 0.5
+) -> pd.DataFrame:
+    """The interval that a published accuracy would have, had it come from a test part of each of these sizes.
+
+    Columns as from `accuracy`, and `excludes_chance`.
+    """
+    table = pd.DataFrame([interval(round(percent / 100 * n), n, chance) for n in sizes])
+    return table.assign(excludes_chance=(table.lower > chance) | (table.upper < chance))
+
+
+def length_only(pairs: pd.DataFrame) -> np.ndarray:
+    """How likely each pair is a match, judged by the numbers of characters and of words alone: float array [pairs].
+
+    A logistic regression, trained on the part "train", over the logarithms of both lengths, their difference, its
+    square and its size, for characters and for words (Chinese without spaces is one word). No word is looked at.
+    """
+    features = []
+    for count in (lambda text: len(text), lambda text: len(text.split())):
+        first, second = (np.log(pairs[column].map(count).to_numpy(float)) for column in ("first", "second"))
+        difference = first - second
+        difference = difference - np.median(difference)  # languages differ in length throughout
+        features += [first, second, difference, np.abs(difference), difference**2]
+    features = np.stack(features, axis=1)
+    train = (pairs.part == "train").to_numpy()
+    model = make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000))
+    model.fit(features[train], pairs.match[train])
+    return model.predict_proba(features)[:, 1]
+
+
+def cosines(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """The cosine of each row of `first` with the same row of `second`: [pairs, units] twice -> [pairs]."""
+    first, second = (np.asarray(x, float) for x in (first, second))
+    norms = np.linalg.norm(first, axis=1) * np.linalg.norm(second, axis=1)
+    return (first * second).sum(1) / np.maximum(norms, 1e-12)
+
+
+def best_threshold(score: np.ndarray, match: np.ndarray) -> float:
+    """The threshold above which calling a pair a match is right most often. Choose it on the training part.
+
+    Parameters
+    ----------
+    score : [pairs], higher for matches.
+    match : [pairs], 1 or 0.
+    """
+    order = np.argsort(-np.asarray(score), kind="stable")
+    ranked, right = np.asarray(score)[order], np.asarray(match)[order]
+    # right answers when the first k are called matches, k = 0 .. n; only between two different scores
+    hits = np.concatenate([[0], np.cumsum(right)]) + (len(right) - right.sum()) - np.arange(len(right) + 1)
+    hits = hits + np.concatenate([[0], np.cumsum(right)])
+    borders = np.concatenate([[True], ranked[1:] != ranked[:-1], [True]])
+    k = int(np.where(borders, hits, -1).argmax())
+    if k == 0:
+        return float(np.nextafter(ranked[0], np.inf))
+    return float(ranked[-1]) - 1.0 if k == len(ranked) else float((ranked[k - 1] + ranked[k]) / 2)
+
+
+def roc(match: np.ndarray, score: np.ndarray, seed: int = 0, n_resamples: int = 500) -> tuple[pd.DataFrame, dict]:
+    """The receiver operating characteristic, and the area under it with a 95% bootstrap interval over pairs.
+
+    Parameters
+    ----------
+    match, score : [pairs]; a higher score says "match".
+
+    Returns
+    -------
+    curve : DataFrame with false_positive_rate and true_positive_rate.
+    area : auc, lower, upper.
+    """
+    match, score = np.asarray(match), np.asarray(score, float)
+    false, true, _ = roc_curve(match, score)
+    found = bootstrap(
+        (match, score),
+        _area,
+        paired=True,
+        vectorized=True,
+        n_resamples=n_resamples,
+        batch=100,
+        method="percentile",
+        rng=np.random.default_rng(seed),
+    )
+    limits = found.confidence_interval
+    curve = pd.DataFrame({"false_positive_rate": false, "true_positive_rate": true})
+    return curve, {"auc": float(roc_auc_score(match, score)), "lower": float(limits.low), "upper": float(limits.high)}
+
+
+def _area(match: np.ndarray, score: np.ndarray, axis: int = -1) -> np.ndarray:
+    """The area under the curve from ranks (Mann & Whitney): as scikit-learn's, for many resamples at once."""
+    positive = match == 1
+    n, n_positive = match.shape[axis], positive.sum(axis)
+    ranks = np.where(positive, rankdata(score, axis=axis), 0).sum(axis)
+    return (ranks - n_positive * (n_positive + 1) / 2) / (n_positive * (n - n_positive))
+
+
+def retrieval(first: np.ndarray, second: np.ndarray, names: tuple[str, str] = ("EN", "FR")) -> pd.DataFrame:
+    """Which sentence of the other language is this one's translation? The nearest by cosine is the answer.
+
+    Parameters
+    ----------
+    first, second : [sentences, units], row i of one is the translation of row i of the other.
+    names : of the two languages.
+
+    Returns
+    -------
+    One row a direction: asked, searched (languages), n, correct, accuracy, lower, upper, p (against chance, 1 / n),
+    top5, mean_rank (1 is best), chance. Equal cosines share the ranks they take.
+    """
+    first, second = (np.asarray(x, np.float32) for x in (first, second))
+    first, second = (x / np.maximum(np.linalg.norm(x, axis=1, keepdims=True), 1e-12) for x in (first, second))
+    similarity = first @ second.T  # first, second
+    rows = []
+    for asked, searched, scores in ((names[0], names[1], similarity), (names[1], names[0], similarity.T)):
+        own = np.diag(scores)[:, None]
+        rank = 1 + (scores > own).sum(1) + ((scores == own).sum(1) - 1) / 2
+        n = len(rank)
+        found = interval(int((rank == 1).sum()), n, 1 / n)
+        ranks = {"top5": (rank <= 5).mean(), "mean_rank": rank.mean(), "chance": 1 / n}
+        rows.append({"asked": asked, "searched": searched, **found, **ranks})
+    return pd.DataFrame(rows)
