@@ -1,0 +1,312 @@
+"""Mini language models: the classes of the real ones at a hundredth of their size, trained on the phantom's world.
+
+They are trained once, on one corpus that no story shares, and kept under `cache`/models by a key of their settings
+and of the corpus. On the command line, for those that are missing:
+
+    python -m brainbook.language_models.minis mini-bert mini-causal
+"""
+
+import argparse
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
+from functools import lru_cache
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+import pandas as pd
+import torch
+from filelock import FileLock
+from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors, trainers
+from torch import nn
+from transformers import (
+    AlbertConfig,
+    AlbertForMaskedLM,
+    BertConfig,
+    BertForMaskedLM,
+    GPT2Config,
+    GPT2LMHeadModel,
+    PreTrainedTokenizerFast,
+)
+
+from brainbook.errors import ModelError
+from brainbook.phantom.story import LANGUAGES, sentences
+from brainbook.store import fingerprint, write_json
+from brainbook.training import fit
+
+SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
+JOINT = "-joint"
+VERSION = 1  # raise when training code changes what comes out
+
+
+@dataclass(frozen=True)
+class MiniSettings:
+    """Everything that a mini model depends on.
+
+    tokenizer_languages : whose words the tokenizer was made from. English alone is the real case (ALBERT, BERT): French
+        falls to pieces and much of Chinese is unknown. All three: the joint tokenizer, a name ending in "-joint".
+    known_characters : share of the Chinese characters that an English tokenizer happens to know: this sets the share of
+        unknown words (BERT's and ALBERT's English vocabularies know some, too).
+    languages : of the training text.
+    windows : lengths in tokens of the curriculum's stages, of equal numbers of steps.
+    """
+
+    architecture: str  # "bert", "albert" or "gpt2"
+    tokenizer_languages: tuple[str, ...] = ("EN",)
+    pieces: int = 420
+    known_characters: float = 0.4
+    languages: tuple[str, ...] = ("EN",)
+    n_sentences: int = 60_000
+    layers: int = 6
+    units: int = 128
+    heads: int = 4
+    max_tokens: int = 96
+    dropout: float = 0.0
+    activation: str = "gelu"
+    windows: tuple[int, ...] = (16, 32, 64, 96)
+    tokens_per_step: int = 3072
+    steps: int = 400
+    learning_rate: float = 2e-3
+    seed: int = 0
+
+
+MINIS = {
+    "mini-bert": MiniSettings("bert"),
+    "mini-causal": MiniSettings("gpt2"),
+    # as between the originals: version 2 without dropout, with another GELU, and trained on more text for longer
+    "mini-albert-v1": MiniSettings("albert", dropout=0.1),
+    "mini-albert-v2": MiniSettings("albert", activation="gelu_new", n_sentences=90_000, steps=600),
+}
+
+
+def is_mini(name: str) -> bool:
+    """Whether `name` is a mini model of this module, with either tokenizer."""
+    return name.removesuffix(JOINT) in MINIS
+
+
+def mini_settings(name: str) -> MiniSettings:
+    """The settings behind a name; "-joint" at its end takes a tokenizer of all three languages, not of English."""
+    if not is_mini(name):
+        raise ModelError(f"'{name}' is no mini model: {', '.join(MINIS)}, each also with '{JOINT}' at its end")
+    settings = MINIS[name.removesuffix(JOINT)]
+    return replace(settings, tokenizer_languages=LANGUAGES, pieces=1100) if name.endswith(JOINT) else settings
+
+
+def mini_folder(name: str, cache: str | Path = "cache", train: bool = True, device: str = "auto") -> Path:
+    """The folder of a mini model: config.json, model.safetensors (with its head), tokenizer.json, loss.csv.
+
+    It is trained if it is not there yet. Of several processes that ask at once, one trains and the others wait for it.
+    """
+    settings = mini_settings(name)
+
+    def make(folder: Path) -> None:
+        model, tokenizer, curve = train_mini(settings, device, name)
+        model.save_pretrained(folder)
+        tokenizer.save_pretrained(folder)
+        curve.to_csv(folder / "loss.csv", index=False)
+
+    return keep_folder(Path(cache) / "models", name, {**asdict(settings), "corpus": _corpus_sample()}, make, train)
+
+
+def keep_folder(root: Path, name: str, inputs: dict, make: Callable[[Path], None], train: bool = True) -> Path:
+    """The folder `root`/`name`-key, made by `make(folder)` if it is not there; key is the fingerprint of `inputs`."""
+    folder = root / f"{name}-{fingerprint({**inputs, 'version': VERSION})}"
+    if folder.is_dir():
+        return folder
+    if not train:
+        raise ModelError(f"{name} is not in {root}: python -m brainbook.language_models.minis {name}")
+    root.mkdir(parents=True, exist_ok=True)
+    with FileLock(root / f".{folder.name}.lock"):
+        if not folder.is_dir():
+            with TemporaryDirectory(dir=root, prefix=".making-") as temporary:
+                made = Path(temporary) / folder.name
+                made.mkdir()
+                begun = time.monotonic()
+                make(made)
+                write_json(made / "settings.json", {**inputs, "seconds": time.monotonic() - begun})
+                made.rename(folder)
+    return folder
+
+
+def training_curve(name: str, cache: str | Path = "cache") -> pd.DataFrame:
+    """The loss of a mini model at each step of its training (nats a predicted token)."""
+    return pd.read_csv(mini_folder(name, cache) / "loss.csv")
+
+
+def train_mini(settings: MiniSettings, device: str = "auto", name: str = "mini") -> tuple:
+    """Train one: the model with its head, its tokenizer, and the loss curve."""
+    tokenizer = make_tokenizer(settings)
+    corpus = TokenStream(tokenizer, settings.languages, settings.n_sentences, settings.seed)
+    model = new_model(settings, len(tokenizer))
+
+    def batch(number: int, generator: torch.Generator) -> dict:
+        length = settings.windows[number * len(settings.windows) // settings.steps]
+        first = number * len(settings.windows) // settings.steps == 0
+        n = settings.tokens_per_step // length
+        ids = corpus.windows(n, length, generator, causal=settings.architecture == "gpt2", aligned=first)
+        if settings.architecture == "gpt2":
+            return {"input_ids": ids, "labels": ids}
+        return mask_tokens(ids, tokenizer, generator)
+
+    def loss(model: nn.Module, batch: dict) -> torch.Tensor:
+        return model(**batch).loss
+
+    options = {"learning_rate": settings.learning_rate, "seed": settings.seed, "device": device}
+    curve = fit(model, batch, loss, steps=settings.steps, description=f"training {name}", **options)
+    return model.cpu().eval(), tokenizer, curve
+
+
+def new_model(settings: MiniSettings, n_pieces: int) -> nn.Module:
+    """A model with random weights (depending on the seed alone), of transformers' own class, with its head.
+
+    Weights start at a standard deviation of .05: at the usual .02 so small a model stays on the unigram plateau.
+    """
+    sizes = {"vocab_size": n_pieces, "initializer_range": 0.05, "pad_token_id": SPECIAL.index("[PAD]")}
+    if settings.architecture == "gpt2":
+        special = {"bos_token_id": SPECIAL.index("[CLS]"), "eos_token_id": SPECIAL.index("[SEP]")}
+        rates = {f"{part}_pdrop": settings.dropout for part in ("resid", "embd", "attn")}
+        shape = {"n_embd": settings.units, "n_layer": settings.layers, "n_head": settings.heads}
+        kind, config = (
+            GPT2LMHeadModel,
+            GPT2Config(n_positions=settings.max_tokens, **sizes, **special, **rates, **shape),
+        )
+    else:
+        sizes |= {
+            "hidden_size": settings.units,
+            "num_hidden_layers": settings.layers,
+            "hidden_act": settings.activation,
+        }
+        sizes |= {"num_attention_heads": settings.heads, "intermediate_size": 4 * settings.units}
+        sizes |= {"max_position_embeddings": settings.max_tokens, "hidden_dropout_prob": settings.dropout}
+        sizes |= {"attention_probs_dropout_prob": settings.dropout}
+        if settings.architecture == "albert":
+            kind, config = AlbertForMaskedLM, AlbertConfig(embedding_size=settings.units // 2, **sizes)
+        elif settings.architecture == "bert":
+            kind, config = BertForMaskedLM, BertConfig(**sizes)
+        else:
+            raise ModelError(f"architecture {settings.architecture!r}: 'bert', 'albert' or 'gpt2'")
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(settings.seed)
+        return kind(config)
+
+
+def make_tokenizer(settings: MiniSettings) -> PreTrainedTokenizerFast:
+    """A lower-case WordPiece tokenizer, accents stripped, Chinese split into characters, as BERT's."""
+    told = sentences(4000, settings.seed, LANGUAGES)
+    alphabet = set("abcdefghijklmnopqrstuvwxyz")
+    chinese = sorted({character for text in told["CN"] for character in text if not character.isspace()})
+    known = np.random.default_rng(settings.seed).random(len(chinese)) < settings.known_characters
+    if "CN" not in settings.tokenizer_languages:
+        alphabet |= {character for character, is_known in zip(chinese, known, strict=True) if is_known}
+    tokenizer = Tokenizer(models.WordPiece(unk_token="[UNK]"))
+    tokenizer.normalizer = normalizers.BertNormalizer(lowercase=True)
+    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    n_known = 0 if "CN" in settings.tokenizer_languages else int(known.sum())
+    trainer = trainers.WordPieceTrainer(
+        vocab_size=settings.pieces + n_known,
+        special_tokens=SPECIAL,
+        initial_alphabet=sorted(alphabet),
+        show_progress=False,
+    )
+    texts = [text for language in settings.tokenizer_languages for text in told[language]]
+    tokenizer.train_from_iterator(texts, trainer)
+    after = "" if settings.architecture == "gpt2" else " [SEP]"
+    special = [(token, SPECIAL.index(token)) for token in ("[CLS]", "[SEP]")]
+    tokenizer.post_processor = processors.TemplateProcessing(
+        single=f"[CLS] $A{after}", pair=f"[CLS] $A [SEP] $B:1{after and ' [SEP]:1'}", special_tokens=special
+    )
+    names = {"unk": "[UNK]", "cls": "[CLS]", "sep": "[SEP]", "pad": "[PAD]", "mask": "[MASK]", "bos": "[CLS]"}
+    return PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer,
+        model_max_length=settings.max_tokens,
+        **{f"{name}_token": token for name, token in names.items()},
+    )
+
+
+class TokenStream:
+    """A corpus as one row of tokens, to cut training windows from. No window spans two stories."""
+
+    def __init__(self, tokenizer: PreTrainedTokenizerFast, languages: tuple[str, ...], n_sentences: int, seed: int):
+        told = sentences(n_sentences, seed, languages)
+        self.special = tokenizer.cls_token_id, tokenizer.sep_token_id
+        ids, ends_of_story, sentence_start, word_start = [], [], [], []
+        for language in languages:
+            encoded = tokenizer.backend_tokenizer.encode_batch(told[language].tolist(), add_special_tokens=False)
+            for encoding, story in zip(encoded, told["story"], strict=True):
+                ids.append(np.array(encoding.ids))
+                words = np.array(encoding.word_ids)
+                word_start.append(np.diff(words, prepend=-1) != 0)
+                sentence_start.append(np.arange(len(words)) == 0)
+                ends_of_story.append(np.full(len(words), story))
+        self.ids = torch.from_numpy(np.concatenate(ids))  # tokens
+        story = np.concatenate(ends_of_story)
+        borders = np.flatnonzero(np.diff(story)) + 1
+        ends = np.append(borders, len(story))
+        self.room = np.repeat(ends, np.diff(ends, prepend=0)) - np.arange(len(story))  # tokens left in the story
+        self.starts = {"word": np.concatenate(word_start), "sentence": np.concatenate(sentence_start)}
+        self._allowed: dict = {}
+
+    def windows(
+        self, n: int, length: int, generator: torch.Generator, causal: bool = False, aligned: bool = False
+    ) -> torch.Tensor:
+        """`n` windows of `length` tokens, special tokens included: int64 [n, length].
+
+        They begin at a random word, or, when `aligned`, at a sentence's first.
+        """
+        inner = length - (1 if causal else 2)
+        key = inner, aligned
+        if key not in self._allowed:
+            wanted = self.starts["sentence" if aligned else "word"] & (self.room >= inner)
+            self._allowed[key] = torch.from_numpy(np.flatnonzero(wanted))
+        allowed = self._allowed[key]
+        begin = allowed[torch.randint(len(allowed), (n,), generator=generator)]
+        cut = self.ids[begin[:, None] + torch.arange(inner)]  # n, inner
+        first, last = (torch.full((n, 1), token) for token in self.special)
+        return torch.cat([first, cut] if causal else [first, cut, last], 1)
+
+
+def mask_tokens(
+    ids: torch.Tensor, tokenizer: PreTrainedTokenizerFast, generator: torch.Generator, share: float = 0.15
+) -> dict[str, torch.Tensor]:
+    """BERT's masking: of the chosen `share` of tokens 80% become [MASK], 10% another token, 10% stay.
+
+    Returns input_ids, labels (-100 where nothing is to be predicted) and attention_mask, each [windows, tokens].
+    """
+    ordinary = ~torch.isin(ids, torch.tensor(tokenizer.all_special_ids))
+    ordinary |= ids == tokenizer.unk_token_id
+    chosen = (torch.rand(ids.shape, generator=generator) < share) & ordinary
+    labels = torch.where(chosen, ids, -100)
+    fate = torch.rand(ids.shape, generator=generator)
+    others = torch.randint(len(SPECIAL), len(tokenizer), ids.shape, generator=generator)
+    masked = torch.where(chosen & (fate < 0.8), tokenizer.mask_token_id, ids)
+    masked = torch.where(chosen & (fate >= 0.9), others, masked)
+    return {"input_ids": masked, "labels": labels, "attention_mask": (ids != tokenizer.pad_token_id).long()}
+
+
+@lru_cache
+def _corpus_sample() -> list[str]:
+    """Enough of the corpus to tell when the phantom's world or grammar has changed."""
+    return sentences(200, 0, LANGUAGES)[list(LANGUAGES)].agg(" ".join, axis=1).tolist()
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Train the mini models that are missing."""
+    parser = argparse.ArgumentParser(
+        prog="python -m brainbook.language_models.minis", description="Train mini language models and keep them."
+    )
+    parser.add_argument("names", nargs="+", help=f"{', '.join(MINIS)}; with {JOINT} at the end for the joint tokenizer")
+    parser.add_argument("--cache", default="cache", help="models are kept in CACHE/models (default: cache)")
+    parser.add_argument("--device", default="auto", help="auto, cpu or cuda")
+    given = parser.parse_args(arguments)
+    for name in given.names:
+        begun = time.monotonic()
+        try:
+            folder = mini_folder(name, given.cache, device=given.device)
+        except ModelError as error:
+            parser.error(str(error))
+        print(f"{name}: {folder} ({time.monotonic() - begun:.0f} s)")
+
+
+if __name__ == "__main__":
+    main()
