@@ -52,8 +52,8 @@ class ModelConfiguration(Configuration):
     family : of posterior and prior, the same in every modality and arm.
     scale : "softmax" (over dimensions, times their number: as published) or "free" (an exponential, clamped).
     learn_prior : whether the prior's scales are learned (in softmax form, so that their mean stays 1).
-    architecture : "mlp" (`layers` hidden layers of `width`; published: 4 of 400) or "cnn" (`channels`, twice and four times
-        as many in three convolutions, then one hidden layer of `width`).
+    architecture : "mlp" (`layers` hidden layers of `width`; published: 4 of 400) or "cnn" (`channels`, twice and four
+        times as many in three convolutions, then one hidden layer of `width`).
     output_bias : of the decoder's last layer at the start; below 0 begins dark, as the images are.
     """
 
@@ -89,10 +89,11 @@ class Objective(Configuration):
 
     bound : "elbo", "iwae" (Burda et al. 2016) or "dreg" (IWAE with Tucker et al.'s doubly reparametrised gradient).
     samples : K, drawn from each modality's posterior.
-    looser : for "iwae" and "dreg", average over modalities outside the logarithm instead of inside it; for "elbo", take the
-        divergence of each modality's posterior from the prior in closed form instead of the mixture's by sampling.
-    minimum_weight : for "dreg", samples whose normalised weight is below it are left out of the backward pass. 0 keeps all;
-        0.001 loses at most that share of a gradient a sample and saves time late in training.
+    looser : for "iwae" and "dreg", average over modalities outside the logarithm instead of inside it; for "elbo",
+        take the divergence of each modality's posterior from the prior in closed form instead of the mixture's by
+        sampling.
+    minimum_weight : for "dreg", samples whose normalised weight is below it are left out of the backward pass. 0 keeps
+        all; 0.001 loses at most that share of a gradient a sample and saves time late in training.
     """
 
     bound: Literal["elbo", "iwae", "dreg"] = "elbo"

@@ -1,7 +1,6 @@
 """Handwritten digits, and CMNIST: the digits 1..9 in four colours (Noda, Soda & Yamashita 2024)."""
 
 import gzip
-import os
 import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -52,8 +51,8 @@ def make_cmnist(
 
     Parameters
     ----------
-    n : number of images; None takes every digit once in every colour, as published. Otherwise digits are balanced by number
-        and colour as far as `n` divides, and are used again when there are too few.
+    n : number of images; None takes every digit once in every colour, as published. Otherwise digits are balanced by
+        number and colour as far as `n` divides, and are used again when there are too few.
     digits : "embedded" (scikit-learn's own, upscaled), a folder of MNIST idx files, or Digits.
     split : "train", "validation" or "test" (when `digits` is not Digits). No digit is in two splits.
     numbers : which digits; never 0, which has no objects to be paired with.
@@ -85,9 +84,9 @@ def make_cmnist(
 def read_digits(digits: str | Path = "embedded", seed: int = 0) -> dict[str, Digits]:
     """Handwritten digits by split: {"train": Digits, "validation": Digits, "test": Digits}.
 
-    digits : "embedded" for the 1,797 digits that scikit-learn carries (8 x 8, upscaled to 24 and framed to 28; a fifth is
-        test, a tenth validation); "mnist" to have scikit-learn download MNIST from OpenML; otherwise the folder of MNIST's
-        four idx files, gzipped or not (test is test; the last 5,000 training digits are validation).
+    digits : "embedded" for the 1,797 digits that scikit-learn carries (8 x 8, upscaled to 24 and framed to 28; a fifth
+        is test, a tenth validation); "mnist" to have scikit-learn download MNIST from OpenML; otherwise the folder of
+        MNIST's four idx files, gzipped or not (test is test; the last 5,000 training digits are validation).
     seed : which embedded digits go to which split.
     """
     if str(digits) == "embedded":
@@ -142,7 +141,7 @@ def _find(folder: Path, name: str) -> Path:
     for path in (folder / name, folder / f"{name}.gz", folder / name.replace("-idx", ".idx")):
         if path.is_file():
             return path
-    found = ", ".join(sorted(os.listdir(folder))[:8]) if folder.is_dir() else "no such folder"
+    found = ", ".join(sorted(path.name for path in folder.iterdir())[:8]) if folder.is_dir() else "no such folder"
     raise DatasetError(
         f"{folder / name}[.gz] is missing ({found}): give the folder of MNIST's four idx files, 'mnist' to download, "
         "or 'embedded'"

@@ -38,7 +38,7 @@ def standard_noise(family: str, shape: Sequence[int], generators: Sequence[torch
 
 
 def positive_scale(form: str, raw: Tensor) -> Tensor:
-    """Scales from a network's output: "softmax" over the last axis times its length, or "free", a clamped exponential."""
+    """Scales from a network's output: "softmax" (times its length) or "free" (clamped, then exp)."""
     if form == "softmax":
         return torch.softmax(raw, -1) * raw.shape[-1] + 1e-6
     return raw.clamp(LOWEST, HIGHEST).exp()

@@ -1,7 +1,8 @@
 """Variational autoencoders of one sense and of several: VAE, MMVAE (Shi et al. 2019) and MMVAE+ (Palumbo et al. 2023).
 
-The MMVAE's posterior is a mixture of experts: q(z | x_1 .. x_M) = 1/M sum of q(z | x_m). With private latents (MMVAE+) each
-modality has dimensions of its own, read from its own image and drawn from a prior when the image is imagined from another.
+The MMVAE's posterior is a mixture of experts: q(z | x_1 .. x_M) = 1/M sum of q(z | x_m). With private latents (MMVAE+)
+each modality has dimensions of its own, read from its own image and drawn from a prior when the image is imagined from
+another.
 """
 
 from collections.abc import Mapping, Sequence
@@ -55,8 +56,9 @@ class Sense(nn.Module):
 class MMVAE(nn.Module):
     """A multimodal variational autoencoder.
 
-    configuration : see ModelConfiguration. seeds : one independent copy of the model for each; their first weights, and in
-    training their data order and noise, come from their own seed, so a copy is what it would be alone, up to rounding.
+    configuration : see ModelConfiguration. seeds : one independent copy of the model for each; their first weights,
+    and in training their data order and noise, come from their own seed, so a copy is what it would be alone, up to
+    rounding.
     """
 
     def __init__(self, configuration: ModelConfiguration, seeds: Sequence[int] = (0,)):
@@ -125,8 +127,8 @@ class MMVAE(nn.Module):
     ) -> np.ndarray:
         """What `images` of modality `source` bring to mind in modality `target`: float32 0..1 [images, ...].
 
-        seed : None decodes the posterior's location; a number decodes one sample of the posterior (and, where the target is
-        another modality, of its private latents) that is drawn with this seed.
+        seed : None decodes the posterior's location; a number decodes one sample of the posterior (and, where the
+        target is another modality, of its private latents) that is drawn with this seed.
         """
         source, target = self._sense(source).modality.name, self._sense(target).modality.name
         shared_loc, shared_scale, own_loc, own_scale = self._posteriors(images, source)

@@ -1,7 +1,7 @@
 """Encoders and decoders: the published MLP and a CNN, several independent copies side by side.
 
-A copy is one model of one seed. All copies of a network are one tensor, so that a GPU trains twenty seeds in hardly more
-time than one; no copy sees another.
+A copy is one model of one seed. All copies of a network are one tensor, so that a GPU trains twenty seeds in hardly
+more time than one; no copy sees another.
 """
 
 import math

@@ -1,12 +1,13 @@
 """Lower bounds on the log-likelihood of several senses: ELBO, IWAE and DReG, tight and looser, after Shi et al. (2019).
 
-Samples are stratified: K from each modality's posterior q_m, all weighed by w = p(z) prod p(x_n | z) / q(z | x_1 .. x_M), with
-q the mixture. Tight: log of the mean of w over all M K samples. Looser: the mean over m of the log of the mean over K, which is
-below it by Jensen, and which Shi et al. found to train better: it lets no modality fall silent.
+Samples are stratified: K from each modality's posterior q_m, all weighed by w = p(z) prod p(x_n | z) / q(z | x_1 ..
+x_M), with q the mixture. Tight: log of the mean of w over all M K samples. Looser: the mean over m of the log of the
+mean over K, which is below it by Jensen, and which Shi et al. found to train better: it lets no modality fall silent.
 
-DReG (Tucker et al. 2019) has the value of IWAE and another gradient: of smaller variance, and unbiased for one modality at any
-K and for the mixture at K = 1. For a mixture at K > 1 it is the published estimator, whose bias `tests` measure: it takes the
-derivative of the mixture's density as if each sample had come from the mixture rather than from its own stratum.
+DReG (Tucker et al. 2019) has the value of IWAE and another gradient: of smaller variance, and unbiased for one
+modality at any K and for the mixture at K = 1. For a mixture at K > 1 it is the published estimator, whose bias
+`tests` measure: it takes the derivative of the mixture's density as if each sample had come from the mixture rather
+than from its own stratum.
 """
 
 import math
@@ -26,8 +27,8 @@ Noise = tuple[Tensor, Tensor | None, Tensor | None]
 def draw_noise(model: MMVAE, n_samples: int, n_images: int, seeds: Sequence[int], device) -> Noise:
     """Standard noise of a step: of shared latents, of private ones, and of imagined private ones.
 
-    Each [copies, modalities, samples, batch, dimensions]; the last two are None without private latents. `seeds` are one a
-    copy: a copy's noise depends on its own alone.
+    Each [copies, modalities, samples, batch, dimensions]; the last two are None without private latents. `seeds` are
+    one a copy: a copy's noise depends on its own alone.
     """
     generators = [torch.Generator(device).manual_seed(int(seed)) for seed in seeds]
     settings = model.configuration

@@ -58,8 +58,8 @@ def pair(
     repeats : how many pairs each image is in (two, as published); where one modality has fewer images of a number and
         colour than the other, its images are used more often.
     n : keep so many pairs, drawn at random; None keeps all.
-    without : (number, colour) classes to leave out, colour as an index into COLOURS, so that their meeting can be tested
-        later on.
+    without : (number, colour) classes to leave out, colour as an index into COLOURS, so that their meeting can be
+        tested later on.
     seed : decides the matching and its order.
 
     Raises
@@ -96,8 +96,8 @@ def make_pairs(
     """Pairs by split, each with its own objects and its own handwritten digits.
 
     sizes : {"train": n, "validation": n, "test": n}, images a modality (a split may be left out). layout and area are
-        those of `make_oscn`; digits that of `make_cmnist`; without and repeats those of `pair`; classes `without` are left
-        out of training and validation only.
+        those of `make_oscn`; digits that of `make_cmnist`; without and repeats those of `pair`; classes `without` are
+        left out of training and validation only.
     """
     unknown = sorted(set(sizes) - set(SPLITS))
     if unknown:
