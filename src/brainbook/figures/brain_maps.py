@@ -161,7 +161,7 @@ def flatmap(
         ax.text(side, 0.02, text, transform=ax.transAxes, ha="left" if side < 0.5 else "right", fontsize=11, color=GREY)
     ax.set_axis_off()
     if title:
-        ax.set_title(title)
+        ax.set_title(title, loc="left")
     if note and regions is not None:
         ax.text(
             0.5, -0.03, _note(regions), transform=ax.transAxes, ha="center", va="top", fontsize=9.5, color=GREY

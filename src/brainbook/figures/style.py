@@ -113,7 +113,7 @@ def panels(
         draw(table[table[by] == name], ax=ax, title=str(name), **chosen)
         if name != names[0] and ax.get_legend() is not None:
             ax.get_legend().remove()
-            ax.set_title(ax.get_title(loc="left"), pad=6)
+            ax.set_title(ax.get_title(loc="left"), loc="left", pad=6)
         if share_x or share_y:
             ax.label_outer()
     for ax in axes.flat[len(names) :]:
@@ -136,9 +136,9 @@ def finish(ax: Axes, title: str | None, handles: Sequence = ()) -> Axes:
             handles=list(handles), loc="lower left", bbox_to_anchor=(0, 1.0), ncols=columns,
             borderaxespad=0.2, columnspacing=1.2, handletextpad=0.4,
         )  # fmt: skip
-        ax.set_title(title or "", pad=8 + 19 * rows)
+        ax.set_title(title or "", loc="left", pad=8 + 19 * rows)
     elif title:
-        ax.set_title(title)
+        ax.set_title(title, loc="left")
     return ax
 
 
