@@ -52,7 +52,7 @@ def test_interval_of_the_index_covers_the_truth(rng, left, right):
 def test_index_of_nothing_is_anything(rng):
     scores = rng.normal(0.0, 0.02, (2, 5, 500))
     found = index_of_means(scores[0], scores[1])
-    known = np.isfinite(found.value)
+    known = np.isfinite(found.estimate)
     wide = (found.lower == -1) & (found.upper == 1)
     assert wide[known].mean() > 0.85
     assert (~known).mean() > 0.4  # of two means around 0, one is negative more often than not

@@ -87,10 +87,10 @@ def test_sentence_about_edges(rng):
     before = rng.integers(2, 5, (6, 9, 50))
     after = rng.choice([0, 6, 6, 6, 3], before.shape, p=[0.4, 0.2, 0.2, 0.1, 0.1])
     moved = moved_to_edges(before, after, N_LAYERS)
-    assert moved["share"].value == pytest.approx(0.9, abs=0.02) and moved["share"].p < 1e-6
+    assert moved["share"].estimate == pytest.approx(0.9, abs=0.02) and moved["share"].p < 1e-6
     assert moved["distance"].lower > 0.5
     stayed = moved_to_edges(before, rng.integers(2, 5, before.shape), N_LAYERS)
-    assert abs(stayed["distance"].value) < 0.02
+    assert abs(stayed["distance"].estimate) < 0.02
     np.testing.assert_allclose(edge_distance([0, 3, 6], N_LAYERS), [1, 0, 1])
     with pytest.raises(ValueError, match="must both be"):
         moved_to_edges(before[0], after[0], N_LAYERS)

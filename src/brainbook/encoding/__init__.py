@@ -2,6 +2,7 @@
 
 from brainbook.encoding.alignment import fixed_length, variable_length
 from brainbook.encoding.ceilings import group_ceiling, noise_ceiling, split_half, stretch
+from brainbook.encoding.checks import Finding, ProtocolWarning, check_protocol
 from brainbook.encoding.cross_validation import ALPHAS, CrossValidation, cross_validate
 from brainbook.encoding.delays import delay, haemodynamic_response, run_slices
 from brainbook.encoding.laterality import laterality_index
@@ -13,9 +14,12 @@ from brainbook.encoding.splits import blocks_with_gaps, leave_one_run_out, publi
 __all__ = [
     "ALPHAS",
     "CrossValidation",
+    "Finding",
     "PermutationScores",
+    "ProtocolWarning",
     "RidgeEncoder",
     "blocks_with_gaps",
+    "check_protocol",
     "correlation",
     "cross_validate",
     "delay",

@@ -23,6 +23,7 @@ from itertools import combinations
 import numpy as np
 import torch
 
+from brainbook.encoding.checks import warn_shared_runs
 from brainbook.encoding.delays import delay
 from brainbook.encoding.scores import fisher_mean
 from brainbook.encoding.solver import Space, find_device, pearson, r2, residual, score_alphas
@@ -119,6 +120,8 @@ def cross_validate(
     alphas = check_alphas(alphas)
     several = not (isinstance(features, np.ndarray) and features.ndim == 2)
     layers = _prepare_features(features, runs, delays)
+    if splits is not None:
+        warn_shared_runs(runs, splits)
     splits = leave_one_run_out(runs) if splits is None else [(np.asarray(a), np.asarray(b)) for a, b in splits]
     options = {"nuisance": nuisance, "scale": scale, "device": device, "dtype": DTYPES[dtype]}
     spaces = [Space(layer, **options) for layer in layers]

@@ -19,14 +19,14 @@ from brainbook.encoding.laterality import laterality_index
 class Interval:
     """An estimate with its interval and, where it was tested, its p-value; arrays of one shape."""
 
-    value: np.ndarray
+    estimate: np.ndarray
     lower: np.ndarray
     upper: np.ndarray
     p: np.ndarray | None = None
 
     def table(self, **columns) -> pd.DataFrame:
         """One row an estimate: the given columns, then value, lower, upper and p."""
-        found = {"value": self.value, "lower": self.lower, "upper": self.upper}
+        found = {"value": self.estimate, "lower": self.lower, "upper": self.upper}
         found |= {} if self.p is None else {"p": self.p}
         return pd.DataFrame({**columns, **{name: np.atleast_1d(array) for name, array in found.items()}})
 

@@ -6,6 +6,7 @@ from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.model_selection import check_cv
 from sklearn.utils.validation import check_consistent_length, check_is_fitted, validate_data
 
+from brainbook.encoding.checks import warn_shared_runs
 from brainbook.encoding.scores import correlation, explained_variance
 from brainbook.encoding.solver import Space, find_device, residual, score_alphas
 from brainbook.encoding.splits import leave_one_run_out
@@ -121,7 +122,10 @@ class RidgeEncoder(RegressorMixin, BaseEstimator):
         if self.cv is None or isinstance(self.cv, int):
             blocks = np.array_split(np.arange(n), min(self.cv or 5, n))
             return [(np.setdiff1d(np.arange(n), block), block) for block in blocks]
-        return list(check_cv(self.cv).split(X, y, groups))
+        splits = list(check_cv(self.cv).split(X, y, groups))
+        if groups is not None:
+            warn_shared_runs(groups, splits, stacklevel=4)
+        return splits
 
     def _compare(self, space, targets, splits):
         """Mean scores over folds, array [alphas, targets]; folds without two training and test scans are left out."""

@@ -1,0 +1,136 @@
+"""What cross_validate promises: nothing of a test run is seen before it is scored, and odd inputs are named."""
+
+import numpy as np
+import pytest
+
+from brainbook.encoding import RidgeEncoder, blocks_with_gaps, correlation, cross_validate, delay, fisher_mean
+
+pytestmark = pytest.mark.filterwarnings("ignore:.*of the choices fell")
+
+
+def test_known_signal_is_found_and_noise_is_not(rng, study):
+    features, responses, runs = study(rng, n_targets=20, strength=1.0)
+    responses[:, 10:] = rng.standard_normal((len(runs), 10))
+    found = cross_validate(features, responses, runs, (1, 2))
+    # signal and noise have equal variance: a perfect model would reach sqrt(1/2)
+    assert 0.6 < found.scores[:10].mean() < 0.75 and abs(found.scores[10:].mean()) < 0.06
+
+
+def test_predictions_are_those_that_were_scored_in_the_responses_units(rng, study):
+    features, responses, runs = study(rng)
+    responses = responses * 3 + 100
+    found = cross_validate(features, responses, runs, (1, 2), predictions=True)
+    for place, (_, test) in enumerate(found.splits):
+        np.testing.assert_allclose(
+            correlation(found.predictions[test], responses[test]), found.fold_scores[place], atol=1e-4
+        )
+    np.testing.assert_allclose(found.scores, fisher_mean(found.fold_scores))
+    assert abs((responses - found.predictions).mean()) < 0.5
+
+
+def test_layers_share_the_work_but_not_the_results(rng, study):
+    features, responses, runs = study(rng)
+    layers = np.stack([features, rng.standard_normal(features.shape), features + 1])
+    together = cross_validate(layers, responses, runs, (1, 2))
+    assert together.fold_scores.shape == (3, 6, 10)
+    for layer in range(3):
+        alone = cross_validate(layers[layer], responses, runs, (1, 2))
+        np.testing.assert_allclose(together.fold_scores[layer], alone.fold_scores, atol=1e-6)
+    wider = cross_validate([features, np.hstack([features, features])], responses, runs, (1, 2))
+    np.testing.assert_allclose(wider.scores[0], together.scores[0], atol=1e-6)
+
+
+def test_the_layer_is_chosen_inside_the_training_runs(rng, study):
+    """On noise the best of many layers looks good on test scans; chosen inside, it does not."""
+    runs = np.repeat(np.arange(5), 30)
+    layers, responses = rng.standard_normal((8, 150, 10)), rng.standard_normal((150, 200))
+    found = cross_validate(layers, responses, runs, None)
+    assert found.scores.max(0).mean() > 0.08
+    assert abs(found.scores_of_chosen_layer().mean()) < 0.02
+    features, responses, runs = study(rng)
+    found = cross_validate(np.stack([rng.standard_normal(features.shape), features]), responses, runs, (1, 2))
+    assert (found.chosen_layer() == 1).mean() > 0.95
+
+
+def test_a_planted_leak_is_caught(rng, study):
+    """A feature is far larger in one run than in the others. Scaled with that run in sight it would be crushed there.
+
+    Scaled by the training runs alone, the run's own values change nothing of the model that predicts it.
+    """
+    features, responses, runs = study(rng, n_runs=4, n_features=3)
+    changed = features.copy()
+    changed[runs == 2] *= 1000  # a linear model's test prediction for run 2 is stretched, and nothing else changes
+    honest = cross_validate(features, responses, runs, None, alphas=10.0, predictions=True, dtype="float64")
+    leaky = cross_validate(changed, responses, runs, None, alphas=10.0, predictions=True, dtype="float64")
+    np.testing.assert_allclose(leaky.fold_scores[2], honest.fold_scores[2], atol=1e-6)
+    scaled = changed / changed.std(0)  # what z-scoring before splitting does
+    peeked = cross_validate(scaled, responses, runs, None, alphas=10.0, scale=False, dtype="float64")
+    assert np.abs(peeked.fold_scores[2] - honest.fold_scores[2]).max() > 0.01
+
+
+def test_responses_of_the_test_run_choose_no_alpha(rng, study):
+    features, responses, runs = study(rng, n_features=40, strength=0.3)
+    other = responses.copy()
+    other[runs == 3] = rng.standard_normal(other[runs == 3].shape)
+    one, two = (cross_validate(features, y, runs, (1, 2), dtype="float64") for y in (responses, other))
+    np.testing.assert_array_equal(one.best_alphas[3], two.best_alphas[3])
+    assert (one.best_alphas != two.best_alphas).any()
+
+
+def test_a_single_run_is_cut_into_blocks(rng, study):
+    features, responses, _ = study(rng, n_runs=1, length=200)
+    found = cross_validate(
+        features, responses, np.zeros(200), (1, 2), splits=blocks_with_gaps(200, 5, gap=6), predictions=True
+    )
+    assert found.scores.mean() > 0.5 and np.isfinite(found.predictions).all()
+
+
+def test_constant_and_missing_targets_are_nan_and_said(rng, study):
+    features, responses, runs = study(rng)
+    responses[:, 2] = 5.0
+    responses[7, 4] = np.nan
+    with pytest.warns(RuntimeWarning, match="2 of 10 targets"):
+        found = cross_validate(features, responses, runs, (1, 2), predictions=True)
+    bad = np.isnan(found.scores)
+    assert np.flatnonzero(bad).tolist() == [2, 4]
+    assert np.isnan(found.best_alphas[:, bad]).all() and np.isnan(found.predictions[:, bad]).all()
+    with pytest.warns(RuntimeWarning, match="2 of 10 targets"):
+        encoder = RidgeEncoder().fit(features, responses, groups=runs)
+    assert np.flatnonzero(np.isnan(encoder.best_alphas_)).tolist() == [2, 4]
+    assert np.isnan(encoder.predict(features)[:, bad]).all() and np.isfinite(encoder.predict(features)[:, ~bad]).all()
+
+
+def test_one_alpha_for_all_targets(rng, study):
+    features, responses, runs = study(rng)
+    found = cross_validate(features, responses, runs, (1, 2), per_target=False)
+    assert (found.best_alphas == found.best_alphas[:, :1]).all()
+
+
+@pytest.mark.parametrize("alphas", [[1.0, -2.0], [0.0], [np.nan], []])
+def test_alphas_must_be_positive(rng, study, alphas):
+    features, responses, runs = study(rng)
+    with pytest.raises(ValueError, match="alphas"):
+        cross_validate(features, responses, runs, (1, 2), alphas)
+    with pytest.raises(ValueError, match="alphas"):
+        RidgeEncoder(alphas=alphas).fit(features, responses)
+
+
+def test_what_cannot_work_is_named(rng, study):
+    features, responses, runs = study(rng, n_runs=2)
+    with pytest.raises(ValueError, match="three runs or more"):
+        cross_validate(features, responses, runs, (1, 2))
+    assert np.isfinite(cross_validate(features, responses, runs, (1, 2), alphas=10.0).scores).all()
+    with pytest.raises(ValueError, match="responses 79"):
+        cross_validate(features, responses[:-1], runs, (1, 2), alphas=1.0)
+    features[3, 2] = np.nan
+    with pytest.raises(ValueError, match="layer 0 hold NaN"):
+        cross_validate(features, responses, runs, (1, 2))
+    with pytest.raises(ValueError, match="contains infinity"):
+        cross_validate(np.nan_to_num(features), np.where(responses > 2, np.inf, responses), runs, None, alphas=1.0)
+
+
+def test_choices_at_the_border_of_the_grid_are_reported(rng, study):
+    features, responses, runs = study(rng, n_features=3, strength=10.0)
+    with pytest.warns(RuntimeWarning, match="fell on the smallest alpha, 1e"):
+        encoder = RidgeEncoder(alphas=[1e4, 1e5]).fit(delay(features, (1, 2), runs), responses, groups=runs)
+    assert encoder.border_ == (1.0, 0.0)
