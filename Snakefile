@@ -75,7 +75,6 @@ rule run:
         mem_mb=lambda wildcards: run_of(wildcards).memory_mb,
         runtime=lambda wildcards: run_of(wildcards).minutes,
         gpu=lambda wildcards: 0 if run_of(wildcards).share_gpu else run_of(wildcards).gpus,
-        slurm_extra=lambda wildcards: f"'--gres=gpu:{run_of(wildcards).gpus}'" if run_of(wildcards).gpus else "''",
     params:
         parameters=lambda wildcards: json.dumps(run_of(wildcards).parameters, sort_keys=True),
     shell:

@@ -53,6 +53,8 @@ class Needs(Strict):
     disk_mb: int = Field(default=5, ge=0)
     gpus: int = Field(default=0, ge=0)
     share_gpu: bool = False
+    may_lack_data: bool = False  # the chapter then says how to get them
+    work: dict[str, float] = Field(default_factory=dict)  # how much of what `make check` counts, see workflow.estimate
 
 
 class Entry(Needs):
