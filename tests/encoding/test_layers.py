@@ -6,11 +6,11 @@ import pytest
 from brainbook.encoding.layers import (
     centre_of_mass,
     choice_stability,
+    commonest_layer,
     depth_interval,
     edge_distance,
     layers_alike_test,
     moved_to_edges,
-    preferred_layer,
     sign_flip_test,
 )
 
@@ -23,10 +23,11 @@ def smooth_profiles(rng, *shape):
     return 0.02 * (steps - steps.mean(-1, keepdims=True))
 
 
-def test_preferred_layer_is_the_best_of_the_inner_means():
-    inner = np.array([[[0.1, 0.3], [0.1, 0.0]], [[0.2, 0.1], [0.1, 0.1]]])  # layers, folds, targets
-    np.testing.assert_array_equal(preferred_layer(inner), [1, 0])
-    assert np.isnan(preferred_layer(np.full((2, 3, 1), np.nan))).all()
+def test_commonest_layer_is_the_mode_over_folds_and_participants():
+    chosen = np.array([[[1, 5], [1, 5], [2, 0]], [[3, 0], [1, 5], [2, 0]]])  # participants, folds, targets
+    layer, share = commonest_layer(chosen, N_LAYERS)
+    np.testing.assert_array_equal(layer, [1, 0])
+    np.testing.assert_allclose(share, [0.5, 0.5])
 
 
 def test_stability_counts_pairs_of_folds():

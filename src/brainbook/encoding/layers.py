@@ -1,8 +1,8 @@
 """How deep in a model does a region look? Layers chosen without test scores, and tests of what is said about layers.
 
-`cross_validate` with several layers gives what these functions take: `inner_scores` and `fold_scores`
-[layers, folds, targets], and `chosen_layer()` [folds, targets], the layer that each fold's training runs prefer.
-Choosing the layer by the scores that are then reported picks the luckiest of many and calls it the best.
+`cross_validate` with several layers gives what these functions take: `fold_scores` [layers, folds, targets], and
+`chosen_layer()` [folds, targets], the layer that each fold's training runs prefer. Choosing the layer by the scores that
+are then reported picks the luckiest of many and calls it the best.
 
 Participants are the unit of every test: folds share training scans, so that tests over folds call too much significant.
 """
@@ -16,14 +16,16 @@ from brainbook.encoding.hemispheres import Interval, over_participants
 MOST_FLIPS = 4096
 
 
-def preferred_layer(inner_scores: np.ndarray) -> np.ndarray:
-    """The layer that scores best on average inside the training runs of all folds: [targets].
+def commonest_layer(chosen: np.ndarray, n_layers: int) -> tuple[np.ndarray, np.ndarray]:
+    """The layer that most folds choose for a target, and the share of them that do.
 
-    inner_scores : array [layers, folds, targets]. For saying which layer a target prefers, not for scoring it: a score
-    takes each fold's own choice. NaN where all scores are NaN.
+    chosen : int array [..., targets], layers chosen inside training runs, over folds and perhaps participants.
+    Returns two arrays [targets]; of layers chosen equally often, the lowest. For saying which layer a target prefers,
+    not for scoring it: a score takes each fold's own choice.
     """
-    mean = np.nan_to_num(np.asarray(inner_scores, float), nan=-np.inf).mean(axis=1)  # layers, targets
-    return np.where(np.isfinite(mean).any(axis=0), mean.argmax(axis=0), np.nan)
+    chosen = np.asarray(chosen)
+    counts = (chosen.reshape(-1, chosen.shape[-1])[None] == np.arange(n_layers)[:, None, None]).mean(axis=1)
+    return counts.argmax(axis=0), counts.max(axis=0)
 
 
 def choice_stability(chosen: np.ndarray) -> np.ndarray:
