@@ -12,6 +12,7 @@ import pandas as pd
 from brainbook.encoding import cross_validate, fixed_length, variable_length
 from brainbook.errors import ConfigurationError
 from brainbook.language_models import load_language_model, word_states
+from brainbook.phantom import Truth
 from brainbook.recordings import LittlePrince, functional_groups
 from brainbook.store import fingerprint, keep_array
 
@@ -25,11 +26,12 @@ class Features:
 
     Attributes
     ----------
-    values : float32 array [layers, scans, units], all sections one after the other.
+    values : float32 array [layers, scans, units], all sections one after the other; a list of arrays [scans, units] when
+        the layers differ in width.
     run_of_scan : int array [scans], the section of every scan.
     """
 
-    values: np.ndarray
+    values: np.ndarray | list[np.ndarray]
     run_of_scan: np.ndarray
 
 
@@ -107,6 +109,15 @@ def align(
     return Features(np.concatenate(parts, axis=-2).astype(np.float32), np.concatenate(runs))
 
 
+def oracle(truth: Truth, language: str) -> Features:
+    """The true drivers of a phantom, each as a layer of its own: a region takes the one that its training runs choose.
+
+    No model can beat it by more than luck.
+    """
+    drivers = truth.drivers(language)
+    return Features([values.astype(np.float32) for values, _ in drivers.values()], next(iter(drivers.values()))[1])
+
+
 def word_count(prince: LittlePrince, language: str, alignment: str = "VLA") -> Features:
     """How many words each scan holds: features [1, scans, 1]. The baseline that any model must beat.
 
@@ -122,8 +133,8 @@ class ParticipantScores:
 
     Attributes
     ----------
-    fold_scores : array [participants, runs, targets], Pearson r of each left-out run, of the layer that its training runs
-        choose for the target.
+    fold_scores : array [participants, runs, targets], Pearson r of each left-out run, of the layer that its training
+        runs choose for the target.
     layer_scores : array [layers, participants, targets], mean r over runs of every layer.
     chosen_layers : int array [participants, runs, targets].
     participants : list of str.
@@ -201,8 +212,15 @@ def group_members(columns: pd.DataFrame) -> dict[str, np.ndarray]:
     return members
 
 
+def driver_members(truth: Truth, columns: pd.DataFrame) -> dict[str, np.ndarray]:
+    """Regions of a phantom by what drives them, as boolean arrays [targets]: sound, word, meaning, topic, none."""
+    key = ["region", "hemisphere"]
+    driver = columns[key].merge(truth.regions[[*key, "driver"]], on=key, how="left", validate="many_to_one").driver
+    return {name: (driver == name).to_numpy() for name in ("sound", "word", "meaning", "topic", "none")}
+
+
 def average_by(scores: np.ndarray, members: dict[str, np.ndarray]) -> pd.DataFrame:
-    """Mean score over sets of targets: `members` names a boolean array [targets] for each set. NaN targets are left out.
+    """Mean score over sets of targets; NaN targets are left out. `members` names a boolean array [targets] a set.
 
     Returns a DataFrame: axis_0, axis_1, ... (the leading axes of `scores`), group, value.
     """
