@@ -5,11 +5,20 @@ from brainbook.encoding.ceilings import group_ceiling, noise_ceiling, split_half
 from brainbook.encoding.checks import Finding, ProtocolWarning, check_protocol
 from brainbook.encoding.cross_validation import ALPHAS, CrossValidation, cross_validate
 from brainbook.encoding.delays import delay, haemodynamic_response, run_slices
+from brainbook.encoding.intervals import (
+    compare_nulls,
+    compare_participants,
+    compare_runs,
+    null_interval,
+    participant_interval,
+    run_interval,
+)
 from brainbook.encoding.laterality import laterality_index
 from brainbook.encoding.ridge import RidgeEncoder
 from brainbook.encoding.scores import correlation, explained_variance, fisher_mean
 from brainbook.encoding.significance import PermutationScores, fdr, permutation_scores, permutation_test
 from brainbook.encoding.splits import blocks_with_gaps, leave_one_run_out, published_split
+from brainbook.encoding.variance import VariancePartition, variance_partitioning
 
 __all__ = [
     "ALPHAS",
@@ -18,8 +27,12 @@ __all__ = [
     "PermutationScores",
     "ProtocolWarning",
     "RidgeEncoder",
+    "VariancePartition",
     "blocks_with_gaps",
     "check_protocol",
+    "compare_nulls",
+    "compare_participants",
+    "compare_runs",
     "correlation",
     "cross_validate",
     "delay",
@@ -32,11 +45,15 @@ __all__ = [
     "laterality_index",
     "leave_one_run_out",
     "noise_ceiling",
+    "null_interval",
+    "participant_interval",
     "permutation_scores",
     "permutation_test",
     "published_split",
+    "run_interval",
     "run_slices",
     "split_half",
     "stretch",
     "variable_length",
+    "variance_partitioning",
 ]

@@ -1,8 +1,8 @@
 """Scores on runs that nothing was fitted on: leave one run out, alphas chosen inside the training runs.
 
     cross_validate(features, responses, runs, delays=(1, 2, 3, 4), alphas=ALPHAS, *, splits=None, nuisance=None,
-                   metric="correlation", per_target=True, scale=True, predictions=False, device="auto",
-                   dtype="float32", fast=False, block=None) -> CrossValidation
+                   metric="correlation", per_target=True, scale=True, emphasis=None, predictions=False,
+                   device="auto", dtype="float32", fast=False, block=None) -> CrossValidation
 
     features   [scans, units], or [layers, scans, units], or a list of [scans, units_i]: before delays
     responses  [scans, targets], may be memory-mapped
@@ -83,6 +83,7 @@ def cross_validate(
     metric: str = "correlation",
     per_target: bool = True,
     scale: bool = True,
+    emphasis: list | None = None,
     predictions: bool = False,
     device: str = "auto",
     dtype: str = "float32",
@@ -106,6 +107,7 @@ def cross_validate(
     metric : "correlation" or "r2", for choosing alphas and for the scores.
     per_target : one alpha for each target, or one for all.
     scale : z-score features by the training scans of each fold.
+    emphasis : for each layer an array [units], factors after scaling (a larger one is penalised less), or None.
     predictions : keep the predictions of the test scans.
     device : "auto", "cpu", "cuda".
     dtype : "float32" or "float64"; decompositions are always float64.
@@ -124,7 +126,8 @@ def cross_validate(
         warn_shared_runs(runs, splits)
     splits = leave_one_run_out(runs) if splits is None else [(np.asarray(a), np.asarray(b)) for a, b in splits]
     options = {"nuisance": nuisance, "scale": scale, "device": device, "dtype": DTYPES[dtype]}
-    spaces = [Space(layer, **options) for layer in layers]
+    factors = [None] * len(layers) if emphasis is None else [np.tile(one, len(delays or [0])) for one in emphasis]
+    spaces = [Space(layer, emphasis=one, **options) for layer, one in zip(layers, factors, strict=True)]
     targets = Targets(responses, device=find_device(device), dtype=DTYPES[dtype], block=block)
     if targets.n_scans != len(layers[0]):
         raise ValueError(f"features have {len(layers[0])} scans, responses {targets.n_scans}")

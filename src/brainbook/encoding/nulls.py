@@ -98,29 +98,37 @@ class Permutations:
         if null == "shift":
             self.draws = np.stack([rng.integers(0, length, count) for length in lengths], axis=1)
         else:
-            self.draws = [rng.uniform(0, 2 * np.pi, (count, length // 2 + 1)).astype(np.float32) for length in lengths]
+            self.draws = [rng.uniform(0, 2 * np.pi, (count, length // 2 + 1)) for length in lengths]
             for draws, length in zip(self.draws, lengths, strict=True):
                 draws[:, 0] = 0  # the mean stays
                 if length % 2 == 0:  # the highest frequency of an even length is real: its sign may change
                     draws[:, -1] = np.where(draws[:, -1] < np.pi, 0, np.pi)
 
-    def of(self, responses: torch.Tensor) -> Iterator[torch.Tensor]:
-        """Yield every permutation of responses [scans, targets]; the tensor yielded is used again for the next."""
-        out = torch.empty_like(responses)
-        spectra = None
+    def of(self, responses: torch.Tensor, at_once: int = 1) -> Iterator[torch.Tensor]:
+        """Yield permutations of responses [scans, targets], `at_once` together: [scans, permutations, targets]."""
+        device, spectra = responses.device, None
         if self.null == "phase":
             spectra = [torch.fft.rfft(responses[part], dim=0) for part in self.parts]
-        for place in range(self.count):
-            for number, part in enumerate(self.parts):
-                if self.null == "shift":
-                    shift, middle = int(self.draws[place, number]), part.start + int(self.draws[place, number])
-                    out[middle : part.stop] = responses[part.start : part.stop - shift]
-                    out[part.start : middle] = responses[part.stop - shift : part.stop]
-                else:
-                    angle = torch.as_tensor(self.draws[number][place], device=responses.device)
-                    turn = torch.polar(torch.ones_like(angle), angle)[:, None].to(spectra[number].dtype)
-                    out[part] = torch.fft.irfft(spectra[number] * turn, n=part.stop - part.start, dim=0)
+        for start in range(0, self.count, at_once):
+            chosen = slice(start, min(start + at_once, self.count))
+            if self.null == "shift":
+                yield responses[torch.as_tensor(self._sources(chosen)).to(device)]
+                continue
+            out = responses.new_empty(self.n_scans, chosen.stop - chosen.start, responses.shape[1])
+            for draws, spectrum, part in zip(self.draws, spectra, self.parts, strict=True):
+                angle = torch.as_tensor(draws[chosen].T, device=device).to(responses.dtype)  # frequencies, permutations
+                turn = torch.polar(torch.ones_like(angle), angle)
+                turned = spectrum[:, None, :] * turn[:, :, None]
+                out[part] = torch.fft.irfft(turned, n=part.stop - part.start, dim=0)
             yield out
+
+    def _sources(self, chosen: slice) -> np.ndarray:
+        """Which scan each scan's value comes from, array [scans, permutations]."""
+        rows = []
+        for number, part in enumerate(self.parts):
+            length = part.stop - part.start
+            rows.append(part.start + (np.arange(length)[:, None] - self.draws[chosen, number]) % length)
+        return np.concatenate(rows)
 
 
 def fold_correlations(predicted: torch.Tensor, observed: torch.Tensor, tests: list) -> torch.Tensor:

@@ -12,6 +12,8 @@ from brainbook.encoding.solver import Space, find_device
 from brainbook.encoding.splits import leave_one_run_out
 from brainbook.encoding.targets import Targets, check_alphas
 
+_COLUMNS = 1024  # few targets are permuted several times at once, so that a product is worth its call
+
 
 @dataclass(frozen=True)
 class PermutationScores:
@@ -126,10 +128,13 @@ def permutation_scores(
             columns = columns + part.start
             adjusted = _without(space.z, splits, y) if nuisance is not None else y
             score[columns] = np.fmax(score[columns], _mean(fold_correlations(mapping @ y, adjusted, tests)))
-            for place, permuted in enumerate(order.of(y)):
+            at_once = max(1, _COLUMNS // len(columns))
+            for number, permuted in enumerate(order.of(y, at_once)):
+                permuted = permuted.flatten(1)  # scans, permutations x targets
                 observed = _without(space.z, splits, permuted) if nuisance is not None else permuted
-                drawn = _mean(fold_correlations(fast(permuted), observed, tests))
-                nulls[place, columns] = np.fmax(nulls[place, columns], drawn)  # NaN until the first alpha
+                drawn = _mean(fold_correlations(fast(permuted), observed, tests)).reshape(-1, len(columns))
+                rows = slice(number * at_once, number * at_once + len(drawn))
+                nulls[rows, columns] = np.fmax(nulls[rows, columns], drawn)  # NaN until the first alpha
     return PermutationScores(score, nulls)
 
 

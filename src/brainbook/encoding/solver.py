@@ -35,11 +35,22 @@ class Space:
     nuisance : array [scans, signals] or None; taken out (with the intercept) of every fold's features by the weights of
         that fold's training scans.
     scale : divide each feature by its standard deviation over the fold's training scans.
+    emphasis : array [features] or None; factors applied after scaling: what is larger is penalised less.
     intercept : take the training mean out of features and responses.
     device, dtype : where and in what precision to compute. Gram matrices are always decomposed in float64.
     """
 
-    def __init__(self, features, nuisance=None, *, scale=True, intercept=True, device="auto", dtype=torch.float32):
+    def __init__(
+        self,
+        features,
+        nuisance=None,
+        *,
+        scale=True,
+        intercept=True,
+        emphasis=None,
+        device="auto",
+        dtype=torch.float32,
+    ):
         self.device, self.dtype, self.scale = find_device(device), dtype, scale
         features = np.asarray(features)
         shift = features.mean(0, dtype=float) if intercept else np.zeros(features.shape[1])
@@ -49,6 +60,8 @@ class Space:
         self.constant = (size <= 1e-10 * np.abs(shift)) | (size <= 1e-300) if scale else np.zeros(len(size), bool)
         size[self.constant] = 1.0
         self.shift, self.size = shift, size
+        emphasis = np.ones(features.shape[1]) if emphasis is None else np.asarray(emphasis, float)
+        self.emphasis = torch.as_tensor(emphasis).to(self.device)
         self.x = self._prepare(features)
         self.z = design(len(features), nuisance, intercept, self.device)
         self.primal = features.shape[1] < PRIMAL_BELOW * len(features)
@@ -112,11 +125,11 @@ class Fold:
 
     def _scales(self, variance):
         if not self.space.scale:
-            return torch.ones_like(variance)
+            return self.space.emphasis.clone()
         # All features were brought to unit variance over all scans; one without variance in training says nothing.
         live = variance > 1e-10
         live &= ~torch.as_tensor(self.space.constant, device=live.device)
-        return torch.where(live, variance.clamp_min(1e-300).rsqrt(), torch.zeros_like(variance))
+        return torch.where(live, variance.clamp_min(1e-300).rsqrt() * self.space.emphasis, torch.zeros_like(variance))
 
     def _residual(self, scans=None, x=None, z=None):
         x = self.space.x[scans] if x is None else x
