@@ -2,8 +2,8 @@
 
     python benchmarks/bench_surface.py [--scans 40] [--runs 9]
 
-The grid is that of ds003643 (2 mm, 73 x 90 x 74). Both take the same images in turn, run by run, so that a busy machine
-slows both alike; time grows with the scans for both, so a real run (about 300 scans) has the same ratio or a better one.
+The grid is that of ds003643 (2 mm, 73 x 90 x 74). Both take the same images in turn, run by run, so a busy machine
+slows both alike; time grows with the scans for both, so real runs (about 300 scans) have this ratio or a better one.
 The last column is the largest difference between the two results, in the unit of the images (mean 1000, deviation 50).
 """
 

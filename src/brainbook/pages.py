@@ -1,0 +1,48 @@
+"""A chapter whose data or model is not on this machine: the page says how to get it, and ends there."""
+
+from collections.abc import Callable
+from typing import TypeVar
+
+from brainbook.errors import BrainbookError
+from brainbook.study import Run
+
+Found = TypeVar("Found")
+
+
+def or_skip_the_rest(run: Run, load: Callable[..., Found], *arguments, **options) -> Found | None:
+    """Call `load`; if it raises a BrainbookError (data or a model that cannot be had), end the page gracefully.
+
+    The error, which says what to do, is shown on the page, the run's provenance is written, and the cells below run
+    empty, so that the rest of the book is built all the same. Outside a notebook the error is raised.
+
+    Parameters
+    ----------
+    run : what `start_run` returned.
+    load : say, `Alice` or `load_language_model`, called with `arguments` and `options`.
+
+    Returns
+    -------
+    what `load` returns, or None when the rest is skipped.
+    """
+    try:
+        return load(*arguments, **options)
+    except BrainbookError as error:
+        shell = _notebook()
+        if shell is None:
+            raise
+        from IPython.display import Markdown, display
+
+        display(Markdown(f"**Not computed on this machine.** {error}\n\nThe cells below were not run; the text around "
+                         "them tells what the page does."))  # fmt: skip
+        run.provenance()
+        shell.input_transformers_cleanup.insert(0, lambda lines: [])
+        return None
+
+
+def _notebook():
+    """The running notebook's shell, or None."""
+    try:
+        from IPython import get_ipython
+    except ImportError:
+        return None
+    return get_ipython()
