@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 from brainbook.errors import BrainbookError
-from brainbook.study_file import read_study
+from brainbook.study_file import Study, read_study
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -15,6 +15,7 @@ def main(arguments: list[str] | None = None) -> int:
         name: commands.add_parser(name, help=text)
         for name, text in {
             "study": "run everything that a study still lacks",
+            "check": "what a study runs, what it lacks, and what it will take; needs no data and no GPU",
             "status": "one line a run: done, running, failed and why",
             "list": "print the runs of a study, one a line",
             "run": "execute one run of a study",
@@ -38,14 +39,20 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _do(options: argparse.Namespace) -> int:
-    study = read_study(options.study, options.data)
+    data = options.data or ("DATA" if options.command == "check" else None)  # a plan can be made before they are here
+    study = read_study(options.study, data)
     if options.command == "list":
         print("\n".join(study.runs))
     elif options.command == "status":
         from brainbook.workflow.status import status_lines
 
         print("\n".join(status_lines(study)))
+    elif options.command == "check":
+        return _check(study)
     elif options.command == "study":
+        if lacks := _lacks(study):
+            print("\n".join([f"study {study.name!r} lacks {len(lacks)} thing(s):", *lacks]), file=sys.stderr)
+            return 2
         from brainbook.workflow.session import run_study
 
         return run_study(study, options.data, options.jobs, options.memory, options.profile)
@@ -60,6 +67,24 @@ def _do(options: argparse.Namespace) -> int:
         from brainbook.workflow.execution import execute_run
 
         return execute_run(study, study.runs[options.run]) == "failed"
+    return 0
+
+
+def _lacks(study: Study) -> list[str]:
+    from brainbook.workflow.readiness import missing
+
+    return missing(study)
+
+
+def _check(study: Study) -> int:
+    from brainbook.workflow.estimate import estimate, estimate_lines
+
+    chapters = len({run.chapter for run in study.runs.values()})
+    print(f"Study {study.name}: {len(study.runs)} runs of {chapters} chapters; the file is sound.\n")
+    print("\n".join(estimate_lines(estimate(study))))
+    lacks = _lacks(study)
+    print("\nNothing is missing." if not lacks else "\nMissing on this machine, and needed before it runs:")
+    print("\n".join(f"  {line}" for line in lacks))
     return 0
 
 

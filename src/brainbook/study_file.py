@@ -87,8 +87,13 @@ class PlannedRun(Needs):
     name: str
     chapter: str
     parameters: dict[str, Any]
+    defaults: dict[str, Any] = Field(default_factory=dict)  # of the chapter
     after: list[str]
-    models: list[str] = Field(default_factory=list, description="of the study's own models, those this run reads")
+    models: list[str] = Field(default_factory=list)  # of the study's own models, those this run reads
+
+    def value(self, parameter: str) -> Any:
+        """What a parameter of the chapter is in this run: as given, else by default; None if there is no such."""
+        return self.parameters.get(parameter, self.defaults.get(parameter))
 
 
 class Study(Strict):
@@ -186,6 +191,7 @@ def _expand(entry: Entry, file: StudyFile, study: str, notebooks: Path) -> list[
                 name=name,
                 chapter=entry.chapter,
                 parameters=given,
+                defaults=known,
                 after=entry.after,
                 models=[model for model in file.models if model in set(_strings(list((known | given).values())))],
             )

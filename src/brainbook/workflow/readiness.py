@@ -22,7 +22,7 @@ def missing(study: Study) -> list[str]:
 def _missing_data(study: Study) -> list[str]:
     lines = {}
     for run in study.runs.values():
-        folder = run.parameters.get("data")
+        folder = run.value("data")
         made = study.phantom is not None and folder == study.data
         if not isinstance(folder, str) or made or run.may_lack_data:
             continue
@@ -42,7 +42,7 @@ def _problems_of(folder: str, run: PlannedRun) -> Iterator[str]:
 def _problems_of_prince(folder: str, run: PlannedRun) -> Iterator[str]:
     try:
         prince = _prince(folder)
-        languages = run.parameters.get("languages") or [run.parameters.get("language")]
+        languages = run.value("languages") or [run.value("language")]
         languages = [code for code in languages if code] or list(prince.languages)
         if not set(languages) <= set(prince.languages):
             absent = ", ".join(code for code in languages if code not in prince.languages)
@@ -50,8 +50,8 @@ def _problems_of_prince(folder: str, run: PlannedRun) -> Iterator[str]:
             return
         for code in languages:
             prince.words(code)
-        wanted = [run.parameters["participant"]] if run.parameters.get("participant") else None
-        count = run.parameters.get("participants")
+        wanted = [run.value("participant")] if run.value("participant") else None
+        count = run.value("participants")
         for code in languages:
             for participant in wanted or prince.participants(code)[: count if isinstance(count, int) else None]:
                 if absent := _not_downloaded(folder, participant):
@@ -79,7 +79,7 @@ def models_of(run: PlannedRun) -> list[str]:
     """The language models that a run's parameters name."""
     names = []
     for key in MODEL_PARAMETERS:
-        value = run.parameters.get(key, [])
+        value = run.value(key)
         names += [value] if isinstance(value, str) else list(value or [])
     return [name for name in names if isinstance(name, str) and name]
 
@@ -95,12 +95,14 @@ def _missing_models(study: Study) -> list[str]:
         if problem:
             lines.append(f"model {model}: {problem} [{_few(runs)}]")
     for model in study.models:
-        if not _is_mini(model):
+        if not Path(study.cache, "models", f"{model}.ready").exists() and not _is_mini(model):
             lines.append(f"model {model}: it stands under `models`, but it is no mini that could be trained here")
     return lines
 
 
 def _is_mini(name: str) -> bool:
+    if not name.startswith("mini-"):
+        return False
     from brainbook.language_models.minis import is_mini
 
     return is_mini(name)
