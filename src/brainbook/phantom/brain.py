@@ -21,7 +21,7 @@ from brainbook.recordings.regions import N_VERTICES, Regions
 PARTICIPANTS = {"EN": 49, "FR": 28, "CN": 35}  # of the real study, from whom the published agreement comes
 LATERALITY = 0.25  # (left - right) / (left + right) of the correlations that a perfect model reaches
 OWN_SHARE = 0.5  # variance of a participant's own response to the story, relative to the shared one
-GAIN_SPREAD = 0.25  # log-normal, once a participant and once a participant and region: .35 together
+GAIN_SPREAD = 0.12, 0.33  # log-normal: of a participant, and of a region in a participant; .35 together
 COMMON_WEIGHT = 0.6  # share of the variance of a vertex's weights that its region has in common
 PEAK_SECONDS, PEAK_SPREAD = 5.0, 0.7  # of the haemodynamic response, by region
 AUTOCORRELATION = 0.4
@@ -30,7 +30,8 @@ GLOBAL, REGIONAL, LOCAL, THERMAL = 0.15, 0.25, 0.448, 0.152
 DRIFT = 0.6  # standard deviation of the slow drift, where everything else together has 1
 
 REGIONS = {
-    "sound": "G_temp_sup-G_T_transv S_temporal_transverse G_temp_sup-Plan_tempo G_temp_sup-Plan_polar Lat_Fis-post",
+    "sound": "G_temp_sup-G_T_transv S_temporal_transverse G_temp_sup-Plan_tempo G_temp_sup-Plan_polar Lat_Fis-post "
+    "S_circular_insula_inf G_Ins_lg_and_S_cent_ins",
     "word": "G_temp_sup-Lateral S_temporal_sup G_temporal_middle S_temporal_inf G_temporal_inf G_front_inf-Opercular "
     "G_oc-temp_lat-fusifor S_oc-temp_lat S_precentral-inf-part G_and_S_subcentral S_collat_transv_ant",
     "meaning": "G_front_inf-Triangul G_front_inf-Orbital G_pariet_inf-Angular G_pariet_inf-Supramar Pole_temporal "
@@ -38,7 +39,8 @@ REGIONS = {
     "S_front_middle G_front_sup S_front_sup",
     "topic": "G_precuneus G_cingul-Post-dorsal G_cingul-Post-ventral S_subparietal S_parieto_occipital S_pericallosal "
     "S_cingul-Marginalis G_and_S_cingul-Ant G_cuneus S_calcarine Pole_occipital G_occipital_middle G_occipital_sup "
-    "S_oc_middle_and_Lunatus G_and_S_occipital_inf S_occipital_ant G_oc-temp_med-Parahip",
+    "S_oc_middle_and_Lunatus G_and_S_occipital_inf S_occipital_ant G_oc-temp_med-Parahip "
+    "S_suborbital",
 }
 LEFT = "G_front_inf-Triangul G_front_inf-Opercular G_pariet_inf-Angular S_temporal_sup Pole_temporal S_front_inf"
 RIGHT = "G_pariet_inf-Supramar G_temporal_inf G_precuneus S_parieto_occipital"
@@ -196,8 +198,9 @@ def gains(plan: pd.DataFrame, seed: int, stream: list[int]) -> np.ndarray:
     rng = np.random.default_rng([seed, *stream])
     names = plan["region"].unique()
     by_region = dict(zip(names, rng.standard_normal(len(names)), strict=True))
-    exponent = GAIN_SPREAD * (rng.standard_normal() + plan["region"].map(by_region).to_numpy())
-    return np.exp(exponent - 2 * GAIN_SPREAD**2)
+    whole, regional = GAIN_SPREAD
+    exponent = whole * rng.standard_normal() + regional * plan["region"].map(by_region).to_numpy()
+    return np.exp(exponent - whole**2 - regional**2)
 
 
 def cortical_noise(cortex: Cortex, n_scans: int, rng: np.random.Generator) -> np.ndarray:

@@ -18,6 +18,7 @@ TR = 2.0  # seconds
 DRIVERS = ("sound", "word", "meaning", "topic")
 MEANING_LEAK = 0.7  # share of the gathered meaning that is left one content word later
 TOPIC_LEAK = 0.93  # about ten seconds of speech
+TOPIC_DIMENSIONS = 4  # of meaning that last; few, so that topic is not meaning over again
 CELLS = 4  # of the fine clock in a scan
 HAEMODYNAMIC_SECONDS = 32.0
 
@@ -32,7 +33,8 @@ def word_drivers(words: pd.DataFrame, world: World) -> dict[str, np.ndarray]:
     Returns
     -------
     dict of arrays [words, dimensions]: sound (2: one for each word, loudness times duration), word (16, zeros for
-    function words), meaning (16, zeros for function words), topic (20: one-hot scene minus 1/4, leaky meaning).
+    function words), meaning (16, zeros for function words), topic (8: one-hot scene minus 1/4; four dimensions of
+    meaning, gathered for long).
     """
     concept, meant, scene = (words[name].to_numpy() for name in ("concept", "meant", "scene"))
     sections = words["section"].to_numpy()
@@ -44,7 +46,7 @@ def word_drivers(words: pd.DataFrame, world: World) -> dict[str, np.ndarray]:
     gathered = _leaky(inside, meant >= 0, sections, MEANING_LEAK)
     meaning = np.where((meant >= 0)[:, None], gathered, 0.0)
     scenes = np.eye(N_SCENES)[scene] - 1 / N_SCENES
-    slow = _leaky(inside, meant >= 0, sections, TOPIC_LEAK)
+    slow = _leaky(inside[:, :TOPIC_DIMENSIONS], meant >= 0, sections, TOPIC_LEAK)
     slow /= max(slow.std(), 1e-12)
     return {"sound": sound, "word": identity, "meaning": meaning, "topic": np.hstack([scenes / scenes.std(), slow])}
 
