@@ -7,7 +7,7 @@ from matplotlib.colors import to_rgba
 
 from brainbook.errors import DatasetError
 from brainbook.figures import brain_maps
-from brainbook.figures.style import colours
+from brainbook.figures.look import colours
 
 
 @pytest.fixture(autouse=True)

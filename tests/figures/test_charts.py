@@ -5,7 +5,7 @@ import pytest
 from matplotlib.colors import to_rgb
 
 from brainbook.figures import charts
-from brainbook.figures.style import OKABE_ITO, WIDTH
+from brainbook.figures.look import OKABE_ITO, WIDTH
 
 
 @pytest.fixture(autouse=True)
@@ -117,7 +117,7 @@ def test_panels_share_axes_and_pass_each_its_own_option():
 
 
 def test_chinese_words_never_become_boxes(monkeypatch):
-    monkeypatch.setattr("brainbook.figures.style._fonts_with_chinese", list)
+    monkeypatch.setattr("brainbook.figures.look._fonts_with_chinese", list)
     assert charts.writable("小王子") == "···" and charts.writable("prince") == "prince"
-    monkeypatch.setattr("brainbook.figures.style._fonts_with_chinese", lambda: ["Noto Sans CJK SC"])
+    monkeypatch.setattr("brainbook.figures.look._fonts_with_chinese", lambda: ["Noto Sans CJK SC"])
     assert charts.writable("小王子") == "小王子"

@@ -1,8 +1,8 @@
 """How deep in a model does a region look? Layers chosen without test scores, and tests of what is said about layers.
 
 `cross_validate` with several layers gives what these functions take: `fold_scores` [layers, folds, targets], and
-`chosen_layer()` [folds, targets], the layer that each fold's training runs prefer. Choosing the layer by the scores that
-are then reported picks the luckiest of many and calls it the best.
+`chosen_layer()` [folds, targets], the layer that each fold's training runs prefer. Choosing the layer by the scores
+that are then reported picks the luckiest of many and calls it the best.
 
 Participants are the unit of every test: folds share training scans, so that tests over folds call too much significant.
 """

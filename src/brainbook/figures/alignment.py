@@ -7,7 +7,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from brainbook.figures.style import OKABE_ITO, WIDTH, finish, new_axes, writable
+from brainbook.figures.look import OKABE_ITO, WIDTH, finish, new_axes, writable
 
 
 def words_on_scans(

@@ -15,7 +15,7 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.patheffects import withStroke
 
-from brainbook.figures.style import (
+from brainbook.figures.look import (
     GREY,
     MARKERS,
     OKABE_ITO,
