@@ -1,0 +1,225 @@
+import hashlib
+import json
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+import pandas as pd
+import pytest
+
+import brainbook.phantom.dataset as dataset
+from brainbook.encoding import correlation, delay
+from brainbook.errors import ConfigurationError, DatasetError
+from brainbook.phantom import make_phantom, read_truth
+from brainbook.phantom.__main__ import main
+from brainbook.recordings import LittlePrince, clean
+
+TINY = {"participants": 1, "scans": 30, "voxel_size": 15.0, "languages": ("FR",)}
+
+
+def bytes_of(root: Path) -> dict[str, str]:
+    files = sorted(p for p in root.rglob("*") if p.is_file())
+    return {str(p.relative_to(root)): hashlib.sha256(p.read_bytes()).hexdigest() for p in files}
+
+
+def test_the_loader_of_the_real_data_opens_it(phantom):
+    prince = LittlePrince(phantom)
+    assert prince.languages == ("EN", "FR", "CN")
+    assert prince.participants("EN") == ["sub-EN057"]
+    assert prince.is_phantom
+    table = pd.read_csv(phantom / "truth" / "scans.csv")
+    for language, extra in {"EN": 4, "FR": 2, "CN": 0}.items():
+        (name,) = prince.participants(language)
+        runs = prince.runs(name)
+        assert [run.section for run in runs] == list(range(1, 10))
+        numbers = [run.number for run in runs]
+        assert numbers == sorted(numbers)
+        if language == "FR":
+            assert numbers == list(range(1, 10))
+        else:
+            assert np.diff(numbers).max() > 1  # gaps
+            assert numbers[0] >= {"EN": 6, "CN": 4}[language]
+        rows = table[table["language"] == language].sort_values("section")
+        np.testing.assert_array_equal(rows["scans_preprocessed"], np.ceil(rows["audio_seconds"] / 2) + extra)
+        assert [run.n_scans for run in runs] == rows["scans_preprocessed"].tolist()
+        assert prince.bold(name, 3).shape[3] == runs[2].n_scans
+        assert prince.bold(name, 3).header.get_zooms()[3] == 2.0
+
+
+def test_layout_to_the_letter(phantom):
+    assert (phantom / "participants.tsv").read_bytes().startswith(b"\xef\xbb\xbf")
+    prince = LittlePrince(phantom)
+    assert prince.participants_table["participant_id"].tolist() == ["sub-EN057", "sub-FR001", "sub-CN001"]
+    for language in prince.languages:
+        (name,) = prince.participants(language)
+        number = prince.runs(name)[4].number
+        stem = f"{name}_task-lpp{language}_run-{number:02d}"
+        preprocessed = phantom / "derivatives" / name / "func" / f"{stem}_space-MNIColin27_desc-preproc_bold.nii.gz"
+        assert preprocessed.is_file()
+        assert (phantom / name / "anat" / f"{name}_T1w.nii.gz").is_file()
+        sidecar = json.loads((phantom / name / "func" / f"{stem}_echo-2_bold.json").read_text())
+        assert sidecar["RepetitionTime"] == 2.0
+        assert sidecar["EchoTime"] == {"EN": 0.0275, "CN": 0.0275, "FR": 0.02446}[language]
+        folder = phantom / "annotation" / language
+        header = (folder / f"lpp{language}_word_information.csv").read_text("utf-8").split("\n")[0]
+        assert header == ",word,lemma,onset,offset,pos,section"
+        assert len(list(folder.glob(f"lpp{language}_section*.TextGrid"))) == 9
+        assert list(pd.read_csv(folder / f"lpp{language}_prosody.csv")) == ["section", "time", "intensity", "f0"]
+    assert prince.aborted_runs("sub-CN001")
+    assert not prince.aborted_runs("sub-FR001")
+
+
+def test_echoes_share_the_scan_but_not_the_heat(phantom):
+    prince = LittlePrince(phantom)
+    image = prince.bold("sub-EN057", 2)
+    inside = np.asarray(image.dataobj)[..., 0] > 0
+    echoes = [np.asarray(prince.bold("sub-EN057", 2, echo=e).dataobj)[inside].astype(float) for e in (1, 2, 3)]
+    raw = pd.read_csv(phantom / "truth" / "scans.csv").query("language == 'EN' and section == 2")["scans_raw"].item()
+    path = prince.runs("sub-EN057")[1].echoes[1]
+    assert nib.load(path).shape[3] == raw == image.shape[3] + 4
+    cleaned = [clean(e.T) for e in echoes]
+    between = np.mean([(cleaned[a] * cleaned[b]).mean() for a, b in [(0, 1), (0, 2), (1, 2)]])
+    assert 0.5 < between < 0.8  # about 35% of an echo's variance is its own
+    averaged = clean(np.mean(cleaned, axis=0))
+    assert (averaged * clean(np.asarray(image.dataobj)[inside].astype(float).T)).mean() > 0.95
+
+
+def test_truth_is_aligned_with_what_the_loader_reads(phantom):
+    prince, truth = LittlePrince(phantom), read_truth(phantom)
+    for language in prince.languages:
+        heard, known = prince.words(language), truth.words(language)
+        assert heard["word"].tolist() == known["word"].tolist()
+        np.testing.assert_allclose(heard["onset"], known["onset"], atol=1e-6)
+        assert heard["section"].tolist() == known["section"].tolist()
+        assert truth.senses(language).shape == truth.identities(language).shape == (len(heard), 16)
+        function = known["concept"] < 0
+        assert not truth.identities(language)[function].any()
+        for features, run_of_scan in truth.drivers(language).values():
+            assert len(features) == len(run_of_scan) == sum(prince.scans(language).values())
+        assert len(truth.story(language)) == 9
+    assert truth.regions[["region", "hemisphere"]].equals(
+        prince.responses("sub-EN057").names[["region", "hemisphere"]].reset_index(drop=True)
+    )
+
+
+def oracle(root: Path) -> pd.DataFrame:
+    """Each region's correlation with an ordinary ridge on the true drivers, leaving one section out."""
+    prince, truth = LittlePrince(root), read_truth(root)
+    (participant,) = prince.participants("EN")
+    observed = prince.responses(participant)
+    scores = truth.regions[["region", "hemisphere", "driver", "laterality", "ceiling_EN", "share_EN"]].copy()
+    runs = observed.run_of_scan
+    for name, (features, run_of_scan) in truth.drivers("EN").items():
+        cleaned = np.concatenate([clean(features[run_of_scan == r]) for r in np.unique(runs)])
+        design = delay(cleaned, range(6), runs)
+        predicted = np.zeros_like(observed.values)
+        for run in np.unique(runs):
+            x, y = design[runs != run], observed.values[runs != run]
+            weights = np.linalg.solve(x.T @ x + 500 * np.eye(x.shape[1]), x.T @ y)
+            predicted[runs == run] = design[runs == run] @ weights
+        scores[name] = correlation(predicted, observed.values)
+    return scores
+
+
+def test_an_oracle_finds_each_driver_where_it_is_and_stays_below_the_ceiling(phantom):
+    scores = oracle(phantom)
+    by_driver = scores.groupby("driver")[["sound", "word", "meaning", "topic"]].mean()
+    for driver in ("sound", "word", "meaning", "topic"):
+        own = by_driver.loc[driver, driver]
+        assert own > 0.1
+        assert own > by_driver.loc["none", driver] + 0.08
+        assert by_driver.loc[driver].idxmax() == driver
+    best = np.array([row[row["driver"]] for _, row in scores[scores["driver"] != "none"].iterrows()], float)
+    ceiling = scores.loc[scores["driver"] != "none", "ceiling_EN"].to_numpy()
+    assert (best - ceiling).mean() < -0.02
+    assert np.mean(best > ceiling + 0.1) < 0.05  # the ceiling is an expectation; a short study strays around it
+    assert np.corrcoef(best, ceiling)[0, 1] > 0.4
+
+
+def test_ceilings_by_hand(phantom, null_phantom):
+    """What is signal in a region is what the phantom has and its null twin has not: the same noise, seed for seed."""
+    prince, null = LittlePrince(phantom), LittlePrince(null_phantom)
+    inside = np.asarray(prince.bold("sub-EN057", 1).dataobj)[..., 0] > 0
+    with_signal, without = (np.asarray(p.bold("sub-EN057", 1).dataobj)[inside].astype(float).T for p in (prince, null))
+    difference = with_signal - without
+    assert difference.std() > 10
+    noise = dataset.without_slow(without)
+    signal = dataset.without_slow(difference)
+    overlap = (noise * signal).sum() / np.sqrt((noise**2).sum() * (signal**2).sum())
+    assert abs(overlap) < 0.1
+    truth = read_truth(phantom).regions
+    assert truth.loc[truth["driver"] == "sound", "ceiling_EN"].mean() > 0.5
+    assert truth.loc[truth["driver"] == "none", "ceiling_EN"].median() < 0.1
+    expected = truth["share_EN"] / (truth["share_EN"] + (1 - truth["share_EN"]) / 0.5)
+    np.testing.assert_allclose(truth["reliability_EN"], expected, atol=1e-4)
+
+
+def test_the_null_phantom_has_no_signal_and_says_so(null_phantom):
+    truth = read_truth(null_phantom)
+    assert truth.parameters["null"] is True
+    assert set(truth.regions["driver"]) == {"none"}
+    assert (truth.regions["ceiling"] == 0).all()
+    scores = oracle(null_phantom)[["sound", "word", "meaning", "topic"]]
+    assert scores.abs().mean().max() < 0.1
+    assert abs(scores.mean().mean()) < 0.05
+
+
+def test_equal_seeds_write_equal_bytes_and_languages_do_not_depend_on_each_other(tmp_path, phantom):
+    first = bytes_of(make_phantom(tmp_path / "a", seed=5, **TINY))
+    assert bytes_of(make_phantom(tmp_path / "b", seed=5, **TINY)) == first
+    other = bytes_of(make_phantom(tmp_path / "b", seed=6, **TINY))  # replaces a phantom
+    changed = [name for name in first if first[name] != other.get(name)]
+    assert any(name.startswith("derivatives") for name in changed)
+    more = bytes_of(make_phantom(tmp_path / "b", seed=5, **(TINY | {"languages": ("EN", "FR")})))
+    same = [name for name in first if "FR" in name and not name.endswith(".json")]
+    assert len(same) > 50
+    assert all(more[name] == first[name] for name in same)
+
+
+def test_nothing_but_a_phantom_is_replaced(tmp_path):
+    (tmp_path / "thesis").mkdir()
+    (tmp_path / "thesis" / "chapter.txt").write_text("years of work")
+    with pytest.raises(ConfigurationError, match="not a phantom"):
+        make_phantom(tmp_path / "thesis", **TINY)
+    assert (tmp_path / "thesis" / "chapter.txt").read_text() == "years of work"
+    assert [p.name for p in tmp_path.iterdir()] == ["thesis"]
+
+
+def test_a_run_that_breaks_off_leaves_nothing_behind(tmp_path, monkeypatch):
+    def broken(*_):
+        raise KeyboardInterrupt
+
+    left = tmp_path / ".study.unfinished-999999999"  # of a process that was killed
+    left.mkdir()
+    monkeypatch.setattr(dataset, "_drift", broken)
+    with pytest.raises(KeyboardInterrupt):
+        make_phantom(tmp_path / "study", **TINY)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"participants": 0}, {"participants": {"EN": 3}}, {"scans": 3}, {"voxel_size": 1.0}, {"languages": ("DE",)}],
+)
+def test_impossible_parameters_are_refused(tmp_path, wrong):
+    with pytest.raises(ConfigurationError):
+        make_phantom(tmp_path / "study", **(TINY | wrong))
+    assert not list(tmp_path.iterdir())
+
+
+def test_command_line(tmp_path, capsys):
+    arguments = [str(tmp_path / "p"), "--participants", "1", "--scans", "30", "--voxel-size", "15", "--null"]
+    assert main([*arguments, "--languages", "FR", "--echoes", "0"]) == 0
+    assert read_truth(tmp_path / "p").parameters["null"] is True
+    assert main([str(tmp_path / "p"), "--participants", "900"]) == 2
+    assert "participants" in capsys.readouterr().err
+
+
+def test_truth_of_a_real_folder_is_refused(tmp_path):
+    with pytest.raises(DatasetError, match="not a phantom"):
+        read_truth(tmp_path)
+
+
+def test_truth_names_a_language_that_was_not_told(null_phantom):
+    with pytest.raises(DatasetError, match="'FR'"):
+        read_truth(null_phantom).words("FR")
