@@ -18,6 +18,7 @@ from brainbook.training import fit
 
 FIRST = {"number": NUMBERS[0], "colour": 0, "shape": 0}  # the label of class 0
 CLASSES = {"number": len(NUMBERS), "colour": len(COLOURS), "shape": len(SHAPES)}
+WIDTHS = (16, 128)  # channels of the first convolution, units of the hidden layer
 CHANCE = {factor: 1 / n for factor, n in CLASSES.items()}
 
 
@@ -58,7 +59,7 @@ def train_judge(
     factors = tuple(train.factors)
     widths = [CLASSES[factor] for factor in factors]
     generator = torch.Generator().manual_seed(seed)
-    network = CNNEncoder(train.size, 16, 128, sum(widths), [generator])
+    network = CNNEncoder(train.size, *WIDTHS, sum(widths), [generator])
     labels = torch.from_numpy(np.stack([train.factors[f] - FIRST[f] for f in factors], 1))  # image, factor
     pixels = torch.from_numpy(train.pixels)
 

@@ -14,19 +14,23 @@ from torch.nn import functional
 from brainbook.numbers.configuration import Modality, ModelConfiguration
 
 
-def _uniform(shape: Sequence[int], n_inputs: int, generators: Sequence[torch.Generator]) -> Tensor:
-    """First weights, uniform within 1/sqrt(inputs), [copies, *shape]: each copy's from its own generator."""
-    limit = 1 / math.sqrt(n_inputs)
+def _uniform(shape: Sequence[int], n_inputs: int, generators: Sequence[torch.Generator], rectified: bool) -> Tensor:
+    """First weights, [copies, *shape], each copy's from its own generator: uniform, so that a signal keeps its size.
+
+    rectified : a ReLU follows, which halves the variance (He et al. 2015).
+    """
+    limit = math.sqrt((6 if rectified else 3) / n_inputs)
     return torch.stack([torch.rand(shape, generator=g).mul_(2 * limit).sub_(limit) for g in generators])
 
 
 class Linear(nn.Module):
     """[copies, rows, inputs] -> [copies, rows, outputs], each copy with its own weights."""
 
-    def __init__(self, n_inputs: int, n_outputs: int, generators: Sequence[torch.Generator]):
+    def __init__(self, n_inputs: int, n_outputs: int, generators: Sequence[torch.Generator], rectified: bool = False):
         super().__init__()
-        self.weight = nn.Parameter(_uniform((n_inputs, n_outputs), n_inputs, generators))  # copies, inputs, outputs
-        self.bias = nn.Parameter(_uniform((1, n_outputs), n_inputs, generators))  # copies, 1, outputs
+        weight = _uniform((n_inputs, n_outputs), n_inputs, generators, rectified)
+        self.weight = nn.Parameter(weight)  # copies, inputs, outputs
+        self.bias = nn.Parameter(torch.zeros(len(generators), 1, n_outputs))
 
     def forward(self, x: Tensor) -> Tensor:
         if len(x) == 1:  # twice as fast as a batch of one
@@ -37,11 +41,13 @@ class Linear(nn.Module):
 class Convolution(nn.Module):
     """4 x 4 kernel, stride 2: halves an image, or doubles it when `up`. Copies lie side by side in the channels."""
 
-    def __init__(self, n_inputs: int, n_outputs: int, generators, up: bool = False, output_padding=(0, 0)):
+    def __init__(
+        self, n_inputs: int, n_outputs: int, generators, rectified=True, up: bool = False, output_padding=(0, 0)
+    ):
         super().__init__()
         n_copies = len(generators)
         shape = (n_inputs, n_outputs, 4, 4) if up else (n_outputs, n_inputs, 4, 4)
-        self.weight = nn.Parameter(_uniform(shape, n_inputs * 16 // (4 if up else 1), generators))
+        self.weight = nn.Parameter(_uniform(shape, n_inputs * 16 // (4 if up else 1), generators, rectified))
         self.bias = nn.Parameter(torch.zeros(n_copies, n_outputs))
         self.n_copies, self.up, self.output_padding = n_copies, up, output_padding
 
@@ -57,7 +63,10 @@ class MLP(nn.Module):
 
     def __init__(self, sizes: Sequence[int], generators):
         super().__init__()
-        self.layers = nn.ModuleList(Linear(i, o, generators) for i, o in zip(sizes[:-1], sizes[1:], strict=True))
+        steps = list(zip(sizes[:-1], sizes[1:], strict=True))
+        self.layers = nn.ModuleList(
+            Linear(i, o, generators, rectified=k < len(steps) - 1) for k, (i, o) in enumerate(steps)
+        )
 
     def forward(self, x: Tensor) -> Tensor:
         for layer in self.layers[:-1]:
@@ -105,7 +114,14 @@ class CNNDecoder(nn.Module):
         self.start = (depths[0], *sizes[0])
         self.head = MLP([n_inputs, width, math.prod(self.start)], generators)
         self.convolutions = nn.ModuleList(
-            Convolution(i, o, generators, up=True, output_padding=(large[0] - 2 * small[0], large[1] - 2 * small[1]))
+            Convolution(
+                i,
+                o,
+                generators,
+                rectified=o != size[0],
+                up=True,
+                output_padding=(large[0] - 2 * small[0], large[1] - 2 * small[1]),
+            )
             for i, o, small, large in zip(depths[:-1], depths[1:], sizes[:-1], sizes[1:], strict=True)
         )
 

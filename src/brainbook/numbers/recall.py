@@ -1,0 +1,96 @@
+"""Recall and association: is the number (colour, shape) still there in the image that a model makes of what it saw?
+
+Recall is an image made again from itself. Association is an image of the other modality, made from this one: the digit
+that three dots bring to mind. A judge (see `judges`) reads the made image; the truth is what the model was shown.
+"""
+
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+
+from brainbook.numbers.images import NUMBERS, Images
+from brainbook.numbers.judges import CHANCE, Judge
+
+
+def made_images(model, images: Mapping[str, Images], seed: int | None = None) -> dict[tuple[str, str], np.ndarray]:
+    """What each modality's images bring to mind in each modality: {(source, target): float [images, ...]}.
+
+    model : VAE, MMVAE or PixelControl. seed : None for noise-free decoding, else see MMVAE.associate.
+    """
+    can_associate = hasattr(model, "senses")
+    return {
+        (source, target): model.associate(images[source], source, target, seed)
+        for source in model.names
+        for target in model.names
+        if source == target or can_associate
+    }
+
+
+def generated_accuracy(
+    model, images: Mapping[str, Images], judges: Mapping[str, Judge], seed: int | None = None
+) -> pd.DataFrame:
+    """Recall and association accuracy on held-out images.
+
+    Returns one row a source, target and factor: measure ("recall", "association"), source, target, factor, condition
+    ("noise-free" or "noisy", when there is a `seed`), value (share of images read right), chance, cap (the judge's own
+    accuracy on real images), n. Shape is not shared by the modalities, so association is not scored on it.
+    """
+    rows = []
+    for (source, target), made in made_images(model, images, seed).items():
+        said, truth = judges[target].read(made), images[source].factors
+        for factor in [factor for factor in said if factor in truth]:
+            rows.append(
+                {
+                    "measure": "recall" if source == target else "association",
+                    "source": source,
+                    "target": target,
+                    "factor": factor,
+                    "condition": "noise-free" if seed is None else "noisy",
+                    "value": float((said[factor] == truth[factor]).mean()),
+                    "chance": CHANCE[factor],
+                    "cap": judges[target].accuracy.get(factor, np.nan),
+                    "n": len(made),
+                }
+            )
+    return pd.DataFrame(rows)
+
+
+def confusions(model, images: Mapping[str, Images], judges: Mapping[str, Judge]) -> pd.DataFrame:
+    """How often each number was read as each: columns source, target, number, read, share (of the number's images)."""
+    tables = []
+    for (source, target), made in made_images(model, images).items():
+        said = judges[target].read(made)["number"]
+        counts = pd.crosstab(pd.Series(images[source].number, name="number"), pd.Series(said, name="read"))
+        counts = counts.reindex(index=NUMBERS, columns=NUMBERS, fill_value=0)
+        share = counts.div(counts.sum(axis=1).clip(lower=1), axis=0)
+        tables.append(share.stack().rename("share").reset_index().assign(source=source, target=target))
+    return pd.concat(tables, ignore_index=True)
+
+
+def joint_coherence(model, judges: Mapping[str, Judge], n: int = 1000, seed: int = 0) -> pd.DataFrame:
+    """Do the images that one draw from the prior gives in two modalities agree? One row for number, one for colour.
+
+    model : an MMVAE of two modalities. chance is what independent images with the same frequencies would reach.
+    """
+    rng = np.random.default_rng(seed)
+    draw = rng.standard_normal if model.configuration.family == "normal" else lambda size: rng.laplace(size=size)
+    z = draw((n, model.configuration.latent)) * model.prior_scale.detach().cpu().numpy().reshape(1, -1)
+    first, second = (judges[name].read(model.decode(z, name)) for name in model.names[:2])
+    rows = []
+    for factor in ("number", "colour"):
+        frequencies = [pd.Series(said[factor]).value_counts(normalize=True) for said in (first, second)]
+        rows.append(
+            {
+                "measure": "joint coherence",
+                "source": "prior",
+                "target": " and ".join(model.names[:2]),
+                "factor": factor,
+                "condition": "noisy",
+                "value": float((first[factor] == second[factor]).mean()),
+                "chance": float(frequencies[0].mul(frequencies[1], fill_value=0).sum()),
+                "cap": min(judges[name].accuracy.get(factor, np.nan) for name in model.names[:2]),
+                "n": n,
+            }
+        )
+    return pd.DataFrame(rows)
