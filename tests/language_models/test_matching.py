@@ -179,7 +179,8 @@ def test_a_kept_matcher_gives_the_same_probabilities(tiny_causal, tmp_path, tiny
     from brainbook.language_models import load_language_model
 
     matcher = Matcher(tiny_causal, with_language_head=True, n_hidden=hidden, seed=3)
-    torch.nn.init.normal_(matcher.language_model.get_input_embeddings().weight)
+    for weights in matcher.head.parameters():
+        torch.nn.init.normal_(weights)
     expected = match_probability(matcher, tiny_causal.tokenizer, tiny_pairs)
     assert expected.std() > 0
     save_matcher(matcher, tiny_causal.tokenizer, tmp_path / "kept")

@@ -88,6 +88,8 @@ class MatchingHead(nn.Module):
                 self.layers = nn.Sequential(nn.Linear(n_features, n_hidden), nn.GELU(), nn.Linear(n_hidden, 1))
             else:
                 self.layers = nn.Linear(n_features, 1)
+                nn.init.zeros_(self.layers.weight)  # no opinion until it has seen pairs
+                nn.init.zeros_(self.layers.bias)
         self.n_units, self.n_hidden = n_units, n_hidden
 
     def forward(self, first: torch.Tensor, second: torch.Tensor) -> torch.Tensor:

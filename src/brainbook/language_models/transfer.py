@@ -54,6 +54,7 @@ class TransferSettings:
     max_tokens : longer sentences are cut.
     validate_every, patience : steps between two looks at the validation part, and after how many looks in a row without
         a better loss training stops.
+    validation_pairs : look at this many of them at most.
     sort : batches are drawn from pairs of similar length, which costs less and makes the contrast harder.
     precision : "no" (float32) or "bf16".
     """
@@ -72,7 +73,8 @@ class TransferSettings:
     learning_rate: float = 5e-4
     max_tokens: int = 96
     validate_every: int = 50
-    patience: int | None = 4
+    patience: int = 4
+    validation_pairs: int = 1000
     sort: bool = True
     precision: str = "no"
     seed: int = 0
@@ -111,6 +113,7 @@ def fine_tune(
     loss = _Loss(settings)
     training = _Batches(pairs[pairs.part == "train"], language_model, settings)
     held_out = pairs[pairs.part == "validation"]
+    held_out = held_out.sample(min(len(held_out), settings.validation_pairs), random_state=settings.seed)
     validation = (
         _Batches(held_out, language_model, replace(settings, sort=True, batch_size=128)) if len(held_out) else None
     )
@@ -183,7 +186,7 @@ class _Batches:
         texts = pd.concat([pairs["first"], pairs["second"]])
         self.texts = Texts(texts, self.tokenizer, min(settings.max_tokens, language_model.max_tokens))
         columns = ("match", "first_row", "second_row")
-        self.columns = {name: torch.from_numpy(pairs[name].to_numpy(np.int64)) for name in columns}
+        self.columns = {name: torch.tensor(pairs[name].to_numpy(np.int64)) for name in columns}
         self.longest = self.texts.lengths.reshape(2, self.n).max(0)  # pairs
         self._epoch: tuple[int, list] = (-1, [])
 

@@ -1,0 +1,297 @@
+"""Helpers of the chapter `transfer`: matching and encoding before and after fine-tuning; shared or specific."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from brainbook.encoding import PermutationScores, compare_nulls, compare_runs, cross_validate, fdr, permutation_scores
+from brainbook.encoding.sentences import equal_shares, left_over, other_sentences, shared_states
+from brainbook.experiment import Features, ParticipantScores, align, score_participants
+from brainbook.language_models import LanguageModel
+from brainbook.language_models.matching import Matcher, match_probability, sentence_vectors
+from brainbook.language_models.matching_evaluation import (
+    accuracy_table,
+    best_threshold,
+    cosines,
+    length_only,
+    retrieval,
+    roc,
+)
+from brainbook.language_models.transfer import phantom_pairs, xnli_pairs
+from brainbook.phantom import read_truth
+from brainbook.recordings import LittlePrince
+
+DELAYS = (1, 2, 3, 4)
+MISMATCHES = ("random", "length")
+
+
+def sentence_pairs(sentences: str, n: int, second: list[str], seed: int = 0) -> dict[str, pd.DataFrame]:
+    """Pairs with randomly drawn and with length-matched mismatches, `n` for each second language.
+
+    Parameters
+    ----------
+    sentences : "phantom", "hub" (XNLI from the Hugging Face hub), or a folder of XNLI's tab-separated files.
+
+    Returns
+    -------
+    {"random": pairs, "length": pairs}, as `phantom_pairs` returns them. Both have the same sentences in the same parts.
+    """
+    if sentences == "phantom":
+        return {mismatch: phantom_pairs(n, second, mismatch=mismatch, seed=seed) for mismatch in MISMATCHES}
+    folder = None if sentences == "hub" else Path(sentences)
+    return {mismatch: xnli_pairs(folder, n, second, mismatch, seed) for mismatch in MISMATCHES}
+
+
+@dataclass
+class Matching:
+    """How well one model tells matches from mismatches: scores of every pair, by the kind of mismatch.
+
+    Attributes
+    ----------
+    cosine : {mismatch: [pairs]}, cosine of the two sentences' vectors.
+    probability : {mismatch: [pairs]} of a match by the head; None for a model without one.
+    """
+
+    cosine: dict[str, np.ndarray]
+    probability: dict[str, np.ndarray] | None
+
+    @classmethod
+    def of(cls, model: LanguageModel | Matcher, tokenizer, pairs: Mapping[str, pd.DataFrame]) -> "Matching":
+        """Read every sentence once; `pairs` as from `sentence_pairs`."""
+        texts = pd.unique(pd.concat([table[column] for table in pairs.values() for column in ("first", "second")]))
+        vectors = sentence_vectors(model, tokenizer, texts)
+        place = pd.Series(np.arange(len(texts)), index=texts)
+        found = {
+            mismatch: cosines(*(vectors[place[table[column]].to_numpy()] for column in ("first", "second")))
+            for mismatch, table in pairs.items()
+        }
+        if isinstance(model, LanguageModel):
+            return cls(found, None)
+        return cls(found, {name: match_probability(model, tokenizer, table) for name, table in pairs.items()})
+
+    def answers(self, pairs: pd.DataFrame, mismatch: str, by_head: bool) -> np.ndarray:
+        """1 where the model says "match": by its head, or where the cosine is above the best threshold of training."""
+        if by_head:
+            return (self.probability[mismatch] > 0.5).astype(int)
+        train = (pairs.part != "test").to_numpy()
+        score = self.cosine[mismatch]
+        return (score > best_threshold(score[train], pairs.match[train])).astype(int)
+
+
+def matching_table(pairs: Mapping[str, pd.DataFrame], models: Mapping[str, Matching]) -> pd.DataFrame:
+    """Accuracy on the test part of each language, for random and for length-matched mismatches.
+
+    Thresholds and the length-only classifier never see the part "test", but the same kind of mismatches; heads are as
+    they were trained.
+
+    Returns
+    -------
+    Columns: classifier, language, mismatch, and those of `accuracy`.
+    """
+    tables = []
+    for mismatch, table in pairs.items():
+        test = (table.part == "test").to_numpy()
+        for language, rows in table.groupby("language", sort=False):
+            here = (table.language == language).to_numpy()
+            answers = {"length only": (length_only(rows) > 0.5)[test[here]]}
+            for name, model in models.items():
+                chosen = replace(model, cosine={mismatch: model.cosine[mismatch][here]})
+                answers[f"{name}, cosine"] = chosen.answers(rows, mismatch, False)[test[here]]
+                if model.probability is not None:
+                    answers[f"{name}, head"] = model.answers(table, mismatch, True)[here & test]
+            match = table.match[here & test]
+            tables.append(accuracy_table(match, answers, language=language, mismatch=mismatch))
+    return pd.concat(tables, ignore_index=True)
+
+
+def roc_tables(
+    pairs: pd.DataFrame, models: Mapping[str, Matching], mismatch: str = "random", seed: int = 0
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """ROC curves and areas on the test part, by language: models with a head by its probability, others by cosine.
+
+    Returns
+    -------
+    curves : classifier, language, false_positive_rate, true_positive_rate.
+    areas : classifier, language, auc, lower, upper.
+    """
+    curves, areas = [], []
+    for language in pairs.language.unique():
+        rows = ((pairs.language == language) & (pairs.part == "test")).to_numpy()
+        scores = {"length only": length_only(pairs[pairs.language == language])}
+        scores["length only"] = scores["length only"][(pairs.part[pairs.language == language] == "test").to_numpy()]
+        for name, model in models.items():
+            scores[name] = (model.cosine if model.probability is None else model.probability)[mismatch][rows]
+        for name, score in scores.items():
+            curve, area = roc(pairs.match[rows], score, seed)
+            curves.append(curve.assign(classifier=name, language=language))
+            areas.append({"classifier": name, "language": language, **area})
+    return pd.concat(curves, ignore_index=True), pd.DataFrame(areas)
+
+
+def retrieval_table(pairs: pd.DataFrame, models: Mapping[str, tuple], n: int = 200, seed: int = 0) -> pd.DataFrame:
+    """Which sentence is the translation? `n` sentences of the test part, every two languages, both ways.
+
+    Parameters
+    ----------
+    models : name -> (model, tokenizer), as `sentence_vectors` takes them.
+
+    Returns
+    -------
+    Columns: model, and those of `retrieval`. Two second languages are asked of each other as well, of which no pair was
+    ever trained.
+    """
+    test = pairs[pairs.part == "test"]
+    texts = pd.DataFrame({language: rows.set_index("second_row").second for language, rows in test.groupby("language")})
+    english = test[test.match == 1].drop_duplicates("first_row").set_index("first_row")["first"]
+    known = texts.join(english.rename("EN"), how="inner").dropna()
+    known = known.sample(min(n, len(known)), random_state=seed)
+    languages = ["EN", *(language for language in pairs.language.unique())]
+    tables = []
+    for name, (model, tokenizer) in models.items():
+        vectors = {language: sentence_vectors(model, tokenizer, known[language].tolist()) for language in languages}
+        for i, one in enumerate(languages):
+            for other in languages[i + 1 :]:
+                tables.append(retrieval(vectors[one], vectors[other], (one, other)).assign(model=name))
+    return pd.concat(tables, ignore_index=True)
+
+
+@dataclass(frozen=True)
+class Change:
+    """One language's encoding with two models, scored in the same way.
+
+    Attributes
+    ----------
+    before, after : ParticipantScores; the first "participant" is the average listener.
+    null_before, null_after : PermutationScores of the average listener, on the same permutations, with the layer that
+        most regions chose and one alpha for all regions.
+    layers : the two layers.
+    """
+
+    before: ParticipantScores
+    after: ParticipantScores
+    null_before: PermutationScores
+    null_after: PermutationScores
+    layers: tuple[int, int]
+
+    def groups(self, members: Mapping[str, np.ndarray]) -> pd.DataFrame:
+        """Change by set of regions: group, before, after (r), change, lower, upper (z), p_runs, p_permutation, percent.
+
+        before, after and change are of the average listener, the layer chosen inside the training runs; the interval is
+        paired over runs, widened because runs share training data (`compare_runs`). p_permutation asks how often
+        shifted recordings change as much, two-sided, everything refitted (fixed layers).
+        """
+        rows = []
+        drawn = _z(self.null_after.null) - _z(self.null_before.null)
+        seen = _z(self.null_after.score) - _z(self.null_before.score)
+        for group, chosen in members.items():
+            one, two = (
+                _z(found.fold_scores[0][:, chosen]).mean(1, keepdims=True) for found in (self.before, self.after)
+            )
+            it = compare_runs(two, one, fisher=False)
+            null = drawn[:, chosen].mean(1)
+            reached = np.abs(null - null.mean()) >= np.abs(seen[chosen].mean() - null.mean())
+            means = np.tanh(one.mean()), np.tanh(two.mean())
+            rows.append({
+                "group": group, "before": means[0], "after": means[1], "change": it.estimate[0], "lower": it.lower[0],
+                "upper": it.upper[0], "p_runs": it.p[0], "p_permutation": (1 + reached.sum()) / (1 + len(null)),
+                "percent": 100 * (means[1] / means[0] - 1) if means[0] > 0 else np.nan,
+            })  # fmt: skip
+        return pd.DataFrame(rows)
+
+    def participants(self, members: Mapping[str, np.ndarray]) -> pd.DataFrame:
+        """Change of each participant's mean score: participant, group, value."""
+        table = self.after.table(members).merge(
+            self.before.table(members), on=["participant", "run", "group"], suffixes=("_after", "_before")
+        )
+        table["value"] = table.value_after - table.value_before
+        table = table[table.participant != "average"]
+        return table.groupby(["participant", "group"], sort=False).value.mean().reset_index()
+
+    def regions(self) -> pd.DataFrame:
+        """region, hemisphere, before, after (r), change (z), lower, upper, p_runs, p (refitted null), q (FDR)."""
+        it = compare_nulls(self.null_after, self.null_before)
+        one, two = (_z(found.fold_scores[0]) for found in (self.before, self.after))
+        paired = compare_runs(two, one, fisher=False)
+        return self.after.columns[["region", "hemisphere"]].assign(
+            before=np.tanh(one.mean(0)), after=np.tanh(two.mean(0)), change=paired.estimate, lower=paired.lower,
+            upper=paired.upper, p_runs=paired.p, p=it.p, q=fdr(it.p),
+        )  # fmt: skip
+
+
+def encoding_change(
+    before: Features,
+    after: Features,
+    responses: np.ndarray,
+    participants: list[str],
+    columns: pd.DataFrame,
+    n_permutations: int = 500,
+    seed: int = 0,
+    device: str = "auto",
+) -> Change:
+    """Encode the average listener and every participant with the features of two models.
+
+    Parameters
+    ----------
+    before, after : values [layers, scans, units].
+    responses : array [participants, scans, targets], z-scored within each run.
+    """
+    listener = responses.mean(0)
+    stacked, names = np.concatenate([listener[None], responses]), ["average", *participants]
+    scores, nulls, layers = [], [], []
+    for features in (before, after):
+        found = score_participants(features, stacked, names, columns, device)
+        layer = int(np.bincount(found.chosen_layers[0].ravel()).argmax())
+        single = cross_validate(features.values[layer], listener, features.run_of_scan, DELAYS, device=device)
+        nulls.append(
+            permutation_scores(
+                features.values[layer], listener, features.run_of_scan, float(np.nanmedian(single.best_alphas)),
+                delays=DELAYS, n_permutations=n_permutations, seed=seed, device=device,
+            )
+        )  # fmt: skip
+        scores.append(found)
+        layers.append(layer)
+    return Change(*scores, *nulls, tuple(layers))
+
+
+def story_sentences(prince: LittlePrince, root: str | Path, languages: list[str]) -> dict[str, np.ndarray]:
+    """Which sentence (equal numbers are translations) each word of each language's story belongs to.
+
+    A phantom knows. For real recordings nobody has said which sentences of the three audiobooks correspond: there every
+    section is cut into equal shares of about 17 English words, which is only roughly right.
+    """
+    if (Path(root) / "truth").is_dir():
+        truth = read_truth(root)
+        return {language: truth.words(language).sentence.to_numpy() for language in languages}
+    counts = prince.words("EN").groupby("section").size().to_dict()
+    return {language: equal_shares(prince.words(language).section.to_numpy(), 17, counts) for language in languages}
+
+
+def shared_or_specific(
+    prince: LittlePrince, language: str, states: Mapping[str, np.ndarray], sentences: Mapping[str, np.ndarray]
+) -> dict[str, Features]:
+    """Four descriptions of one language's story, on its listeners' clock.
+
+    Parameters
+    ----------
+    states : language -> [layers, words, units], all of one model.
+    sentences : language -> [words], from `story_sentences`.
+
+    Returns
+    -------
+    "own" : the language's states. "shared" : the same sentences as the OTHER languages tell them. "left over" : own
+    states less what the shared ones foretell (fitted on other sections). "mismatched" : shared ones of wrong sentences.
+    """
+    sections = prince.words(language).section.to_numpy()
+    others = [(states[other], sentences[other]) for other in states if other != language]
+    shared = shared_states(others, sentences[language])
+    wrong = shared_states(others, other_sentences(sentences[language], sections))
+    found = {"own": states[language], "shared": shared, "left over": left_over(states[language], shared, sections),
+             "mismatched": wrong}  # fmt: skip
+    return {name: align(prince, language, values) for name, values in found.items()}
+
+
+def _z(scores: np.ndarray) -> np.ndarray:
+    return np.arctanh(np.clip(scores, -0.999999, 0.999999))
