@@ -13,6 +13,7 @@ import pandas as pd
 import torch
 from safetensors.torch import load_file, save_file
 
+from brainbook.errors import ConfigurationError
 from brainbook.numbers import judges as judging
 from brainbook.numbers.controls import PixelControl
 from brainbook.numbers.evaluation import COLUMNS, evaluate
@@ -65,8 +66,8 @@ def jobs(study: Study, together: bool = False) -> list[Job]:
         found += [Job(design, arm, source, seeds) for arm, source in arms for seeds in groups if seeds]
         if n and design != "unseen":
             found.append(Job(design, "pixels", None, (0,)))
-    # the long ones first, so that no processor waits for a last one
-    return sorted(found, key=lambda job: ("multi", "private", "single", "untrained", "pixels").index(job.arm))
+    order = ("multi", "private", "single", "untrained", "pixels")  # seed by seed, the long ones first
+    return sorted(found, key=lambda job: (job.seeds[0], order.index(job.arm)))
 
 
 @lru_cache(maxsize=2)
@@ -142,6 +143,18 @@ def model_of(study: Study, job: Job, cache: str | Path, device: str = "auto") ->
         shutil.rmtree(checkpoint)
     model.load_state_dict(load_file(path))
     return model
+
+
+def trained(
+    study: Study, arm: str, source: str | None = None, seed: int = 0, design: str = "published",
+    cache: str | Path = "cache", device: str = "auto",
+) -> MMVAE:  # fmt: skip
+    """One model of a study that was run, for pictures; `run` has to be called before, or it is trained now."""
+    together = device != "cpu" and torch.cuda.is_available()
+    for job in jobs(study, together):
+        if (job.design, job.arm, job.source) == (design, arm, source) and seed in job.seeds:
+            return model_of(study, job, cache, device).copy(job.seeds.index(seed))
+    raise ConfigurationError(f"no {arm!r} arm of {source or 'both modalities'} with seed {seed} in design {design!r}")
 
 
 def do(study: Study, job: Job, cache: str | Path, device: str = "auto") -> dict[str, pd.DataFrame]:
