@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from brainbook.encoding import cross_validate, fixed_length, variable_length
+from brainbook.encoding import cross_validate, fisher_mean, fixed_length, variable_length
 from brainbook.errors import ConfigurationError
 from brainbook.language_models import load_language_model, word_states
 from brainbook.phantom import Truth
@@ -176,6 +176,7 @@ def score_participants(
     participants: list[str],
     columns: pd.DataFrame,
     device: str = "auto",
+    cache: str | None = None,
     **options,
 ) -> ParticipantScores:
     """Encode all participants who heard the same story with the same features, at once.
@@ -184,16 +185,24 @@ def score_participants(
     ----------
     features : values [layers, scans, units].
     responses : array [participants, scans, targets].
+    cache : folder where scores are kept, for chapters that ask the same; None computes them again.
     options : for `brainbook.encoding.cross_validate` (delays, alphas, ...).
     """
     n_participants, n_scans, n_targets = responses.shape
     side_by_side = np.moveaxis(responses, 0, 1).reshape(n_scans, -1)
-    found = cross_validate(features.values, side_by_side, features.run_of_scan, device=device, **options)
-    layer = found.chosen_layer()  # runs, participants x targets
-    chosen = np.take_along_axis(found.fold_scores, layer[None], axis=0)[0]
+
+    def compute() -> np.ndarray:
+        found = cross_validate(features.values, side_by_side, features.run_of_scan, device=device, **options)
+        return np.stack([found.fold_scores, found.inner_scores])
+
+    inputs = {"features": list(features.values), "responses": side_by_side, "runs": features.run_of_scan, **options}
+    kept = keep_array(f"{cache}/scores" if cache else None, "layers", inputs, compute)
+    fold_scores, inner_scores = kept  # layers, runs, participants x targets
+    layer = np.where(np.isfinite(inner_scores), inner_scores, -np.inf).argmax(axis=0)
+    chosen = np.take_along_axis(fold_scores, layer[None], axis=0)[0]
     return ParticipantScores(
         fold_scores=np.moveaxis(chosen.reshape(-1, n_participants, n_targets), 0, 1),
-        layer_scores=found.scores.reshape(-1, n_participants, n_targets),
+        layer_scores=fisher_mean(fold_scores, axis=1).reshape(-1, n_participants, n_targets),
         chosen_layers=np.moveaxis(layer.reshape(-1, n_participants, n_targets), 0, 1),
         participants=participants,
         columns=columns,
