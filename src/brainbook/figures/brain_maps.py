@@ -26,8 +26,8 @@ from matplotlib.patheffects import withStroke
 from scipy import ndimage
 
 from brainbook.errors import DatasetError
-from brainbook.figures.pycortex_store import FSAVERAGE5, HEIGHT, STORE, open_store
 from brainbook.figures.look import GREY, WIDTH, colours
+from brainbook.figures.pycortex_store import FSAVERAGE5, HEIGHT, STORE, open_store
 from brainbook.figures.webgl import viewer_html, write_viewer
 
 __all__ = ["Scale", "flatmap", "flatmaps", "surface_views", "value_scale", "viewer", "viewer_html", "vertex_values"]
