@@ -19,8 +19,9 @@ from brainbook.recordings import Alice
 from brainbook.recordings.alice import REGIONS
 
 DELAYS = (1, 2, 3, 4)  # scans
+CHANCE_ALPHA = 1e4  # of the order of what training scans choose for a model's features
 GROUP = "average of all"
-ALPHAS = np.logspace(0, 8, 17)
+ALPHAS = np.logspace(0, 6, 13)
 
 
 @dataclass(frozen=True)
@@ -75,6 +76,9 @@ def rate_and_sound(alice: Alice) -> np.ndarray:
 def score(listeners: Listeners, features: np.ndarray, device: str = "auto", **options) -> pd.DataFrame:
     """Predict each block from the others; penalties and layers are chosen in the training scans.
 
+    Twelve minutes are too few to choose a penalty for every region of every listener: one is chosen for the average's
+    six regions, and one for all regions of all participants. The layer is chosen for every target.
+
     Parameters
     ----------
     features : array [scans, units] or [layers, scans, units], not delayed.
@@ -86,20 +90,15 @@ def score(listeners: Listeners, features: np.ndarray, device: str = "auto", **op
     choose, in each fold and for each target), value (Pearson r, mean over blocks by Fisher's z).
     """
     features = features[None] if features.ndim == 2 else features
-    found = cross_validate(
-        features,
-        listeners.responses,
-        listeners.runs,
-        delays=DELAYS,
-        alphas=ALPHAS,
-        splits=listeners.splits,
-        device=device,
-        **options,
-    )
-    rows = {-1: found.scores_of_chosen_layer(), **dict(enumerate(found.scores))}
-    return pd.concat(
-        [_tidy(listeners, values).assign(layer=layer) for layer, values in rows.items()], ignore_index=True
-    )
+    options = {"delays": DELAYS, "alphas": ALPHAS, "splits": listeners.splits, "per_target": False, **options}
+    rows: dict[int, list[np.ndarray]] = {layer: [] for layer in range(-1, len(features))}
+    for part in (slice(None, len(REGIONS)), slice(len(REGIONS), None)):  # the average, then the participants
+        own = listeners.responses[:, part]
+        found = cross_validate(features, own, listeners.runs, device=device, **options)
+        for layer, values in enumerate([found.scores_of_chosen_layer(), *found.scores], start=-1):
+            rows[layer].append(values)
+    tables = [_tidy(listeners, np.concatenate(values)).assign(layer=layer) for layer, values in rows.items()]
+    return pd.concat(tables, ignore_index=True)
 
 
 def chance(
@@ -107,8 +106,8 @@ def chance(
 ) -> pd.DataFrame:
     """What the average's scores would be if the recordings had been made at another time of the story.
 
-    Responses are shifted in a circle by a random time and everything is fitted anew. As no test should choose, one
-    penalty serves all.
+    Responses are shifted in a circle by a random time and everything is fitted anew, with one fixed penalty, so that
+    nothing is chosen on what is tested.
 
     Parameters
     ----------
@@ -120,12 +119,11 @@ def chance(
     'mean' for the mean over the six regions.
     """
     own = listeners.responses[:, : len(REGIONS)]
-    strong = 1e4  # of the order of the penalties that training scans choose
     found = permutation_scores(
         features,
         own,
         listeners.runs,
-        strong,
+        CHANCE_ALPHA,
         n_permutations=n_permutations,
         seed=seed,
         delays=DELAYS,

@@ -1,0 +1,95 @@
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import stats
+
+from brainbook.encoding import blocks_with_gaps, delay
+from brainbook.experiment_alice import (
+    GROUP,
+    Listeners,
+    chance,
+    count_words,
+    gather,
+    on_scans,
+    over_people,
+    paired,
+    rate_and_sound,
+    score,
+)
+from brainbook.recordings.alice import REGIONS
+
+
+pytestmark = pytest.mark.filterwarnings("ignore:.*of the choices fell on")
+
+
+@pytest.fixture
+def planted(rng):
+    """Four listeners: the second feature space drives regions 0 to 2 of all of them, nothing drives the others."""
+    spaces = rng.normal(size=(2, 240, 5)).astype(np.float32)
+    drive = delay(spaces[1], (1, 2, 3, 4), np.zeros(240, int)) @ rng.normal(size=(20, 6))
+    people = drive / drive.std() * ([1, 1, 1, 0, 0, 0]) + 1.5 * rng.normal(size=(4, 240, 6))
+    both = np.concatenate([people.mean(axis=0, keepdims=True), people])
+    responses = np.moveaxis(both, 0, 1).reshape(240, -1).astype(np.float32)
+    return spaces, Listeners(responses, [GROUP, "a", "b", "c", "d"], blocks_with_gaps(240, 5, 8))
+
+
+def test_scores_find_what_was_planted(planted):
+    spaces, listeners = planted
+    table = score(listeners, spaces, device="cpu")
+    assert list(table.columns) == ["listener", "region", "value", "layer"]
+    assert len(table) == 5 * 6 * 3
+    average = table[table.listener == GROUP].pivot(index="region", columns="layer", values="value").loc[list(REGIONS)]
+    assert (average[1].iloc[:3] > 0.5).all()
+    assert (average[-1].iloc[:3] > 0.5).all()  # the training scans choose the right space
+    assert (average[0] < 0.3).all()
+    assert (average[1].iloc[3:] < 0.3).all()
+    single = table[(table.listener != GROUP) & (table.layer == 1)].groupby("region").value.mean()
+    assert single[list(REGIONS)[0]] < average[1].iloc[0]
+
+
+def test_chance_separates_planted_from_nothing(planted):
+    spaces, listeners = planted
+    table = chance(listeners, spaces[1], n_permutations=100, device="cpu").set_index("region")
+    assert (table.p[list(REGIONS)[:3]] < 0.05).all()
+    assert (table.p[list(REGIONS)[3:]] > 0.01).all()
+    assert table.p["mean"] < 0.05
+    assert (table.lower < table.upper).all()
+
+
+def test_nuisance_takes_the_planted_away(planted):
+    spaces, listeners = planted
+    nuisance = delay(spaces[1], (1, 2, 3, 4), listeners.runs)
+    table = score(listeners, spaces[1], device="cpu", nuisance=nuisance)
+    assert table[(table.listener == GROUP) & (table.layer == -1)].value.abs().max() < 0.3
+
+
+def test_intervals_over_people_and_pairs():
+    values = {"a": 0.1, "b": 0.2, "c": 0.6}
+    rows = [(who, region, v + r) for who, v in values.items() for r, region in enumerate(REGIONS)]
+    table = pd.DataFrame([*rows, (GROUP, "LATL", 9.0)], columns=["listener", "region", "value"]).assign(condition="x")
+    found = over_people(table, ["condition"]).iloc[0]
+    each = np.array(list(values.values())) + 2.5
+    expected = stats.t.interval(0.95, 2, each.mean(), stats.sem(each))
+    np.testing.assert_allclose([found.value, found.lower, found.upper], [each.mean(), *expected])
+    both = pd.concat([table, table.assign(condition="y", value=table.value - 0.25)])
+    difference = paired(both, "condition", "x", "y")
+    np.testing.assert_allclose(difference.value, 0.25)
+    assert len(difference) == len(table)
+
+
+def test_the_real_recordings_on_the_clock(real_alice):
+    from brainbook.recordings import Alice
+
+    alice = Alice(real_alice)
+    listeners = gather(alice)
+    assert listeners.responses.shape == (362, 28 * 6)
+    np.testing.assert_allclose(
+        listeners.responses[:, :6], listeners.responses[:, 6:].reshape(362, 27, 6).mean(axis=1), atol=1e-5
+    )
+    counts = count_words(alice)
+    assert counts.sum() == 2127
+    assert rate_and_sound(alice).shape == (362, 5)
+    states = np.arange(2127, dtype=np.float32)[:, None]
+    assert on_scans(alice, states, "FLA")[0, 0] == 2.0  # the mean of the first five words
+    first = (alice.words.onset < 2).sum()
+    assert on_scans(alice, states, "VLA")[0, 0] == (first - 1) / 2

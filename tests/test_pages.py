@@ -1,0 +1,56 @@
+import json
+
+import jupytext
+import papermill
+import pytest
+
+from brainbook.errors import DatasetError
+from brainbook.pages import or_skip_the_rest
+from brainbook.study import start_run
+
+PAGE = """---
+jupytext:
+  text_representation: {{extension: .md, format_name: myst}}
+kernelspec: {{display_name: Python 3, language: python, name: python3}}
+---
+
+```{{code-cell}} ipython3
+from pathlib import Path
+from brainbook.pages import or_skip_the_rest
+from brainbook.recordings import Alice
+from brainbook.study import start_run
+run = start_run("page", results="{results}")
+alice = or_skip_the_rest(run, Alice, "{data}")
+```
+
+```{{code-cell}} ipython3
+print("participants:", alice.participants)
+```
+"""
+
+
+def test_outside_a_notebook_the_error_is_raised(tmp_path):
+    run = start_run("page", results=tmp_path)
+    with pytest.raises(ValueError, match="invalid literal"):  # not ours: never swallowed
+        or_skip_the_rest(run, int, "x")
+    with pytest.raises(DatasetError, match="gone"):
+        or_skip_the_rest(run, _fails)
+    assert or_skip_the_rest(run, dict, a=1) == {"a": 1}
+
+
+def test_a_page_without_its_data_says_so_and_ends(tmp_path):
+    notebook = jupytext.reads(PAGE.format(results=tmp_path / "results", data=tmp_path / "nowhere"), fmt="md:myst")
+    jupytext.write(notebook, tmp_path / "page.ipynb")
+    done = papermill.execute_notebook(
+        tmp_path / "page.ipynb", tmp_path / "out.ipynb", kernel_name="python3", progress_bar=False
+    )
+    first, second = (cell for cell in done.cells if cell.cell_type == "code")
+    shown = "".join(output.get("data", {}).get("text/markdown", "") for output in first.outputs)
+    assert "Not computed on this machine" in shown
+    assert "https://sites.lsa.umich.edu" in shown
+    assert second.outputs == []  # `alice` is None: had the cell run, it would have failed
+    assert json.loads((tmp_path / "results" / "provenance.json").read_text())["chapter"] == "page"
+
+
+def _fails():
+    raise DatasetError("gone")
