@@ -12,7 +12,7 @@ MEMORY ?= 6000
 PROFILE ?= local
 SAYS = $(STUDY) $(if $(DATA),--data '$(DATA)')
 
-.PHONY: install study status book test test-slow serve bench lint clean
+.PHONY: install study status check data book test test-slow serve bench lint clean
 
 book: study
 	jupyter-book build . -W -n --keep-going
@@ -20,6 +20,12 @@ book: study
 
 study: $(READY)
 	@python -m brainbook study $(SAYS) --jobs $(JOBS) --memory $(MEMORY) --profile $(PROFILE)
+
+check: $(READY)
+	@python -m brainbook check $(SAYS)
+
+data: $(READY)
+	@python -m brainbook.workflow.download '$(DATA)' $(PARTICIPANTS)
 
 status: $(READY)
 	@python -m brainbook status $(SAYS)

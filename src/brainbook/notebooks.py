@@ -14,6 +14,9 @@ import jupytext
 from brainbook.errors import ConfigurationError
 
 PACKAGE = Path(__file__).resolve().parent
+# The same run twice on one machine gives the same numbers to the last digit: no result depends on where in memory an
+# array happens to lie (MKL), in which order a set of words is gone through, or how cuBLAS splits its work.
+REPEATABLE = {"MKL_CBWR": "AUTO,STRICT", "PYTHONHASHSEED": "0", "CUBLAS_WORKSPACE_CONFIG": ":4096:8"}
 
 
 class Expression(str):
@@ -91,6 +94,7 @@ def execute(source: str | Path, output: str | Path, parameters: dict[str, object
     source, output = Path(source), Path(output)
     for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
         os.environ[name] = str(threads)
+    os.environ.update(REPEATABLE)
     output.parent.mkdir(parents=True, exist_ok=True)
     partial = output.with_name(f"{output.stem}.part.ipynb")
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", stream=sys.stderr)

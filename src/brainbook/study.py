@@ -117,13 +117,12 @@ def start_run(
 def results(study: str, table: str | None = None, root: str | Path = ROOT) -> pd.DataFrame:
     """All rows of `table` over all runs of `study`, with the columns `run` and `chapter` first.
 
-    Without `table`: one row a run, its provenance. Parameters of the run become columns named `parameter_<name>`.
+    Without `table`: one row a run, its provenance. Parameters of the run become columns named `parameter_<name>`; what
+    is no number, text or truth value becomes JSON. A run that failed or was killed half-way counts as not there.
     Raises ConfigurationError when the study has no such results, and names those it has.
     """
     folder = Path(root) / study
-    records = {path.parent: json.loads(path.read_text()) for path in sorted(folder.glob("**/provenance.json"))}
-    if not records:
-        raise ConfigurationError(f"no results in {folder}: run `make study STUDY={study}` first")
+    records = _records(study, root)
     frames = []
     for run_folder, record in records.items():
         parameters = {f"parameter_{key}": _cell(value) for key, value in record["parameters"].items()}
@@ -140,6 +139,41 @@ def results(study: str, table: str | None = None, root: str | Path = ROOT) -> pd
         known = sorted({name for record in records.values() for name in record["tables"]})
         raise ConfigurationError(f"study {study!r} has no table {table!r}; it has {', '.join(known)}")
     return pd.concat(frames, ignore_index=True)
+
+
+def _records(study: str, root: str | Path) -> dict[Path, dict]:
+    """{folder of a run: its provenance} of all runs that came to their end (or were made by hand)."""
+    folder = Path(root) / study
+    records = {}
+    for path in sorted(folder.glob("**/provenance.json")):
+        state = path.with_name("state.json")
+        if not state.exists() or json.loads(state.read_text()).get("state") == "done":
+            records[path.parent] = json.loads(path.read_text())
+    if not records:
+        raise ConfigurationError(f"no results in {folder}: run `make study STUDY={study}` first")
+    return records
+
+
+def schema(study: str, root: str | Path = ROOT) -> pd.DataFrame:
+    """What tables a study left: one row a column, with table, column, type (as Arrow names it), rows and runs."""
+    import pyarrow.parquet
+
+    found: dict[tuple[str, str, str], list[int]] = {}
+    for folder, record in _records(study, root).items():
+        for table in record["tables"]:
+            kept = pyarrow.parquet.read_schema(folder / f"{table}.parquet")
+            for name, kind in zip(kept.names, kept.types, strict=True):
+                found.setdefault((table, name, str(kind)), []).append(record["tables"][table]["rows"])
+    rows = [(*key, sum(counts), len(counts)) for key, counts in found.items()]
+    return pd.DataFrame(rows, columns=["table", "column", "type", "rows", "runs"])
+
+
+def write_overview(study: str, root: str | Path = ROOT) -> Path:
+    """Write `results/<study>/runs.parquet`: one row a run with its parameters, to join the tables of all runs with."""
+    path = Path(root) / study / "runs.parquet"
+    with whole_file(path) as temporary:
+        results(study, root=root).to_parquet(temporary, index=False)
+    return path
 
 
 def _cell(value: object) -> object:

@@ -8,7 +8,7 @@ from pathlib import Path
 from brainbook.errors import BrainbookError
 from brainbook.study_file import PlannedRun, Study
 
-MODEL_PARAMETERS = ("model", "models")
+MODEL_PARAMETERS = ("model", "models", "before", "after")
 
 
 def missing(study: Study) -> list[str]:

@@ -15,10 +15,12 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
 from brainbook.errors import ConfigurationError
+from brainbook.study import write_overview
 from brainbook.study_file import Study
 from brainbook.workflow.execution import SESSION, session_name
 from brainbook.workflow.gpus import visible_gpus
@@ -94,6 +96,8 @@ def _session(study: Study, data: str | None, jobs: int, memory_mb: int, profile:
             print("\nstopping; what is done is kept", file=sys.stderr)
             process.send_signal(signal.SIGINT)
             process.wait()
+    with suppress(ConfigurationError):  # no run has results yet
+        write_overview(study.name)
     if process.returncode and not any(row.state == "failed" for row in standings(study, since=began)):
         print("".join(log.read_text(errors="replace").splitlines(keepends=True)[-25:]), file=sys.stderr)
     if process.returncode:

@@ -1,0 +1,137 @@
+"""The dataset's files from a server on loopback that behaves like OpenNeuro on a bad day."""
+
+import hashlib
+import json
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import numpy as np
+import pytest
+
+from brainbook.errors import ConfigurationError, DatasetError
+from brainbook.workflow.download import download, main, patterns, plan
+
+BOLD = "derivatives/sub-EN057/func/sub-EN057_task-lppEN_run-{:02d}_space-MNIColin27_desc-preproc_bold.nii.gz"
+DROPPED, CORRUPT, BEGUN = BOLD.format(7), BOLD.format(8), BOLD.format(9)
+
+
+@pytest.fixture
+def openneuro(monkeypatch, rng):
+    """A server; `.files` {path: bytes}, `.asked` [(path, Range header)], `.sick` the paths it serves badly once."""
+    from openneuro import _download
+
+    paths = ["annotation/EN/lppEN_word_information.csv", "annotation/EN/lppEN_prosody.csv", "stimuli/task-lppEN.wav"]
+    paths += [BOLD.format(n) for n in range(6, 10)] + ["sub-EN057/func/sub-EN057_task-lppEN_run-06_echo-1_bold.nii.gz"]
+    files = {path: rng.integers(0, 256, 200_000, dtype=np.uint8).tobytes() for path in paths}
+    doi = {"Name": "Le Petit Prince", "DatasetDOI": "doi:10.18112/openneuro.ds003643.v2.0.7"}
+    files["dataset_description.json"] = json.dumps(doi).encode()
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server.daemon_threads = True
+    server.files, server.asked, server.sick = files, [], {DROPPED, CORRUPT}
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    monkeypatch.setattr(_download, "gql_url", f"http://127.0.0.1:{server.server_port}/crn/graphql")
+    yield server
+    server.shutdown()
+
+
+class Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def log_message(self, *_):
+        pass
+
+    def do_POST(self):
+        query = json.loads(self.rfile.read(int(self.headers["Content-Length"])))["query"]
+        if "snapshots" in query:
+            answer = {"dataset": {"snapshots": [{"id": "ds003643:2.0.4"}, {"id": "ds003643:2.0.7"}]}}
+        else:
+            root = f"http://127.0.0.1:{self.server.server_port}/"
+            listed = [
+                {"filename": path, "urls": [root + path], "size": len(content), "id": path}
+                for path, content in self.server.files.items()
+            ]
+            answer = {"snapshot": {"id": "ds003643:2.0.7", "files": listed}}
+        content = json.dumps({"data": answer}).encode()
+        self.send_response(200)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        self.wfile.write(content)
+
+    def do_HEAD(self):
+        self.answer(body=False)
+
+    def do_GET(self):
+        self.answer(body=True)
+
+    def answer(self, body):
+        path = self.path.lstrip("/")
+        content = self.server.files[path]
+        wanted = self.headers.get("Range", "")
+        start = int(wanted.removeprefix("bytes=").rstrip("-")) if wanted else 0
+        self.send_response(206 if wanted else 200)
+        self.send_header("ETag", f'"{hashlib.md5(content).hexdigest()}"')
+        self.send_header("Content-Length", str(len(content) - start))
+        self.end_headers()
+        if not body:
+            return
+        self.server.asked.append((path, wanted))
+        sick = path in self.server.sick
+        self.server.sick.discard(path)
+        if sick and path == CORRUPT:
+            content = content[:1000] + bytes(1000) + content[2000:]
+        if sick and path == DROPPED:
+            self.wfile.write(content[start : start + 90_000])
+            self.wfile.flush()
+            self.close_connection = True
+            return
+        self.wfile.write(content[start:])
+
+
+def test_broken_and_corrupt_files_arrive_whole_and_nothing_comes_twice(openneuro, tmp_path):
+    folder = tmp_path / "ds003643"
+    (folder / BEGUN).parent.mkdir(parents=True)
+    (folder / BEGUN).write_bytes(openneuro.files[BEGUN][:150_000])  # what a killed download left behind
+    wanted = plan(folder, ["sub-EN057"])
+    assert openneuro.asked == [], "sizes are told before anything is fetched"
+    assert wanted.total == 6 * 200_000 + len(openneuro.files["dataset_description.json"])
+    assert wanted.present == 150_000
+    download(folder, ["sub-EN057"])
+    for path in wanted.files:
+        assert (folder / path).read_bytes() == openneuro.files[path], path
+    asked = [path for path, _ in openneuro.asked]
+    assert (BEGUN, "bytes=150000-") in openneuro.asked, "resumed"
+    assert asked.count(DROPPED) == 2 and asked.count(CORRUPT) == 2
+    assert not any(path.startswith(("stimuli", "sub-EN057")) for path in asked), "only what the study needs"
+    fetched = len(openneuro.asked)
+    download(folder, ["sub-EN057"])
+    assert len(openneuro.asked) == fetched
+
+
+def test_a_file_that_stays_corrupt_is_an_error(openneuro, tmp_path, monkeypatch):
+    monkeypatch.setattr("brainbook.workflow.download.FEWEST_RETRIES", 1)
+
+    class Stubborn(set):
+        def discard(self, path):
+            pass
+
+    openneuro.sick = Stubborn({CORRUPT})
+    with pytest.raises(DatasetError, match="not everything came.*same command"):
+        download(tmp_path / "ds", ["sub-EN057"])
+
+
+def test_what_cannot_be_is_said_before_anything_is_fetched(openneuro, tmp_path, monkeypatch, capsys):
+    with pytest.raises(ConfigurationError, match="not EN57"):
+        patterns(["EN57"])
+    with pytest.raises(DatasetError, match="sub-EN099"):
+        plan(tmp_path, ["sub-EN099"])
+    with pytest.raises(DatasetError, match="2.0.9"):
+        plan(tmp_path, ["sub-EN057"], version="2.0.9")
+    monkeypatch.setattr("shutil.disk_usage", lambda folder: type("Usage", (), {"free": 1_000_000}))
+    with pytest.raises(ConfigurationError, match="1.2 MB are to come and 1.0 MB are free"):
+        download(tmp_path / "ds", ["sub-EN057"])
+    assert main([str(tmp_path / "ds"), "sub-EN057", "--sizes"]) == 0
+    said = capsys.readouterr().out
+    assert "7 files, 1.2 MB" in said and "CC0" in said and "Scientific Data" in said
+    assert openneuro.asked == []
+    assert "sub-EN057/func/*_bold.*" in patterns(["sub-EN057"], raw=True)
