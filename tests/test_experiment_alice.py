@@ -18,7 +18,6 @@ from brainbook.experiment_alice import (
 )
 from brainbook.recordings.alice import REGIONS
 
-
 pytestmark = pytest.mark.filterwarnings("ignore:.*of the choices fell on")
 
 
