@@ -9,7 +9,8 @@ from brainbook.language_models.minis import MiniSettings, make_tokenizer
 
 
 def tiny(architecture: str, languages=("EN", "FR", "CN"), max_tokens: int = 64) -> LanguageModel:
-    settings = MiniSettings(architecture, tokenizer_languages=languages, pieces=400, max_tokens=max_tokens)
+    kind = "llama" if architecture == "gpt2" else architecture  # of the tokenizer: whether it ends with [SEP]
+    settings = MiniSettings(kind, tokenizer_languages=languages, pieces=400, max_tokens=max_tokens)
     tokenizer = make_tokenizer(settings)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)

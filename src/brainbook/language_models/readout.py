@@ -2,10 +2,7 @@
 
 import numpy as np
 import pandas as pd
-from sklearn.linear_model import RidgeCV
 from sklearn.model_selection import GroupKFold
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
 
 from brainbook.phantom.world import make_world
 
@@ -37,7 +34,7 @@ def read_out(
     targets: dict[str, np.ndarray],
     groups: np.ndarray,
     n_folds: int = 5,
-    alphas=np.logspace(0, 5, 6),
+    alphas: tuple[float, ...] = (1.0, 10.0, 100.0, 1e3, 1e4, 1e5, 1e6),
 ) -> pd.DataFrame:
     """How well a linear read-out of each layer finds each target in groups (stories, sections) that it has not seen.
 
@@ -46,27 +43,39 @@ def read_out(
     states : array [layers + 1, words, units].
     targets : name -> array [words, dimensions] (one column a class for what is one of several).
     groups : array [words]: words of one group stand in one fold.
-    alphas : ridge penalties; chosen within the training folds.
+    alphas : ridge penalties; one a target is chosen by groups of the training folds.
 
     Returns
     -------
     DataFrame: layer, target, fold, r2 (explained share of the target's variance around the training mean, over all its
     dimensions), accuracy (of the largest column, if each row has one 1 and else 0; NaN otherwise).
     """
-    folds = list(GroupKFold(n_folds, shuffle=True, random_state=0).split(states[0], groups=groups))
+    splits = GroupKFold(n_folds, shuffle=True, random_state=0)
+    stacked = np.concatenate([target.astype(float) for target in targets.values()], 1)  # words, all dimensions
+    columns = np.split(np.arange(stacked.shape[1]), np.cumsum([t.shape[1] for t in targets.values()])[:-1])
+    is_class = {name: bool(np.isin(t, (0, 1)).all() and (t.sum(1) == 1).all()) for name, t in targets.items()}
     rows = []
     for layer, features in enumerate(states):
-        for fold, (train, test) in enumerate(folds):
-            reader = make_pipeline(StandardScaler(), RidgeCV(alphas)).fit(
-                features[train], np.concatenate([target[train] for target in targets.values()], 1)
-            )
-            predicted = np.split(
-                reader.predict(features[test]), np.cumsum([t.shape[1] for t in targets.values()])[:-1], axis=1
-            )
-            for (name, target), guess in zip(targets.items(), predicted, strict=True):
+        for fold, (train, test) in enumerate(splits.split(features, groups=groups)):
+            # one more fold, inside the training groups, chooses each target's penalty
+            inner, judge = next(GroupKFold(4, shuffle=True, random_state=0).split(train, groups=groups[train]))
+            tried = _ridge(features[train[inner]], stacked[train[inner]], features[train[judge]], alphas)
+            guesses = _ridge(features[train], stacked[train], features[test], alphas)
+            for (name, target), mine in zip(targets.items(), columns, strict=True):
+                errors = [((guess[:, mine] - target[train[judge]]) ** 2).sum() for guess in tried]
+                guess = guesses[int(np.argmin(errors))][:, mine]
                 spread = ((target[test] - target[train].mean(0)) ** 2).sum()
                 r2 = 1 - ((target[test] - guess) ** 2).sum() / spread
-                is_class = np.isin(target, (0, 1)).all() and (target.sum(1) == 1).all()
-                accuracy = (guess.argmax(1) == target[test].argmax(1)).mean() if is_class else np.nan
-                rows.append({"layer": layer, "target": name, "fold": fold, "r2": r2, "accuracy": accuracy})
+                hit = (guess.argmax(1) == target[test].argmax(1)).mean() if is_class[name] else np.nan
+                rows.append({"layer": layer, "target": name, "fold": fold, "r2": r2, "accuracy": hit})
     return pd.DataFrame(rows)
+
+
+def _ridge(train: np.ndarray, targets: np.ndarray, test: np.ndarray, alphas: tuple[float, ...]) -> list[np.ndarray]:
+    """Predictions for `test` [words, dimensions], one a penalty; units scaled as the training words have them."""
+    mean, scale = train.mean(0), train.std(0) + 1e-6
+    train, test = (np.asarray((x - mean) / scale, float) for x in (train, test))
+    values, vectors = np.linalg.eigh(train.T @ train)
+    centre = targets.mean(0)
+    turned, projected = test @ vectors, vectors.T @ (train.T @ (targets - centre))
+    return [turned @ (projected / (values + alpha)[:, None]) + centre for alpha in alphas]

