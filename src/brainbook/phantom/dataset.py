@@ -83,7 +83,8 @@ def make_phantom(
     root : folder to write. It may exist if it is empty or a phantom, which is then replaced.
     participants : of each language, or {"EN": 3, "FR": 3, "CN": 3}.
     scans : mean number of scans that a section's audio takes in English (2 s each); there are nine sections.
-    seed : of story, reader, brains and noise: equal seeds write equal bytes.
+    seed : of story, reader, brains and noise: equal seeds write equal bytes (with the same versions of the libraries
+        and the same parcellation, which truth/phantom.json names).
     voxel_size : of the recordings, mm; 2 mm is what the real ones have (and takes much longer).
     null : the same noise, and no response to the story in any region.
     languages : some of EN, FR, CN. Dropping one does not change the others.
@@ -169,12 +170,22 @@ def _unfinished_folder(root: Path) -> Path:
     root.parent.mkdir(parents=True, exist_ok=True)
     for left in root.parent.glob(f".{root.name}.unfinished-*"):
         writer = int(re.sub(r"\D", "", left.suffix) or 0)
-        if writer != os.getpid() and not Path(f"/proc/{writer}").exists():
+        if writer != os.getpid() and not _runs(writer):
             shutil.rmtree(left, ignore_errors=True)
     folder = root.parent / f".{root.name}.unfinished-{os.getpid()}"
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir()
     return folder
+
+
+def _runs(process: int) -> bool:
+    try:
+        os.kill(process, 0)  # asks, and sends nothing
+    except (ProcessLookupError, OverflowError):
+        return False
+    except PermissionError:
+        return True
+    return process > 0
 
 
 def _put_in_place(unfinished: Path, root: Path) -> None:
