@@ -17,6 +17,8 @@ PACKAGE = Path(__file__).resolve().parent
 # The same run twice on one machine gives the same numbers to the last digit: no result depends on where in memory an
 # array happens to lie (MKL), in which order a set of words is gone through, or how cuBLAS splits its work.
 REPEATABLE = {"MKL_CBWR": "AUTO,STRICT", "PYTHONHASHSEED": "0", "CUBLAS_WORKSPACE_CONFIG": ":4096:8"}
+# A rendered page shows results: no progress bars, no remark that a notebook's own progress widget is missing.
+QUIET = {"TQDM_DISABLE": "1", "PYTHONWARNINGS": "ignore:IProgress not found", "TOKENIZERS_PARALLELISM": "false"}
 
 
 class Expression(str):
@@ -94,7 +96,7 @@ def execute(source: str | Path, output: str | Path, parameters: dict[str, object
     source, output = Path(source), Path(output)
     for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
         os.environ[name] = str(threads)
-    os.environ.update(REPEATABLE)
+    os.environ.update(REPEATABLE | QUIET)
     output.parent.mkdir(parents=True, exist_ok=True)
     partial = output.with_name(f"{output.stem}.part.ipynb")
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", stream=sys.stderr)

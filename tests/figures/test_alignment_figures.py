@@ -24,7 +24,8 @@ def test_a_scan_outside_the_drawing_is_pointed_at():
 
 
 def test_errors_are_drawn_by_language():
-    line = np.array([[0.0, 0.0], [10.0, 3.0]])
+    line = np.column_stack([np.arange(30.0), np.linspace(0, 3, 30)])
     ax = alignment_error({"EN": [line, line], "FR": [line]})
     assert [handle.get_text() for handle in ax.get_legend().get_texts()] == ["EN", "FR"]
+    np.testing.assert_allclose(ax.lines[0].get_ydata(), np.linspace(0, 3, 30)[7:-7])  # a straight drift stays straight
     assert "(s)" in ax.get_ylabel() and "(s)" in ax.get_xlabel()

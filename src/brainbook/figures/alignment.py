@@ -9,6 +9,8 @@ from matplotlib.figure import Figure
 
 from brainbook.figures.look import OKABE_ITO, WIDTH, finish, new_axes, writable
 
+WORDS = 15  # over which errors are averaged
+
 
 def words_on_scans(
     words: Sequence[str],
@@ -57,7 +59,7 @@ def words_on_scans(
 
 
 def alignment_error(errors: Mapping[str, Sequence[np.ndarray]], tr: float = 2.0, title: str | None = None) -> Axes:
-    """How far from the moment it was heard each word is placed by fixed-length alignment, a thin line a section.
+    """How far from the moment they were heard fixed-length alignment places words (means over 15), a line a section.
 
     Parameters
     ----------
@@ -70,7 +72,8 @@ def alignment_error(errors: Mapping[str, Sequence[np.ndarray]], tr: float = 2.0,
     handles = []
     for language, sections in errors.items():
         for section in sections:
-            (line,) = ax.plot(section[:, 0], section[:, 1], styles[language], color=colours[language], linewidth=1.4)
+            smooth = np.apply_along_axis(np.convolve, 0, section, np.full(WORDS, 1 / WORDS), mode="valid")
+            (line,) = ax.plot(smooth[:, 0], smooth[:, 1], styles[language], color=colours[language], linewidth=1.4)
         line.set_label(language)
         handles.append(line)
     ax.axhspan(-tr, tr, color="#000000", alpha=0.12, linewidth=0)
