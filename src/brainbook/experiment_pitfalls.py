@@ -1,0 +1,176 @@
+"""What the chapter `pitfalls` needs from other rooms: a phantom, its null twin, the Alice recordings, made ready."""
+
+from pathlib import Path
+
+import numpy as np
+
+from brainbook.encoding import blocks_with_gaps, variable_length
+from brainbook.encoding.pitfalls import Recording
+from brainbook.errors import BrainbookError
+from brainbook.experiment import align, story_states
+from brainbook.language_models import load_language_model, word_states
+from brainbook.phantom import make_phantom, read_truth
+from brainbook.recordings import Alice, LittlePrince, destrieux, to_surface
+from brainbook.recordings.cleaning import clean
+from brainbook.store import fingerprint, keep_array
+
+ECHOES = (1, 2, 3)
+KINDS = ("responses", "unfiltered", "echo 1", "echo 2", "echo 3", "raw 1", "raw 2", "raw 3")
+
+
+def null_twin(data: str | Path, folder: str | Path, language: str = "EN", participants: int = 2) -> Path:
+    """A phantom with the story, clock and noise of another but no response to the story; written if it is not there.
+
+    Parameters
+    ----------
+    data : the phantom.
+    folder : where its null twin is, or shall be; written anew when it is the twin of another phantom.
+    participants : of the language, each with three raw echoes.
+    """
+    like, folder = read_truth(data).parameters, Path(folder)
+    wanted = {name: like[name] for name in ("scans", "seed", "voxel_size")}
+    wanted |= {"participants": {language: participants}, "languages": [language], "echoes": participants, "null": True}
+    if (folder / "truth").is_dir():
+        there = read_truth(folder).parameters
+        counts = {language: there["participants"].get(language, 0)}
+        if {**{name: there[name] for name in wanted}, "participants": counts} == wanted:
+            return folder
+    wanted |= {"languages": (language,), "participants": {language: participants}}
+    return make_phantom(folder, **wanted)
+
+
+def every_vertex(step: int) -> np.ndarray:
+    """Every `step`-th vertex of the cortex, int array: a fair sample that is quick to compute with."""
+    return np.flatnonzero(destrieux().cortex)[::step]
+
+
+def measured(prince: LittlePrince, participant: str, vertices: np.ndarray, cache: str | None) -> dict[str, np.ndarray]:
+    """A participant's recordings at some vertices, in every state that the chapter compares.
+
+    Returns
+    -------
+    name -> float32 array [scans, vertices]: "responses" (cleaned), "unfiltered" (z-scored within the run without a
+    high-pass), and if there are raw echoes "echo 1".. (cleaned) and "raw 1".. (as the scanner gave them).
+    """
+    echoes = all(set(ECHOES) <= set(run.echoes) for run in prince.runs(participant))
+    kinds = KINDS if echoes else KINDS[:2]
+
+    def compute() -> np.ndarray:
+        runs = [_one_run(prince, participant, run.section, vertices, echoes, cache) for run in prince.runs(participant)]
+        return np.concatenate(runs, axis=1)
+
+    files = [[run.path.name, run.path.stat().st_size, run.path.stat().st_mtime_ns] for run in prince.runs(participant)]
+    inputs = {"files": files, "folder": str(prince.root), "vertices": vertices, "kinds": kinds, "version": 1}
+    arrays = keep_array(f"{cache}/pitfalls" if cache else None, participant, inputs, compute)
+    return dict(zip(kinds, arrays, strict=True))
+
+
+def recording(
+    prince: LittlePrince,
+    language: str,
+    participants: list[str],
+    model: str,
+    layer: int,
+    components: int = 20,
+    step: int = 20,
+    context: int = 64,
+    cache: str | None = "cache",
+    device: str = "auto",
+) -> tuple[Recording, np.ndarray]:
+    """Participants side by side as targets, and a language model's states on the clock of the scans.
+
+    Parameters
+    ----------
+    components : principal components kept of each layer's states, so that many protocols take seconds each.
+    step : every so many vertices of the cortex.
+
+    Returns
+    -------
+    (the recording, the region row of every target: int array as `destrieux().region_index`).
+    """
+    vertices = every_vertex(step)
+    parts = [measured(prince, participant, vertices, cache) for participant in participants]
+    contextual, alone = (
+        align(prince, language, story_states(prince, language, model, words, cache, device)) for words in (context, 0)
+    )
+    layers = np.stack([principal(values, components) for values in contextual.values])
+    stack = {name: np.concatenate([part[name] for part in parts], axis=1) for name in KINDS if name in parts[0]}
+    echoes = "echo 1" in stack
+    found = Recording(
+        layers=layers,
+        layer=layer,
+        runs=contextual.run_of_scan,
+        responses=stack["responses"],
+        single=principal(alone.values[layer], components),
+        unfiltered=stack["unfiltered"],
+        echoes=np.stack([stack[f"echo {echo}"] for echo in ECHOES]) if echoes else None,
+        raw_echoes=np.stack([stack[f"raw {echo}"] for echo in ECHOES]) if echoes else None,
+    )
+    return found, np.tile(destrieux().region_index[vertices], len(participants))
+
+
+def alice_recording(
+    root: str | Path, model: str, layer: int, components: int = 20, context: int = 64, cache=None, device="auto"
+) -> Recording | None:
+    """The real recordings of Alice: 6 regions of each participant side by side, one run cut into blocks with gaps.
+
+    None, after printing why and how to get it, when the data or the model is not on this machine.
+    """
+    try:
+        alice = Alice(root)
+        loaded = load_language_model(model, cache=cache or "cache", device=device)
+    except BrainbookError as error:
+        print(f"Left out on this machine: {error}")
+        return None
+    words = alice.words
+
+    def states(words_before: int) -> np.ndarray:
+        inputs = {"words": fingerprint(words[["word"]]), "model": loaded.fingerprint, "context": words_before}
+        kept = keep_array(
+            f"{cache}/states" if cache else None,
+            f"{model.replace('/', '-')}-alice",
+            inputs,
+            lambda: word_states(loaded, words.word.tolist(), context=words_before),
+        )
+        return variable_length(kept, words.onset.to_numpy(), alice.n_scans, alice.tr)
+
+    people = alice.responses()
+    unfiltered = np.stack([clean(alice.bold(who).to_numpy(), high_pass=None) for who in alice.participants])
+    return Recording(
+        layers=np.stack([principal(values, components) for values in states(context)]),
+        layer=layer,
+        runs=np.zeros(alice.n_scans, int),
+        responses=_side_by_side(people),
+        single=principal(states(0)[layer], components),
+        unfiltered=_side_by_side(unfiltered),
+        splits=blocks_with_gaps(alice.n_scans, 6, gap=8),
+    )
+
+
+def principal(values: np.ndarray, components: int) -> np.ndarray:
+    """The first principal components of features: [scans, units] -> float32 [scans, components].
+
+    They are those of the stimulus alone: no response takes part.
+    """
+    centred = values - values.mean(axis=0)
+    left, sizes, _ = np.linalg.svd(centred, full_matrices=False)
+    return (left[:, :components] * sizes[:components]).astype(np.float32)
+
+
+def _one_run(prince, participant, section, vertices, echoes, cache) -> np.ndarray:
+    """float32 [kinds, scans, vertices]"""
+
+    def read(echo=None):
+        return to_surface(prince.bold(participant, section, echo=echo), cache=cache)[:, vertices]
+
+    whole = read()
+    found = [clean(whole), clean(whole, high_pass=None)]
+    if echoes:
+        raw = [read(echo) for echo in ECHOES]
+        found += [clean(values) for values in raw] + raw
+    return np.stack(found).astype(np.float32)
+
+
+def _side_by_side(people: np.ndarray) -> np.ndarray:
+    """[participants, scans, regions] -> [scans, participants x regions]"""
+    return np.moveaxis(people, 0, 1).reshape(people.shape[1], -1)

@@ -1,0 +1,113 @@
+"""On noise, leaks show and careful choices do not; every choice runs, and what cannot be made is left out."""
+
+import matplotlib
+
+matplotlib.use("Agg")
+
+import numpy as np
+import pytest
+from scipy.signal import lfilter
+
+from brainbook.encoding import blocks_with_gaps
+from brainbook.encoding.pitfalls import (
+    CHOICES,
+    Recording,
+    careful,
+    layer_inside,
+    layer_on_test,
+    measure_averages,
+    measure_choices,
+    measure_tests,
+    only,
+    pearson_p,
+    summarise,
+)
+from brainbook.figures.pitfalls import called_significant, inflation, null_scores
+
+
+def nothing(seed=0, n_runs=5, length=40, targets=40):
+    """Slow noise, read three times with a little heat, and features that have nothing to do with it."""
+    rng = np.random.default_rng(seed)
+    n = n_runs * length
+    slow = lfilter([1], [1, -0.95], rng.standard_normal((n_runs, length, targets)), axis=1)
+    slow = ((slow - slow.mean(1, keepdims=True)) / slow.std(1, keepdims=True)).reshape(n, targets)
+    noise = rng.standard_normal((n, targets))
+    echoes = np.stack([noise + 0.5 * rng.standard_normal(noise.shape) for _ in range(3)])
+    features = lfilter([1], [1, -0.9], rng.standard_normal((4, n, 6)), axis=1)
+    return Recording(
+        layers=features,
+        layer=1,
+        runs=np.repeat(np.arange(n_runs), length),
+        responses=noise,
+        single=features[0],
+        unfiltered=slow,
+        echoes=echoes,
+        raw_echoes=10_000 + 100 * echoes,
+    )
+
+
+@pytest.fixture(scope="module")
+def measured():
+    return measure_choices(nothing(), n_permutations=20)
+
+
+def test_leaks_make_something_of_nothing_and_other_choices_do_not(measured):
+    assert list(measured.choice.unique()) == list(CHOICES)
+    r = summarise(measured).set_index("choice").mean_r
+    leaks = ["echoes 1 and 2 train, 3 tests", "all published choices", "shuffled folds, no high-pass"]
+    assert (r[leaks] > 0.1).all()
+    assert r["layer chosen on test scores"] > r["layer chosen inside training"] + 0.03
+    harmless = ["careful", "single words, no context", "delays over run borders", "min-max scaling, test by itself"]
+    assert (r[harmless].abs() < 0.05).all()
+
+
+def test_the_refitted_null_keeps_its_level_where_the_score_is_inflated(measured):
+    table = summarise(measured).set_index("choice")
+    assert table.share_p_scans["shuffled folds, no high-pass"] > 0.5
+    assert table.share_p_null["shuffled folds, no high-pass"] < 0.25
+
+
+def test_tests_of_the_careful_score():
+    table = summarise(measure_tests(nothing(1), 60), "test").set_index("test")
+    assert len(table) == 6 and table.mean_r.nunique() == 1
+    assert table.share_p["refitted permutations"] < 0.2 < table.share_p["Pearson's p, n = vertices"]
+    assert table.share_p["corrected t-test over runs"] <= table.share_p["t-test over runs"]
+
+
+def test_a_single_run_leaves_out_what_it_does_not_have():
+    data = nothing(2, n_runs=1, length=200, targets=8)
+    data = Recording(data.layers, 1, data.runs, data.responses, splits=blocks_with_gaps(200, 4, gap=6))
+    names = set(measure_choices(data, n_permutations=0).choice)
+    assert "careful" in names and "delays over run borders" not in names and "all published choices" not in names
+
+
+def test_averages_of_what_passes():
+    r, p = np.array([0.5, 0.3, -0.2, 0.0]), np.array([1e-6, 1e-6, 0.9, 0.5])
+    table = measure_averages(r, p).set_index("average").value
+    assert table.tolist() == pytest.approx([0.15, 0.4, 0.2])
+    assert np.isnan(measure_averages(r, np.ones(4)).value[1])
+
+
+def test_pearsons_p_is_scipys(rng):
+    from scipy.stats import pearsonr
+
+    x, y = rng.standard_normal((2, 30))
+    expected = pearsonr(x, y, alternative="greater")
+    assert pearson_p(np.array([expected.statistic]), 30)[0] == pytest.approx(expected.pvalue)
+
+
+def test_some_targets_can_be_taken():
+    data = only(nothing(), slice(0, 5))
+    assert data.responses.shape[1] == 5 and data.echoes.shape[2] == 5 and data.layers.shape == nothing().layers.shape
+    assert careful(data).r.shape == layer_inside(data).r.shape == (5,)
+    assert (layer_on_test(data).r >= careful(data).r - 1e-9).all()
+
+
+def test_figures_show_every_row(measured):
+    table = summarise(measured).assign(data="null phantom")
+    figure = inflation(table)
+    assert [label.get_text() for label in figure.axes[0].get_yticklabels()] == list(CHOICES)
+    figure = called_significant(table, "choice", {"share_p_scans": "Pearson", "share_p_null": "refitted"})
+    assert len(figure.legends[0].get_texts()) == 2
+    scores = {name: part.r.to_numpy() for name, part in measured.groupby("choice", sort=False)}
+    assert len(null_scores(scores).axes) == len(CHOICES)
