@@ -7,6 +7,7 @@ import ast
 import logging
 import os
 import sys
+from functools import lru_cache
 from pathlib import Path
 
 import jupytext
@@ -50,23 +51,29 @@ def sources(path: str | Path) -> list[Path]:
 
     A chapter is run again when one of these changes.
     """
-    path = Path(path)
+    found: set[Path] = set()
+    waiting = _imported(Path(path))
+    while waiting:
+        module = waiting.pop()
+        if module not in found:
+            found.add(module)
+            waiting += _imported(module)
+    return sorted(found)
+
+
+def _imported(path: Path) -> list[Path]:
+    stamp = path.stat()
+    return list(_imported_when(path, stamp.st_mtime_ns, stamp.st_size))
+
+
+@lru_cache(maxsize=1024)
+def _imported_when(path: Path, _changed: int, _size: int) -> tuple[Path, ...]:
+    """The package's files that `path` imports itself: parsed once for each time that it changed."""
     if path.suffix == ".md":
         code = "\n".join(cell.source for cell in jupytext.read(path).cells if cell.cell_type == "code")
         code = "\n".join(line for line in code.splitlines() if not line.lstrip().startswith(("%", "!")))
     else:
         code = path.read_text(encoding="utf-8")
-    found: set[Path] = set()
-    waiting = list(_imported(code, path))
-    while waiting:
-        module = waiting.pop()
-        if module not in found:
-            found.add(module)
-            waiting += _imported(module.read_text(encoding="utf-8"), module)
-    return sorted(found)
-
-
-def _imported(code: str, path: Path) -> list[Path]:
     names = []
     for node in ast.walk(ast.parse(code, filename=str(path))):
         if isinstance(node, ast.Import):
@@ -81,7 +88,7 @@ def _imported(code: str, path: Path) -> list[Path]:
         for depth in range(1, len(parts) + 1):
             base = PACKAGE.joinpath(*parts[1:depth])
             files += [file for file in (base / "__init__.py", base.with_suffix(".py")) if file.is_file()]
-    return files
+    return tuple(files)
 
 
 def execute(source: str | Path, output: str | Path, parameters: dict[str, object], threads: int = 1) -> None:
