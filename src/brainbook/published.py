@@ -30,9 +30,10 @@ def alignment() -> pd.DataFrame:
 def top_regions() -> pd.DataFrame:
     """The three best regions of a language, one participant each (Luo & Kobayashi).
 
-    Columns: language (EN, FR, CN), rank, region (Destrieux), hemisphere, pearson_r.
+    Columns: language (EN, FR, CN), rank, region (Destrieux, as nilearn spells it), hemisphere, pearson_r.
     """
-    return _read("top_regions").replace({"language": {"ZH": "CN"}})
+    table = _read("top_regions").replace({"language": {"ZH": "CN"}})
+    return table.assign(region=table["region"].str.replace("&", "_and_"))
 
 
 def transfer() -> pd.DataFrame:

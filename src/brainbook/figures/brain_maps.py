@@ -213,7 +213,7 @@ def flatmaps(
         flatmap(map_, regions, keep, scale, name, n_names, False, False, axes[places[key]], store)
     scale.bar(figure, axes.ravel().tolist(), shrink=0.6, aspect=32, pad=0.03)
     if regions is not None:
-        figure.text(0.99, 0.004, _note(regions), ha="right", va="bottom", fontsize=9.5, color=GREY)
+        figure.supxlabel(_note(regions), fontsize=9.5, color=GREY)
     if title:
         figure.suptitle(title, x=0.02, ha="left", fontsize=mpl.rcParams["axes.titlesize"])
     return figure

@@ -256,11 +256,14 @@ def mirror_scatter(
     ax.text(0.03, 0.97, "right higher", transform=ax.transAxes, va="top", color=GREY)
     ax.text(0.97, 0.03, "left higher", transform=ax.transAxes, ha="right", color=GREY)
     if label:
-        far = (table[left] - table[right]).abs().nlargest(n_labels).index
-        for _, row in table.loc[far].iterrows():
+        far = table.loc[(table[left] - table[right]).abs().nlargest(n_labels).index].sort_values(right)
+        height = far[right].to_numpy(float).copy()
+        for k in range(1, len(height)):  # names stand one above the other, not one over the other
+            height[k] = max(height[k], height[k - 1] + 0.032 * (limits[1] - limits[0]))
+        for (_, row), y in zip(far.iterrows(), height, strict=True):
             inward = row[left] < sum(limits) / 2  # names grow towards the middle, so that none leaves the axes
             ax.annotate(
-                str(row[label]), (row[left], row[right]), xytext=(6 if inward else -6, 0), textcoords="offset points",
+                str(row[label]), (row[left], y), xytext=(6 if inward else -6, 0), textcoords="offset points",
                 ha="left" if inward else "right", va="center", fontsize=10,
                 path_effects=[withStroke(linewidth=2.5, foreground="white")],
             )  # fmt: skip
