@@ -37,7 +37,7 @@ def cosine_histograms(table: pd.DataFrame, title: str | None = None) -> Figure:
     return figure
 
 
-def accuracy_intervals(table: pd.DataFrame, published: pd.DataFrame | None = None, title: str | None = None) -> Axes:
+def accuracy_intervals(table: pd.DataFrame, published: pd.DataFrame | None = None, title: str | None = None) -> Figure:
     """Accuracies with exact intervals against chance, below them the published one for test parts of several sizes.
 
     Parameters
@@ -47,7 +47,7 @@ def accuracy_intervals(table: pd.DataFrame, published: pd.DataFrame | None = Non
     """
     labels = list(dict.fromkeys(table.label))
     rows = [f"published, if n = {n:,}" for n in published.n] if published is not None else []
-    ax = new_axes(None, (WIDTH, 1.5 + 0.36 * (len(labels) + len(rows))))
+    ax = new_axes(None, (WIDTH, 2.0 + 0.36 * (len(labels) + len(rows))))
     series = list(dict.fromkeys(table.series))
     paint = colours(series)
     ax.axvline(50, color=GREY, linewidth=1, zorder=0)
@@ -63,8 +63,11 @@ def accuracy_intervals(table: pd.DataFrame, published: pd.DataFrame | None = Non
             100 * published.accuracy, y, "*", color="black", markersize=11, markerfacecolor="none", label="published"
         )
     ax.set_yticks(range(len(labels) + len(rows)), labels + rows)
-    ax.set(xlabel="Accuracy (%), 95% exact interval; grey line: chance", ylim=(len(labels) + len(rows) - 0.4, -0.6))
-    return finish(ax, title, ax.get_legend_handles_labels()[0])
+    ax.set(xlabel="Accuracy (%)", ylim=(len(labels) + len(rows) - 0.4, -0.6))
+    ax.figure.legend(*ax.get_legend_handles_labels(), loc="outside lower center", ncols=2)
+    if title:
+        ax.figure.suptitle(title, x=0.02, ha="left", fontsize=14)
+    return ax.figure
 
 
 def learning_curves(table: pd.DataFrame, title: str | None = None) -> Axes:

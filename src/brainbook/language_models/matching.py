@@ -6,7 +6,8 @@ together. Both are here, and a third that asks which of a batch's sentences is t
 al. 2018).
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -168,20 +169,31 @@ def _copy(model: nn.Module) -> nn.Module:
     return copied.float()
 
 
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """No report of unused weights and no progress bars from transformers."""
+    verbosity, bars = transformers_logging.get_verbosity(), transformers_logging.is_progress_bar_enabled()
+    transformers_logging.set_verbosity_error()
+    transformers_logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        transformers_logging.set_verbosity(verbosity)
+        if bars:
+            transformers_logging.enable_progress_bar()
+
+
 def language_model_with_head(language_model: LanguageModel) -> nn.Module:
     """The same weights in transformers' class with the head that predicts words (masked, or the next one)."""
     kind = AutoModelForCausalLM if language_model.causal else AutoModelForMaskedLM
     source = language_model.model.name_or_path
-    verbosity = transformers_logging.get_verbosity()
-    transformers_logging.set_verbosity_error()
     try:
-        model, report = kind.from_pretrained(source, output_loading_info=True, dtype=torch.float32)
+        with _quiet():
+            model, report = kind.from_pretrained(source, output_loading_info=True, dtype=torch.float32)
     except (OSError, ValueError) as error:
         raise ModelError(
             f"{language_model.name}: no language-modelling head can be loaded from {source!r}: {error}"
         ) from error
-    finally:
-        transformers_logging.set_verbosity(verbosity)
     absent = [name for name in report["missing_keys"] if not name.startswith(f"{model.base_model_prefix}.")]
     if absent:
         raise ModelError(
@@ -280,8 +292,9 @@ def match_probability(matcher: Matcher, tokenizer: PreTrainedTokenizerBase, pair
 def save_matcher(matcher: Matcher, tokenizer: PreTrainedTokenizerBase, folder: str | Path) -> None:
     """Write what `load_language_model` reads (config.json, model.safetensors, tokenizer.json) and the matching head."""
     folder = Path(folder)
-    matcher.body.save_pretrained(folder)
-    tokenizer.save_pretrained(folder)
+    with _quiet():
+        matcher.body.save_pretrained(folder)
+        tokenizer.save_pretrained(folder)
     with whole_file(folder / HEAD_FILE) as temporary:
         save_file({name: tensor.contiguous() for name, tensor in matcher.head.state_dict().items()}, temporary)
 

@@ -1,0 +1,84 @@
+"""The helpers of chapter `transfer` on features and pairs whose truth is known."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from brainbook.experiment import Features
+from brainbook.experiment_transfer import Matching, encoding_change, matching_table, retrieval_table, roc_tables
+
+RUNS = np.repeat(np.arange(1, 10), 60)
+
+
+@pytest.fixture(scope="module")
+def change():
+    """Targets 0..9 follow what only the second model has; targets 10..19 what neither has."""
+    rng = np.random.default_rng(0)
+    after = rng.standard_normal((2, len(RUNS), 6)).astype(np.float32)
+    before = (rng.standard_normal(after.shape) + 0.3 * after).astype(np.float32)
+    weights = rng.standard_normal((6, 20)) * (np.arange(20) < 10)
+    noise = rng.standard_normal((3, len(RUNS), 20)) * 4
+    responses = (np.roll(after[1], 2, axis=0) @ weights + noise).astype(np.float32)
+    columns = pd.DataFrame({"region": [f"r{i}" for i in range(20)], "hemisphere": "lh"})
+    features = Features(before, RUNS), Features(after, RUNS)
+    with pytest.warns(RuntimeWarning):  # alphas at the border: half of the targets follow nothing
+        return encoding_change(*features, responses, ["a", "b", "c"], columns, 99)
+
+
+def test_the_change_is_where_it_was_put(change):
+    table = change.groups({"gain": np.arange(20) < 10, "nothing": np.arange(20) >= 10}).set_index("group")
+    gain, nothing = table.loc["gain"], table.loc["nothing"]
+    assert gain.lower > 0.1 and gain.p_permutation == 0.01 and gain.p_runs < 0.001
+    assert nothing.lower < 0 < nothing.upper and nothing.p_permutation > 0.05
+    assert gain.change == pytest.approx(np.arctanh(gain.after) - np.arctanh(gain.before), abs=1e-6)
+    assert gain.percent == pytest.approx(100 * (gain.after / gain.before - 1))
+    people = change.participants({"gain": np.arange(20) < 10})
+    assert people.participant.tolist() == ["a", "b", "c"] and (people.value > 0.1).all()
+    assert change.layers[1] == 1
+
+
+def test_regions_that_gain_survive_correction(change):
+    regions = change.regions()
+    assert (regions.q[:10] < 0.05).sum() >= 8 and (regions.q[10:] < 0.05).sum() <= 1
+    assert ((regions.lower < regions.change) & (regions.change < regions.upper)).all()
+
+
+@pytest.fixture(scope="module")
+def pairs_of_passages():
+    from brainbook.language_models.transfer import phantom_pairs
+
+    return {kind: phantom_pairs(300, ("FR", "CN"), mismatch=kind) for kind in ("random", "length")}
+
+
+def test_matching_tables_judge_the_test_part_alone(pairs_of_passages):
+    pairs = pairs_of_passages
+    right = {kind: np.where(table.match == 1, 0.8, 0.1) for kind, table in pairs.items()}
+    halves = {
+        kind: np.where(table.part == "test", value, 0.5)
+        for (kind, table), value in zip(pairs.items(), right.values(), strict=True)
+    }
+    models = {"knows": Matching(right, right), "tests": Matching(right, halves)}
+    table = matching_table(pairs, models).set_index(["classifier", "language", "mismatch"])
+    assert set(table.n) == {60} and len(table) == 5 * 2 * 2
+    assert (table.accuracy.xs("knows, head") == 1).all() and (table.accuracy.xs("knows, cosine") == 1).all()
+    assert (table.accuracy.xs("tests, head") == 1).all()  # what it says of other parts does not count
+    assert table.accuracy["length only", "FR", "random"] > table.accuracy["length only", "FR", "length"]
+    curves, areas = roc_tables(pairs["random"], models)
+    assert (areas.set_index("classifier").auc["knows"] == 1).all() and set(curves.language) == {"FR", "CN"}
+
+
+def test_retrieval_asks_every_two_languages(pairs_of_passages, monkeypatch):
+    from brainbook import experiment_transfer
+
+    table = pairs_of_passages["random"]
+    rows = pd.concat([
+        table.set_index("second").second_row, table.set_index("first").first_row
+    ])  # fmt: skip
+    row_of = rows[~rows.index.duplicated()]
+    vectors = np.random.default_rng(0).standard_normal((int(row_of.max()) + 1, 8))
+    monkeypatch.setattr(experiment_transfer, "sentence_vectors", lambda model, tokenizer, texts: vectors[row_of[texts]])
+    found = retrieval_table(table, {"oracle": (None, None)}, n=40)
+    assert set(zip(found.asked, found.searched, strict=True)) == {
+        ("EN", "FR"), ("FR", "EN"), ("EN", "CN"), ("CN", "EN"), ("FR", "CN"), ("CN", "FR"),
+    }  # fmt: skip
+    assert (found.accuracy == 1).all() and (found.n == 40).all() and (found.chance == 1 / 40).all()
