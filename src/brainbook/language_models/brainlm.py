@@ -1,0 +1,238 @@
+"""BrainLM: pretraining on text and brain, decoding, and the minis of it.
+
+    python -m brainbook.language_models.brainlm --help
+
+Tasks: masked language modelling with the brain visible; masked brain modelling (scans are hidden and predicted from
+the text and the scans around them, mean squared error); brain-text matching (a matching pair must score higher than the
+same text with another brain, and the same brain with another text, by a margin of 0.2: the source's triplet loss).
+Version 1.0 is trained on the first task, 2.0 on all three.
+"""
+
+import argparse
+from dataclasses import asdict, dataclass, field, replace
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import nn
+
+from brainbook.errors import ConfigurationError, DatasetError, ModelError
+from brainbook.language_models.brain_text import BrainText, pair_scans, phantom_recordings
+from brainbook.language_models.brainlm_decoding import derangement
+from brainbook.language_models.brainlm_model import BrainLM, convert_published, read_checkpoint, save_brainlm
+from brainbook.language_models.minis import keep_folder, mask_tokens, mini_folder
+from brainbook.language_models.zoo import LanguageModel, load_language_model
+from brainbook.training import fit
+
+TASKS = ("masked_language", "masked_brain", "matching")
+BRAINS = ("real", "shuffled", "none")
+PUBLISHED = "sakura050601/brainlm"
+
+
+@dataclass(frozen=True)
+class BrainLMSettings:
+    """How a BrainLM is trained.
+
+    tasks : weight of each task: the share of steps that it gets.
+    brain : "real"; the ablations are "shuffled" (each text gets another text's brain) and "none" (text alone).
+    mask_share, hidden_share : of tokens and of scans that are masked.
+    """
+
+    tasks: dict[str, float] = field(default_factory=lambda: dict.fromkeys(TASKS, 1.0))
+    brain: str = "real"
+    margin: float = 0.2
+    mask_share: float = 0.15
+    hidden_share: float = 0.25
+    steps: int = 300
+    batch: int = 32
+    accumulate: int = 1
+    learning_rate: float = 1e-3
+    precision: str = "no"
+    seed: int = 0
+
+    def __post_init__(self):
+        unknown = set(self.tasks) - set(TASKS)
+        if unknown or not sum(self.tasks.values()) > 0 or min(self.tasks.values()) < 0:
+            raise ConfigurationError(f"tasks {self.tasks}: weights of {', '.join(TASKS)}, none negative, one positive")
+        if self.brain not in BRAINS:
+            raise ConfigurationError(f"brain {self.brain!r}: one of {', '.join(BRAINS)}")
+        if self.brain == "none" and set(t for t, w in self.tasks.items() if w) != {"masked_language"}:
+            raise ConfigurationError("without a brain only masked_language can be trained")
+
+
+VERSIONS = {"1.0": BrainLMSettings(tasks={"masked_language": 1.0}), "2.0": BrainLMSettings()}
+MINI_BRAINLMS = {"mini-brainlm-1": "1.0", "mini-brainlm-2": "2.0"}
+
+
+def new_brainlm(start: LanguageModel, folder: str | Path | None, n_features: int, seed: int = 0) -> BrainLM:
+    """A BrainLM on a BERT's configuration, and with its weights if `folder` holds them (the original: bert-large)."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        model = BrainLM(start.model.config, n_features)
+    if folder is not None:
+        text = type(model.text).from_pretrained(folder)
+        model.text.load_state_dict(text.state_dict())
+    return model
+
+
+def train_brainlm(
+    model: BrainLM, pairs: BrainText, tokenizer, settings: BrainLMSettings, device: str = "auto", **options
+) -> pd.DataFrame:
+    """Train `model` in place on examples of training runs; the loss curve shows every task (NaN where it had no turn).
+
+    `options` go to `brainbook.training.fit` (checkpoint, validate, description, ...).
+    """
+    if pairs.brain.shape[-1] != model.n_features:
+        raise DatasetError(f"brain has {pairs.brain.shape[-1]} features, the model was made for {model.n_features}")
+    if settings.brain == "shuffled":
+        order = derangement(len(pairs), settings.seed)
+        pairs = replace(pairs, brain=pairs.brain[order])
+    tasks = [task for task in TASKS if settings.tasks.get(task)]
+    weights = torch.tensor([float(settings.tasks[task]) for task in tasks])
+
+    def batch(number: int, generator: torch.Generator) -> dict:
+        task = tasks[torch.multinomial(weights, 1, generator=generator).item()]
+        rows = torch.randint(len(pairs), (settings.batch,), generator=generator)
+        given = {"input_ids": pairs.input_ids[rows], "attention_mask": pairs.attention_mask[rows]}
+        given |= {"task": task, "brain": None if settings.brain == "none" else pairs.brain[rows]}
+        if task == "masked_language":
+            masked = mask_tokens(given["input_ids"], tokenizer, generator, settings.mask_share)
+            given |= {"input_ids": masked["input_ids"], "labels": masked["labels"]}
+        elif task == "masked_brain":
+            given["hidden"] = torch.rand(given["brain"].shape[:2], generator=generator) < settings.hidden_share
+            given["hidden"][:, torch.randint(given["hidden"].shape[1], (1,), generator=generator)] = True
+        else:
+            shift = 1 + torch.randint(len(rows) - 1, (1,), generator=generator)
+            given["other"] = (torch.arange(len(rows)) + shift) % len(rows)
+        return given
+
+    options = {"description": "training BrainLM", **options}
+    same = ("steps", "accumulate", "learning_rate", "precision", "seed")
+    options |= {name: getattr(settings, name) for name in same}
+    return fit(model, batch, partial(task_loss, margin=settings.margin), device=device, **options)
+
+
+def task_loss(model: BrainLM, batch: dict, margin: float = 0.2) -> tuple[torch.Tensor, dict]:
+    """The loss of the batch's task, and the same by name."""
+    inputs = batch["input_ids"], batch["attention_mask"]
+    if batch["task"] == "masked_language":
+        states, _ = model(*inputs, batch["brain"])
+        wanted = batch["labels"] != -100
+        loss = nn.functional.cross_entropy(model.words(states[wanted]), batch["labels"][wanted])
+    elif batch["task"] == "masked_brain":
+        _, states = model(*inputs, batch["brain"], batch["hidden"])
+        loss = nn.functional.mse_loss(model.brain_head(states[batch["hidden"]]), batch["brain"][batch["hidden"]])
+    else:
+        ids, mask, brain, other = *inputs, batch["brain"], batch["other"]
+        thrice = torch.cat([ids, ids, ids[other]]), torch.cat([mask, mask, mask[other]])
+        right, other_brain, other_text = model.match(*thrice, torch.cat([brain, brain[other], brain])).chunk(3)
+        loss = (margin + other_brain - right).clamp(min=0).mean() + (margin + other_text - right).clamp(min=0).mean()
+    return loss, {task: loss if task == batch["task"] else float("nan") for task in TASKS}
+
+
+def brainlm_folder(name: str, cache: str | Path = "cache", train: bool = True, device: str = "auto") -> Path:
+    """The folder of a mini BrainLM (made if need be) or of the published one, converted."""
+    if name not in MINI_BRAINLMS:
+        return _published_folder(name, cache)
+    settings, recorded = VERSIONS[MINI_BRAINLMS[name]], {"n_sentences": 3000, "n_features": 64}
+    start = mini_folder("mini-bert", cache, train, device)
+
+    def make(folder: Path) -> None:
+        model, tokenizer, curve = _train_from(start, *phantom_recordings(**recorded), settings, device)
+        save_brainlm(model, tokenizer, folder)
+        curve.to_csv(folder / "loss.csv", index=False)
+
+    return keep_folder(Path(cache) / "models", name, {**asdict(settings), **recorded, "start": start.name}, make, train)
+
+
+def _train_from(start, words, brain, runs, settings: BrainLMSettings, device: str, checkpoint=None):
+    text = load_language_model(str(start), device="cpu")
+    pairs = pair_scans(words, brain, runs, text.tokenizer)
+    model = new_brainlm(text, start, brain.shape[1], settings.seed)
+    curve = train_brainlm(model, pairs, text.tokenizer, settings, device, checkpoint=checkpoint)
+    return model.cpu().eval(), text.tokenizer, curve
+
+
+def _published_folder(name: str, cache: str | Path) -> Path:
+    from huggingface_hub import snapshot_download
+
+    from brainbook.language_models.zoo import _hub_answers
+
+    try:
+        try:
+            source = Path(snapshot_download(PUBLISHED, local_files_only=True))
+        except OSError:
+            if not _hub_answers():
+                raise
+            source = Path(snapshot_download(PUBLISHED))
+    except OSError as error:
+        raise ModelError(
+            f"'{name}' is {PUBLISHED} on the hub, which is not in the local cache and cannot be reached. On a machine "
+            f"with a network: hf download {PUBLISHED}; or take mini-brainlm-1 or mini-brainlm-2"
+        ) from error
+    files = [f for f in sorted(source.rglob("*")) if f.suffix in (".safetensors", ".bin", ".pt", ".pth")]
+    mine = [f for f in files if name[-1] in f.stem] or files
+    if not mine:
+        raise ModelError(f"{source}: no weights (.safetensors, .bin, .pt) in {PUBLISHED}")
+
+    def make(folder: Path) -> None:
+        tokenizer = load_language_model("bert-large-uncased", cache, "cpu").tokenizer
+        save_brainlm(convert_published(read_checkpoint(mine[0]), str(mine[0])), tokenizer, folder)
+
+    return keep_folder(Path(cache) / "models", name, {"checkpoint": mine[0]}, make)
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Train a BrainLM on words and scans in files, or make the minis."""
+    parser = argparse.ArgumentParser(
+        prog="python -m brainbook.language_models.brainlm",
+        description="Train a BrainLM. Several GPUs: accelerate launch -m brainbook.language_models.brainlm ...",
+    )
+    parser.add_argument("names", nargs="*", help=f"minis to make if missing: {', '.join(MINI_BRAINLMS)}")
+    parser.add_argument("--cache", default="cache", help="models are kept in CACHE/models (default: cache)")
+    parser.add_argument("--device", default="auto", help="auto, cpu or cuda")
+    files = parser.add_argument_group("training on recordings")
+    files.add_argument("--words", help="CSV with word, onset (s) and section")
+    files.add_argument("--brain", help=".npy, float [scans, features], the runs one after the other")
+    files.add_argument("--runs", help=".npy, int [scans]: the section of each scan")
+    files.add_argument("--out", help="folder to write; its checkpoints/ lets a killed run go on")
+    files.add_argument("--start", default="mini-bert", help="a mini model or the folder of a BERT (default: mini-bert)")
+    files.add_argument("--version", choices=VERSIONS, default="2.0", help="1.0: text with brain; 2.0: all tasks")
+    files.add_argument("--ablation", choices=BRAINS, default="real", help="real (default), shuffled or no brain")
+    for name, kind in (("steps", int), ("batch", int), ("accumulate", int), ("learning_rate", float), ("seed", int)):
+        files.add_argument(f"--{name.replace('_', '-')}", type=kind, default=getattr(VERSIONS["2.0"], name))
+    files.add_argument("--precision", choices=("no", "bf16"), default="no", help="bf16 pays on GPUs and new CPUs only")
+    given = parser.parse_args(arguments)
+    if not given.names and not given.brain:
+        parser.error("give names of minis, or --words, --brain, --runs and --out")
+    try:
+        for name in given.names:
+            if name not in MINI_BRAINLMS:
+                parser.error(f"'{name}' is no mini BrainLM: {', '.join(MINI_BRAINLMS)}")
+            print(f"{name}: {brainlm_folder(name, given.cache, device=given.device)}")
+        if given.brain:
+            _train_on_files(parser, given)
+    except (ConfigurationError, DatasetError, ModelError) as error:
+        parser.error(str(error))
+
+
+def _train_on_files(parser: argparse.ArgumentParser, given: argparse.Namespace) -> None:
+    if not (given.words and given.runs and given.out):
+        parser.error("--brain also needs --words, --runs and --out")
+    chosen = {k: getattr(given, k) for k in ("steps", "batch", "accumulate", "learning_rate", "seed", "precision")}
+    tasks = {"masked_language": 1.0} if given.ablation == "none" else VERSIONS[given.version].tasks
+    settings = replace(VERSIONS[given.version], tasks=tasks, brain=given.ablation, **chosen)
+    start = Path(given.start) if Path(given.start).is_dir() else mini_folder(given.start, given.cache)
+    data = pd.read_csv(given.words), np.load(given.brain), np.load(given.runs)
+    model, tokenizer, curve = _train_from(start, *data, settings, given.device, Path(given.out) / "checkpoints")
+    if torch.distributed.is_initialized() and torch.distributed.get_rank():
+        return
+    save_brainlm(model, tokenizer, given.out)
+    curve.to_csv(Path(given.out) / "loss.csv", index=False)
+    print(f"{given.out}: loss {curve['loss'].iloc[0]:.3f} -> {curve['loss'].iloc[-1]:.3f}")
+
+
+if __name__ == "__main__":
+    main()
