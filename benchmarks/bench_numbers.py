@@ -50,8 +50,9 @@ def step_of_ours(objective: Objective):
 
 def step_of_multivae(samples: int, loss: str):
     """A function that makes one training step of multivae's MMVAE; None when it is not installed."""
-    for name in ("", ".transforms", ".datasets", ".datasets.utils", ".utils", ".models"):
-        sys.modules.setdefault(f"torchvision{name}", MagicMock())  # only its data sets use it
+    vision = ("", ".transforms", ".datasets", ".datasets.utils", ".utils", ".models")
+    for name in (*(f"torchvision{part}" for part in vision), "nltk", "nltk.tokenize"):
+        sys.modules.setdefault(name, MagicMock())  # what only its data sets use
     try:
         from multivae.data.datasets.base import MultimodalBaseDataset
         from multivae.models import MMVAE as Theirs

@@ -59,7 +59,7 @@ def test_magnitude_curves_take_the_mean_of_each_distance():
 def test_number_line_averages_seeds():
     table = pd.DataFrame({"number": np.tile(np.arange(1, 10), 2), "mean": [1.0] * 9 + [3.0] * 9, "sd": 0.5})
     ax = number_line_chart({"both": table, "alone": table})
-    np.testing.assert_allclose(ax.containers[0].lines[0].get_ydata(), 2.0)
+    np.testing.assert_allclose(ax.containers[0].lines[0].get_ydata().astype(float), 2.0)
 
 
 def test_scores_stand_between_chance_and_cap():

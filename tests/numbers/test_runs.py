@@ -14,7 +14,7 @@ from brainbook.numbers.presets import study
 from brainbook.numbers.runs import Job, data, do, jobs, judge, model_of, run, trained
 
 TINY = study(
-    "demo", n_train=144, n_test=144, seeds=2, extra_seeds=1, private=2, judge_steps=4, training_steps=3,
+    "demo", n_train=144, n_test=108, seeds=2, extra_seeds=1, private=2, judge_steps=4, training_steps=3,
     training_batch=16, model_width=8, model_latent=4,
 )  # fmt: skip
 
@@ -111,7 +111,7 @@ def test_a_judge_learns_to_count():
 
 def test_command_line(tmp_path, capsys):
     options = ["--steps", "2", "--seeds", "1", "--cache", str(tmp_path / "c"), "--results", str(tmp_path / "r")]
-    small = ["n_train=72", "n_test=144", 'designs=["published"]', "private=0", "judge_steps=2", "model_width=6"]
+    small = ["n_train=108", "n_test=144", 'designs=["published"]', "private=0", "judge_steps=2", "model_width=6"]
     sets = [part for setting in small for part in ("--set", setting)]
     assert main(["demo", *options, *sets, "--device", "cpu"]) == 0
     record = json.loads((tmp_path / "r/study.json").read_text())

@@ -40,6 +40,15 @@ def solve(model, z: np.ndarray, images: Images, target: str, judge: Judge, seed:
     return table.assign(read=judge.read(model.decode(_noisy(model, latents, target, seed), target))["number"])
 
 
+def solve_one_colour(model, z: np.ndarray, images: Images, target: str, judge: Judge) -> pd.DataFrame:
+    """The equations on class means within each colour, one colour after the other: nothing pale is decoded."""
+    solved = []
+    for colour in np.unique(images.colour):
+        rows = images.colour == colour
+        solved.append(solve(model, z[rows], images[rows], target, judge))
+    return pd.concat(solved, ignore_index=True)
+
+
 def solve_single(
     model, z: np.ndarray, images: Images, target: str, judge: Judge, draws: int = 3, seed: int = 0, noisy: bool = False
 ) -> pd.DataFrame:
@@ -112,7 +121,8 @@ def arithmetic(
 
     latents : float [images, latent] by modality, of held-out `images`.
 
-    Returns rows with measure "arithmetic" (class means), "arithmetic, single images" and "arithmetic, shuffled", factor
+    Returns rows with measure "arithmetic" (class means), "arithmetic, one colour" (class means within a colour),
+    "arithmetic, single images" and "arithmetic, shuffled", factor
     (the subset: all, identities, without identities), condition ("noise-free" or "noisy"), value (accuracy), error
     (mean distance from the right answer, in numbers), chance (1/9), cap (the judge's accuracy).
     """
@@ -123,6 +133,7 @@ def arithmetic(
             found = {
                 ("arithmetic", "noise-free"): solve(*shown),
                 ("arithmetic", "noisy"): solve(*shown, seed=seed),
+                ("arithmetic, one colour", "noise-free"): solve_one_colour(*shown),
                 ("arithmetic, single images", "noise-free"): solve_single(*shown, seed=seed),
                 ("arithmetic, single images", "noisy"): solve_single(*shown, seed=seed, noisy=True),
                 ("arithmetic, shuffled", "noise-free"): shuffled(*shown, seed=seed),

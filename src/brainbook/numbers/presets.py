@@ -26,8 +26,8 @@ class Study(Configuration):
     """
 
     digits: str = "embedded"
-    n_train: int = Field(20_000, ge=72)
-    n_test: int = Field(1000, ge=72)
+    n_train: int = Field(20_000, ge=108)
+    n_test: int = Field(1000, ge=108)
     seeds: int = Field(3, ge=1)
     extra_seeds: int = Field(3, ge=0)
     designs: tuple[Literal["published", "area", "unseen"], ...] = ("published", "area", "unseen")
