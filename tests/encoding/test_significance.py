@@ -72,7 +72,9 @@ def test_permutations_depend_on_the_seed_and_not_on_how_many_are_made_at_once(rn
     first = torch.cat(list(Permutations(runs, null, 7, seed=1).of(responses)), dim=1)
     again = torch.cat(list(Permutations(runs, null, 7, seed=1).of(responses, at_once=3)), dim=1)
     other = torch.cat(list(Permutations(runs, null, 7, seed=2).of(responses)), dim=1)
+    more = torch.cat(list(Permutations(runs, null, 9, seed=1).of(responses)), dim=1)
     assert first.shape == (60, 7, 3) and torch.allclose(first, again) and not torch.allclose(first, other)
+    assert torch.allclose(more[:, :7], first)
 
 
 def test_refitted_nulls_hold_their_level_and_fixed_predictions_do_not():

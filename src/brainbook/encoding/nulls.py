@@ -94,11 +94,12 @@ class Permutations:
         self.parts, self.null, self.count = run_slices(runs), null, count
         self.n_scans = len(runs)
         rng = np.random.default_rng(seed)
-        lengths = [part.stop - part.start for part in self.parts]
-        if null == "shift":
-            self.draws = np.stack([rng.integers(0, length, count) for length in lengths], axis=1)
+        lengths = np.array([part.stop - part.start for part in self.parts])
+        if null == "shift":  # row by row, so that more permutations begin with the same ones
+            self.draws = (rng.random((count, len(lengths))) * lengths).astype(int)
         else:
-            self.draws = [rng.uniform(0, 2 * np.pi, (count, length // 2 + 1)) for length in lengths]
+            sizes = lengths // 2 + 1
+            self.draws = np.split(2 * np.pi * rng.random((count, sizes.sum())), np.cumsum(sizes)[:-1], axis=1)
             for draws, length in zip(self.draws, lengths, strict=True):
                 draws[:, 0] = 0  # the mean stays
                 if length % 2 == 0:  # the highest frequency of an even length is real: its sign may change
