@@ -192,6 +192,11 @@ def test_shuffled_pairs_leave_the_test_part_alone():
         assert (control.groupby("part").match.mean() == pairs.groupby("part").match.mean()).all()
         true = (control.first_row == control.second_row)[training & (control.match == 1)]
         assert 0.4 < true.mean() < 0.6 if what == "labels" else true.mean() < 0.03
+    # two languages one below the other, with an index that repeats: a sentence stays in its language
+    two = pd.concat([pairs.assign(language="FR"), pairs.assign(language="CN", second=pairs.second + "。")])
+    control = shuffle_pairs(two, "sentences")
+    assert (control.second.str.endswith("。") == (control.language == "CN")).all()
+    assert ((control.second == two.second).to_numpy() == (two.part == "test").to_numpy()).all()
     with pytest.raises(ConfigurationError, match="labels"):
         shuffle_pairs(pairs, "words")
 

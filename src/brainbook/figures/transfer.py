@@ -148,7 +148,7 @@ def region_lines(table: pd.DataFrame, title: str | None = None) -> Figure:
         ax.set_ylabel("Pearson r")
     axes[-1, 0].set_xticks(range(len(regions)), regions, rotation=50, ha="right", rotation_mode="anchor", fontsize=10)
     handles, labels = axes[0, 0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside upper right", ncols=3)
+    figure.legend(handles, labels, loc="outside lower center", ncols=3)
     if title:
         figure.suptitle(title, x=0.02, ha="left", fontsize=14)
     return figure

@@ -158,8 +158,11 @@ class _Loss:
 
     def __call__(self, model: Matcher, batch: dict, language: bool = True) -> tuple[torch.Tensor, dict]:
         weights = self.settings
-        vectors, spoken = model.embed(batch["ids"], batch["mask"], batch.get("labels") if language else None)
-        first, second = vectors.float().chunk(2)  # pairs, units
+        read = []
+        for side in ("first", "second"):  # one by one: the sentences of one language are about as long as one another
+            labels = batch.get(f"{side}_labels") if language else None
+            read.append(model.embed(batch[f"{side}_ids"], batch[f"{side}_mask"], labels))
+        first, second = (vectors.float() for vectors, _ in read)  # pairs, units
         match = batch["match"]
         odds = model.head(first, second)  # pairs
         parts = {"match": functional.binary_cross_entropy_with_logits(odds, match.float())}
@@ -169,13 +172,13 @@ class _Loss:
             parts["cosine"] = cosine_loss(first, second, match, weights.margin)
         rows = batch["first_row"], batch["second_row"]
         parts["contrast"] = contrast_loss(first, second, match, *rows, weights.temperature)
-        parts["language"] = spoken.float()
+        parts["language"] = (read[0][1] + read[1][1]).float() / 2
         value = sum(getattr(weights, name) * part for name, part in parts.items() if getattr(weights, name))
         return value, {**parts, "accuracy": ((odds > 0) == (match > 0)).float().mean()}
 
 
 class _Batches:
-    """Batches of pairs: the first sentences, and below them the second ones."""
+    """Batches of pairs: token ids of the first and of the second sentences, which pairs match, and which they are."""
 
     def __init__(self, pairs: pd.DataFrame, language_model: LanguageModel, settings: TransferSettings):
         if not len(pairs):
@@ -212,11 +215,14 @@ class _Batches:
         return [self._batch(rows, None) for rows in np.array_split(order, -(-self.n // self.settings.batch_size))]
 
     def _batch(self, rows: np.ndarray, generator: torch.Generator | None) -> dict[str, torch.Tensor]:
-        ids, mask = self.texts.batch([*rows, *(rows + self.n)])
         batch = {name: column[torch.from_numpy(rows)] for name, column in self.columns.items()}
-        if self.settings.language and generator is not None:
-            ids, batch["labels"] = language_labels(ids, mask, self.causal, self.tokenizer, generator)
-        return {**batch, "ids": ids, "mask": mask}
+        for side, shift in (("first", 0), ("second", self.n)):
+            ids, batch[f"{side}_mask"] = self.texts.batch(rows + shift)
+            if self.settings.language and generator is not None:
+                mask = batch[f"{side}_mask"]
+                ids, batch[f"{side}_labels"] = language_labels(ids, mask, self.causal, self.tokenizer, generator)
+            batch[f"{side}_ids"] = ids
+        return batch
 
 
 def transferred(
@@ -236,7 +242,12 @@ def transferred(
     settings = settings or TransferSettings()
     language_model = load_language_model(name, cache=cache, device=device)
     used = pairs.loc[pairs.part != "test", ["part", "match", "first", "second", "first_row", "second_row"]]
-    inputs = {"model": language_model.fingerprint, "pairs": fingerprint(used), **asdict(settings), "code": VERSION}
+    inputs = {
+        "model": language_model.fingerprint,
+        "pairs": fingerprint(used.reset_index(drop=True)),
+        **asdict(settings),
+        "code": VERSION,
+    }
 
     def make(folder: Path) -> None:
         matcher, curve = fine_tune(language_model, pairs, settings, device)
@@ -267,7 +278,7 @@ def phantom_pairs(
     corpus = sentences(int(n * 1.02) + 20, 1000 + seed, per_row=per_row)
     corpus = corpus.drop_duplicates("EN").drop_duplicates("FR").drop_duplicates("CN").head(n).reset_index(drop=True)
     made = [make_pairs(corpus, "EN", language, n=n, mismatch=mismatch, seed=seed) for language in second]
-    return pd.concat([table.assign(language=language) for table, language in zip(made, second, strict=True)])
+    return _one_below_the_other(made, second)
 
 
 def xnli_pairs(
@@ -282,7 +293,12 @@ def xnli_pairs(
 
     table = xnli_from_hub() if folder is None else read_xnli(folder)
     made = [make_pairs(table, "EN", language, n=n, mismatch=mismatch, group="group", seed=seed) for language in second]
-    return pd.concat([table.assign(language=language) for table, language in zip(made, second, strict=True)])
+    return _one_below_the_other(made, second)
+
+
+def _one_below_the_other(tables: list[pd.DataFrame], languages: Sequence[str]) -> pd.DataFrame:
+    named = [table.assign(language=language) for table, language in zip(tables, languages, strict=True)]
+    return pd.concat(named, ignore_index=True)
 
 
 def main(arguments: list[str] | None = None) -> None:

@@ -166,17 +166,17 @@ def shuffle_pairs(pairs: pd.DataFrame, what: str = "labels", seed: int = 0) -> p
     if what not in ("labels", "sentences"):
         raise ConfigurationError(f"what is 'labels' or 'sentences', not {what!r}")
     columns = ["match"] if what == "labels" else ["second", "second_row"]
-    shuffled = pairs.copy()
+    shuffled = {column: pairs[column].to_numpy().copy() for column in columns}
     rng = np.random.default_rng(seed)
-    for part, rows in pairs.groupby("part").groups.items():
+    language = pairs["language"] if "language" in pairs else pd.Series("", index=pairs.index)
+    for (part, _), rows in pairs.groupby([pairs["part"].to_numpy(), language.to_numpy()], sort=False).indices.items():
         if part != "test":
-            order = rng.permutation(len(rows))
-            if what == "sentences":  # a cycle through a random order: nobody keeps its place
-                cycle = np.empty(len(rows), int)
-                cycle[order] = np.roll(order, 1)
-                order = cycle
-            shuffled.loc[rows, columns] = pairs.loc[rows, columns].to_numpy()[order]
-    return shuffled.astype(pairs.dtypes)
+            order = rng.permutation(rows)
+            # labels: any order; sentences: a cycle, so that nobody keeps its place
+            source = rng.permutation(rows) if what == "labels" else np.roll(order, 1)
+            for column in columns:
+                shuffled[column][order] = pairs[column].to_numpy()[source]
+    return pairs.assign(**shuffled).astype(pairs.dtypes)
 
 
 def _read_rows(path: Path) -> list[tuple[str, ...]]:
