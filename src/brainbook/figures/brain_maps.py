@@ -27,7 +27,7 @@ from scipy import ndimage
 
 from brainbook.errors import DatasetError
 from brainbook.figures.look import GREY, WIDTH, colours
-from brainbook.figures.pycortex_store import FSAVERAGE5, HEIGHT, STORE, open_store
+from brainbook.figures.pycortex_store import FSAVERAGE5, HEIGHT, open_store, store_folder
 from brainbook.figures.webgl import viewer_html, write_viewer
 
 __all__ = ["Scale", "flatmap", "flatmaps", "surface_views", "value_scale", "viewer", "viewer_html", "vertex_values"]
@@ -127,7 +127,7 @@ def flatmap(
     colour_bar: bool = True,
     note: bool = True,
     ax: Axes | None = None,
-    store: str | Path = STORE,
+    store: str | Path | None = None,
     **scale_options,
 ) -> Axes:
     """Draw both hemispheres flat, left and right.
@@ -140,7 +140,7 @@ def flatmap(
     scale : colours, shared between several maps; without it, `value_scale(values, **scale_options)`: unit, limits,
         diverging, steps, categories.
     note : say below the map which parcellation drew the borders.
-    store : folder of the pycortex store (built when missing).
+    store : folder of the pycortex store, built when missing; None for the one in use, or cache/pycortex.
     """
     if ax is None:
         _, ax = plt.subplots(figsize=(WIDTH, WIDTH / 2.24 + (0.9 if colour_bar else 0.3)), layout="constrained")
@@ -149,12 +149,12 @@ def flatmap(
         keep = vertex_values(np.asarray(shown, float), regions) == 1
         by_vertex = np.where(keep, by_vertex, np.nan)
     scale = scale or value_scale(by_vertex, **scale_options)
-    vertex, folds = _flat_pixels(str(Path(store).resolve()))
+    vertex, folds = _flat_pixels(str(store_folder(store)))
     ax.imshow(folds, cmap="gray", vmin=0, vmax=1, interpolation="bilinear")
     image = np.where(vertex >= 0, by_vertex[vertex], np.nan)
     ax.imshow(scale.cmap(scale.norm(np.ma.masked_invalid(image))), interpolation="nearest")
     if regions is not None:
-        borders, places = _borders(str(Path(store).resolve()), regions.region_index.tobytes())
+        borders, places = _borders(str(store_folder(store)), regions.region_index.tobytes())
         ax.add_collection(LineCollection(borders, colors="black", linewidths=0.5, alpha=0.75))
         _write_names(ax, regions.columns, places, n_names)
     for side, text in ((0.02, "Left"), (0.98, "Right")):
@@ -179,7 +179,7 @@ def flatmaps(
     title: str | None = None,
     n_names: int = 0,
     scale: Scale | None = None,
-    store: str | Path = STORE,
+    store: str | Path | None = None,
     **scale_options,
 ) -> Figure:
     """Small multiples of flat maps with one shared colour bar.
@@ -264,7 +264,7 @@ def viewer(
     shown: Mapping | None = None,
     scale: Scale | None = None,
     title: str = "Brain maps",
-    store: str | Path = STORE,
+    store: str | Path | None = None,
     **scale_options,
 ) -> Path:
     """Write one WebGL viewer in which every map of `layers` (name -> values) is a button; return its index.html.

@@ -6,13 +6,15 @@ home when it is first imported, and downloads fsaverage. None of that happens he
 
 A subject of pycortex is a folder: `surfaces/{pia,wm,inflated,flat}_{lh,rh}.gii`, `surface-info/*.npz` with the keys
 left and right, and empty folders that pycortex expects to find.
+
+    python -m brainbook.figures.pycortex_store [FOLDER]    builds the store before any chapter needs it
 """
 
 import contextlib
 import functools
 import io
 import os
-import shutil
+import sys
 import tempfile
 from pathlib import Path
 from types import ModuleType
@@ -24,18 +26,28 @@ from brainbook.errors import ConfigurationError, DatasetError
 STORE = Path("cache/pycortex")
 FSAVERAGE5 = "fsaverage5"
 HEIGHT = 512  # pixels of a flat map
+_OPENED: list[Path] = []  # the store that is in use; pycortex itself has only one at a time
 _HEMISPHERES = {"lh": "left", "rh": "right"}
 _SURFACES = {"pia": "pial", "wm": "white_matter", "inflated": "inflated", "flat": "flat"}
 
 
-def open_store(folder: str | Path = STORE) -> ModuleType:
-    """Return the module `cortex`, reading from `folder`; fsaverage5 is built there first if it is missing (5 s)."""
+def store_folder(folder: str | Path | None = None) -> Path:
+    """The store that is meant by `folder`: that one, else the one opened last, else cache/pycortex."""
+    return Path(folder).resolve() if folder is not None else _OPENED[-1] if _OPENED else STORE.resolve()
+
+
+def open_store(folder: str | Path | None = None) -> ModuleType:
+    """Return the module `cortex`, reading from `folder` (see `store_folder`) from now on.
+
+    fsaverage5 is built there first if it is missing (8 s).
+    """
     cortex = _import_pycortex()
-    folder = Path(folder).resolve()
+    folder = store_folder(folder)
     if not (folder / FSAVERAGE5).is_dir():
         build_fsaverage5(folder)
     if Path(cortex.db.filestore) != folder:
         _use(cortex, folder)
+    _OPENED[:] = [folder]
     return cortex
 
 
@@ -164,7 +176,7 @@ def _use(cortex: ModuleType, folder: Path) -> None:
     cortex.db.reload_subjects()
 
 
-def import_participant(freesurfer: str | Path, folder: str | Path = STORE) -> str:
+def import_participant(freesurfer: str | Path, folder: str | Path | None = None) -> str:
     """Import a participant's own surfaces from a FreeSurfer subject folder (`.../sub-EN057`); return the store's name.
 
     Reads `surf/{lh,rh}.{pial,white,inflated,sulc,curv,thickness}` with nibabel: FreeSurfer itself is not needed. Flat
@@ -196,7 +208,8 @@ def import_participant(freesurfer: str | Path, folder: str | Path = STORE) -> st
             whole = _without_faces_across_cuts(surfaces["pia", hemisphere][1], faces)
             for surface in files:
                 surfaces[surface, hemisphere] = surfaces[surface, hemisphere][0], whole
-    Path(folder).mkdir(parents=True, exist_ok=True)
+    folder = store_folder(folder)
+    folder.mkdir(parents=True, exist_ok=True)
     write_subject(folder, freesurfer.name, surfaces, shape)
     open_store(folder).db.reload_subjects()
     return freesurfer.name
@@ -234,6 +247,6 @@ def quiet():
         yield
 
 
-def remove_subject(name: str, folder: str | Path = STORE) -> None:
-    """Delete a subject from the store, with everything that pycortex computed from it."""
-    shutil.rmtree(Path(folder) / name, ignore_errors=True)
+if __name__ == "__main__":
+    open_store(sys.argv[1] if len(sys.argv) > 1 else STORE)
+    print(store_folder())

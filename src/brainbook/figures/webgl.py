@@ -7,7 +7,6 @@ it cannot be drawn (no WebGL, no server), the page shows a picture of the maps.
 
 import html
 import json
-import shutil
 import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -16,7 +15,7 @@ import numpy as np
 from matplotlib.colors import Colormap, to_hex
 
 from brainbook.errors import ConfigurationError
-from brainbook.figures.pycortex_store import FSAVERAGE5, STORE, open_store, quiet
+from brainbook.figures.pycortex_store import FSAVERAGE5, open_store, quiet
 
 _TEMPLATE = Path(__file__).with_name("viewer_page") / "viewer.html"
 COLOUR_MAPS = ("viridis", "RdBu_r")  # those that both matplotlib and pycortex have and the book uses
@@ -33,7 +32,7 @@ def write_viewer(
     source: str = "",
     title: str = "Brain maps",
     subject: str = FSAVERAGE5,
-    store: str | Path = STORE,
+    store: str | Path | None = None,
 ) -> Path:
     """Write the viewer into `folder`, whole or not at all, in the place of an earlier one; return its index.html.
 
@@ -91,8 +90,3 @@ def viewer_html(address: str, title: str, height: int = 560) -> str:
         f'style="width: 100%; height: {height}px; border: 0"></iframe>'
         f'<figcaption><a href="{address}">{title}: open on a page of its own</a></figcaption></figure>'
     )
-
-
-def remove_viewer(folder: str | Path) -> None:
-    """Delete a viewer that was written before; nothing happens if there is none."""
-    shutil.rmtree(folder, ignore_errors=True)
