@@ -232,7 +232,9 @@ def _strings(value: object) -> list[str]:
 
 
 def _slug(key: str, value: object) -> str:
-    return f"{key}={re.sub(r'[^A-Za-z0-9._-]+', '-', str(value))}"
+    if isinstance(value, list):
+        value = "+".join(map(str, value))
+    return f"{key}={re.sub(r'[^A-Za-z0-9._+-]+', '-', str(value))}"
 
 
 def _named(run: str, names: list[str]) -> bool:

@@ -170,3 +170,65 @@ def estimate_lines(found: Estimate) -> list[str]:
         lines.append(f"  {len(found.guessed)} run(s) have no `work`: a third of their `minutes` is taken.")
     lines.append("What is kept on disk (recordings on the surface, states of words) is counted once, whoever reads it.")
     return lines
+
+
+PAGE = """# How long will it take?
+
+This page is written by `python benchmarks/bench_scale.py --write`: one participant in the full shape of ds003643 (2 mm,
+73 x 90 x 74 voxels, some 2,800 scans) goes through the whole path on one machine, and what that took is multiplied. For
+a study of your own, `make check STUDY=...` does the same sums with its runs.
+
+## What one unit takes
+
+{rates}
+
+A rate that is *assumed* was not measured; measure it on your machine before you rely on it. Memory is the peak of one
+process.
+
+## {people} participants, {models} models, {layers} layers
+
+{totals}
+
+Assumed: {models} models of {layers} layers that cost as much as BERT-large ({cost:g} times BERT-base) a word,
+in contexts of 64 words, read once for each of three languages; leave one run out over nine runs for every participant,
+model and layer; a cluster of {nodes} nodes with one run each divides the time by {nodes}, because no run waits for
+another. A node of the CPU columns has 2 cores, of the GPU columns one GPU beside them; cleaning and projection stay on
+the CPU.
+"""
+
+
+def how_long(people: int = 112, models: int = 20, layers: int = 25) -> str:
+    """The page "How long will it take?" as Markdown, from the table of rates."""
+    table = rates()
+    shown = table[table.stage != "minutes"]
+    lines = ["| stage | unit | device | seconds | memory (GB) | disk (MB) | source |", "|---|---|---|--:|--:|--:|---|"]
+    for row in shown.itertuples():
+        memory = f"{row.memory_mb / 1000:.1f}"
+        cells = [row.stage.replace("_", ", "), row.unit, row.device, f"{row.seconds:g}", memory, f"{row.disk_mb:g}"]
+        lines.append(f"| {' | '.join([*cells, row.source])} |")
+    seconds = table.set_index(["stage", "device"]).seconds
+    words = sum(WORDS.values()) * models * UNKNOWN_MODEL["relative_cost"]
+    fits = people * models * layers
+    totals = ["| what | one machine, CPU | 16 nodes, CPU | one machine, GPU | 16 nodes, GPU |", "|---|--:|--:|--:|--:|"]
+    parts = {
+        "download": (people, "download"),
+        "recordings to the surface": (people, "recordings"),
+        "states of words": (words, "states"),
+        f"ridge, 148 regions ({fits:,} fits)": (fits, "ridge_regions"),
+        f"ridge, 20,484 vertices ({fits:,} fits)": (fits, "ridge_vertices"),
+    }
+    for what, (units, stage) in parts.items():
+        cpu = units * seconds[stage, "cpu"]
+        gpu = units * seconds.get((stage, "gpu"), seconds[stage, "cpu"])
+        shared = 1 if stage == "download" else NODES  # one line to the outside, however many nodes
+        cells = [duration(value) for value in (cpu, cpu / shared, gpu, gpu / shared)]
+        totals.append(f"| {what} | {' | '.join(cells)} |")
+    return PAGE.format(
+        rates="\n".join(lines),
+        totals="\n".join(totals),
+        people=people,
+        models=models,
+        layers=layers,
+        cost=UNKNOWN_MODEL["relative_cost"],
+        nodes=NODES,
+    )

@@ -8,6 +8,7 @@ from pathlib import Path
 from brainbook.errors import BrainbookError
 from brainbook.study_file import PlannedRun, Study
 
+FOLDER_PARAMETERS = ("digits", "sentences")  # what else a chapter reads, when it is given as a folder
 MODEL_PARAMETERS = ("model", "models", "before", "after")
 
 
@@ -24,6 +25,10 @@ def _missing_data(study: Study) -> list[str]:
     for run in study.runs.values():
         folder = run.value("data")
         made = study.phantom is not None and folder == study.data
+        for key in FOLDER_PARAMETERS:
+            value = str(run.value(key) or "")
+            if "/" in value and not Path(value).exists():
+                lines.setdefault(f"data: {key} {value} does not exist", []).append(run.name)
         if not isinstance(folder, str) or made or run.may_lack_data:
             continue
         for problem in _problems_of(folder, run):
