@@ -191,13 +191,22 @@ def score_participants(
     n_participants, n_scans, n_targets = responses.shape
     side_by_side = np.moveaxis(responses, 0, 1).reshape(n_scans, -1)
 
-    def compute() -> np.ndarray:
-        found = cross_validate(features.values, side_by_side, features.run_of_scan, device=device, **options)
+    def compute(layers) -> np.ndarray:
+        found = cross_validate(layers, side_by_side, features.run_of_scan, device=device, **options)
         return np.stack([found.fold_scores, found.inner_scores])
 
-    inputs = {"features": list(features.values), "responses": side_by_side, "runs": features.run_of_scan, **options}
-    kept = keep_array(f"{cache}/scores" if cache else None, "layers", inputs, compute)
-    fold_scores, inner_scores = kept  # layers, runs, participants x targets
+    if cache is None:
+        both = compute(features.values)
+    else:  # layer by layer, so that chapters that look at other layers of the same model share those they have in common
+        inputs = {"responses": fingerprint(side_by_side), "runs": features.run_of_scan, **options}
+        both = np.concatenate(
+            [
+                keep_array(f"{cache}/scores", "layer", {"layer": layer, **inputs}, lambda layer=layer: compute([layer]))
+                for layer in features.values
+            ],
+            axis=1,
+        )
+    fold_scores, inner_scores = both  # layers, runs, participants x targets
     layer = np.where(np.isfinite(inner_scores), inner_scores, -np.inf).argmax(axis=0)
     chosen = np.take_along_axis(fold_scores, layer[None], axis=0)[0]
     return ParticipantScores(
