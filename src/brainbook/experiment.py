@@ -26,7 +26,7 @@ class Features:
 
     Attributes
     ----------
-    values : float32 array [layers, scans, units], all sections one after the other; a list of arrays [scans, units] when
+    values : float32 array [layers, scans, units], all sections one after the other; a list of [scans, units] when
         the layers differ in width.
     run_of_scan : int array [scans], the section of every scan.
     """
@@ -197,7 +197,7 @@ def score_participants(
 
     if cache is None:
         both = compute(features.values)
-    else:  # layer by layer, so that chapters that look at other layers of the same model share those they have in common
+    else:  # layer by layer: chapters that look at other layers of the same model share those they have in common
         inputs = {"responses": fingerprint(side_by_side), "runs": features.run_of_scan, **options}
         both = np.concatenate(
             [
