@@ -39,6 +39,13 @@ def null_twin(data: str | Path, folder: str | Path, language: str = "EN", partic
     return make_phantom(folder, **wanted)
 
 
+def with_echoes(prince: LittlePrince, language: str, most: int = 2) -> list[str]:
+    """The first participants of a language who have raw echoes of every run; if nobody has, simply the first."""
+    everyone = prince.participants(language)
+    having = [who for who in everyone if all(set(ECHOES) <= set(run.echoes) for run in prince.runs(who))]
+    return (having or everyone)[:most]
+
+
 def every_vertex(step: int) -> np.ndarray:
     """Every `step`-th vertex of the cortex, int array: a fair sample that is quick to compute with."""
     return np.flatnonzero(destrieux().cortex)[::step]
@@ -94,7 +101,8 @@ def recording(
         align(prince, language, story_states(prince, language, model, words, cache, device)) for words in (context, 0)
     )
     layers = np.stack([principal(values, components) for values in contextual.values])
-    stack = {name: np.concatenate([part[name] for part in parts], axis=1) for name in KINDS if name in parts[0]}
+    common = [name for name in KINDS if all(name in part for part in parts)]
+    stack = {name: np.concatenate([part[name] for part in parts], axis=1) for name in common}
     echoes = "echo 1" in stack
     found = Recording(
         layers=layers,
