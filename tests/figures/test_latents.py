@@ -37,6 +37,7 @@ def test_latent_maps_draw_every_point(rng):
     colour = rng.choice(["red", "green"], 20)
     figure = latent_maps(points, {"number": np.resize(np.arange(1, 10), 20), "colour": colour})
     by_number, by_colour = figure.axes[0], figure.axes[3]
+    assert [ax.get_title() for ax in figure.axes[:4]] == ["alone", "both", "", ""]
     assert len(by_number.texts) == 20
     assert sum(len(line.get_xdata()) for line in by_colour.lines) == 20
     assert [text.get_text() for text in by_colour.get_legend().get_texts()] == ["green", "red"]

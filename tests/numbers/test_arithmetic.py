@@ -3,7 +3,6 @@ import pytest
 
 from brainbook.numbers.arithmetic import (
     arithmetic,
-    combine,
     equations,
     guesses,
     score,

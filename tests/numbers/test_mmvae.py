@@ -94,6 +94,18 @@ def test_training_raises_the_bound_and_resumes(pairs, tmp_path):
         torch.testing.assert_close(again.state_dict()[name], value)
 
 
+def test_bfloat16_comes_near(pairs):
+    settings, objective = ModelConfiguration(**SMALL), Objective(bound="dreg", samples=3)
+    curves = {}
+    for precision in ("no", "bf16"):
+        model = MMVAE(settings, seeds=(0, 1))
+        training = Training(steps=5, batch=16, precision=precision)
+        curves[precision] = train(model, pairs["train"], objective, training, device="cpu")
+        assert all(parameter.dtype == torch.float32 for parameter in model.parameters())
+    np.testing.assert_allclose(curves["bf16"].loss, curves["no"].loss, rtol=0.01)
+    assert (curves["bf16"].loss != curves["no"].loss).any()
+
+
 def test_a_vae_sees_what_the_mmvae_sees(pairs):
     order = [list(pairs["train"].rows[name]) for name in ("oscn", "cmnist")]
     assert len(order[0]) == len(order[1]) == len(pairs["train"])

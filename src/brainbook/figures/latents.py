@@ -61,7 +61,7 @@ def latent_maps(points: Mapping[str, np.ndarray], factors: Mapping[str, Sequence
         len(factors), len(points), figsize=(max(WIDTH, 3.1 * len(points)), 3.0 * len(factors)), layout="constrained",
         squeeze=False,
     )  # fmt: skip
-    for line, (factor, labels) in zip(axes, factors.items(), strict=True):
+    for row, (line, (factor, labels)) in enumerate(zip(axes, factors.items(), strict=True)):
         labels = np.asarray(labels)
         names = list(dict.fromkeys(sorted(labels)))
         for ax, (name, xy) in zip(line, points.items(), strict=True):
@@ -69,7 +69,7 @@ def latent_maps(points: Mapping[str, np.ndarray], factors: Mapping[str, Sequence
             ax.set_xlabel("t-SNE 1", fontsize=10)
             if ax is line[0]:
                 ax.set_ylabel(f"by {factor}\nt-SNE 2", fontsize=11)
-            if line is axes[0]:
+            if row == 0:
                 ax.set_title(name, fontsize=12, loc="center")
             _scatter(ax, xy, labels, names)
         handles = _keys(names)

@@ -75,7 +75,7 @@ STUDIES = {
             output_bias=0.0,
         ),
         objective=Objective(bound="dreg", samples=20, looser=True),
-        training=Training(epochs=50, batch=128, learning_rate=1e-3, amsgrad=True),
+        training=Training(epochs=50, batch=128, learning_rate=1e-3, amsgrad=True, precision="bf16"),
         judge_steps=3000,
     ),
 }
