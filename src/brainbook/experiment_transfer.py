@@ -11,7 +11,7 @@ from brainbook.encoding import PermutationScores, compare_nulls, compare_runs, c
 from brainbook.encoding.sentences import equal_shares, left_over, other_sentences, shared_states
 from brainbook.experiment import Features, ParticipantScores, align, score_participants
 from brainbook.language_models import LanguageModel
-from brainbook.language_models.matching import Matcher, match_probability, sentence_vectors
+from brainbook.language_models.matching import Matcher, head_probability, sentence_vectors
 from brainbook.language_models.matching_evaluation import (
     accuracy_table,
     best_threshold,
@@ -47,7 +47,7 @@ def sentence_pairs(sentences: str, n: int, second: list[str], seed: int = 0) -> 
 
 @dataclass
 class Matching:
-    """How well one model tells matches from mismatches: scores of every pair, by the kind of mismatch.
+    """How well one model tells matches from mismatches: scores of every pair but the training ones (NaN), by mismatch.
 
     Attributes
     ----------
@@ -60,25 +60,28 @@ class Matching:
 
     @classmethod
     def of(cls, model: LanguageModel | Matcher, tokenizer, pairs: Mapping[str, pd.DataFrame]) -> "Matching":
-        """Read every sentence once; `pairs` as from `sentence_pairs`."""
-        texts = pd.unique(pd.concat([table[column] for table in pairs.values() for column in ("first", "second")]))
+        """Read every sentence of the parts "validation" and "test" once; `pairs` as from `sentence_pairs`."""
+        held_out = {mismatch: table[table.part != "train"] for mismatch, table in pairs.items()}
+        texts = pd.unique(pd.concat([table[side] for table in held_out.values() for side in ("first", "second")]))
         vectors = sentence_vectors(model, tokenizer, texts)
         place = pd.Series(np.arange(len(texts)), index=texts)
-        found = {
-            mismatch: cosines(*(vectors[place[table[column]].to_numpy()] for column in ("first", "second")))
-            for mismatch, table in pairs.items()
-        }
-        if isinstance(model, LanguageModel):
-            return cls(found, None)
-        return cls(found, {name: match_probability(model, tokenizer, table) for name, table in pairs.items()})
+        found, odds = {}, {}
+        for mismatch, table in held_out.items():
+            rows = (pairs[mismatch].part != "train").to_numpy()
+            both = [vectors[place[table[side]].to_numpy()] for side in ("first", "second")]
+            found[mismatch], odds[mismatch] = (np.full(len(rows), np.nan) for _ in range(2))
+            found[mismatch][rows] = cosines(*both)
+            if isinstance(model, Matcher):
+                odds[mismatch][rows] = head_probability(model, *both)
+        return cls(found, odds if isinstance(model, Matcher) else None)
 
     def answers(self, pairs: pd.DataFrame, mismatch: str, by_head: bool) -> np.ndarray:
-        """1 where the model says "match": by its head, or where the cosine is above the best threshold of training."""
+        """1 where the model says "match": by its head, or by a cosine above the validation part's best threshold."""
         if by_head:
             return (self.probability[mismatch] > 0.5).astype(int)
-        train = (pairs.part != "test").to_numpy()
+        chosen = (pairs.part == "validation").to_numpy()
         score = self.cosine[mismatch]
-        return (score > best_threshold(score[train], pairs.match[train])).astype(int)
+        return (score > best_threshold(score[chosen], pairs.match[chosen])).astype(int)
 
 
 def matching_table(pairs: Mapping[str, pd.DataFrame], models: Mapping[str, Matching]) -> pd.DataFrame:

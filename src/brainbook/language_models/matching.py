@@ -281,12 +281,17 @@ def sentence_vectors(
 def match_probability(matcher: Matcher, tokenizer: PreTrainedTokenizerBase, pairs: pd.DataFrame) -> np.ndarray:
     """The probability that each pair (columns first, second) is a match: float array [pairs]."""
     texts = pd.unique(pd.concat([pairs["first"], pairs["second"]]))
-    vectors = torch.from_numpy(sentence_vectors(matcher, tokenizer, texts))
+    vectors = sentence_vectors(matcher, tokenizer, texts)
     place = pd.Series(np.arange(len(texts)), index=texts)
-    first, second = (vectors[torch.tensor(place[pairs[column]].to_numpy())] for column in ("first", "second"))
+    return head_probability(matcher, *(vectors[place[pairs[column]].to_numpy()] for column in ("first", "second")))
+
+
+def head_probability(matcher: Matcher, first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """The head's probability of a match for sentence vectors [pairs, units]: float array [pairs]."""
     device = next(matcher.head.parameters()).device
     with torch.inference_mode():
-        return torch.sigmoid(matcher.head(first.to(device), second.to(device))).cpu().numpy().astype(float)
+        odds = matcher.head(*(torch.tensor(vectors, device=device) for vectors in (first, second)))
+    return torch.sigmoid(odds).cpu().numpy().astype(float)
 
 
 def save_matcher(matcher: Matcher, tokenizer: PreTrainedTokenizerBase, folder: str | Path) -> None:
