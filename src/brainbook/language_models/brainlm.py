@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import torch
+from safetensors.torch import load_model
 from torch import nn
 
 from brainbook.errors import ConfigurationError, DatasetError, ModelError
@@ -72,8 +73,7 @@ def new_brainlm(start: LanguageModel, folder: str | Path | None, n_features: int
         torch.manual_seed(seed)
         model = BrainLM(start.model.config, n_features)
     if folder is not None:
-        text = type(model.text).from_pretrained(folder)
-        model.text.load_state_dict(text.state_dict())
+        load_model(model.text, Path(folder) / "model.safetensors")
     return model
 
 
