@@ -12,7 +12,7 @@ from brainbook.language_models import load_language_model, word_states
 from brainbook.phantom import make_phantom, read_truth
 from brainbook.recordings import Alice, LittlePrince, destrieux, to_surface
 from brainbook.recordings.cleaning import clean
-from brainbook.store import fingerprint, keep_array
+from brainbook.store import keep_array
 
 ECHOES = (1, 2, 3)
 KINDS = ("responses", "unfiltered", "echo 1", "echo 2", "echo 3", "raw 1", "raw 2", "raw 3")
@@ -98,7 +98,8 @@ def recording(
     vertices = every_vertex(step)
     parts = [measured(prince, participant, vertices, cache) for participant in participants]
     contextual, alone = (
-        align(prince, language, story_states(prince, language, model, words, cache, device)) for words in (context, 0)
+        align(prince, language, story_states(prince, language, model, words, cache, device), aggregate="sum")
+        for words in (context, 0)
     )
     layers = np.stack([principal(values, components) for values in contextual.values])
     common = [name for name in KINDS if all(name in part for part in parts)]
@@ -118,7 +119,7 @@ def recording(
 
 
 def alice_recording(
-    root: str | Path, model: str, layer: int, components: int = 20, context: int = 64, cache=None, device="auto"
+    root: str | Path, model: str, layer: int, components: int = 20, context: int = 32, cache=None, device="auto"
 ) -> Recording | None:
     """The real recordings of Alice: 6 regions of each participant side by side, one run cut into blocks with gaps.
 
@@ -133,14 +134,8 @@ def alice_recording(
     words = alice.words
 
     def states(words_before: int) -> np.ndarray:
-        inputs = {"words": fingerprint(words[["word"]]), "model": loaded.fingerprint, "context": words_before}
-        kept = keep_array(
-            f"{cache}/states" if cache else None,
-            f"{model.replace('/', '-')}-alice",
-            inputs,
-            lambda: word_states(loaded, words.word.tolist(), context=words_before),
-        )
-        return variable_length(kept, words.onset.to_numpy(), alice.n_scans, alice.tr)
+        kept = word_states(loaded, words.word.tolist(), context=words_before, cache=cache)
+        return variable_length(kept, words.onset.to_numpy(), alice.n_scans, alice.tr, aggregate="sum")
 
     people = alice.responses()
     unfiltered = np.stack([clean(alice.bold(who).to_numpy(), high_pass=None) for who in alice.participants])

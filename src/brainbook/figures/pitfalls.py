@@ -10,12 +10,15 @@ from brainbook.figures.look import GREY, OKABE_ITO, WIDTH
 _SERIES = {"null phantom": (OKABE_ITO[1], "s"), "phantom": (OKABE_ITO[0], "o"), "Alice (real)": (OKABE_ITO[2], "D")}
 
 
-def inflation(table: pd.DataFrame, title: str = "What each choice does to the mean correlation") -> Figure:
+def inflation(
+    table: pd.DataFrame, title: str = "What each choice does to the mean correlation", targets: str = "vertices"
+) -> Figure:
     """Mean r under each choice, as stems from the careful value.
 
     Parameters
     ----------
     table : columns choice, data, mean_r; the choice "careful" is what the others are measured from.
+    targets : what r was averaged over, for the axis.
 
     Returns
     -------
@@ -32,7 +35,7 @@ def inflation(table: pd.DataFrame, title: str = "What each choice does to the me
         ax.hlines(y, rows["careful"], rows, color=colour, linewidth=2.5, alpha=0.5)
         ax.plot(rows, y, marker, color=colour, markersize=7, label=name)
     ax.set_yticks(range(len(choices)), choices)
-    ax.set(xlabel="Mean Pearson r over vertices", ylim=(len(choices) - 0.4, -0.6))
+    ax.set(xlabel=f"Mean Pearson r over {targets}", ylim=(len(choices) - 0.4, -0.6))
     _legend(figure, ax, len(names))
     ax.set_title(title, loc="right" if len(title) > 40 else "left")
     return figure
@@ -75,20 +78,22 @@ def null_scores(tables: dict[str, np.ndarray], title: str = "Scores of vertices 
     ----------
     tables : name of the choice -> array of r.
     """
-    figure, axes = plt.subplots(len(tables), 1, figsize=(WIDTH, 0.6 + 1.1 * len(tables)), sharex=True, squeeze=False)
+    figure, axes = plt.subplots(len(tables), 1, figsize=(WIDTH, 0.8 + 1.3 * len(tables)), sharex=True, squeeze=False)
     everything = np.concatenate(list(tables.values()))
     bins = np.linspace(np.nanmin(everything), np.nanmax(everything), 60)
     for ax, (name, values), colour in zip(axes[:, 0], tables.items(), OKABE_ITO * 3, strict=False):
         ax.hist(values, bins, color=colour)
         ax.axvline(0, color=GREY, linewidth=1)
         ax.set(yticks=[])
-        ax.text(0.99, 0.85, f"{name}: mean {np.nanmean(values):+.3f}", transform=ax.transAxes, ha="right", va="top")
+        ax.set_title(f"{name}: mean {np.nanmean(values):+.3f}", fontsize="medium", loc="right")
         ax.spines["left"].set_visible(False)
     axes[-1, 0].set_xlabel("Pearson r")
-    axes[0, 0].set_title(title)
+    figure.suptitle(title, x=0.02, ha="left", fontsize="large")
     return figure
 
 
 def _legend(figure: Figure, ax, n: int) -> None:
+    if n < 2:
+        return
     handles, labels = ax.get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=n)
