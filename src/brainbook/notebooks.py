@@ -15,8 +15,8 @@ import jupytext
 from brainbook.errors import ConfigurationError
 
 PACKAGE = Path(__file__).resolve().parent
-# The same run twice on one machine gives the same numbers: no result depends on the order in which a set of words is gone
-# through, or on how cuBLAS splits its work. (torch.linalg.lstsq does not repeat with its default driver: say "gelsd".)
+# The same run twice on one machine gives the same numbers: no result depends on the order in which a set of words is
+# gone through, or on how cuBLAS splits its work. (torch.linalg.lstsq repeats with the driver "gelsd" only.)
 REPEATABLE = {"PYTHONHASHSEED": "0", "CUBLAS_WORKSPACE_CONFIG": ":4096:8"}
 # A rendered page shows results: no progress bars, no remark that a notebook's own progress widget is missing.
 QUIET = {"TQDM_DISABLE": "1", "PYTHONWARNINGS": "ignore:IProgress not found", "TOKENIZERS_PARALLELISM": "false"}
