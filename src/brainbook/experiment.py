@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from brainbook.encoding import cross_validate, fisher_mean, fixed_length, variable_length
+from brainbook.encoding import cross_validate, fisher_mean, fixed_length, permutation_scores, variable_length
 from brainbook.errors import ConfigurationError
 from brainbook.language_models import load_language_model, word_states
 from brainbook.phantom import Truth
