@@ -93,6 +93,11 @@ def criteria() -> list[Criterion]:
             Pick("silhouette", "oscn", "number"),
             Pick("silhouette", "oscn", "number", arm="single"),
         ),
+        (
+            "number read out linearly better than with objects alone",
+            Pick("linear read-out", "oscn", "number"),
+            Pick("linear read-out", "oscn", "number", arm="single"),
+        ),
     )
     claim(
         "4 Latents of objects are ordered by magnitude",
@@ -151,7 +156,17 @@ def criteria() -> list[Criterion]:
     claim(
         "B Number sense survives when lit area says nothing of number",
         ("objects: recall above chance", recall("oscn", design="area"), 1 / 9),
+        (
+            "objects: number read out linearly better than with objects alone",
+            Pick("linear read-out", "oscn", "number", design="area"),
+            Pick("linear read-out", "oscn", "number", arm="single", design="area"),
+        ),
         ("objects: rank correlation above 0", order("oscn", design="area"), 0.0),
+        (
+            "objects: rank correlation above that of the pixels",
+            order("oscn", design="area"),
+            order("oscn", arm="pixels", design="area"),
+        ),
         ("objects: arithmetic above guessing the nearest number", sums("oscn", design="area"), nearest),
     )
     claim(
