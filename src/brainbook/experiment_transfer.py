@@ -148,7 +148,7 @@ def retrieval_table(pairs: pd.DataFrame, models: Mapping[str, tuple], n: int = 2
     """
     test = pairs[pairs.part == "test"]
     texts = pd.DataFrame({language: rows.set_index("second_row").second for language, rows in test.groupby("language")})
-    english = test[test.match == 1].drop_duplicates("first_row").set_index("first_row")["first"]
+    english = test.drop_duplicates("first_row").set_index("first_row")["first"]
     known = texts.join(english.rename("EN"), how="inner").dropna()
     known = known.sample(min(n, len(known)), random_state=seed)
     languages = ["EN", *(language for language in pairs.language.unique())]
