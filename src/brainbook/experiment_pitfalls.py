@@ -28,15 +28,15 @@ def null_twin(data: str | Path, folder: str | Path, language: str = "EN", partic
     participants : of the language, each with three raw echoes.
     """
     like, folder = read_truth(data).parameters, Path(folder)
-    wanted = {name: like[name] for name in ("scans", "seed", "voxel_size")}
-    wanted |= {"participants": {language: participants}, "languages": [language], "echoes": participants, "null": True}
+    same = {name: like[name] for name in ("scans", "seed", "voxel_size", "signal")} | {"null": True}
     if (folder / "truth").is_dir():
         there = read_truth(folder).parameters
-        counts = {language: there["participants"].get(language, 0)}
-        if {**{name: there[name] for name in wanted}, "participants": counts} == wanted:
+        enough = min(there["participants"].get(language, 0), there["echoes"]) >= participants
+        if enough and all(there[name] == value for name, value in same.items()):
             return folder
-    wanted |= {"languages": (language,), "participants": {language: participants}}
-    return make_phantom(folder, **wanted)
+    return make_phantom(
+        folder, participants={language: participants}, languages=(language,), echoes=participants, **same
+    )
 
 
 def with_echoes(prince: LittlePrince, language: str, most: int = 2) -> list[str]:

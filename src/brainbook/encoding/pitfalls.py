@@ -257,6 +257,18 @@ def measure_tests(data: Recording, n_permutations: int = 100, seed: int = 0) -> 
     )
 
 
+def spread_of_mean(data: Recording, n_permutations: int = 100, seed: int = 0) -> float:
+    """How far chance alone moves the careful mean r over targets: its standard deviation over refitted permutations.
+
+    Targets share the story and some noise, so their mean scatters far more than that of as many independent scores.
+    """
+    found = careful(data)
+    x, responses, splits = found.pipeline
+    options = {"n_permutations": n_permutations, "seed": seed, "splits": splits}
+    null = permutation_scores(x, responses, data.runs, found.alpha, **options).null
+    return float(np.nanmean(null, axis=1).std(ddof=1))
+
+
 def measure_averages(r: np.ndarray, p: np.ndarray) -> pd.DataFrame:
     """Three means over targets of the same scores: of all, of those that pass, and of all with the others set to zero.
 

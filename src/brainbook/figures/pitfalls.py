@@ -11,7 +11,10 @@ _SERIES = {"null phantom": (OKABE_ITO[1], "s"), "phantom": (OKABE_ITO[0], "o"), 
 
 
 def inflation(
-    table: pd.DataFrame, title: str = "What each choice does to the mean correlation", targets: str = "vertices"
+    table: pd.DataFrame,
+    title: str = "What each choice does to the mean correlation",
+    targets: str = "vertices",
+    chance: float | None = None,
 ) -> Figure:
     """Mean r under each choice, as stems from the careful value.
 
@@ -19,6 +22,7 @@ def inflation(
     ----------
     table : columns choice, data, mean_r; the choice "careful" is what the others are measured from.
     targets : what r was averaged over, for the axis.
+    chance : a grey band around zero, as wide as chance alone moves the mean.
 
     Returns
     -------
@@ -27,6 +31,8 @@ def inflation(
     choices = list(dict.fromkeys(table.choice))
     names = list(dict.fromkeys(table.data))
     figure, ax = plt.subplots(figsize=(WIDTH, 1.4 + 0.45 * len(choices)))
+    if chance:
+        ax.axvspan(-chance, chance, color=GREY, alpha=0.2, linewidth=0)
     for place, name in enumerate(names):
         colour, marker = _SERIES.get(name, (OKABE_ITO[3], "^"))
         rows = table[table.data == name].set_index("choice").mean_r
