@@ -34,7 +34,7 @@ def imported_rooms(path: Path) -> set[str]:
         elif isinstance(node, ast.ImportFrom) and node.module:
             names = [node.module]
             if node.module == "brainbook":
-                names = [f"brainbook.{alias.name}" for alias in node.names]
+                names = [f"brainbook.{alias.name}" for alias in node.names if alias.name != "__version__"]
         rooms |= {name.split(".")[1] for name in names if name.startswith("brainbook.")}
     return rooms
 

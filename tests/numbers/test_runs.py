@@ -8,8 +8,6 @@ import pytest
 from brainbook.errors import ConfigurationError
 from brainbook.numbers import judges, runs
 from brainbook.numbers.__main__ import main
-from brainbook.numbers.judges import CHANCE, train_judge
-from brainbook.numbers.pairs import make_pairs
 from brainbook.numbers.presets import study
 from brainbook.numbers.runs import Job, data, do, jobs, judge, model_of, run, trained
 
@@ -101,14 +99,6 @@ def test_unseen_classes_are_unseen_in_training_only():
 def test_jobs_together_are_one_an_arm():
     assert len([job for job in jobs(TINY, together=True) if job.arm == "multi"]) == 3
     assert len([job for job in jobs(TINY) if job.arm == "multi"]) == 4
-
-
-def test_a_judge_learns_to_count():
-    pairs = make_pairs({"train": 2000, "test": 300}, seed=0)
-    made = train_judge(pairs["train"].oscn, pairs["test"].oscn, steps=60)
-    assert made.accuracy["colour"] > 0.95
-    assert made.accuracy["number"] > 2 * CHANCE["number"]
-    assert (made.read(pairs["test"].oscn)["colour"] == pairs["test"].oscn.colour).mean() == made.accuracy["colour"]
 
 
 def test_command_line(tmp_path, capsys):

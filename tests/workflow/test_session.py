@@ -66,7 +66,7 @@ def test_a_failed_run_says_why_and_stops_no_other(project):
     code, said = project.do("study", "mine")
     assert code == 0, said
     assert set(project.begun()) == {"count/number=13", "count/number=1", "other"}
-    assert [path.name for path in folder.glob("*.ipynb")] == ["notebook.ipynb"]
+    assert [path.name for path in folder.glob("[!.]*.ipynb")] == ["notebook.ipynb"]  # the hidden one is kept for reuse
     assert json.loads((folder / "state.json").read_text())["state"] == "done"
 
 

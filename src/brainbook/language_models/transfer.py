@@ -326,9 +326,9 @@ def main(arguments: list[str] | None = None) -> None:
         else:
             parser.add_argument(option, type=type(default), default=default, help=f"TransferSettings.{field.name}")
     given = parser.parse_args(arguments)
-    settings = TransferSettings(**{field.name: getattr(given, field.name) for field in fields(TransferSettings)})
     begun = time.monotonic()
     try:
+        settings = TransferSettings(**{field.name: getattr(given, field.name) for field in fields(TransferSettings)})
         options = {"n": given.n, "second": given.second, "mismatch": given.mismatch, "seed": given.seed}
         if given.xnli:
             pairs = xnli_pairs(None if given.xnli == "hub" else given.xnli, **options)
