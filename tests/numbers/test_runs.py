@@ -38,7 +38,7 @@ def test_every_measure_is_there_with_chance_and_on_held_out_images(done):
     table = done[1]["evaluation"].query("design == 'published' and arm == 'multi' and seed == 0")
     assert set(table.measure) == {
         "recall", "association", "joint coherence", "silhouette", "nearest neighbour", "linear read-out", "magnitude",
-        "arithmetic", "arithmetic, single images", "arithmetic, shuffled", "number line",
+        "arithmetic", "arithmetic, one colour", "arithmetic, single images", "arithmetic, shuffled", "number line",
     }  # fmt: skip
     assert table[~table.measure.isin(["number line"])].chance.notna().all()
     images = table[table.measure.isin(["recall", "association", "linear read-out"])]
