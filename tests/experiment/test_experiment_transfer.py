@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from brainbook.experiment import Features
-from brainbook.experiment_transfer import Matching, encoding_change, matching_table, retrieval_table, roc_tables
+from brainbook.experiment.transfer import Matching, encoding_change, matching_table, retrieval_table, roc_tables
 
 RUNS = np.repeat(np.arange(1, 10), 60)
 
@@ -68,7 +68,7 @@ def test_matching_tables_judge_the_test_part_alone(pairs_of_passages):
 
 
 def test_retrieval_asks_every_two_languages(pairs_of_passages, monkeypatch):
-    from brainbook import experiment_transfer
+    from brainbook.experiment import transfer as experiment_transfer
 
     table = pairs_of_passages["random"]
     rows = pd.concat([

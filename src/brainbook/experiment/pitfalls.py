@@ -7,7 +7,7 @@ import numpy as np
 from brainbook.encoding import blocks_with_gaps, variable_length
 from brainbook.encoding.pitfalls import Recording
 from brainbook.errors import BrainbookError
-from brainbook.experiment import align, story_states
+from brainbook.experiment.features import align, story_states
 from brainbook.language_models import load_language_model, word_states
 from brainbook.phantom import make_phantom, read_truth
 from brainbook.recordings import Alice, LittlePrince, destrieux, to_surface

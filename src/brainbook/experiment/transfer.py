@@ -9,7 +9,8 @@ import pandas as pd
 
 from brainbook.encoding import PermutationScores, compare_nulls, compare_runs, cross_validate, fdr, permutation_scores
 from brainbook.encoding.sentences import equal_shares, left_over, other_sentences, shared_states
-from brainbook.experiment import Features, ParticipantScores, align, score_participants
+from brainbook.experiment.features import Features, align
+from brainbook.experiment.scores import ParticipantScores, score_participants
 from brainbook.language_models import LanguageModel
 from brainbook.language_models.matching import Matcher, head_probability, sentence_vectors
 from brainbook.language_models.matching_evaluation import (

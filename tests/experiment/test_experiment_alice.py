@@ -4,7 +4,7 @@ import pytest
 from scipy import stats
 
 from brainbook.encoding import blocks_with_gaps, delay
-from brainbook.experiment_alice import (
+from brainbook.experiment.alice import (
     GROUP,
     Listeners,
     chance,

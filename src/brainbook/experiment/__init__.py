@@ -1,0 +1,42 @@
+"""What chapters share. Only this package and the notebooks bring rooms together.
+
+`features` and `scores` serve every chapter of the first study; `alice`, `brainlm`, `pitfalls` and `transfer` one each.
+Everything that takes long is kept on disk under a key made of what it depends on, so that no step is done twice, by
+whichever chapter.
+"""
+
+from brainbook.experiment.features import (
+    ALIGNMENTS,
+    Features,
+    align,
+    alignment_errors,
+    oracle,
+    story_states,
+    word_count,
+)
+from brainbook.experiment.scores import (
+    ParticipantScores,
+    average_by,
+    chance_by_group,
+    driver_members,
+    group_members,
+    score_participants,
+    stack_responses,
+)
+
+__all__ = [
+    "ALIGNMENTS",
+    "Features",
+    "ParticipantScores",
+    "align",
+    "alignment_errors",
+    "average_by",
+    "chance_by_group",
+    "driver_members",
+    "group_members",
+    "oracle",
+    "score_participants",
+    "stack_responses",
+    "story_states",
+    "word_count",
+]
