@@ -7,6 +7,10 @@ A chapter begins with `start_run` and hands every table to `Run.save`. What a ru
         provenance.json      parameters, versions, commit, seed, data fingerprint, wall time, peak memory
 
 `results` reads one table of all runs of a study back, with a column for every parameter that differs.
+
+Some studies take too long for every reader. Their small tables are kept in the repository, `book/kept/<study>/
+<table>.csv`, under a line that says when, by which command and at which commit they were made: `keep` writes them,
+`kept_table` reads them, `latest_table` prefers results that were made here.
 """
 
 import json
@@ -26,6 +30,7 @@ from brainbook.errors import ConfigurationError
 from brainbook.store import fingerprint, whole_file, write_json
 
 ROOT = Path("results")
+KEPT = Path("book/kept")
 PACKAGES = (
     *("brainbook", "numpy", "scipy", "pandas", "scikit-learn", "torch", "transformers", "accelerate"),
     *("nilearn", "nibabel", "statsmodels", "papermill"),
@@ -152,6 +157,89 @@ def _records(study: str, root: str | Path) -> dict[Path, dict]:
     if not records:
         raise ConfigurationError(f"no results in {folder}: run `make study STUDY={study}` first")
     return records
+
+
+@dataclass(frozen=True)
+class KeptTable:
+    """A table and where it came from: `rows`, the `date` (ISO), the `command` that makes it anew, and the `commit`.
+
+    here : whether it was made in this checkout's results folder rather than read from the repository.
+    """
+
+    rows: pd.DataFrame
+    date: str
+    command: str
+    commit: str
+    here: bool = False
+
+    def told(self) -> str:
+        """One sentence in Markdown: when, by what and at which commit."""
+        return f"Run on {self.date[:10]} by `{self.command}`, commit `{self.commit}`."
+
+
+def keep(
+    study: str,
+    table: str,
+    rows: pd.DataFrame,
+    command: str,
+    *,
+    date: str | None = None,
+    commit_of: str | None = None,
+    digits: int = 4,
+    root: str | Path = KEPT,
+) -> Path:
+    """Write a small table of results to `book/kept/<study>/<table>.csv`, to be committed; returns the path.
+
+    Parameters
+    ----------
+    rows : any table; numbers are written with `digits` significant digits.
+    command : what makes the results anew, in one line. date, commit_of : when and at which commit they were made, as a
+        run's provenance has them; now, and the present commit, by default.
+    """
+    if "\n" in command:
+        raise ConfigurationError(f"the command of the kept table {table!r} has to be one line: {command!r}")
+    about = {
+        "date": date or datetime.now(UTC).isoformat(timespec="seconds"),
+        "command": command,
+        "commit": commit_of or commit(),
+    }
+    path = Path(root) / study / f"{table}.csv"
+    with whole_file(path) as temporary:
+        text = rows.to_csv(index=False, float_format=f"%.{digits}g", lineterminator="\n")
+        temporary.write_text(f"# {json.dumps(about)}\n{text}", encoding="utf-8")
+    return path
+
+
+def kept_table(study: str, table: str, root: str | Path = KEPT) -> KeptTable:
+    """Read what `keep` wrote. ConfigurationError when it is not there, or its first line does not say whence it is."""
+    path = Path(root) / study / f"{table}.csv"
+    if not path.is_file():
+        raise ConfigurationError(f"{path} is not there: run `make book STUDY={study}` and keep its tables")
+    first = path.open(encoding="utf-8").readline()
+    try:
+        about = json.loads(first.removeprefix("#"))
+        about = {key: str(about[key]) for key in ("date", "command", "commit")}
+    except (json.JSONDecodeError, TypeError, KeyError) as error:
+        raise ConfigurationError(
+            f"{path}: the first line should be '# ' and JSON with date, command and commit, not {first[:60]!r}"
+        ) from error
+    return KeptTable(pd.read_csv(path, skiprows=1), **about)
+
+
+def latest_table(
+    study: str, table: str, command: str | None = None, root: str | Path = ROOT, kept: str | Path = KEPT
+) -> KeptTable | None:
+    """A table of another study: of its newest results here or, if it was not run here, the kept one; None if neither.
+
+    command : what to say made the results here; by default `make book STUDY=<study>`.
+    """
+    try:
+        rows, runs = results(study, table, root), results(study, root=root)
+    except ConfigurationError:
+        return kept_table(study, table, kept) if (Path(kept) / study / f"{table}.csv").is_file() else None
+    newest = runs[runs.run.isin(set(rows.run))].sort_values("finished").iloc[-1]
+    made_by = command or f"make book STUDY={study}"
+    return KeptTable(rows, newest.finished, made_by, newest.commit, here=True)
 
 
 def schema(study: str, root: str | Path = ROOT) -> pd.DataFrame:
