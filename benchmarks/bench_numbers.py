@@ -1,54 +1,65 @@
 """Training an MMVAE of two senses: pairs a second, against multivae 1.0.3 and against what the arithmetic allows.
 
-    python benchmarks/bench_numbers.py [--rounds 5] [--warm 0] [--threads 1]
+    python benchmarks/bench_numbers.py [--rounds 12] [--warm 100] [--threads 2]
 
-Same architecture (two modalities of 3 x 32 x 32, 4 hidden layers of 400, 20 latents, Laplace with softmax scales),
-same bound, batch 128, Adam with amsgrad. The contenders take turns, so a busy machine slows all alike: trust the
-ratios. `--warm` trains ours first by so many steps: late in training few samples carry weight, and DReG that leaves
-out the rest gets faster.
+Same architecture (two modalities of 3 x 32 x 32, 4 hidden layers of 400, 20 latents, Laplace with softmax scales), same
+bound, batch 128, Adam with amsgrad, pictures of objects and of digits. The contenders take turns, so a busy machine
+slows all alike: trust the ratios, which are told with their quartiles over rounds. Ours is first trained for `--warm`
+steps: later in training few samples carry weight, and DReG that leaves out the rest gets faster (what multivae does
+costs the same at any time).
 
 multivae is not a dependency (it pulls in torchvision, which it uses for data sets only). For its rows, install it
-without dependencies into an environment of its own:
+without dependencies into a folder of its own:
 
-    python -m venv --system-site-packages .bench && .bench/bin/pip install --no-deps multivae==1.0.3 pythae==0.1.2
-    cloudpickle .bench/bin/python benchmarks/bench_numbers.py
+    pip install --no-deps --target /tmp/multivae multivae==1.0.3 pythae==0.1.2 cloudpickle
+    PYTHONPATH=/tmp/multivae python benchmarks/bench_numbers.py
 """
 
 import argparse
+import copy
 import sys
 import time
+from collections.abc import Callable
 from unittest.mock import MagicMock
 
+import numpy as np
 import torch
 from torch import nn
 
-from brainbook.numbers import MMVAE, Modality, ModelConfiguration, Objective
+from brainbook.numbers import MMVAE, Modality, ModelConfiguration, Objective, make_pairs
 from brainbook.numbers.objectives import bound, draw_noise
 
 SIZE, LATENT, WIDTH, LAYERS, BATCH = (3, 32, 32), 20, 400, 4, 128
 PIXELS = 3 * 32 * 32
 AIM = 1.3
+MINIMUM = 1e-3  # weight below which a sample is left out of the backward pass
+Step = Callable[[dict, int], None]
 
 
-def step_of_ours(objective: Objective):
-    """A function that makes one training step of ours."""
+def our_model() -> MMVAE:
     modalities = tuple(Modality(name=name, size=SIZE, likelihood="laplace") for name in ("a", "b"))
-    settings = ModelConfiguration(modalities=modalities, scale="softmax", output_bias=0.0)
-    model = MMVAE(settings)
+    return MMVAE(ModelConfiguration(modalities=modalities, scale="softmax", output_bias=0.0))
+
+
+def step_of_ours(model: MMVAE, objective: Objective, bf16: bool = False) -> Step:
+    """A function that makes one training step of ours, from where `model` is."""
+    model = copy.deepcopy(model)
     optimizer = torch.optim.Adam([p for p in model.parameters() if p.requires_grad], lr=1e-3, amsgrad=True, fused=True)
 
     def step(images: dict, number: int) -> None:
         shown = {name: x.flatten(1)[None] for name, x in images.items()}
         noise = draw_noise(model, objective.samples, BATCH, [number], "cpu")
-        loss = -bound(model, shown, objective, noise)[1]
+        with torch.autocast("cpu", torch.bfloat16, enabled=bf16):
+            loss = -bound(model, shown, objective, noise)[1]
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
 
+    step.model = model
     return step
 
 
-def step_of_multivae(samples: int, loss: str):
+def step_of_multivae(samples: int, loss: str) -> Step | None:
     """A function that makes one training step of multivae's MMVAE; None when it is not installed."""
     vision = ("", ".transforms", ".datasets", ".datasets.utils", ".utils", ".models")
     for name in (*(f"torchvision{part}" for part in vision), "nltk", "nltk.tokenize"):
@@ -103,6 +114,18 @@ def step_of_multivae(samples: int, loss: str):
     return step
 
 
+def pictures() -> dict[str, torch.Tensor]:
+    """Pairs of objects and digits, float 0..1 [pairs, 3, 32, 32] by name; digits are framed to the size of objects."""
+    shown = make_pairs({"train": 4000})["train"].aligned()
+    objects, digits = (torch.from_numpy(shown[name].pixels).float() / 255 for name in ("oscn", "cmnist"))
+    return {"a": objects, "b": nn.functional.pad(digits, (2, 2, 2, 2))}
+
+
+def batch(images: dict[str, torch.Tensor], number: int) -> dict[str, torch.Tensor]:
+    rows = torch.from_numpy(np.random.default_rng(number).integers(0, len(images["a"]), BATCH))
+    return {name: x[rows] for name, x in images.items()}
+
+
 def operations(samples: int) -> float:
     """Multiplications and additions of one step for a pair: forward once, backward twice, two decoders a source."""
     hidden = (LAYERS - 1) * WIDTH**2
@@ -122,54 +145,59 @@ def matrix_speed(rows: int) -> float:
     return 2 * rows * WIDTH * PIXELS * repeats / (time.perf_counter() - began)
 
 
+def race(contenders: dict[str, Step], images: dict, rounds: int, repeats: int) -> dict[str, np.ndarray]:
+    """Seconds a step of each contender in each round, taking turns."""
+    seconds = {name: np.zeros(rounds) for name in contenders}
+    for name in contenders:
+        contenders[name](batch(images, 0), 0)
+    for turn in range(rounds):
+        for name in contenders:
+            shown = [batch(images, turn * repeats + repeat) for repeat in range(repeats)]
+            began = time.perf_counter()
+            for repeat in range(repeats):
+                contenders[name](shown[repeat], 1 + turn * repeats + repeat)
+            seconds[name][turn] = (time.perf_counter() - began) / repeats
+    return seconds
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--warm", type=int, default=0, help="steps of training before ours is timed")
-    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--rounds", type=int, default=12)
+    parser.add_argument("--warm", type=int, default=100, help="steps of training before ours is timed")
+    parser.add_argument("--threads", type=int, default=2)
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
     torch.manual_seed(0)
-    images = {name: torch.rand(BATCH, *SIZE) for name in ("a", "b")}
-    for title, samples, settings, theirs in (
-        ("ELBO (K = 1)", 1, {"bound": "iwae"}, "iwae_looser"),
-        ("DReG, K = 10", 10, {"bound": "dreg"}, "dreg_looser"),
+    images = pictures()
+    for title, samples, name, theirs in (
+        ("ELBO (K = 1)", 1, "iwae", "iwae_looser"),
+        ("DReG, K = 10", 10, "dreg", "dreg_looser"),
     ):
-        contenders = {"brainbook": step_of_ours(Objective(samples=samples, **settings))}
-        if settings["bound"] == "dreg":
-            thin = Objective(samples=samples, minimum_weight=1e-3, **settings)
-            contenders["brainbook, weights below 0.001 left out"] = step_of_ours(thin)
-        contenders["multivae"] = step_of_multivae(samples, theirs)
-        seconds = dict.fromkeys(contenders, 0.0)
-        speed = []
-        for name, step in contenders.items():
-            if step is None:
-                continue
-            for number in range(arguments.warm if "brainbook" in name else 1):
-                step(images, number)
-            step(images, 0)
-        repeats = 4 if samples == 1 else 1
-        for turn in range(arguments.rounds):
-            for name, step in contenders.items():
-                if step is not None:
-                    began = time.perf_counter()
-                    for repeat in range(repeats):
-                        step(images, 1 + turn * repeats + repeat)
-                    seconds[name] += time.perf_counter() - began
-            speed.append(matrix_speed(2 * BATCH * samples))
-        pairs = BATCH * repeats * arguments.rounds
-        limit = sorted(speed)[len(speed) // 2] / operations(samples)
-        print(f"{title}: pairs a second, batch {BATCH}, {arguments.threads} thread(s)")
-        print(f"  {'what the matrix products alone allow':<42}{limit:8.0f}")
-        for name, step in contenders.items():
-            if step is None:
-                print(f"  {name:<42}   not installed: see the head of this file")
-                continue
-            rate = pairs / seconds[name]
+        full = Objective(samples=samples, bound=name)
+        thin = full.but(minimum_weight=MINIMUM) if name == "dreg" else full
+        warm = step_of_ours(our_model(), thin)
+        for number in range(arguments.warm):
+            warm(batch(images, number), number)
+        contenders = {"brainbook": step_of_ours(warm.model, full)}
+        if thin != full:
+            contenders[f"brainbook, weights below {MINIMUM} left out"] = step_of_ours(warm.model, thin)
+            contenders["brainbook, left out, bfloat16"] = step_of_ours(warm.model, thin, bf16=True)
+        contenders["brainbook, bfloat16"] = step_of_ours(warm.model, full, bf16=True)
+        peer = step_of_multivae(samples, theirs)
+        if peer:
+            contenders["multivae 1.0.3"] = peer
+        seconds = race(contenders, images, arguments.rounds, repeats=8 if samples == 1 else 1)
+        speed = np.median([matrix_speed(2 * BATCH * samples) for _ in range(5)])
+        print(f"{title}: pairs a second, batch {BATCH}, {arguments.threads} thread(s), after {arguments.warm} steps")
+        print(f"  {'what float32 matrix products alone allow':<44}{speed / operations(samples):8.0f}")
+        for contender, taken in seconds.items():
             ratio = ""
-            if "brainbook" in name and contenders["multivae"]:
-                ratio = f"  {rate * seconds['multivae'] / pairs:.2f} x multivae (aim {AIM})"
-            print(f"  {name:<42}{rate:8.0f}{ratio}")
+            if peer and contender in contenders and "brainbook" in contender:
+                low, middle, high = np.quantile(seconds["multivae 1.0.3"] / taken, [0.25, 0.5, 0.75])
+                ratio = f"  {middle:.2f} ({low:.2f}..{high:.2f}) x multivae (aim {AIM})"
+            print(f"  {contender:<44}{BATCH / np.median(taken):8.0f}{ratio}")
+        if not peer:
+            print("  multivae 1.0.3 is not installed: the head of this file says how to get it")
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 
 from brainbook.errors import ConfigurationError
-from brainbook.study import commit, keep, kept_table, latest_table, start_run
+from brainbook.study import commit, keep, keep_results, kept_table, latest_table, start_run
 
 ROWS = pd.DataFrame({"arm": ["multi", "single, alone"], "value": [0.123456, 1.0], "n": [3, 4]})
 
@@ -54,3 +54,15 @@ def test_results_that_were_made_here_go_first(tmp_path):
     assert fresh.here and set(fresh.rows.value) == {7.0}
     assert fresh.command == "make book STUDY=mnist"
     assert latest_table("mnist", "criteria", **where) is None
+
+
+def test_results_are_kept_without_what_their_runs_share(tmp_path):
+    for model in ("mini", "large"):
+        run = start_run("transfer", results=tmp_path / "xnli" / model, parameters={"model": model, "pairs": 10})
+        run.save(ROWS, "accuracy")
+    path = keep_results("xnli", "accuracy", root=tmp_path, kept=tmp_path / "kept")
+    found = kept_table("xnli", "accuracy", root=tmp_path / "kept")
+    assert path == tmp_path / "kept/xnli/accuracy.csv"
+    assert list(found.rows) == ["run", "parameter_model", "arm", "value", "n"]
+    assert found.command == "make book STUDY=xnli"
+    assert len(found.rows) == 4

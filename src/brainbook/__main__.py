@@ -20,6 +20,7 @@ def main(arguments: list[str] | None = None) -> int:
             "list": "print the runs of a study, one a line",
             "run": "execute one run of a study",
             "page": "write a chapter's page of the book",
+            "keep": "write tables of a study's results into book/kept, to be committed for readers who cannot run it",
         }.items()
     }
     for command in added.values():
@@ -30,6 +31,7 @@ def main(arguments: list[str] | None = None) -> int:
     added["study"].add_argument("--profile", default="local", help="a folder of profiles/: local or slurm")
     added["run"].add_argument("run", help="the run's name, as `list` prints it")
     added["page"].add_argument("chapter")
+    added["keep"].add_argument("tables", nargs="+", help="names of tables, as the chapter saved them")
     options = parser.parse_args(arguments)
     try:
         return _do(options)
@@ -60,6 +62,10 @@ def _do(options: argparse.Namespace) -> int:
         from brainbook.workflow.session import write_page
 
         write_page(study, options.chapter, Path("book/chapters") / f"{options.chapter}.ipynb")
+    elif options.command == "keep":
+        from brainbook.study import keep_results
+
+        print("\n".join(str(keep_results(study.name, table)) for table in options.tables))
     elif options.command == "run":
         if options.run not in study.runs:
             print(f"study {study.name!r} has no run {options.run!r}; it has {', '.join(study.runs)}", file=sys.stderr)

@@ -210,6 +210,12 @@ def keep(
     return path
 
 
+def keep_results(study: str, table: str, root: str | Path = ROOT, kept: str | Path = KEPT) -> Path:
+    """Keep a table of all runs of `study` as it lies in the results folder, with the last run's date and commit."""
+    made = _made_here(study, table, root)
+    return keep(study, table, made.rows, made.command, date=made.date, commit_of=made.commit, root=kept)
+
+
 def kept_table(study: str, table: str, root: str | Path = KEPT) -> KeptTable:
     """Read what `keep` wrote. ConfigurationError when it is not there, or its first line does not say whence it is."""
     path = Path(root) / study / f"{table}.csv"
@@ -226,20 +232,22 @@ def kept_table(study: str, table: str, root: str | Path = KEPT) -> KeptTable:
     return KeptTable(pd.read_csv(path, skiprows=1), **about)
 
 
-def latest_table(
-    study: str, table: str, command: str | None = None, root: str | Path = ROOT, kept: str | Path = KEPT
-) -> KeptTable | None:
-    """A table of another study: of its newest results here or, if it was not run here, the kept one; None if neither.
-
-    command : what to say made the results here; by default `make book STUDY=<study>`.
-    """
+def latest_table(study: str, table: str, root: str | Path = ROOT, kept: str | Path = KEPT) -> KeptTable | None:
+    """A table of another study: of its results here or, if it was not run here, the kept one; None if neither."""
     try:
-        rows, runs = results(study, table, root), results(study, root=root)
+        return _made_here(study, table, root)
     except ConfigurationError:
         return kept_table(study, table, kept) if (Path(kept) / study / f"{table}.csv").is_file() else None
-    newest = runs[runs.run.isin(set(rows.run))].sort_values("finished").iloc[-1]
-    made_by = command or f"make book STUDY={study}"
-    return KeptTable(rows, newest.finished, made_by, newest.commit, here=True)
+
+
+def _made_here(study: str, table: str, root: str | Path) -> KeptTable:
+    """`table` of all runs of `study` without what they share, dated by the last of them."""
+    rows, runs = results(study, table, root), results(study, root=root)
+    runs = runs[runs.run.isin(set(rows.run))]
+    last = runs.sort_values("finished").iloc[-1]
+    same = ["chapter", *(name for name in rows if name.startswith("parameter_") and rows[name].nunique(False) == 1)]
+    rows = rows.drop(columns=[*same, *(["run"] if len(runs) == 1 else [])])
+    return KeptTable(rows, last.finished, f"make book STUDY={study}", last.commit, here=True)
 
 
 def schema(study: str, root: str | Path = ROOT) -> pd.DataFrame:
