@@ -40,7 +40,7 @@ def test_one_region_lies_within_its_border_and_at_the_back(store, regions):
     where = np.argwhere(image[..., 3] > 0)
     assert 1000 < len(where) < 20_000
     assert 0.35 < where[:, 1].mean() / image.shape[1] < 0.5  # occipital poles meet in the middle, fronts lie outside
-    borders, places = brain_maps._borders(str(store.resolve()), regions.region_index.tobytes())
+    borders, places = brain_maps._borders(str(store.resolve()), "fsaverage5", regions.region_index.tobytes())
     x, y, pixels = places[row]
     assert image[y, x, 3] > 0 and pixels == len(where)
     assert any(np.hypot(*(line - where[:, ::-1].mean(0)).T).min() < 60 for line in borders)

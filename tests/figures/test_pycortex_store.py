@@ -4,9 +4,8 @@ import sys
 import numpy as np
 import pytest
 
-from brainbook.errors import DatasetError
 from brainbook.figures import pycortex_store
-from brainbook.figures.pycortex_store import FSAVERAGE5, import_participant, open_store, write_subject
+from brainbook.figures.pycortex_store import FSAVERAGE5, open_store, write_subject
 
 
 def test_surfaces_are_nilearns(store):
@@ -52,48 +51,6 @@ def test_nothing_is_written_into_the_users_home(tmp_path):
     done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
     assert done.stdout == "" and done.stderr == ""
     assert not (tmp_path / ".config" / "pycortex").exists()
-
-
-@pytest.fixture
-def freesurfer(tmp_path):
-    """A participant as FreeSurfer leaves one, with a patch that has been flattened."""
-    import nibabel.freesurfer as fs
-    from nilearn.datasets import load_fsaverage
-
-    folder = tmp_path / "subjects" / "sub-EN057"
-    (folder / "surf").mkdir(parents=True)
-    meshes = load_fsaverage("fsaverage5")
-    names = {"pial": "pial", "white_matter": "white", "inflated": "inflated"}
-    for hemisphere, side in (("lh", "left"), ("rh", "right")):
-        for mesh, name in names.items():
-            part = meshes[mesh].parts[side]
-            fs.write_geometry(folder / "surf" / f"{hemisphere}.{name}", part.coordinates, part.faces)
-        for name in ("sulc", "curv", "thickness"):
-            fs.write_morph_data(folder / "surf" / f"{hemisphere}.{name}", np.ones(10_242, np.float32))
-        flat = meshes["flat"].parts[side]
-        used = np.unique(flat.faces)
-        table = np.zeros(len(used), np.dtype([("index", ">i4"), ("position", ">f4", 3)]))
-        table["index"], table["position"] = used + 1, flat.coordinates[used][:, [1, 0, 2]] * (-1, 1, 1)
-        raw = np.array([-1, len(used)], ">i4").tobytes() + table.tobytes()
-        (folder / "surf" / f"{hemisphere}.full.flat.patch.3d").write_bytes(raw)
-    return folder
-
-
-def test_own_surfaces_of_a_participant(freesurfer, store, monkeypatch):
-    monkeypatch.setattr(pycortex_store, "_warm", lambda *_, **__: None)  # it takes half a minute on a busy machine
-    assert import_participant(freesurfer, store) == "sub-EN057"
-    cortex = open_store(store)
-    for surface in ("pia", "flat"):
-        ours, _ = cortex.db.get_surf("sub-EN057", surface, "lh")
-        theirs, _ = cortex.db.get_surf(FSAVERAGE5, surface, "lh")
-        np.testing.assert_allclose(ours, theirs, atol=1e-3)
-    assert cortex.db.get_surfinfo("sub-EN057", "curvature").data.max() == -1
-
-
-def test_missing_surface_is_named(freesurfer, store):
-    (freesurfer / "surf" / "rh.white").unlink()
-    with pytest.raises(DatasetError, match="rh.white is missing.*recon-all"):
-        import_participant(freesurfer, store)
 
 
 def test_a_failed_build_leaves_nothing(tmp_path, store):

@@ -27,6 +27,7 @@ from scipy import ndimage
 
 from brainbook.errors import DatasetError
 from brainbook.figures.look import GREY, WIDTH, colours
+from brainbook.figures.own_surfaces import OwnSurface
 from brainbook.figures.pycortex_store import FSAVERAGE5, HEIGHT, open_store, store_folder
 from brainbook.figures.webgl import viewer_html, write_viewer
 
@@ -128,6 +129,7 @@ def flatmap(
     note: bool = True,
     ax: Axes | None = None,
     store: str | Path | None = None,
+    surface: OwnSurface | None = None,
     **scale_options,
 ) -> Axes:
     """Draw both hemispheres flat, left and right.
@@ -141,7 +143,13 @@ def flatmap(
         diverging, steps, categories.
     note : say below the map which parcellation drew the borders.
     store : folder of the pycortex store, built when missing; None for the one in use, or cache/pycortex.
+    surface : a participant's own surface (`own_surfaces.own_surface`), which takes the values of fsaverage5.
     """
+    if surface is not None and not surface.flat:
+        raise DatasetError(
+            f"{surface.subject} has not been flattened (there is no surf/lh.full.flat.patch.3d and its twin): "
+            "draw fsaverage5, or look at the viewer"
+        )
     if ax is None:
         _, ax = plt.subplots(figsize=(WIDTH, WIDTH / 2.24 + (0.9 if colour_bar else 0.3)), layout="constrained")
     by_vertex = vertex_values(values, regions)
@@ -149,12 +157,15 @@ def flatmap(
         keep = vertex_values(np.asarray(shown, float), regions) == 1
         by_vertex = np.where(keep, by_vertex, np.nan)
     scale = scale or value_scale(by_vertex, **scale_options)
-    vertex, folds = _flat_pixels(str(store_folder(store)))
+    subject = FSAVERAGE5 if surface is None else surface.subject
+    vertex, folds = _flat_pixels(str(store_folder(store)), subject)
+    on_surface = by_vertex if surface is None else by_vertex[surface.nearest]
     ax.imshow(folds, cmap="gray", vmin=0, vmax=1, interpolation="bilinear")
-    image = np.where(vertex >= 0, by_vertex[vertex], np.nan)
+    image = np.where(vertex >= 0, on_surface[vertex], np.nan)
     ax.imshow(scale.cmap(scale.norm(np.ma.masked_invalid(image))), interpolation="nearest")
     if regions is not None:
-        borders, places = _borders(str(store_folder(store)), regions.region_index.tobytes())
+        index = regions.region_index if surface is None else regions.region_index[surface.nearest]
+        borders, places = _borders(str(store_folder(store)), subject, index.tobytes())
         ax.add_collection(LineCollection(borders, colors="black", linewidths=0.5, alpha=0.75))
         _write_names(ax, regions.columns, places, n_names)
     for side, text in ((0.02, "Left"), (0.98, "Right")):
@@ -164,7 +175,7 @@ def flatmap(
         ax.set_title(title, loc="left")
     if note and regions is not None:
         ax.text(
-            0.5, -0.03, _note(regions), transform=ax.transAxes, ha="center", va="top", fontsize=9.5, color=GREY
+            0.5, -0.03, _note(regions, subject), transform=ax.transAxes, ha="center", va="top", fontsize=9.5, color=GREY
         )  # fmt: skip
     if colour_bar:
         scale.bar(ax.figure, ax, shrink=0.6, aspect=28, pad=0.06)
@@ -180,6 +191,7 @@ def flatmaps(
     n_names: int = 0,
     scale: Scale | None = None,
     store: str | Path | None = None,
+    surface: OwnSurface | None = None,
     **scale_options,
 ) -> Figure:
     """Small multiples of flat maps with one shared colour bar.
@@ -210,10 +222,10 @@ def flatmaps(
     for key, map_ in values.items():
         name = " · ".join(map(str, key)) if grid else str(key)
         keep = None if shown is None else vertex_values(np.asarray(shown[key], float), regions) == 1
-        flatmap(map_, regions, keep, scale, name, n_names, False, False, axes[places[key]], store)
+        flatmap(map_, regions, keep, scale, name, n_names, False, False, axes[places[key]], store, surface)
     scale.bar(figure, axes.ravel().tolist(), shrink=0.6, aspect=32, pad=0.03)
     if regions is not None:
-        figure.supxlabel(_note(regions), fontsize=9.5, color=GREY)
+        figure.supxlabel(_note(regions, FSAVERAGE5 if surface is None else surface.subject), fontsize=9.5, color=GREY)
     if title:
         figure.suptitle(title, x=0.02, ha="left", fontsize=mpl.rcParams["axes.titlesize"])
     return figure
@@ -265,6 +277,7 @@ def viewer(
     scale: Scale | None = None,
     title: str = "Brain maps",
     store: str | Path | None = None,
+    surface: OwnSurface | None = None,
     **scale_options,
 ) -> Path:
     """Write one WebGL viewer in which every map of `layers` (name -> values) is a button; return its index.html.
@@ -282,19 +295,23 @@ def viewer(
     )
 
     def draw_picture(path: Path) -> None:
-        figure = flatmaps(values, regions, columns=1 if len(values) < 4 else 2, title=title, scale=scale, store=store)
+        columns = 1 if len(values) < 4 else 2
+        drawn = surface if surface is None or surface.flat else None  # no flat map of one's own: the average brain's
+        figure = flatmaps(values, regions, columns=columns, title=title, scale=scale, store=store, surface=drawn)
         figure.savefig(path)
         plt.close(figure)
 
     alt = f"{title}: flat maps of {', '.join(map(str, values))} ({scale.unit})"
-    note = "" if regions is None else _note(regions)
+    subject = FSAVERAGE5 if surface is None else surface.subject
+    note = "" if regions is None else _note(regions, subject)
+    drawn = values if surface is None else {name: map_[surface.nearest] for name, map_ in values.items()}
     return write_viewer(
-        values, folder, scale.cmap, tuple(map(float, limits)), scale.unit, draw_picture, alt, note, title, store=store
+        drawn, folder, scale.cmap, tuple(map(float, limits)), scale.unit, draw_picture, alt, note, title, subject, store
     )
 
 
-def _note(regions) -> str:
-    return f"Borders: Destrieux regions, {regions.source}; fsaverage5"
+def _note(regions, subject: str) -> str:
+    return f"Borders: Destrieux regions, {regions.source}; {subject}"
 
 
 def _write_names(ax: Axes, columns, places: dict[int, tuple[float, float, int]], n_names: int) -> None:
@@ -321,24 +338,26 @@ def _write_names(ax: Axes, columns, places: dict[int, tuple[float, float, int]],
 
 
 @functools.lru_cache(maxsize=4)
-def _flat_pixels(store: str) -> tuple[np.ndarray, np.ndarray]:
+def _flat_pixels(store: str, subject: str) -> tuple[np.ndarray, np.ndarray]:
     """Vertex under each pixel of the flat map, int [512, width], -1 outside; grey of the folds, float, NaN outside."""
     cortex = open_store(store)
     utils = cortex.quickflat.utils
-    mask, _ = utils.get_flatmask(FSAVERAGE5, height=HEIGHT)  # width, height
-    nearest = utils.get_flatcache(FSAVERAGE5, None, height=HEIGHT)  # pixels, vertices: one 1 a row
+    mask, _ = utils.get_flatmask(subject, height=HEIGHT)  # width, height
+    nearest = utils.get_flatcache(subject, None, height=HEIGHT)  # pixels, vertices: one 1 a row
     vertex = np.full(mask.shape, -1)
     vertex[mask] = nearest.indices
     vertex = np.ascontiguousarray(vertex.T[::-1])
-    curvature = cortex.db.get_surfinfo(FSAVERAGE5, "curvature").data
+    curvature = cortex.db.get_surfinfo(subject, "curvature").data
     folds = np.where(vertex >= 0, np.where(curvature[vertex] > 0, 0.86, 0.66), np.nan)
     return vertex, folds
 
 
 @functools.lru_cache(maxsize=4)
-def _borders(store: str, region_index: bytes) -> tuple[list[np.ndarray], dict[int, tuple[float, float, int]]]:
+def _borders(
+    store: str, subject: str, region_index: bytes
+) -> tuple[list[np.ndarray], dict[int, tuple[float, float, int]]]:
     """Border lines of all regions on the flat map; by region (x, y) of the place farthest from them, and pixels."""
-    vertex, _ = _flat_pixels(store)
+    vertex, _ = _flat_pixels(store, subject)
     region = np.where(vertex >= 0, np.frombuffer(region_index, np.int64)[vertex], -1)
     lines, places = [], {}
     for index, box in enumerate(ndimage.find_objects(region + 1), start=0):

@@ -21,13 +21,13 @@ from types import ModuleType
 
 import numpy as np
 
-from brainbook.errors import ConfigurationError, DatasetError
+from brainbook.errors import ConfigurationError
 
 STORE = Path("cache/pycortex")
 FSAVERAGE5 = "fsaverage5"
+HEMISPHERES = {"lh": "left", "rh": "right"}
 HEIGHT = 512  # pixels of a flat map
 _OPENED: list[Path] = []  # the store that is in use; pycortex itself has only one at a time
-_HEMISPHERES = {"lh": "left", "rh": "right"}
 _SURFACES = {"pia": "pial", "wm": "white_matter", "inflated": "inflated", "flat": "flat"}
 
 
@@ -96,11 +96,11 @@ def build_fsaverage5(folder: str | Path = STORE) -> Path:
             np.asarray(meshes[name].parts[side].faces, np.int32),
         )
         for surface, name in _SURFACES.items()
-        for hemisphere, side in _HEMISPHERES.items()
+        for hemisphere, side in HEMISPHERES.items()
     }
-    for hemisphere in _HEMISPHERES:
+    for hemisphere in HEMISPHERES:
         flat, flat_faces = surfaces["flat", hemisphere]
-        faces = _without_faces_across_cuts(surfaces["pia", hemisphere][1], flat_faces)
+        faces = without_faces_across_cuts(surfaces["pia", hemisphere][1], flat_faces)
         for surface in ("pia", "wm", "inflated"):
             surfaces[surface, hemisphere] = surfaces[surface, hemisphere][0], faces
         cut_out = np.setdiff1d(np.arange(len(flat)), flat_faces)  # the medial wall keeps 3-d positions: no place here
@@ -108,7 +108,7 @@ def build_fsaverage5(folder: str | Path = STORE) -> Path:
     return write_subject(folder, FSAVERAGE5, surfaces, shape)
 
 
-def _without_faces_across_cuts(faces: np.ndarray, flat_faces: np.ndarray) -> np.ndarray:
+def without_faces_across_cuts(faces: np.ndarray, flat_faces: np.ndarray) -> np.ndarray:
     """Drop the faces [n, 3] whose three vertices all lie on the flat map although the face itself was cut open.
 
     Flattened in the browser, such a face would be drawn as a sliver across the whole map.
@@ -174,70 +174,6 @@ def _use(cortex: ModuleType, folder: Path) -> None:
     cortex.database.default_filestore = str(folder)
     cortex.db._memocache = {}  # surfaces of another store under the same names
     cortex.db.reload_subjects()
-
-
-def import_participant(freesurfer: str | Path, folder: str | Path | None = None) -> str:
-    """Import a participant's own surfaces from a FreeSurfer subject folder (`.../sub-EN057`); return the store's name.
-
-    Reads `surf/{lh,rh}.{pial,white,inflated,sulc,curv,thickness}` with nibabel: FreeSurfer itself is not needed. Flat
-    maps need the cuts of a flattening (`{lh,rh}.full.flat.patch.3d`, as FreeSurfer's mris_flatten or autoflatten write
-    them); without them the participant has surfaces and a viewer, but no flat map. Raises DatasetError that names the
-    first missing file.
-    """
-    import nibabel.freesurfer as fs
-
-    freesurfer = Path(freesurfer)
-    surfaces, shape = {}, {"curvature": {}, "sulcaldepth": {}, "thickness": {}}
-    files = {"pia": "pial", "wm": "white", "inflated": "inflated"}
-    for hemisphere, side in _HEMISPHERES.items():
-        for surface, name in files.items():
-            path = _must_exist(freesurfer / "surf" / f"{hemisphere}.{name}")
-            coordinates, faces = fs.read_geometry(path)
-            surfaces[surface, hemisphere] = coordinates.astype(np.float32), faces.astype(np.int32)
-        for quantity, name, sign in (
-            ("curvature", "curv", -1),
-            ("sulcaldepth", "sulc", -1),
-            ("thickness", "thickness", 1),
-        ):
-            path = _must_exist(freesurfer / "surf" / f"{hemisphere}.{name}")
-            shape[quantity][side] = sign * fs.read_morph_data(path)
-        patch = freesurfer / "surf" / f"{hemisphere}.full.flat.patch.3d"
-        if patch.exists():
-            coordinates, faces = _read_flat_patch(patch, *surfaces["pia", hemisphere])
-            surfaces["flat", hemisphere] = coordinates, faces
-            whole = _without_faces_across_cuts(surfaces["pia", hemisphere][1], faces)
-            for surface in files:
-                surfaces[surface, hemisphere] = surfaces[surface, hemisphere][0], whole
-    folder = store_folder(folder)
-    folder.mkdir(parents=True, exist_ok=True)
-    write_subject(folder, freesurfer.name, surfaces, shape)
-    open_store(folder).db.reload_subjects()
-    return freesurfer.name
-
-
-def _read_flat_patch(path: Path, coordinates: np.ndarray, faces: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Flat positions [vertices, 3] (vertices outside the patch at 0) and the faces that lie on the patch.
-
-    Format: big endian; -1, the number of vertices, then for each its index + 1 (negative at the border) and x, y, z.
-    """
-    raw = path.read_bytes()
-    marker, n_vertices = np.frombuffer(raw, ">i4", 2)
-    entries = np.dtype([("index", ">i4"), ("position", ">f4", 3)])
-    if marker != -1 or len(raw) < 8 + n_vertices * entries.itemsize:
-        raise DatasetError(f"{path} is not a FreeSurfer patch of version -1; flatten the participant again.")
-    table = np.frombuffer(raw, entries, n_vertices, offset=8)
-    index = np.abs(table["index"]) - 1
-    flat = np.zeros_like(coordinates)
-    flat[index] = table["position"][:, [1, 0, 2]] * (1, -1, 0)  # FreeSurfer's patches lie on their side
-    return flat, faces[np.isin(faces, index).all(axis=1)]
-
-
-def _must_exist(path: Path) -> Path:
-    if not path.exists():
-        raise DatasetError(
-            f"{path} is missing: run FreeSurfer's recon-all on this participant, or use fsaverage5 maps."
-        )
-    return path
 
 
 @contextlib.contextmanager
