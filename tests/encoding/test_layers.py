@@ -8,6 +8,7 @@ from brainbook.encoding.layers import (
     choice_stability,
     commonest_layer,
     depth_interval,
+    edge_advantage,
     edge_distance,
     layers_alike_test,
     moved_to_edges,
@@ -95,3 +96,14 @@ def test_sentence_about_edges(rng):
     np.testing.assert_allclose(edge_distance([0, 3, 6], N_LAYERS), [1, 0, 1])
     with pytest.raises(ValueError, match="must both be"):
         moved_to_edges(before[0], after[0], N_LAYERS)
+
+
+def test_advantage_of_the_edges(rng):
+    profile = np.array([5.0, 1, 2, 3, 4, 2, 3])
+    assert edge_advantage(profile, axis=0) == pytest.approx((5 + 3) / 2 - 12 / 5)
+    assert edge_advantage(profile, first=1, axis=0) == pytest.approx((1 + 3) / 2 - 11 / 4)
+    scores = rng.normal(size=(4, N_LAYERS, 3))
+    assert edge_advantage(scores).shape == (4, 3)
+    np.testing.assert_allclose(edge_advantage(scores + 7), edge_advantage(scores))  # the level does not count
+    with pytest.raises(ValueError, match="three layers"):
+        edge_advantage(scores[:, :2])

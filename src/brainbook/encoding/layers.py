@@ -134,6 +134,25 @@ def edge_distance(depth: np.ndarray, n_layers: int) -> np.ndarray:
     return np.abs(np.asarray(depth, float) - middle) / middle
 
 
+def edge_advantage(scores: np.ndarray, first: int = 0, axis: int = 1) -> np.ndarray:
+    """How much better the first and the last layer predict than the layers between them, on the scale of the scores.
+
+    Parameters
+    ----------
+    scores : array with layers along `axis`, such as [participants, layers, targets]; three layers or more.
+    first : the layer that counts as the first (1 leaves the embedding, layer 0, out).
+
+    Returns
+    -------
+    The array without that axis: mean of the first and the last layer less the mean of those between. Unlike a count of
+    preferred layers it chooses nothing: where all layers are alike it is 0 and not a lot drawn among them.
+    """
+    scores = np.moveaxis(np.asarray(scores, float), axis, 0)[first:]
+    if len(scores) < 3:
+        raise ValueError("between the first and the last layer there must be another one: give three layers or more")
+    return (scores[0] + scores[-1]) / 2 - scores[1:-1].mean(axis=0)
+
+
 def moved_to_edges(
     before: np.ndarray, after: np.ndarray, n_layers: int, first: int = 0, level: float = 0.95
 ) -> dict[str, Interval]:

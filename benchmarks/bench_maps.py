@@ -1,0 +1,85 @@
+"""What maps take: flat maps, surface views and the viewer, on the cortex's 20,484 vertices.
+
+    python benchmarks/bench_maps.py [--repeats 5]
+
+The aim is a flat map, drawn and written, in under a second after the first. The first one reads the store, finds the
+borders of 148 regions and loads matplotlib's fonts; a store that is missing is built before anything is timed, and that
+time is said by itself. Beside it: pycortex's own `quickflat.make_figure` for the same values, without borders, names
+and a note, at the same height of 512 pixels. For the time of fitting many layers see bench_ridge.py.
+"""
+
+import argparse
+import tempfile
+import time
+from pathlib import Path
+
+import matplotlib as mpl
+import numpy as np
+
+mpl.use("Agg")
+import matplotlib.pyplot as plt
+
+from brainbook.figures import style
+from brainbook.figures.brain_maps import flatmap, flatmaps, surface_views, viewer
+from brainbook.figures.pycortex_store import FSAVERAGE5, HEIGHT, open_store, quiet
+from brainbook.recordings.regions import embedded_destrieux
+
+
+def seconds(draw, repeats: int) -> list[float]:
+    """Wall time of each call of `draw(number)`; its figures are closed afterwards, outside the time."""
+    found = []
+    for number in range(repeats + 1):
+        start = time.perf_counter()
+        draw(number)
+        found.append(time.perf_counter() - start)
+        plt.close("all")
+    return found
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--repeats", type=int, default=5, help="after the first")
+    parser.add_argument("--cache", default="cache", help="where the pycortex store is, or is built")
+    arguments = parser.parse_args()
+    style()
+    regions, rng = embedded_destrieux(), np.random.default_rng(0)
+    start = time.perf_counter()
+    cortex = open_store(f"{arguments.cache}/pycortex")
+    print(f"opening the store, built if it was missing: {time.perf_counter() - start:.1f} s")
+    values = rng.random((arguments.repeats + 1, 7, 20_484)) * 0.2  # other values each time: no drawing is kept
+    with tempfile.TemporaryDirectory() as scratch:
+        out = Path(scratch)
+
+        def with_pycortex(number: int) -> None:
+            vertices = cortex.Vertex(values[number, 0], FSAVERAGE5, vmin=0, vmax=0.2, cmap="viridis")
+            with quiet():
+                figure = cortex.quickflat.make_figure(vertices, with_rois=False, with_labels=False, height=HEIGHT)
+            figure.savefig(out / "theirs.png", dpi=100)
+
+        def flat(number: int) -> None:
+            flatmap(values[number, 0], regions).figure.savefig(out / "flat.png")
+
+        def seven(number: int) -> None:
+            maps = {f"layer {layer}": values[number, layer] for layer in range(7)}
+            flatmaps(maps, regions, columns=2).savefig(out / "seven.png")
+
+        def views(number: int) -> None:
+            surface_views(values[number, 0], regions).savefig(out / "views.png")
+
+        def page(number: int) -> None:
+            viewer({f"layer {layer}": values[number, layer] for layer in range(7)}, out / "viewer", regions)
+
+        print(f"\n{'drawn and written to a PNG':<52}{'first':>8}{'then':>8}{'slowest':>9}  (s)")
+        for name, draw in {
+            "flat map, borders and names": flat,
+            "pycortex quickflat, neither borders nor names": with_pycortex,
+            "seven flat maps, one colour bar": seven,
+            "lateral and medial views": views,
+            "viewer of seven maps, with its picture": page,
+        }.items():
+            first, *later = seconds(draw, arguments.repeats)
+            print(f"{name:<52}{first:8.2f}{np.median(later):8.2f}{max(later):9.2f}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,347 @@
+"""Helpers of the chapter `hemispheres_and_layers`: regions beside published ones, depth, left and right."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from brainbook import published
+from brainbook.encoding import cross_validate, fdr, permutation_scores
+from brainbook.encoding.hemispheres import Interval, hemisphere_difference, index_of_means, over_participants
+from brainbook.encoding.laterality import laterality_index
+from brainbook.encoding.layers import (
+    choice_stability,
+    commonest_layer,
+    depth_interval,
+    edge_advantage,
+    layers_alike_test,
+    moved_to_edges,
+)
+from brainbook.experiment.features import Features
+from brainbook.experiment.scores import ParticipantScores, average_by
+
+DELAYS = (1, 2, 3, 4)
+SIDES = ("lh", "rh")
+
+
+@dataclass(frozen=True)
+class Listeners:
+    """Participants of all languages under one model. Stories differ, the model's layers are the same.
+
+    Attributes
+    ----------
+    scores : array [participants, regions], r of left-out runs with the layer that training runs chose, mean over runs.
+    profiles : array [participants, layers, regions], mean r over runs of every layer.
+    chosen : int array [participants, runs, regions], the layer that training runs chose.
+    language : array [participants] of str.
+    """
+
+    scores: np.ndarray
+    profiles: np.ndarray
+    chosen: np.ndarray
+    language: np.ndarray
+
+    @classmethod
+    def of(cls, scores: Mapping[str, ParticipantScores]) -> "Listeners":
+        """Put the languages one after the other. `scores` : language -> scores of its participants."""
+        parts = list(scores.values())
+        return cls(
+            np.concatenate([part.fold_scores.mean(axis=1) for part in parts]),
+            np.concatenate([part.layer_scores.swapaxes(0, 1) for part in parts]),
+            np.concatenate([part.chosen_layers for part in parts]),
+            np.repeat(list(scores), [len(part.participants) for part in parts]),
+        )
+
+    @property
+    def n_layers(self) -> int:
+        """Layers, the embedding (layer 0) counted."""
+        return self.profiles.shape[1]
+
+    def mean(self, language: str) -> np.ndarray:
+        """Mean score [regions] over the participants of a language."""
+        return self.scores[self.language == language].mean(axis=0)
+
+    def sides(self) -> tuple[np.ndarray, np.ndarray]:
+        """Scores of the left and of the right hemisphere, [participants, regions of one hemisphere] each."""
+        left, right = np.split(self.scores, 2, axis=1)
+        return left, right
+
+
+def significance_of_regions(
+    features: Features,
+    scores: ParticipantScores,
+    responses: np.ndarray,
+    n_permutations: int = 500,
+    seed: int = 0,
+    device: str = "auto",
+) -> tuple[int, np.ndarray]:
+    """Is each region of the average listener predicted better than when its scans are shifted in time?
+
+    The layer that participants' training runs choose most often is taken for all regions, with one penalty for all.
+
+    Parameters
+    ----------
+    responses : array [participants, scans, regions].
+
+    Returns
+    -------
+    (layer, p [regions]), from refitted permutations whose standardised nulls are pooled over regions.
+    """
+    layer = int(np.bincount(scores.chosen_layers.ravel()).argmax())
+    listener, values = responses.mean(axis=0), features.values[layer]
+    alphas = cross_validate(values, listener, features.run_of_scan, DELAYS, device=device).best_alphas
+    found = permutation_scores(
+        values, listener, features.run_of_scan, float(np.nanmedian(alphas)),
+        delays=DELAYS, n_permutations=n_permutations, seed=seed, device=device,
+    )  # fmt: skip
+    return layer, found.p(pooled=True)
+
+
+def rank_regions(listeners: Listeners, columns: pd.DataFrame) -> pd.DataFrame:
+    """All regions of each language from the best to the worst.
+
+    Columns: language, rank, region, hemisphere, pearson_r, reliability: how well the averages of two
+    halves of the real listeners agree there.
+    """
+    languages = list(dict.fromkeys(listeners.language))
+    rows = [
+        columns[["region", "hemisphere"]].assign(language=name, pearson_r=listeners.mean(name)) for name in languages
+    ]
+    table = pd.concat(rows).merge(reliability_by_language(languages), how="left")
+    table["rank"] = table.groupby("language").pearson_r.rank(ascending=False, method="first").astype(int)
+    order = {name: place for place, name in enumerate(languages)}
+    table = table.sort_values(
+        ["language", "rank"], key=lambda column: column.map(order) if column.name == "language" else column
+    )
+    return table[["language", "rank", "region", "hemisphere", "pearson_r", "reliability"]].reset_index(drop=True)
+
+
+def reliability_by_language(languages: list[str]) -> pd.DataFrame:
+    """The published reliabilities, one row a region and language: region, hemisphere, language, reliability."""
+    table = published.reliability_by_region()
+    return table.melt(
+        ["region", "hemisphere"], [name for name in languages if name in table], "language", "reliability"
+    )
+
+
+def beside_published(ranked: pd.DataFrame, n: int = 3) -> pd.DataFrame:
+    """The `n` best regions of each language beside the paper's, indexed by language and rank.
+
+    Columns: (ours | paper, region | side | r | reliability).
+    """
+    theirs = published.top_regions()
+    theirs = theirs.merge(reliability_by_language(sorted(set(theirs.language))), how="left")
+    both = []
+    for table in (ranked[ranked["rank"] <= n], theirs[theirs["rank"] <= n]):
+        named = table.rename(columns={"hemisphere": "side", "pearson_r": "r"}).set_index(["language", "rank"])
+        both.append(named[["region", "side", "r", "reliability"]])
+    joined = pd.concat(both, axis=1, keys=["ours", "paper"])
+    return joined.loc[both[0].index]
+
+
+def depth_by_region(listeners: Listeners, columns: pd.DataFrame, predicted: np.ndarray, seed: int = 0) -> pd.DataFrame:
+    """What can be said of each region's layers.
+
+    Columns: region, hemisphere, value (mean over participants and layers), layer (the one most training runs choose),
+    stability (probability that two folds agree on it), depth with lower and upper (centre of mass and its interval, in
+    layers), p_alike and q_alike (all layers predict it equally well; q corrected over predicted regions), predicted.
+    """
+    depth = depth_interval(listeners.profiles)
+    p = layers_alike_test(listeners.profiles, seed=seed)[1]
+    q = np.full(len(p), np.nan)
+    q[predicted], q[~predicted] = fdr(p[predicted]), fdr(p[~predicted])
+    return columns[["region", "hemisphere"]].assign(
+        value=listeners.profiles.mean(axis=(0, 1)),
+        layer=commonest_layer(listeners.chosen, listeners.n_layers)[0],
+        stability=choice_stability(listeners.chosen).mean(axis=0),
+        depth=depth.estimate, lower=depth.lower, upper=depth.upper, p_alike=p, q_alike=q, predicted=predicted,
+    )  # fmt: skip
+
+
+EDGES = {
+    "share": "share of choices that are the first or last layer",
+    "distance": "distance of the chosen layer from the middle (0 to 1)",
+    "advantage": "r of the first and last layer less r of those between",
+}
+
+
+def edges_change(before: Listeners, after: Listeners, regions: np.ndarray) -> pd.DataFrame:
+    """Does preference move to the first and the last layers? Three measures, after less before, over participants.
+
+    `regions` : bool array, those that count. Columns: measure, before, after (means over participants), value (change),
+    lower, upper, p.
+    """
+    n = after.n_layers
+    moved = moved_to_edges(before.chosen[..., regions], after.chosen[..., regions], n)
+    levels = {}
+    for name, listeners in (("before", before), ("after", after)):
+        chosen, middle = listeners.chosen[..., regions], (n - 1) / 2
+        levels[name] = {
+            "share": np.mean((chosen == 0) | (chosen == n - 1)),
+            "distance": np.mean(np.abs(chosen - middle) / middle),
+            "advantage": edge_advantage(listeners.profiles[..., regions]).mean(),
+        }
+    advantages = [edge_advantage(listeners.profiles[..., regions]).mean(axis=1) for listeners in (before, after)]
+    moved["advantage"] = over_participants(advantages[1] - advantages[0])
+    rows = [
+        interval.table(measure=[name], before=levels["before"][name], after=levels["after"][name])
+        for name, interval in moved.items()
+    ]
+    return pd.concat(rows, ignore_index=True)
+
+
+def choice_shares(listeners: Listeners, regions: np.ndarray) -> pd.DataFrame:
+    """Share of all participants' and runs' choices that fall on each layer: layer, value with lower and upper.
+
+    The interval is over participants.
+    """
+    chosen = listeners.chosen[..., regions]
+    share = np.stack([np.mean(chosen == layer, axis=(1, 2)) for layer in range(listeners.n_layers)], axis=1)
+    return over_participants(share).table(layer=range(listeners.n_layers)).drop(columns="p")
+
+
+def sides_by_group(listeners: Listeners, members: Mapping[str, np.ndarray]) -> pd.DataFrame:
+    """Left less right, group of regions by group, paired over all participants.
+
+    `members` names a boolean array [regions of both hemispheres] a group, alike on both sides. Columns: group, left,
+    right, value (left - right), lower, upper, p, q (false discovery rate over groups), index of the means with
+    index_lower and index_upper (Fieller).
+    """
+    left, right = listeners.sides()
+    rows = []
+    for group, chosen in members.items():
+        own = chosen[: left.shape[1]]
+        one, two = left[:, own].mean(axis=1), right[:, own].mean(axis=1)
+        index = index_of_means(one, two)
+        rows.append(
+            hemisphere_difference(one, two).table(group=[group], left=one.mean(), right=two.mean())
+            .assign(index=index.estimate, index_lower=index.lower, index_upper=index.upper)
+        )  # fmt: skip
+    table = pd.concat(rows, ignore_index=True)
+    table.insert(list(table).index("p") + 1, "q", fdr(table.p.to_numpy()))
+    return table
+
+
+def hemisphere_means(listeners: Listeners, members: Mapping[str, np.ndarray], columns: pd.DataFrame) -> pd.DataFrame:
+    """Mean score by language, group and hemisphere beside the published one.
+
+    Columns: language, group, hemisphere, participant, value, published (NaN where the paper has none).
+    """
+    halves = {
+        (group, side): chosen & (columns.hemisphere == side).to_numpy()
+        for group, chosen in members.items()
+        for side in SIDES
+    }
+    table = average_by(listeners.scores, halves).rename(columns={"axis_0": "participant"})
+    table[["group", "hemisphere"]] = table["group"].tolist()
+    table["language"] = listeners.language[table.participant]
+    theirs = published.hemisphere_means().rename(columns={"pearson_r": "published"})
+    return table.merge(theirs, how="left")[["language", "group", "hemisphere", "participant", "value", "published"]]
+
+
+def sides_by_language(means: pd.DataFrame) -> pd.DataFrame:
+    """Left less right by language and group from `hemisphere_means`, beside the published difference.
+
+    Columns: language, group, value, lower, upper, p (over the language's participants), published.
+    """
+    rows = []
+    for (language, group), part in means.groupby(["language", "group"], sort=False):
+        wide = part.pivot(index="participant", columns="hemisphere", values="value")
+        paper = part.groupby("hemisphere").published.first()
+        found = hemisphere_difference(wide["lh"], wide["rh"])
+        rows.append(found.table(language=[language], group=[group], published=paper["lh"] - paper["rh"]))
+    return pd.concat(rows, ignore_index=True)
+
+
+def laterality_recovered(listeners: Listeners, truth_regions: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """A phantom's laterality, found and true.
+
+    Returns
+    -------
+    classes : label (stronger on the left, on the right, alike), value with lower and upper (index of means), truth.
+    pairs : one row for each driven pair of regions whose index can be stated: region, driver, side, value, lower,
+        upper, truth, covered, sign (right or wrong), difference (left - right).
+    The truth is the index of the correlations that a perfect model reaches in single participants.
+    """
+    left, right = listeners.sides()
+    one = truth_regions[truth_regions.hemisphere == "lh"].reset_index(drop=True)
+    ceilings = [truth_regions.ceiling[truth_regions.hemisphere == side].to_numpy() for side in SIDES]
+    kinds = {
+        "stronger on the left": (one.side == "left").to_numpy(),
+        "stronger on the right": (one.side == "right").to_numpy(),
+        "alike": ((one.side == "none") & (one.driver != "none")).to_numpy(),
+    }
+    classes = pd.concat(
+        [
+            index_of_means(left[:, rows].mean(axis=1), right[:, rows].mean(axis=1)).table(
+                label=[name], truth=laterality_index(*[side[rows].mean() for side in ceilings])
+            )
+            for name, rows in kinds.items()
+            if rows.any()
+        ],
+        ignore_index=True,
+    )
+    pairs = index_of_means(left, right).table(region=one.region, driver=one.driver, side=one.side)
+    pairs["truth"] = laterality_index(*ceilings)
+    pairs["difference"] = (left - right).mean(axis=0)
+    pairs = pairs[pairs.driver != "none"].dropna(subset=["value", "lower", "upper"])
+    pairs["covered"] = (pairs.lower <= pairs.truth) & (pairs.truth <= pairs.upper)
+    pairs["sign"] = np.sign(pairs.difference) == np.sign(pairs.truth)
+    return classes, pairs.reset_index(drop=True)
+
+
+def quiet_regions(p: Mapping[str, np.ndarray], truth_regions: pd.DataFrame, level: float = 0.05) -> pd.DataFrame:
+    """The regions that nothing drives: which are significant, and what do their neighbours leave in them?
+
+    Parameters
+    ----------
+    p : language -> p-values [regions]; all regions of a language are corrected together.
+
+    Returns
+    -------
+    DataFrame, one row a quiet region and language: language, region, hemisphere, p, significant (q below `level`),
+    threshold (the largest p that was significant: the share of quiet regions that chance alone lets through), leak (the
+    correlation that a perfect model of the story reaches there, through voxels shared with driven neighbours).
+    """
+    rows = []
+    for language, values in p.items():
+        significant = fdr(values) < level
+        rows.append(
+            truth_regions[["region", "hemisphere"]].assign(
+                language=language, p=values, significant=significant, leak=truth_regions[f"ceiling_{language}"],
+                threshold=values[significant].max() if significant.any() else 0.0,
+            )[(truth_regions.driver == "none").to_numpy()]
+        )  # fmt: skip
+    return pd.concat(rows, ignore_index=True)
+
+
+def leak_test(quiet: pd.DataFrame) -> tuple[float, float]:
+    """Do small p-values of quiet regions go with what leaks into them? (Spearman's rho of leak and -p, one-sided p)."""
+    found = stats.spearmanr(quiet.leak, -quiet.p, alternative="greater")
+    return float(found.statistic), float(found.pvalue)
+
+
+def profile_table(profiles: np.ndarray, members: Mapping[str, np.ndarray]) -> pd.DataFrame:
+    """Scores by layer of sets of regions, with intervals over participants: series, layer, value, lower, upper.
+
+    `profiles` : array [participants, layers, regions].
+    """
+    rows = []
+    for name, chosen in members.items():
+        if chosen.any():
+            found: Interval = over_participants(np.nanmean(profiles[..., chosen], axis=-1))
+            rows.append(found.table(series=name, layer=range(profiles.shape[1])).drop(columns="p"))
+    return pd.concat(rows, ignore_index=True)
+
+
+def what_depth_adds(profiles: np.ndarray, members: Mapping[str, np.ndarray]) -> pd.DataFrame:
+    """Mean score over the upper half of the layers less the embedding's, with an interval over participants.
+
+    Columns: label, value, lower, upper, p.
+    """
+    upper = slice(profiles.shape[1] // 2, None)
+    added = profiles[:, upper].mean(axis=1) - profiles[:, 0]
+    rows = [over_participants(added[:, chosen].mean(axis=1)).table(label=[name]) for name, chosen in members.items()]
+    return pd.concat(rows, ignore_index=True)

@@ -1,0 +1,179 @@
+"""Tables of the chapter on hemispheres and layers, from scores whose truth is known."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from brainbook.encoding.laterality import laterality_index
+from brainbook.encoding.layers import centre_of_mass
+from brainbook.experiment.features import Features
+from brainbook.experiment.hemispheres import (
+    Listeners,
+    beside_published,
+    choice_shares,
+    depth_by_region,
+    edges_change,
+    hemisphere_means,
+    laterality_recovered,
+    leak_test,
+    profile_table,
+    quiet_regions,
+    rank_regions,
+    sides_by_group,
+    sides_by_language,
+    significance_of_regions,
+    what_depth_adds,
+)
+from brainbook.experiment.scores import ParticipantScores, group_members, score_participants
+from brainbook.recordings.regions import embedded_destrieux
+
+LANGUAGES, PEOPLE, RUNS, LAYERS, REGIONS = ("EN", "FR", "CN"), 3, 9, 7, 148
+
+
+@pytest.fixture(scope="module")
+def columns():
+    return embedded_destrieux().columns
+
+
+def scores_of(rng, profile, boost=0.0):
+    """Scores of one language's participants: `profile` [layers] in every region, `boost` [regions] on top."""
+    layers = profile[:, None, None] + boost + 0.01 * rng.normal(size=(LAYERS, PEOPLE, REGIONS))
+    folds = layers[:, :, None] + 0.02 * rng.normal(size=(LAYERS, PEOPLE, RUNS, REGIONS))
+    chosen = folds.argmax(axis=0)
+    best = np.take_along_axis(folds, chosen[None], axis=0)[0]
+    return ParticipantScores(best, layers, chosen, ["a", "b", "c"], embedded_destrieux().columns)
+
+
+@pytest.fixture(scope="module")
+def listeners(columns):
+    """The fourth layer is best everywhere, and the left is better than the right by .04."""
+    rng = np.random.default_rng(1)
+    profile = 0.1 * np.exp(-((np.arange(LAYERS) - 4) ** 2) / 2)
+    left = 0.04 * (columns.hemisphere == "lh").to_numpy()
+    return Listeners.of({language: scores_of(rng, profile, 0.05 + left) for language in LANGUAGES})
+
+
+def test_listeners_stand_one_language_after_the_other(listeners):
+    assert listeners.scores.shape == (9, REGIONS) and listeners.profiles.shape == (9, LAYERS, REGIONS)
+    assert listeners.chosen.shape == (9, RUNS, REGIONS) and listeners.n_layers == LAYERS
+    np.testing.assert_array_equal(listeners.language, np.repeat(LANGUAGES, PEOPLE))
+    np.testing.assert_allclose(listeners.mean("FR"), listeners.scores[3:6].mean(axis=0))
+    left, right = listeners.sides()
+    assert (left.mean() - right.mean()) == pytest.approx(0.04, abs=0.005)
+
+
+def test_best_regions_stand_beside_the_papers(listeners, columns):
+    ranked = rank_regions(listeners, columns)
+    assert len(ranked) == 3 * REGIONS and ranked.reliability.notna().all()
+    for _, part in ranked.groupby("language"):
+        assert (part.pearson_r.diff().dropna() <= 0).all() and list(part["rank"]) == list(range(1, REGIONS + 1))
+    table = beside_published(ranked)
+    assert table.shape == (9, 8) and list(dict.fromkeys(table.index.get_level_values("language"))) == list(LANGUAGES)
+    assert table.loc[("CN", 1), ("paper", "r")] == 0.3575 and table["paper", "reliability"].notna().all()
+    assert table.loc[("EN", 1), ("ours", "r")] == listeners.mean("EN").max()
+
+
+def test_depth_is_found_where_it_is(listeners, columns):
+    predicted = np.arange(REGIONS) < 40
+    table = depth_by_region(listeners, columns, predicted)
+    assert (table.layer == 4).mean() > 0.95 and table.stability.min() > 0.4 > 2 / LAYERS
+    true_depth = centre_of_mass(0.1 * np.exp(-((np.arange(LAYERS) - 4) ** 2) / 2))
+    assert abs(table.depth.median() - true_depth) < 0.15 and (table.upper - table.lower).median() < 0.6
+    assert (table.q_alike < 0.05).all() and table.predicted.sum() == 40
+
+
+def test_flat_profiles_differ_in_nothing(columns):
+    rng = np.random.default_rng(2)
+    flat = Listeners.of({language: scores_of(rng, np.full(LAYERS, 0.1)) for language in LANGUAGES})
+    table = depth_by_region(flat, columns, np.ones(REGIONS, bool))
+    assert (table.p_alike < 0.05).mean() < 0.12 and (table.q_alike < 0.05).mean() < 0.03
+
+
+def test_edges_are_found_when_preference_moves_there(listeners):
+    rng = np.random.default_rng(3)
+    valley = 0.1 * np.abs(np.arange(LAYERS) - 3) / 3
+    after = Listeners.of({language: scores_of(rng, valley) for language in LANGUAGES})
+    everywhere = np.ones(REGIONS, bool)
+    moved = edges_change(listeners, after, everywhere).set_index("measure")
+    assert (moved.lower > 0).all() and moved.before["share"] < 0.05 < 0.8 < moved.after["share"]
+    assert moved.value["advantage"] == pytest.approx(moved.after["advantage"] - moved.before["advantage"])
+    stayed = edges_change(listeners, listeners, everywhere)
+    np.testing.assert_allclose(stayed.value, 0, atol=1e-12)
+    shares = choice_shares(after, everywhere)
+    assert shares.value.sum() == pytest.approx(1) and list(shares.layer) == list(range(LAYERS))
+
+
+def test_sides_are_compared_within_people(listeners, columns):
+    members = group_members(columns)
+    table = sides_by_group(listeners, members)
+    assert list(table.group) == list(members) and (table.q < 0.001).all()
+    np.testing.assert_allclose(table.value, table.left - table.right)
+    np.testing.assert_allclose(table["index"], laterality_index(table.left, table.right))
+    means = hemisphere_means(listeners, members, columns)
+    assert means.query("group == 'visual'").published.notna().all() and len(means) == 9 * 4 * 2
+    by_language = sides_by_language(means).set_index(["language", "group"])
+    assert by_language.published["EN", "visual"] == pytest.approx(0.127 - 0.113)
+    assert (by_language.lower > 0).all() and by_language.value.mean() == pytest.approx(0.04, abs=0.005)
+
+
+@pytest.fixture(scope="module")
+def truth(columns):
+    rng = np.random.default_rng(5)
+    driver = np.tile(np.resize(["sound", "word", "meaning", "topic", "none"], REGIONS // 2), 2)
+    side = np.tile(rng.choice(["left", "right", "none"], REGIONS // 2), 2)
+    side[driver == "none"] = "none"
+    strong = np.where(side == "left", "lh", "rh") == columns.hemisphere
+    ceiling = np.where(driver == "none", 0.02, np.where(side == "none", 0.25, np.where(strong, 0.3, 0.2)))
+    table = columns[["region", "hemisphere"]].assign(driver=driver, side=side, ceiling=ceiling)
+    return table.assign(**{f"ceiling_{language}": ceiling for language in LANGUAGES})
+
+
+def test_laterality_of_perfect_scores_is_recovered(truth):
+    rng = np.random.default_rng(6)
+    common = truth.ceiling.to_numpy() + 0.02 * rng.normal(size=(9, 1))
+    scores = common + 0.02 * rng.normal(size=(9, REGIONS))
+    empty = np.zeros((9, LAYERS, REGIONS))
+    found = Listeners(scores, empty, np.zeros((9, RUNS, REGIONS), int), np.repeat(LANGUAGES, PEOPLE))
+    classes, pairs = laterality_recovered(found, truth)
+    assert ((classes.lower <= classes.truth) & (classes.truth <= classes.upper)).all()
+    np.testing.assert_allclose(classes.truth, [0.2, -0.2, 0])
+    assert 0.85 < pairs.covered.mean() <= 1 and (pairs.driver != "none").all()
+    assert pairs[pairs.side != "none"].sign.mean() > 0.95
+
+
+def test_quiet_regions_and_what_leaks_into_them(truth):
+    rng = np.random.default_rng(7)
+    quiet = (truth.driver == "none").to_numpy()
+    leak = np.where(quiet, rng.uniform(0, 0.1, REGIONS), 0.3)
+    truth = truth.assign(**{f"ceiling_{language}": leak for language in LANGUAGES})
+    p = {language: np.where(quiet, np.exp(-80 * leak * rng.uniform(0.5, 1.5, REGIONS)), 1e-4) for language in LANGUAGES}
+    table = quiet_regions(p, truth)
+    found = table[table.significant]
+    assert len(table) == 3 * quiet.sum() and len(found) and (found.p <= found.threshold).all()
+    rho, probability = leak_test(table)
+    assert rho > 0.5 and probability < 1e-6
+    alone = {language: np.where(quiet, rng.uniform(0.01, 1, REGIONS), 1e-4) for language in LANGUAGES}
+    assert leak_test(quiet_regions(alone, truth))[1] > 1e-3
+
+
+def test_profiles_have_intervals_over_participants(listeners):
+    members = {"few": np.arange(REGIONS) < 5, "nobody": np.zeros(REGIONS, bool)}
+    table = profile_table(listeners.profiles, members)
+    assert set(table.series) == {"few"} and len(table) == LAYERS and (table.lower < table.value).all()
+    added = what_depth_adds(listeners.profiles, {"all": np.ones(REGIONS, bool)})
+    profile = 0.1 * np.exp(-((np.arange(LAYERS) - 4) ** 2) / 2)
+    assert added.value[0] == pytest.approx(profile[3:].mean() - profile[0], abs=0.002)
+
+
+@pytest.mark.filterwarnings("ignore:.*choices fell on the")
+def test_only_what_follows_the_features_is_significant(columns):
+    rng = np.random.default_rng(8)
+    runs, n = np.repeat(np.arange(5), 60), 300
+    features = Features(rng.normal(size=(2, n, 4)).astype(np.float32), runs)
+    signal = np.roll(features.values[1] @ rng.normal(size=4), 1)
+    responses = rng.normal(size=(3, n, 20)).astype(np.float32)
+    responses[..., :8] += 0.7 * signal[:, None]
+    table = pd.DataFrame({"region": [f"r{i}" for i in range(20)], "hemisphere": "lh"})
+    scores = score_participants(features, responses, ["a", "b", "c"], table)
+    layer, p = significance_of_regions(features, scores, responses, n_permutations=200)
+    assert layer == 1 and (p[:8] < 0.01).all() and (p[8:] < 0.05).mean() <= 0.25
