@@ -3,7 +3,7 @@ import pytest
 from scipy import stats
 
 from brainbook.encoding.hemispheres import hemisphere_difference, index_of_means, over_participants
-from brainbook.encoding.laterality import laterality_index
+from brainbook.encoding.laterality import laterality_index, score_after_fitting
 
 
 def test_index_is_the_published_ratio():
@@ -63,3 +63,25 @@ def test_one_participant_has_no_interval():
         index_of_means(np.ones((1, 3)), np.ones((1, 3)))
     with pytest.raises(ValueError, match="two or more"):
         over_participants(np.ones((1, 3)))
+
+
+@pytest.mark.parametrize("r", [0.15, 0.3, 0.6])
+def test_fitting_costs_what_is_foretold(rng, r):
+    n, p, targets = 400, 40, 600
+    signal = rng.normal(size=(2 * n, p))
+    weights = rng.normal(size=(p, targets)) / np.sqrt(p)
+    y = r * signal @ weights + np.sqrt(1 - r**2) * rng.normal(size=(2 * n, targets))
+    fitted = np.linalg.lstsq(signal[:n], y[:n], rcond=None)[0]
+    predicted = signal[n:] @ fitted
+    scores = [np.corrcoef(predicted[:, t], y[n:, t])[0, 1] for t in range(targets)]
+    assert np.mean(scores) == pytest.approx(score_after_fitting(r, p, n), abs=0.015)
+
+
+def test_index_of_fitted_scores_leans_outward_but_not_beyond_twice():
+    left, right = 0.3, 0.2
+    true = laterality_index(left, right)
+    leans = [
+        laterality_index(*(score_after_fitting(side, weights, 1200) for side in (left, right)))
+        for weights in (1, 10, 64, 10_000)
+    ]
+    assert (np.diff([true, *leans]) > 0).all() and leans[-1] < 2 * true

@@ -6,22 +6,28 @@ import pytest
 
 from brainbook.encoding.laterality import laterality_index
 from brainbook.encoding.layers import centre_of_mass
+from brainbook.errors import ConfigurationError
 from brainbook.experiment.features import Features
 from brainbook.experiment.hemispheres import (
     Listeners,
     beside_published,
-    choice_shares,
-    depth_by_region,
-    edges_change,
     hemisphere_means,
     laterality_recovered,
     leak_test,
-    profile_table,
     quiet_regions,
     rank_regions,
     sides_by_group,
     sides_by_language,
     significance_of_regions,
+    told,
+    verdict,
+)
+from brainbook.experiment.layers import (
+    choice_shares,
+    depth_by_region,
+    edges_change,
+    fine_tuned,
+    profile_table,
     what_depth_adds,
 )
 from brainbook.experiment.scores import ParticipantScores, group_members, score_participants
@@ -177,3 +183,17 @@ def test_only_what_follows_the_features_is_significant(columns):
     scores = score_participants(features, responses, ["a", "b", "c"], table)
     layer, p = significance_of_regions(features, scores, responses, n_permutations=200)
     assert layer == 1 and (p[:8] < 0.01).all() and (p[8:] < 0.05).mean() <= 0.25
+
+
+def test_results_are_told_with_their_intervals():
+    row = pd.Series({"value": 0.0244, "lower": 0.008, "upper": 0.04})
+    assert told(row) == "+0.024 (+0.008 to +0.040)" and verdict(row) == "agrees with"
+    assert (
+        verdict(row * -1 + pd.Series({"value": 0, "lower": -0.04, "upper": 0.0})) == "neither supports nor contradicts"
+    )
+    assert verdict(pd.Series({"lower": -0.2, "upper": -0.1})) == "contradicts"
+
+
+def test_transfer_refuses_what_it_does_not_know():
+    with pytest.raises(ConfigurationError, match="give pairs and second"):
+        fine_tuned("mini-causal", {"pairs": 10, "second": ["FR"], "steps": 3})

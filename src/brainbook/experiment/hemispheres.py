@@ -1,4 +1,4 @@
-"""Helpers of the chapter `hemispheres_and_layers`: regions beside published ones, depth, left and right."""
+"""Helpers of the chapter `hemispheres_and_layers`: listeners, regions beside published ones, two sides."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,16 +9,8 @@ from scipy import stats
 
 from brainbook import published
 from brainbook.encoding import cross_validate, fdr, permutation_scores
-from brainbook.encoding.hemispheres import Interval, hemisphere_difference, index_of_means, over_participants
+from brainbook.encoding.hemispheres import Interval, hemisphere_difference, index_of_means
 from brainbook.encoding.laterality import laterality_index
-from brainbook.encoding.layers import (
-    choice_stability,
-    commonest_layer,
-    depth_interval,
-    edge_advantage,
-    layers_alike_test,
-    moved_to_edges,
-)
 from brainbook.experiment.features import Features
 from brainbook.experiment.scores import ParticipantScores, average_by
 
@@ -139,67 +131,6 @@ def beside_published(ranked: pd.DataFrame, n: int = 3) -> pd.DataFrame:
         both.append(named[["region", "side", "r", "reliability"]])
     joined = pd.concat(both, axis=1, keys=["ours", "paper"])
     return joined.loc[both[0].index]
-
-
-def depth_by_region(listeners: Listeners, columns: pd.DataFrame, predicted: np.ndarray, seed: int = 0) -> pd.DataFrame:
-    """What can be said of each region's layers.
-
-    Columns: region, hemisphere, value (mean over participants and layers), layer (the one most training runs choose),
-    stability (probability that two folds agree on it), depth with lower and upper (centre of mass and its interval, in
-    layers), p_alike and q_alike (all layers predict it equally well; q corrected over predicted regions), predicted.
-    """
-    depth = depth_interval(listeners.profiles)
-    p = layers_alike_test(listeners.profiles, seed=seed)[1]
-    q = np.full(len(p), np.nan)
-    q[predicted], q[~predicted] = fdr(p[predicted]), fdr(p[~predicted])
-    return columns[["region", "hemisphere"]].assign(
-        value=listeners.profiles.mean(axis=(0, 1)),
-        layer=commonest_layer(listeners.chosen, listeners.n_layers)[0],
-        stability=choice_stability(listeners.chosen).mean(axis=0),
-        depth=depth.estimate, lower=depth.lower, upper=depth.upper, p_alike=p, q_alike=q, predicted=predicted,
-    )  # fmt: skip
-
-
-EDGES = {
-    "share": "share of choices that are the first or last layer",
-    "distance": "distance of the chosen layer from the middle (0 to 1)",
-    "advantage": "r of the first and last layer less r of those between",
-}
-
-
-def edges_change(before: Listeners, after: Listeners, regions: np.ndarray) -> pd.DataFrame:
-    """Does preference move to the first and the last layers? Three measures, after less before, over participants.
-
-    `regions` : bool array, those that count. Columns: measure, before, after (means over participants), value (change),
-    lower, upper, p.
-    """
-    n = after.n_layers
-    moved = moved_to_edges(before.chosen[..., regions], after.chosen[..., regions], n)
-    levels = {}
-    for name, listeners in (("before", before), ("after", after)):
-        chosen, middle = listeners.chosen[..., regions], (n - 1) / 2
-        levels[name] = {
-            "share": np.mean((chosen == 0) | (chosen == n - 1)),
-            "distance": np.mean(np.abs(chosen - middle) / middle),
-            "advantage": edge_advantage(listeners.profiles[..., regions]).mean(),
-        }
-    advantages = [edge_advantage(listeners.profiles[..., regions]).mean(axis=1) for listeners in (before, after)]
-    moved["advantage"] = over_participants(advantages[1] - advantages[0])
-    rows = [
-        interval.table(measure=[name], before=levels["before"][name], after=levels["after"][name])
-        for name, interval in moved.items()
-    ]
-    return pd.concat(rows, ignore_index=True)
-
-
-def choice_shares(listeners: Listeners, regions: np.ndarray) -> pd.DataFrame:
-    """Share of all participants' and runs' choices that fall on each layer: layer, value with lower and upper.
-
-    The interval is over participants.
-    """
-    chosen = listeners.chosen[..., regions]
-    share = np.stack([np.mean(chosen == layer, axis=(1, 2)) for layer in range(listeners.n_layers)], axis=1)
-    return over_participants(share).table(layer=range(listeners.n_layers)).drop(columns="p")
 
 
 def sides_by_group(listeners: Listeners, members: Mapping[str, np.ndarray]) -> pd.DataFrame:
@@ -323,25 +254,37 @@ def leak_test(quiet: pd.DataFrame) -> tuple[float, float]:
     return float(found.statistic), float(found.pvalue)
 
 
-def profile_table(profiles: np.ndarray, members: Mapping[str, np.ndarray]) -> pd.DataFrame:
-    """Scores by layer of sets of regions, with intervals over participants: series, layer, value, lower, upper.
-
-    `profiles` : array [participants, layers, regions].
-    """
-    rows = []
-    for name, chosen in members.items():
-        if chosen.any():
-            found: Interval = over_participants(np.nanmean(profiles[..., chosen], axis=-1))
-            rows.append(found.table(series=name, layer=range(profiles.shape[1])).drop(columns="p"))
-    return pd.concat(rows, ignore_index=True)
+def told(found: Interval | pd.Series) -> str:
+    """An estimate with its interval in words: '+0.024 (+0.008 to +0.040)'. A row has value, lower and upper."""
+    value = found.estimate if isinstance(found, Interval) else found.value
+    return f"{float(value):+.3f} ({float(found.lower):+.3f} to {float(found.upper):+.3f})"
 
 
-def what_depth_adds(profiles: np.ndarray, members: Mapping[str, np.ndarray]) -> pd.DataFrame:
-    """Mean score over the upper half of the layers less the embedding's, with an interval over participants.
+def verdict(found: pd.Series) -> str:
+    """What a change with its interval (lower, upper) says of the sentence that there is an increase."""
+    if found.lower > 0:
+        return "agrees with"
+    return "contradicts" if found.upper < 0 else "neither supports nor contradicts"
 
-    Columns: label, value, lower, upper, p.
-    """
-    upper = slice(profiles.shape[1] // 2, None)
-    added = profiles[:, upper].mean(axis=1) - profiles[:, 0]
-    rows = [over_participants(added[:, chosen].mean(axis=1)).table(label=[name]) for name, chosen in members.items()]
-    return pd.concat(rows, ignore_index=True)
+
+def laterality_told(classes: pd.DataFrame, pairs: pd.DataFrame) -> str:
+    """What `laterality_recovered` found for several models (column series of `classes`, model of `pairs`), in words."""
+    lines = []
+    for name, rows in pairs.groupby("model", sort=False):
+        lopsided, own = rows[rows.side != "none"], classes[(classes.series == name) & (classes.label != "alike")]
+        right = (np.sign(own.value) == np.sign(own.truth)).all()
+        lean = (own.value / own.truth).mean()
+        covered, signs = 100 * rows.covered.mean(), 100 * lopsided.sign.mean()
+        lines.append(
+            f"**{name[0].upper() + name[1:]}:** the 95% intervals of {len(rows)} driven pairs of regions cover the "
+            f"truth in {covered:.0f}% of the cases. The sign is right in {signs:.0f}% of the {len(lopsided)} pairs that "
+            f"are truly lopsided, one region at a time, and in {'both' if right else 'not both'} lopsided classes, "
+            f"whose indices are {lean:.2f} times the true ones."
+        )
+    lines.append(
+        "A fit on few scans loses more of a weak response than of a strong one: the score of fitted weights is about "
+        "$r^2 / \\sqrt{r^2 + (1 - r^2)\\, p / n}$ with $p$ weights and $n$ scans, so an index leans outward, by a "
+        "factor of two at most (`score_after_fitting`). Folds of one participant are no independent witnesses; "
+        "participants are what the intervals count."
+    )
+    return "\n\n".join(lines)

@@ -1,0 +1,123 @@
+"""Helpers of the chapter `hemispheres_and_layers`: how deep in the model, and what fine-tuning does to it."""
+
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+
+from brainbook.encoding import fdr
+from brainbook.encoding.hemispheres import over_participants
+from brainbook.encoding.layers import (
+    choice_stability,
+    commonest_layer,
+    depth_interval,
+    edge_advantage,
+    layers_alike_test,
+    moved_to_edges,
+)
+from brainbook.errors import ConfigurationError
+from brainbook.experiment.hemispheres import Listeners
+
+
+def depth_by_region(listeners: Listeners, columns: pd.DataFrame, predicted: np.ndarray, seed: int = 0) -> pd.DataFrame:
+    """What can be said of each region's layers.
+
+    Columns: region, hemisphere, value (mean over participants and layers), layer (the one most training runs choose),
+    stability (probability that two folds agree on it), depth with lower and upper (centre of mass and its interval, in
+    layers), p_alike and q_alike (all layers predict it equally well; q corrected over predicted regions), predicted.
+    """
+    depth = depth_interval(listeners.profiles)
+    p = layers_alike_test(listeners.profiles, seed=seed)[1]
+    q = np.full(len(p), np.nan)
+    q[predicted], q[~predicted] = fdr(p[predicted]), fdr(p[~predicted])
+    return columns[["region", "hemisphere"]].assign(
+        value=listeners.profiles.mean(axis=(0, 1)),
+        layer=commonest_layer(listeners.chosen, listeners.n_layers)[0],
+        stability=choice_stability(listeners.chosen).mean(axis=0),
+        depth=depth.estimate, lower=depth.lower, upper=depth.upper, p_alike=p, q_alike=q, predicted=predicted,
+    )  # fmt: skip
+
+
+EDGES = {
+    "share": "share of choices that are the first or last layer",
+    "distance": "distance of the chosen layer from the middle (0 to 1)",
+    "advantage": "r of the first and last layer less r of those between",
+}
+
+
+def edges_change(before: Listeners, after: Listeners, regions: np.ndarray) -> pd.DataFrame:
+    """Does preference move to the first and the last layers? Three measures, after less before, over participants.
+
+    `regions` : bool array, those that count. Columns: measure, before, after (means over participants), value (change),
+    lower, upper, p.
+    """
+    n = after.n_layers
+    moved = moved_to_edges(before.chosen[..., regions], after.chosen[..., regions], n)
+    levels = {}
+    for name, listeners in (("before", before), ("after", after)):
+        chosen, middle = listeners.chosen[..., regions], (n - 1) / 2
+        levels[name] = {
+            "share": np.mean((chosen == 0) | (chosen == n - 1)),
+            "distance": np.mean(np.abs(chosen - middle) / middle),
+            "advantage": edge_advantage(listeners.profiles[..., regions]).mean(),
+        }
+    advantages = [edge_advantage(listeners.profiles[..., regions]).mean(axis=1) for listeners in (before, after)]
+    moved["advantage"] = over_participants(advantages[1] - advantages[0])
+    rows = [
+        interval.table(measure=[name], before=levels["before"][name], after=levels["after"][name])
+        for name, interval in moved.items()
+    ]
+    return pd.concat(rows, ignore_index=True)
+
+
+def choice_shares(listeners: Listeners, regions: np.ndarray) -> pd.DataFrame:
+    """Share of all participants' and runs' choices that fall on each layer: layer, value with lower and upper.
+
+    The interval is over participants.
+    """
+    chosen = listeners.chosen[..., regions]
+    share = np.stack([np.mean(chosen == layer, axis=(1, 2)) for layer in range(listeners.n_layers)], axis=1)
+    return over_participants(share).table(layer=range(listeners.n_layers)).drop(columns="p")
+
+
+def profile_table(profiles: np.ndarray, members: Mapping[str, np.ndarray]) -> pd.DataFrame:
+    """Scores by layer of sets of regions, with intervals over participants: series, layer, value, lower, upper.
+
+    `profiles` : array [participants, layers, regions].
+    """
+    rows = []
+    for name, chosen in members.items():
+        if chosen.any():
+            found = over_participants(np.nanmean(profiles[..., chosen], axis=-1))
+            rows.append(found.table(series=name, layer=range(profiles.shape[1])).drop(columns="p"))
+    return pd.concat(rows, ignore_index=True)
+
+
+def what_depth_adds(profiles: np.ndarray, members: Mapping[str, np.ndarray]) -> pd.DataFrame:
+    """Mean score over the upper half of the layers less the embedding's, with an interval over participants.
+
+    Columns: label, value, lower, upper, p.
+    """
+    upper = slice(profiles.shape[1] // 2, None)
+    added = profiles[:, upper].mean(axis=1) - profiles[:, 0]
+    rows = [over_participants(added[:, chosen].mean(axis=1)).table(label=[name]) for name, chosen in members.items()]
+    return pd.concat(rows, ignore_index=True)
+
+
+def fine_tuned(model: str, transfer: Mapping, seed: int = 0, cache: str = "cache", device: str = "auto") -> str:
+    """The folder of `model` after pair matching; the chapter on transfer keeps the same one under the same settings.
+
+    `transfer` : {"pairs": number a language, "second": languages, "settings": of TransferSettings}, and "sentences" as
+    in `brainbook.experiment.transfer.sentence_pairs` (the phantom's when it is not there).
+    """
+    from brainbook.experiment.transfer import sentence_pairs
+    from brainbook.language_models.transfer import TransferSettings, transferred
+
+    unknown = set(transfer) - {"pairs", "second", "settings", "sentences"}
+    if unknown or not {"pairs", "second"} <= set(transfer):
+        raise ConfigurationError(
+            f"transfer={dict(transfer)!r}: give pairs and second, perhaps settings and sentences, and nothing else"
+        )
+    pairs = sentence_pairs(transfer.get("sentences", "phantom"), transfer["pairs"], list(transfer["second"]), seed)
+    settings = TransferSettings(**{**transfer.get("settings", {}), "seed": seed})
+    return str(transferred(model, pairs["random"], settings, cache, device))
