@@ -11,13 +11,13 @@ from brainbook.numbers.clusters import cluster_quality
 from brainbook.numbers.controls import PixelControl
 from brainbook.numbers.magnitude import class_means, magnitude
 from brainbook.numbers.number_line import discriminability, number_line, read_number, value_by_number, weber_fraction
-from brainbook.numbers.recall import confusions, generated_accuracy, joint_coherence
+from brainbook.numbers.recall import blur, confusions, generated_accuracy, joint_coherence
 
 
 class TestRecall:
     def test_a_perfect_model_recalls_perfectly(self, exact, shown):
         model, judge = exact
-        table = generated_accuracy(model, {"oscn": shown}, {"oscn": judge}).set_index("factor")
+        table = generated_accuracy(model, {"oscn": shown}, {"oscn": judge}).set_index("factor").drop("pixels")
         assert table.value.to_dict() == {"number": 1.0, "colour": 1.0}
         assert table.chance.to_dict() == {"number": 1 / 9, "colour": 1 / 4}
         assert set(table.measure) == {"recall"}
@@ -25,11 +25,20 @@ class TestRecall:
     def test_a_model_that_always_says_five(self, exact, shown):
         model, judge = exact
         model.embed = lambda images, name=None: np.tile([5.0, 100, 0, 0, 0], (len(images), 1))
-        table = generated_accuracy(model, {"oscn": shown}, {"oscn": judge}).set_index("factor")
+        table = generated_accuracy(model, {"oscn": shown}, {"oscn": judge}).set_index("factor").drop("pixels")
         assert table.value.to_dict() == {"number": pytest.approx(1 / 9), "colour": 1 / 4}
         share = confusions(model, {"oscn": shown}, {"oscn": judge}).set_index(["number", "read"]).share
         assert (share.xs(5, level="read") == 1).all()
         assert share.sum() == pytest.approx(9)
+
+    def test_blur_of_an_average_over_layouts(self):
+        """Objects of number n in nine cells: a pixel of a cell is lit with probability n / 9."""
+        images = make_oscn(9 * 4000, shape=np.zeros(9 * 4000, dtype=int)).pixels / 255
+        number = make_oscn(9 * 4000, shape=np.zeros(9 * 4000, dtype=int)).number
+        for n in (1, 4, 9):
+            chosen = images[number == n].max(axis=1)  # light, whatever the colour
+            assert blur(chosen) == 0
+            assert blur(chosen.mean(axis=0)) == pytest.approx(1 - n / 9, abs=0.01)
 
     def test_joint_coherence_s_chance_is_that_of_independent_images(self, exact):
         modalities = (Modality(name="a", size=(3, 4, 4)), Modality(name="b", size=(3, 4, 4)))

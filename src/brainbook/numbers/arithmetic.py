@@ -50,7 +50,7 @@ def solve_one_colour(model, z: np.ndarray, images: Images, target: str, judge: J
 
 
 def solve_single(
-    model, z: np.ndarray, images: Images, target: str, judge: Judge, draws: int = 3, seed: int = 0, noisy: bool = False
+    model, z: np.ndarray, images: Images, target: str, judge: Judge, draws: int = 2, seed: int = 0, noisy: bool = False
 ) -> pd.DataFrame:
     """The equations on single images in place of class means: three images of one colour each time, `draws` times."""
     rng = np.random.default_rng(seed)
@@ -70,7 +70,7 @@ def solve_single(
 
 
 def shuffled(
-    model, z: np.ndarray, images: Images, target: str, judge: Judge, times: int = 5, seed: int = 0
+    model, z: np.ndarray, images: Images, target: str, judge: Judge, times: int = 3, seed: int = 0
 ) -> pd.DataFrame:
     """The control: the class means are given to the numbers at random, the equations solved, and the answers given
     back.

@@ -168,13 +168,19 @@ def criteria() -> list[Criterion]:
         ("objects", sums("oscn"), sums("oscn", arm="single")),
         ("digits", sums("cmnist"), sums("cmnist", arm="single")),
     )
+    imagined = {"target": "oscn", "condition": "noisy"}  # with a layout drawn from the prior
     claim(
         "A Private latents sharpen what digits bring to mind",
         "Which number is in the painted picture?",
         (
-            "digits to objects: number, above the arm without",
-            association("cmnist", "oscn", arm="private"),
-            association("cmnist", "oscn"),
+            "digits to objects, sampled: number, above the arm without",
+            Pick("association", "cmnist", "number", arm="private", **imagined),
+            Pick("association", "cmnist", "number", **imagined),
+        ),
+        (
+            "blur of the arm without, above the arm with",
+            Pick("blur", "cmnist", "pixels", **imagined),
+            Pick("blur", "cmnist", "pixels", arm="private", **imagined),
         ),
     )
     claim(

@@ -70,7 +70,8 @@ class MMVAE(nn.Module):
         self.senses = nn.ModuleDict({m.name: Sense(configuration, m, generators) for m in configuration.modalities})
         copies, learn = len(self.seeds), configuration.learn_prior
         self.prior_raw = nn.Parameter(torch.zeros(copies, configuration.latent), requires_grad=learn)
-        # the scale of the private latents that a modality is imagined with from another (r in Palumbo et al.)
+        # the scale of the private latents that a modality is imagined with from another in training (r in Palumbo et
+        # al.): when it is small the decoder can tell "layout unknown", near 0, from a layout, which lies anywhere
         self.imagined_raw = nn.ParameterDict(
             {name: nn.Parameter(torch.zeros(copies, configuration.private)) for name in self.senses}
             if configuration.private
@@ -87,8 +88,11 @@ class MMVAE(nn.Module):
         return positive_scale("softmax", self.prior_raw)[:, None, None]
 
     def imagined_scale(self, name: str) -> Tensor:
-        """Scale of the private latents of a modality that is imagined from another, [copies, 1, 1, private]."""
-        return positive_scale("softmax", self.imagined_raw[name])[:, None, None]
+        """Scale of the private latents of a modality imagined from another in training, [copies, 1, 1, private].
+
+        Afterwards they are drawn from their prior, of scale 1, as Palumbo et al. do.
+        """
+        return positive_scale("free", self.imagined_raw[name])[:, None, None]
 
     def copy(self, index: int) -> "MMVAE":
         """The model of one seed alone."""
@@ -135,8 +139,6 @@ class MMVAE(nn.Module):
         if source != target:
             own_loc = np.zeros((len(images), self.configuration.private), dtype=np.float32)
             own_scale = own_loc + 1
-            if self.configuration.private:
-                own_scale = own_loc + self.imagined_scale(target).flatten().cpu().numpy()
         if seed is not None:
             rng = np.random.default_rng(seed)
             draw = rng.standard_normal if self.configuration.family == "normal" else lambda n: rng.laplace(size=n)

@@ -19,6 +19,7 @@ class Study(Configuration):
 
     digits : "embedded", "mnist" (downloads) or a folder of MNIST's idx files. n_train, n_test : images a modality.
     seeds : of the models of the published design (0 .. seeds - 1). extra_seeds : of the two further designs.
+        private_seeds : of the MMVAE+ arm; None for as many as the others have.
     designs : "published" (the layout of the paper), "area" (lit area says nothing of number, free placement) and
         "unseen" (the classes `left_out` never meet in training). private : private latents of the MMVAE+ arm; 0 leaves
         it out.
@@ -30,6 +31,7 @@ class Study(Configuration):
     n_test: int = Field(1000, ge=108)
     seeds: int = Field(3, ge=1)
     extra_seeds: int = Field(3, ge=0)
+    private_seeds: int | None = Field(None, ge=0)
     designs: tuple[Literal["published", "area", "unseen"], ...] = ("published", "area", "unseen")
     left_out: tuple[tuple[int, int], ...] = LATIN
     private: int = Field(6, ge=0)
@@ -46,14 +48,17 @@ STUDIES = {
         model=ModelConfiguration(modalities=(OSCN, CMNIST), layers=1, width=256),
         training=Training(steps=1000, batch=32, learning_rate=3e-3, warm_up=0.05, schedule="cosine", amsgrad=False),
         extra_seeds=2,
+        private=10,
+        private_seeds=1,
     ),
     # MNIST in a quarter of an hour on two cores.
     "mnist": Study(
         digits="mnist",
         n_train=40_000,
         n_test=2000,
-        model=ModelConfiguration(modalities=(OSCN, CMNIST), layers=1, width=400),
-        training=Training(steps=1500, batch=32, learning_rate=3e-3, warm_up=0.05, schedule="cosine", amsgrad=False),
+        private=10,
+        model=ModelConfiguration(modalities=(OSCN, CMNIST), layers=1, width=256),
+        training=Training(steps=2000, batch=64, learning_rate=3e-3, warm_up=0.05, schedule="cosine", amsgrad=False),
         extra_seeds=0,
         designs=("published",),
         judge_steps=800,

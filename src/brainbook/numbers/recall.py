@@ -34,26 +34,41 @@ def generated_accuracy(
 
     Returns one row a source, target and factor: measure ("recall", "association"), source, target, factor, condition
     ("noise-free" or "noisy", when there is a `seed`), value (share of images read right), chance, cap (the judge's own
-    accuracy on real images), n. Shape is not shared by the modalities, so association is not scored on it.
+    accuracy on real images), n. Shape is not shared by the modalities, so association is not scored on it. One more
+    row a source and target has the measure "blur" of the images made, factor "pixels".
     """
     rows = []
     for (source, target), made in made_images(model, images, seed).items():
         said, truth = judges[target].read(made), images[source].factors
+        about = {
+            "source": source,
+            "target": target,
+            "condition": "noise-free" if seed is None else "noisy",
+            "n": len(made),
+        }
+        rows.append(
+            {**about, "measure": "blur", "factor": "pixels", "value": blur(made), "chance": np.nan, "cap": np.nan}
+        )
         for factor in [factor for factor in said if factor in truth]:
             rows.append(
                 {
+                    **about,
                     "measure": "recall" if source == target else "association",
-                    "source": source,
-                    "target": target,
                     "factor": factor,
-                    "condition": "noise-free" if seed is None else "noisy",
                     "value": float((said[factor] == truth[factor]).mean()),
                     "chance": CHANCE[factor],
                     "cap": judges[target].accuracy.get(factor, np.nan),
-                    "n": len(made),
                 }
             )
     return pd.DataFrame(rows)
+
+
+def blur(made: np.ndarray) -> float:
+    """Share of the light of images (0..1) that is undecided, sum p (1 - p) / sum p: 0 if every pixel is on or off.
+
+    An average over layouts in which a pixel is lit with probability p has 1 - p of its light undecided.
+    """
+    return float((made * (1 - made)).sum() / max(made.sum(), 1e-9))
 
 
 def confusions(model, images: Mapping[str, Images], judges: Mapping[str, Judge]) -> pd.DataFrame:

@@ -62,8 +62,10 @@ def jobs(study: Study, together: bool = False) -> list[Job]:
             arms.append(("private", None))
         if design == "unseen":
             arms = [("multi", None)]
-        groups = [tuple(range(n))] if together else [(seed,) for seed in range(n)]
-        found += [Job(design, arm, source, seeds) for arm, source in arms for seeds in groups if seeds]
+        for arm, source in arms:
+            seeds = range(n if arm != "private" or study.private_seeds is None else study.private_seeds)
+            groups = [tuple(seeds)] if together else [(seed,) for seed in seeds]
+            found += [Job(design, arm, source, group) for group in groups if group]
         if n and design != "unseen":
             found.append(Job(design, "pixels", None, (0,)))
     order = ("multi", "private", "single", "untrained", "pixels")  # seed by seed, the long ones first
