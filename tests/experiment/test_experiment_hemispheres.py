@@ -188,9 +188,7 @@ def test_only_what_follows_the_features_is_significant(columns):
 def test_results_are_told_with_their_intervals():
     row = pd.Series({"value": 0.0244, "lower": 0.008, "upper": 0.04})
     assert told(row) == "+0.024 (+0.008 to +0.040)" and verdict(row) == "agrees with"
-    assert (
-        verdict(row * -1 + pd.Series({"value": 0, "lower": -0.04, "upper": 0.0})) == "neither supports nor contradicts"
-    )
+    assert verdict(pd.Series({"lower": -0.2, "upper": 0.1})) == "neither supports nor contradicts"
     assert verdict(pd.Series({"lower": -0.2, "upper": -0.1})) == "contradicts"
 
 
