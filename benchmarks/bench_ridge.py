@@ -1,6 +1,6 @@
 """Ridge with one alpha a target: RidgeEncoder beside himalaya and scikit-learn, in one run, taking turns.
 
-    python benchmarks/bench_ridge.py [--quick] [--rounds 2] [--no-growth]
+    python benchmarks/bench_ridge.py [--quick] [--rounds 2] [--no-growth] [--shapes A C A/4 C/4]
 
 Shapes of a participant of Le Petit Prince: 2,800 scans, 20,484 vertices, 20 alphas a target, five contiguous folds.
 A: 4,096 features (1,024 units x 4 delays); C: 1,024 features (one layer). `--quick` takes a quarter of scans, features
@@ -25,7 +25,7 @@ SHAPES = {"A": (2800, 4096, 20_484), "C": (2800, 1024, 20_484)}
 ALPHAS = np.logspace(0, 7, 20)
 FOLDS = 5
 SKLEARN_TARGETS = 1000
-CONTESTANTS = ["brainbook", "brainbook bf16", "himalaya KernelRidgeCV", "himalaya RidgeCV", "scikit-learn GridSearchCV"]
+CONTESTANTS = ["brainbook", "brainbook fast", "himalaya KernelRidgeCV", "himalaya RidgeCV", "scikit-learn GridSearchCV"]
 OUT = Path("results/bench")
 
 
@@ -53,7 +53,7 @@ def run_one(name: str, shape: tuple[int, int, int], device: str) -> dict:
     if name.startswith("brainbook"):
         from brainbook.encoding import RidgeEncoder
 
-        model = RidgeEncoder(alphas=ALPHAS, cv=FOLDS, device=device, fast=name.endswith("bf16"))
+        model = RidgeEncoder(alphas=ALPHAS, cv=FOLDS, device=device, fast=name.endswith("fast"))
     elif name.startswith("himalaya"):
         from himalaya.backend import set_backend
         from himalaya.ridge import RidgeCV
@@ -72,19 +72,20 @@ def run_one(name: str, shape: tuple[int, int, int], device: str) -> dict:
 
         model = GridSearchCV(Ridge(), {"alpha": ALPHAS}, cv=KFold(FOLDS))
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    start = time.perf_counter()
+    start, busy = time.perf_counter(), time.process_time()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         model.fit(x, y)
     if device == "cuda":
         torch.cuda.synchronize()
-    seconds = time.perf_counter() - start
+    seconds, busy = time.perf_counter() - start, time.process_time() - busy
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     best = getattr(model, "best_alphas_", np.array([]))
     best = best.cpu().numpy() if hasattr(best, "cpu") else np.asarray(best)
     extra_gpu = torch.cuda.max_memory_allocated() / 1e9 if device == "cuda" else 0.0
     return {
         "seconds": seconds,
+        "cpu_seconds": busy,
         "seconds_all_targets": seconds * wanted / shape[2],
         "memory_gb": (peak - before) / 1e6,
         "gpu_gb": extra_gpu,
@@ -115,18 +116,8 @@ def in_own_process(name: str, shape: tuple[int, int, int], device: str) -> dict:
     return json.loads(found.stdout.splitlines()[-1])
 
 
-def has_bfloat16(device: str) -> bool:
-    """Whether bfloat16 products are faster than float32 ones here."""
-    import torch
-
-    return device == "cuda" or torch.ops.mkldnn._is_mkldnn_bf16_supported()
-
-
-def compare(shapes: dict, rounds: int, device: str) -> pd.DataFrame:
+def compare(shapes: dict, rounds: int, device: str, names: list[str]) -> pd.DataFrame:
     """All contestants on all shapes, in turns."""
-    names = [name for name in CONTESTANTS if not name.endswith("bf16") or has_bfloat16(device)]
-    if len(names) < len(CONTESTANTS):
-        print("This processor has no bfloat16 arithmetic: `fast=True` is left out.")
     rows = []
     for label, shape in shapes.items():
         for turn in range(rounds):
@@ -158,6 +149,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="only a quarter of scans, features and targets")
     parser.add_argument("--rounds", type=int, default=2)
+    parser.add_argument("--shapes", nargs="+", choices=[*SHAPES, *(f"{name}/4" for name in SHAPES)])
+    parser.add_argument("--contestants", nargs="+", choices=CONTESTANTS, default=CONTESTANTS)
+    parser.add_argument("--name", default="ridge", help="of the table in results/bench")
     parser.add_argument("--no-growth", action="store_true")
     parser.add_argument("--one", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
@@ -167,12 +161,18 @@ def main() -> None:
         return
     import torch
 
+    from brainbook.encoding.solver import has_bfloat16
+
     device = "cuda" if torch.cuda.is_available() else "cpu"
-    quarter = {f"{name}, quarter": tuple(size // 4 for size in shape) for name, shape in SHAPES.items()}
+    quarter = {f"{name}/4": tuple(size // 4 for size in shape) for name, shape in SHAPES.items()}
     shapes = quarter if arguments.quick else {**quarter, **SHAPES}
-    table = compare(shapes, arguments.rounds, device)
+    if arguments.shapes:
+        shapes = {name: {**quarter, **SHAPES}[name] for name in arguments.shapes}
+    names = [name for name in CONTESTANTS if name in arguments.contestants or name == "brainbook"]
+    print(f"{device}; bfloat16 in this processor: {has_bfloat16(torch.device(device))}")
+    table = compare(shapes, arguments.rounds, device, names)
     OUT.mkdir(parents=True, exist_ok=True)
-    table.to_csv(OUT / "ridge.csv", index=False)
+    table.to_csv(OUT / f"{arguments.name}.csv", index=False)
     means = table.groupby(["shape", "contestant"], sort=False).median(numeric_only=True).drop(columns="round")
     ours = means.xs("brainbook", level="contestant").seconds_all_targets
     means["times_brainbook"] = means.seconds_all_targets / ours.reindex(means.index, level="shape")

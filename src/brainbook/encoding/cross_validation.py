@@ -2,7 +2,7 @@
 
     cross_validate(features, responses, runs, delays=(1, 2, 3, 4), alphas=ALPHAS, *, splits=None, nuisance=None,
                    metric="correlation", per_target=True, scale=True, emphasis=None, predictions=False,
-                   device="auto", dtype="float32", fast=False, block=None) -> CrossValidation
+                   device="auto", dtype="float32", fast=False, neighbours=False, block=None) -> CrossValidation
 
     features   [scans, units], or [layers, scans, units], or a list of [scans, units_i]: before delays
     responses  [scans, targets], may be memory-mapped
@@ -12,23 +12,22 @@
                layers when features have one
 
 Every outer fold leaves one run out, z-scores features by its training runs, and chooses each target's alpha by leaving
-each of its training runs out in turn. Without runs j and k the training scans are the same whether j or k is the outer
-fold, so nine runs need 36 + 9 decompositions, not 81; responses are read once for all layers.
+each of its training runs out in turn (`choose_alphas`).
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import combinations
 
 import numpy as np
 import torch
 
+from brainbook.encoding.alpha_choice import choose_alphas
 from brainbook.encoding.checks import warn_shared_runs
 from brainbook.encoding.delays import delay
 from brainbook.encoding.scores import fisher_mean
-from brainbook.encoding.solver import Space, find_device, pearson, r2, residual, score_alphas
+from brainbook.encoding.solver import Space, find_device, in_groups, pearson, r2, rows
 from brainbook.encoding.splits import leave_one_run_out
-from brainbook.encoding.targets import Targets, check_alphas, warn_border, warn_slow_bfloat16
+from brainbook.encoding.targets import Targets, check_alphas, warn_border
 
 ALPHAS = np.logspace(0, 6, 13)
 DTYPES = {"float32": torch.float32, "float64": torch.float64}
@@ -88,6 +87,7 @@ def cross_validate(
     device: str = "auto",
     dtype: str = "float32",
     fast: bool = False,
+    neighbours: bool = False,
     block: int | None = None,
 ) -> CrossValidation:
     """Predict each run from the others and score it; alphas are chosen inside the training runs only.
@@ -111,7 +111,9 @@ def cross_validate(
     predictions : keep the predictions of the test scans.
     device : "auto", "cpu", "cuda".
     dtype : "float32" or "float64"; decompositions are always float64.
-    fast : choose alphas with bfloat16 products (only where the processor has them).
+    fast : choose alphas by approximate scores (see `RidgeEncoder`).
+    neighbours : with several layers: look for each target's alphas near those of the layer before, instead of trying
+        the whole grid again (see `choose_alphas`). Layers should be in order.
     block : targets at a time; None chooses by memory.
 
     Source of the algorithm: kernel ridge as in himalaya (Dupré la Tour et al. 2022, NeuroImage), with the comparison of
@@ -127,31 +129,18 @@ def cross_validate(
     splits = leave_one_run_out(runs) if splits is None else [(np.asarray(a), np.asarray(b)) for a, b in splits]
     options = {"nuisance": nuisance, "scale": scale, "device": device, "dtype": DTYPES[dtype]}
     factors = [None] * len(layers) if emphasis is None else [np.tile(one, len(delays or [0])) for one in emphasis]
-    spaces = [Space(layer, emphasis=one, **options) for layer, one in zip(layers, factors, strict=True)]
     targets = Targets(responses, device=find_device(device), dtype=DTYPES[dtype], block=block)
     if targets.n_scans != len(layers[0]):
         raise ValueError(f"features have {len(layers[0])} scans, responses {targets.n_scans}")
     targets.warn_unusable()
-    if fast:
-        warn_slow_bfloat16(targets.device)
-    best, inner = _choose(spaces, targets, splits, alphas, metric, per_target, fast)
-    fold_scores = np.full((len(spaces), len(splits), targets.n_targets), np.nan)
-    kept = np.full((len(spaces), *responses.shape), np.nan, np.float32) if predictions else None
-    for place, (train, test) in enumerate(splits):
-        folds = [space.fold(train) for space in spaces]
-        rights = [fold.right(test) for fold in folds]
-        for part in targets.blocks():
-            y = targets.read(part)
-            yt, yv = residual(spaces[0].z, train, test, y)
-            for layer, (fold, right) in enumerate(zip(folds, rights, strict=True)):
-                alpha = torch.as_tensor(np.nan_to_num(best[layer, place, part], nan=1.0)).to(y)
-                predicted = right @ ((fold.left.T @ yt) / (fold.values[:, None] + alpha))
-                score = pearson(predicted, yv) if metric == "correlation" else r2(predicted, yv)
-                fold_scores[layer, place, part] = score.double().cpu().numpy()
-                if predictions:
-                    mean = 0.0 if nuisance is not None else y[train].mean(0)
-                    unit = (predicted + mean).cpu().numpy() * targets.size[part] + targets.mean[part]
-                    kept[layer, test, part] = unit
+    shape = (len(layers), len(splits), targets.n_targets)
+    fold_scores, best, inner = np.full(shape, np.nan), np.empty(shape), np.empty(shape)
+    kept = np.full((len(layers), *responses.shape), np.nan, np.float32) if predictions else None
+    for layer, (values, factor) in enumerate(zip(layers, factors, strict=True)):
+        space = Space(values, emphasis=factor, **options)
+        near = best[layer - 1] if neighbours and layer else None
+        best[layer], inner[layer] = choose_alphas(space, targets, splits, alphas, metric, per_target, fast, near)
+        _score(space, targets, splits, best[layer], metric, fold_scores[layer], kept[layer] if predictions else None)
     fold_scores[:, :, ~targets.usable] = np.nan
     scores = fisher_mean(fold_scores, axis=1) if metric == "correlation" else fold_scores.mean(1)
     warn_border(best, alphas)
@@ -160,6 +149,25 @@ def cross_validate(
     found = [scores, fold_scores, best, inner] + ([kept] if predictions else [])
     found = found if several else [array[0] for array in found]
     return CrossValidation(*found[:4], found[4] if predictions else None, alphas, splits)
+
+
+def _score(space, targets, splits, best, metric, fold_scores, kept):
+    """Fill in the scores [folds, targets], and the predictions [scans, targets] if they are wanted."""
+    done = 0
+    for folds in in_groups(space, [(train, [test]) for train, test in splits]):
+        for part in targets.blocks():
+            y = targets.read(part)
+            totals = space.totals(y)
+            for place, (fold, (test,)) in enumerate(folds, start=done):
+                alpha = torch.as_tensor(np.nan_to_num(best[place, part], nan=1.0)).to(y)
+                predicted = fold.rights[0] @ fold.loadings(y, totals).div_(fold.values[:, None] + alpha)
+                observed = fold.observed(y, totals, test)
+                score = pearson(predicted, observed) if metric == "correlation" else r2(predicted, observed)
+                fold_scores[place, part] = score.double().cpu().numpy()
+                if kept is not None:
+                    mean = 0.0 if space.z.shape[1] > 1 else rows(y, fold.train).mean(0)
+                    kept[test, part] = (predicted + mean).cpu().numpy() * targets.size[part] + targets.mean[part]
+        done += len(folds)
 
 
 def _prepare_features(features, runs, delays):
@@ -172,44 +180,3 @@ def _prepare_features(features, runs, delays):
         if not np.isfinite(layer).all():
             raise ValueError(f"features of layer {place} hold NaN or infinity: mend them before encoding")
     return layers if delays is None else [delay(layer, delays, runs) for layer in layers]
-
-
-def _choose(spaces, targets, splits, alphas, metric, per_target, fast):
-    """The best alpha and its mean inner score, arrays [layers, folds, targets]."""
-    shape = (len(spaces), len(splits), targets.n_targets)
-    if len(alphas) == 1:
-        return np.where(targets.usable, np.full(shape, alphas[0]), np.nan), np.full(shape, np.nan)
-    total = np.zeros((len(spaces), len(splits), len(alphas), targets.n_targets), np.float32)
-    count = np.zeros(len(splits))
-    grid = torch.as_tensor(alphas).to(targets.device, targets.dtype)
-    for j, k in combinations(range(len(splits)), 2):
-        train = np.intersect1d(splits[j][0], splits[k][0])
-        views = [(one, np.intersect1d(splits[two][1], splits[one][0])) for one, two in ((j, k), (k, j))]
-        views = [(outer, test) for outer, test in views if len(test) > 2]
-        if len(train) < 3 or not views:
-            continue
-        folds = [space.fold(train) for space in spaces]
-        rights = [[fold.right(test) for _, test in views] for fold in folds]
-        for part in targets.blocks():
-            y = targets.read(part)
-            held = [residual(spaces[0].z, train, test, y) for _, test in views]
-            for layer, fold in enumerate(folds):
-                loadings = fold.left.T @ held[0][0]
-                for (outer, _), right, (_, yv) in zip(views, rights[layer], held, strict=True):
-                    score = score_alphas(fold.values, loadings, right, yv, grid, metric, fast)
-                    total[layer, outer, :, part] += torch.nan_to_num(score, nan=0.0).cpu().numpy()
-        for outer, _ in views:
-            count[outer] += 1
-    if not count.all():
-        raise ValueError(
-            f"{len(splits)} folds leave nothing to choose alphas on inside the training scans: "
-            "give three runs or more, or a single alpha"
-        )
-    total /= count[:, None, None]
-    if per_target:
-        pick = total.argmax(2)
-    else:
-        pick = np.broadcast_to(total[..., targets.usable].mean(-1).argmax(2)[..., None], shape)
-    best = np.where(targets.usable, alphas[pick], np.nan)
-    inner = np.take_along_axis(total, pick[:, :, None], axis=2)[:, :, 0].astype(float)
-    return best, np.where(targets.usable, inner, np.nan)

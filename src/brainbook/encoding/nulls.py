@@ -33,12 +33,12 @@ def linear_maps(space: Space, splits: list, alphas: np.ndarray) -> Iterator[tupl
     """
     folds = []
     for train, test in splits:
-        fold = space.fold(train)
-        left = fold.left
+        fold = space.fold(train, [test])
+        left = fold.whole_left()
         if space.z.shape[1]:  # responses lose what the intercept and nuisance signals explain in training
             z = space.z[train].to(left.dtype)
             left = left - torch.linalg.pinv(z).T @ (z.T @ left)
-        folds.append((train, test, fold.values, fold.right(test), left))
+        folds.append((train, test, fold.values, fold.rights[0], left))
     n = len(space.x)
     for alpha in alphas:
         mapping = torch.zeros(n, n, device=space.device, dtype=space.dtype)

@@ -12,10 +12,15 @@ so that no inverse and no prediction has to be made anew for another alpha or ta
 y . prediction (one product for all alphas) and the norm of each prediction (one product per alpha).
 """
 
+from collections.abc import Iterator
+from typing import NamedTuple
+
 import numpy as np
 import torch
+from scipy.interpolate import CubicSpline
 
 PRIMAL_BELOW = 0.8  # with fewer than this many features per scan, the features' own Gram matrix is the cheaper one
+GROUP_BYTES = 2**29  # of decomposed folds that are kept at the same time
 _SMALLEST = {torch.float32: 1e-9, torch.float64: 1e-14}  # eigenvalues below this share of the largest are rounding
 
 
@@ -65,63 +70,86 @@ class Space:
         self.x = self._prepare(features)
         self.z = design(len(features), nuisance, intercept, self.device)
         self.primal = features.shape[1] < PRIMAL_BELOW * len(features)
-        self._total = None
+        self._sums = None
 
     def _prepare(self, features):
         ready = ((np.asarray(features) - self.shift) / self.size).astype(np.float64)
         return torch.as_tensor(ready).to(self.device, self.dtype)
 
-    def fold(self, train) -> "Fold":
-        """Decompose the features of the training scans (integer array)."""
-        train = torch.as_tensor(np.asarray(train), device=self.device)
-        zt = self.z[train]  # scans, signals (float64)
-        taken = torch.linalg.pinv(zt) @ self.x[train].double() if zt.shape[1] else zt.T @ self.x[train].double()
-        return Fold(self, train, zt, taken)
+    def fold(self, train, tests=(), keep: bool = False) -> "Fold":
+        """Decompose the features of the training scans.
 
-    def gram(self, train) -> torch.Tensor:
-        """X'X over the training scans, from the total by taking the left-out scans away when they are fewer."""
-        n = len(self.x)
-        if len(train) < n / 2:
-            return self._gram(self.x[train])
-        if self._total is None:
-            self._total = self._gram(self.x)
-        out = torch.ones(n, dtype=torch.bool, device=self.device)
-        out[train] = False
-        return self._total - self._gram(self.x[out])
+        Parameters
+        ----------
+        train : integer array.
+        tests : integer arrays, the scans to predict: `Fold.rights` holds a matrix for each.
+        keep : hold what weights and further predictions need, too.
+        """
+        return Fold(self, np.asarray(train), [np.asarray(test) for test in tests], keep)
 
-    @staticmethod
-    def _gram(x):
-        return x.T.double() @ x.double()
+    def totals(self, y: torch.Tensor) -> "Totals":
+        """Products of features and signals with responses [scans, targets], which every fold takes its part of."""
+        return Totals(self.x.T @ y if self.primal else None, self.z.T.to(y.dtype) @ y)
+
+    def sums(self) -> tuple[torch.Tensor | None, torch.Tensor, torch.Tensor]:
+        """X'X (primal only), Z'X and Z'Z over all scans, in float64."""
+        if self._sums is None:
+            self._sums = self._products(self.x, self.z)
+        return self._sums
+
+    def _products(self, x, z):
+        x = x.double()
+        return (x.T @ x if self.primal else None), z.T @ x, z.T @ z
+
+
+class Totals(NamedTuple):
+    """X'Y (None in the dual form) and Z'Y over all scans, tensors [features or signals, targets]."""
+
+    xy: torch.Tensor | None
+    zy: torch.Tensor
 
 
 class Fold:
     """The decomposed features of one set of training scans (see the module's head for `left`, `right`, `values`).
 
+    Sums over the training scans are those over all scans less those over the scans left out, when these are fewer: the
+    folds of a cross-validation differ in little, and so does their work.
+
     Attributes
     ----------
-    values : tensor [rank], eigenvalues, descending.
-    left : tensor [training scans, rank].
+    values : tensor [rank], eigenvalues, ascending.
+    rights : list of tensors [test scans, rank].
     """
 
-    def __init__(self, space: Space, train: torch.Tensor, zt: torch.Tensor, taken: torch.Tensor):
-        self.space, self.taken = space, taken  # signals, features
+    def __init__(self, space: Space, train: np.ndarray, tests: list[np.ndarray], keep: bool):
+        self.space, self.train = space, train
+        out = np.setdiff1d(np.arange(len(space.x)), train)
+        self.out = out if 0 < len(out) < len(train) else None
+        part = train if self.out is None else out
+        gram, zx, zz = space._products(rows(space.x, part), rows(space.z, part))
+        if self.out is not None:
+            whole = space.sums()
+            gram, zx, zz = None if gram is None else whole[0] - gram, whole[1] - zx, whole[2] - zz
+        self.inverse = torch.linalg.pinv(zz, hermitian=True, rtol=1e-12) if len(zz) else zz
+        self.taken = self.inverse @ zx  # signals, features: what they explain of each feature in training
         if space.primal:
-            gram = space.gram(train)
-            if zt.shape[1]:
-                gram = gram - taken.T @ (zt.T @ zt) @ taken
+            gram -= zx.T @ self.taken
             self.scales = self._scales(torch.diagonal(gram) / len(train))
-            values, basis = _eigh(gram * self.scales * self.scales[:, None], space.dtype)
-            self.basis = basis.to(space.dtype)  # features, rank
+            gram *= self.scales
+            gram *= self.scales[:, None]
+            values, basis = _eigh(gram, space.dtype)
             self.values = values.to(space.dtype)
-            self.left = self._residual(train) @ self.basis
+            self.basis = (self.scales[:, None] * basis).to(space.dtype)  # features, rank
         else:
-            x = space.x[train]
-            if zt.shape[1]:
-                x = x - zt.to(space.dtype) @ taken.to(space.dtype)
+            x = self._residual(rows(space.x, train), rows(space.z, train))
             self.scales = self._scales(x.square().mean(0).double())
-            self.x = x * self.scales.to(space.dtype)  # training scans, features
-            values, left = _eigh(self.x @ self.x.T, space.dtype)
+            x *= self.scales.to(space.dtype)  # training scans, features
+            values, left = _eigh((x @ x.T).double(), space.dtype)
             self.values, self.left = values.to(space.dtype), left.to(space.dtype)
+            self.x = x
+        self.rights = [self.right(rows(space.x, test), rows(space.z, test)) for test in tests]
+        if not keep:
+            self.x = None
 
     def _scales(self, variance):
         if not self.space.scale:
@@ -131,25 +159,56 @@ class Fold:
         live &= ~torch.as_tensor(self.space.constant, device=live.device)
         return torch.where(live, variance.clamp_min(1e-300).rsqrt() * self.space.emphasis, torch.zeros_like(variance))
 
-    def _residual(self, scans=None, x=None, z=None):
-        x = self.space.x[scans] if x is None else x
-        z = self.space.z[scans] if z is None else z
-        if z.shape[1]:
-            x = x - z.to(x.dtype) @ self.taken.to(x.dtype)
-        return x * self.scales.to(x.dtype)
+    def _residual(self, x, z):
+        return x - z.to(x.dtype) @ self.taken.to(x.dtype) if z.shape[1] else x.clone()
 
-    def right(self, scans=None, x=None, z=None) -> torch.Tensor:
-        """The matrix [scans, rank] that predicts these scans of the space, or new features `x` and signals `z`."""
-        if scans is not None:
-            scans = torch.as_tensor(np.asarray(scans), device=self.space.device)
-        rows = self._residual(scans, x, z)
-        return rows @ self.basis if self.space.primal else (rows @ self.x.T) @ self.left
+    def right(self, x: torch.Tensor, z: torch.Tensor) -> torch.Tensor:
+        """The matrix [scans, rank] that predicts scans with these features and signals."""
+        x = self._residual(x, z)
+        if self.space.primal:
+            return x @ self.basis
+        return ((x * self.scales.to(x.dtype)) @ self.x.T) @ self.left
 
-    def weights(self, loadings: torch.Tensor) -> torch.Tensor:
-        """Weights [features, targets] on the unscaled features, from loadings [rank, targets] (already shrunk)."""
-        inner = self.basis @ loadings if self.space.primal else self.x.T @ (self.left @ loadings)
-        size = torch.as_tensor(self.space.size, device=inner.device).to(inner.dtype)
-        return inner * (self.scales.to(inner.dtype) / size)[:, None]
+    def whole_left(self) -> torch.Tensor:
+        """The matrix `left` [training scans, rank], in either form."""
+        if not self.space.primal:
+            return self.left
+        return self._residual(rows(self.space.x, self.train), rows(self.space.z, self.train)) @ self.basis
+
+    def loadings(self, y: torch.Tensor, totals: Totals) -> torch.Tensor:
+        """left' @ (training responses without intercept and signals), tensor [rank, targets].
+
+        y : responses of all scans [scans, targets], `totals` those of `Space.totals`.
+        """
+        if not self.space.primal:
+            return self.left.T @ rows(y, self.train)
+        if self.out is None:
+            xy = rows(self.space.x, self.train).T @ rows(y, self.train)
+        else:
+            xy = torch.sub(totals.xy, rows(self.space.x, self.out).T @ rows(y, self.out))
+        if len(self.taken):
+            xy.addmm_(self.taken.T.to(y.dtype), self._zy(y, totals), alpha=-1)
+        return self.basis.T @ xy
+
+    def observed(self, y: torch.Tensor, totals: Totals, test: np.ndarray) -> torch.Tensor:
+        """Responses of test scans less what intercept and signals predict, by the weights of the training scans."""
+        yv, z = rows(y, test), rows(self.space.z, test)
+        if not z.shape[1]:
+            return yv
+        return torch.addmm(yv, (z @ self.inverse).to(y.dtype), self._zy(y, totals), alpha=-1)
+
+    def _zy(self, y, totals):
+        """Z'Y over the training scans."""
+        if self.out is None:
+            return rows(self.space.z, self.train).T.to(y.dtype) @ rows(y, self.train)
+        return totals.zy - rows(self.space.z, self.out).T.to(y.dtype) @ rows(y, self.out)
+
+
+def rows(values: torch.Tensor, scans: np.ndarray) -> torch.Tensor:
+    """Some scans of a tensor, without a copy where they follow one another."""
+    if len(scans) and scans[-1] - scans[0] == len(scans) - 1 and (np.diff(scans) == 1).all():
+        return values[int(scans[0]) : int(scans[-1]) + 1]
+    return values[torch.as_tensor(scans, device=values.device)]
 
 
 def design(n_scans: int, nuisance, intercept: bool, device) -> torch.Tensor:
@@ -163,20 +222,37 @@ def design(n_scans: int, nuisance, intercept: bool, device) -> torch.Tensor:
 
 
 def _eigh(gram, dtype):
-    gram = gram.double()
-    values, vectors = torch.linalg.eigh((gram + gram.T) / 2)
-    values, vectors = values.flip(0), vectors.flip(1)
-    keep = values > _SMALLEST[dtype] * values[0].clamp_min(1e-300)
-    return values[keep], vectors[:, keep]
+    """Eigenvalues, ascending, and vectors of a symmetric float64 matrix; those that are but rounding are left out."""
+    if gram.device.type == "cpu":  # numpy's LAPACK takes two thirds of torch's time here
+        values, vectors = (torch.from_numpy(part) for part in np.linalg.eigh(gram.numpy()))
+    else:
+        values, vectors = torch.linalg.eigh(gram)
+    first = int(torch.searchsorted(values, _SMALLEST[dtype] * values[-1].clamp_min(1e-300), right=True))
+    return values[first:], vectors[:, first:]
 
 
-def residual(z: torch.Tensor, train, test, y: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """Training and test responses without intercept and nuisance signals, by the weights of the training scans."""
-    yt, yv = y[train], y[test]
-    if not z.shape[1]:
-        return yt, yv
-    weights = (torch.linalg.pinv(z[train]).to(y.dtype)) @ yt  # signals, targets
-    return yt - z[train].to(y.dtype) @ weights, yv - z[test].to(y.dtype) @ weights
+def in_groups(space: Space, plans: list[tuple[np.ndarray, list]], most: int = GROUP_BYTES) -> Iterator[list]:
+    """Decompose folds, as many at a time as fit into `most` bytes, so that responses are read once for all of them.
+
+    Parameters
+    ----------
+    plans : list of (training scans, list of test scans).
+
+    Yields
+    ------
+    lists of (Fold, list of test scans), in the order of the plans.
+    """
+    each = [_fold_bytes(space, len(train), sum(map(len, tests))) for train, tests in plans]
+    start = 0
+    while start < len(plans):
+        stop = start + max(1, int(np.searchsorted(np.cumsum(each[start:]), most, side="right")))
+        yield [(space.fold(train, tests), tests) for train, tests in plans[start:stop]]
+        start = stop
+
+
+def _fold_bytes(space, n_train, n_tests):
+    rank = space.x.shape[1] if space.primal else n_train
+    return rank * (rank + n_tests) * space.x.element_size()
 
 
 def score_alphas(
@@ -195,10 +271,11 @@ def score_alphas(
     values : tensor [rank], eigenvalues of the training scans.
     loadings : tensor [rank, targets], left' @ training responses.
     right : tensor [validation scans, rank].
-    observed : tensor [validation scans, targets], residuals as `residual` makes them.
-    alphas : tensor [alphas].
+    observed : tensor [validation scans, targets], residuals as `Fold.observed` makes them.
+    alphas : tensor [alphas], ascending.
     metric : "correlation" or "r2".
-    fast : multiply in bfloat16 where only the norm of a prediction is needed (errors of about 1e-3 in the score).
+    fast : measure the norm of every second prediction only and draw a spline through them (see `spline`), in bfloat16
+        where the processor has it: errors of about 1e-3 in the score, see `RidgeEncoder`.
 
     Returns
     -------
@@ -208,12 +285,14 @@ def score_alphas(
     shrink = 1 / (values + alphas[:, None])  # alphas, rank
     along = shrink @ ((right.T @ observed) * loadings)  # alphas, targets: observed . prediction
     mean = (shrink * right.mean(0)) @ loadings  # alphas, targets
-    square = torch.empty_like(along)  # |prediction|^2
-    cast = torch.bfloat16 if fast else right.dtype
-    wide, right_cast, buffer = loadings.to(cast), right.to(cast), None
-    for place, row in enumerate(shrink):
-        buffer = torch.mm((right_cast * row.to(cast)), wide, out=buffer)
-        square[place] = torch.linalg.vector_norm(buffer, dim=0, dtype=right.dtype).square()
+    between = spline(alphas) if fast else None
+    if between is None:
+        square = _squares(shrink, loadings, right)  # |prediction|^2
+    else:
+        nodes, weights = between
+        cast = torch.bfloat16 if has_bfloat16(right.device) else right.dtype
+        measured = _squares(shrink[nodes], loadings.to(cast), right.to(cast))
+        square = torch.exp(weights.to(measured) @ measured.clamp_min(1e-30).log())
     if metric == "r2":
         total = (observed - observed.mean(0)).square().sum(0)
         return 1 - (observed.square().sum(0) - 2 * along + square) / total
@@ -222,6 +301,35 @@ def score_alphas(
     norms = (spread * (observed - y_mean).square().sum(0)).sqrt()
     r = (along - n * mean * y_mean) / norms
     return torch.where(spread > 1e-10 * square, r, torch.zeros_like(r))
+
+
+def _squares(shrink, loadings, right):
+    """Squared norms [alphas, targets] of the predictions right @ diag(shrink) @ loadings: one product an alpha."""
+    square = shrink.new_empty(len(shrink), loadings.shape[1])
+    buffer = None
+    for place, row in enumerate(shrink):
+        buffer = torch.mm(right * row.to(right.dtype), loadings, out=buffer)
+        square[place] = buffer.to(shrink.dtype).square().sum(0)
+    return square
+
+
+def spline(alphas: torch.Tensor) -> tuple[list[int], torch.Tensor] | None:
+    """Every second alpha, and the weights [alphas, nodes] of a cubic spline through them over log(alpha).
+
+    The norm of a ridge prediction falls with alpha as smoothly as 1 / (value + alpha) does, so that on a grid with two
+    or more steps a decade half of the norms say the others. None for a grid too short or too wide for that.
+    """
+    place = np.log10(alphas.double().cpu().numpy())
+    if len(place) < 7 or np.diff(place).max() > 0.51:
+        return None
+    nodes = sorted({*range(0, len(place), 2), len(place) - 1})
+    weights = CubicSpline(place[nodes], np.eye(len(nodes)), bc_type="not-a-knot")(place)
+    return nodes, torch.as_tensor(weights)
+
+
+def has_bfloat16(device: torch.device) -> bool:
+    """Whether bfloat16 products are faster than float32 ones on this device."""
+    return device.type == "cuda" or torch.ops.mkldnn._is_mkldnn_bf16_supported()
 
 
 def pearson(predicted: torch.Tensor, observed: torch.Tensor) -> torch.Tensor:

@@ -50,7 +50,7 @@ class Targets:
         """Slices of targets, so that a block of them has at most BLOCK_BYTES."""
         return [slice(start, min(start + self.block, self.n_targets)) for start in range(0, self.n_targets, self.block)]
 
-    def read(self, part: slice) -> torch.Tensor:
+    def read(self, part: slice | np.ndarray) -> torch.Tensor:
         """The block's targets, tensor [scans, block], standardised over all scans; unusable ones are zero."""
         values = np.array(self.responses[:, part], dtype=np.float64 if self.dtype == torch.float64 else np.float32)
         usable = self.usable[part]
@@ -104,9 +104,3 @@ def warn_border(best, alphas, stacklevel: int = 3) -> None:
             RuntimeWarning,
             stacklevel=stacklevel,
         )
-
-
-def warn_slow_bfloat16(device: torch.device) -> None:
-    """Say so when bfloat16 products were asked for on a processor that only imitates them."""
-    if device.type == "cpu" and not torch.ops.mkldnn._is_mkldnn_bf16_supported():
-        warnings.warn("this processor has no bfloat16 arithmetic: fast=True will be slow", RuntimeWarning, stacklevel=3)
