@@ -102,6 +102,13 @@ def test_jobs_together_are_one_an_arm():
     assert len([job for job in jobs(TINY) if job.arm == "multi"]) == 4
 
 
+def test_seeds_of_the_private_arm_may_be_fewer():
+    found = [job.seeds for job in jobs(TINY.but(private_seeds=1)) if job.arm == "private"]
+    assert found == [(0,)]
+    assert [job.seeds for job in jobs(TINY.but(private_seeds=0), together=True) if job.arm == "private"] == []
+    assert len([job for job in jobs(TINY) if job.arm == "private"]) == 2
+
+
 def test_command_line(tmp_path, capsys):
     options = ["--steps", "2", "--seeds", "1", "--cache", str(tmp_path / "c"), "--results", str(tmp_path / "r")]
     small = ["n_train=108", "n_test=144", 'designs=["published"]', "private=0", "judge_steps=2", "model_width=6"]
