@@ -119,12 +119,55 @@ def test_arrow_keys_switch_the_map(page):
     assert is_yellow(colours_of_the_brain(page)).mean() < 0.1
 
 
+def test_keyboard_alone_reaches_maps_and_views(page):
+    page.evaluate("document.activeElement.blur(); window.focus()")
+    reached = []
+    for _ in range(12):
+        page.keyboard.press("Tab")
+        reached.append(page.evaluate("document.activeElement.textContent"))
+    # One stop for all maps (arrow keys go on from there), one for each view.
+    assert {"Left", "Right", "Back", "Top", "Folded", "Flat"} <= set(reached)
+    assert len({"Layer 0", "Layer <6>", "nothing"} & set(reached)) == 1
+    page.keyboard.press("2")
+    assert (
+        page.evaluate("document.body.dataset.map") == "Layer <6>" and is_yellow(colours_of_the_brain(page)).mean() > 0.8
+    )
+    page.keyboard.press("1")
+    assert page.evaluate("document.body.dataset.map") == "Layer 0"
+    page.keyboard.press("9")  # there are three maps
+    assert page.evaluate("document.body.dataset.map") == "Layer 0"
+
+
 def test_buttons_turn_the_brain(page):
     page.get_by_role("button", name="Flat", exact=True).focus()
     page.keyboard.press("Enter")
     page.wait_for_function("viewer.setMix() === 1", timeout=20_000)
     page.get_by_role("button", name="Top", exact=True).click()
     page.wait_for_function("viewer.setMix() === 0.5 && viewer.controls.altitude < 1", timeout=20_000)
+
+
+@pytest.mark.parametrize("lacking", ["server", "WebGL"])
+def test_a_picture_stands_in_for_what_cannot_be_drawn(page, folder, lacking):
+    """Opened from a file, or in a browser without WebGL, the page says why and shows its picture."""
+    other = page.context.browser.new_page(viewport={"width": 390, "height": 560})
+    if lacking == "WebGL":
+        other.add_init_script(
+            "const own = HTMLCanvasElement.prototype.getContext; HTMLCanvasElement.prototype.getContext ="
+            " function (kind, ...rest) { return /webgl/.test(kind) ? null : own.call(this, kind, ...rest); };"
+            " delete window.WebGLRenderingContext;"
+        )
+        other.goto(page.url)
+    else:
+        other.goto(f"file://{folder}/index.html")
+    other.wait_for_function(
+        "/Here is a picture of it/.test(document.getElementById('why').textContent)", timeout=20_000
+    )
+    reason = {"server": "only from a server", "WebGL": "no WebGL"}[lacking]
+    assert reason in other.locator("#why").inner_text()
+    picture = other.locator("#instead img")
+    assert picture.is_visible() and picture.evaluate("image => image.naturalWidth") > 300
+    assert picture.bounding_box()["width"] <= 390 and not other.locator("#bar").is_visible()
+    other.close()
 
 
 def test_nothing_is_fetched_from_elsewhere(page):

@@ -278,8 +278,8 @@ def laterality_told(classes: pd.DataFrame, pairs: pd.DataFrame) -> str:
         lines.append(
             f"**{name[0].upper() + name[1:]}:** the 95% intervals of {len(rows)} driven pairs of regions cover the "
             f"truth in {covered:.0f}% of the cases. The sign is right in {signs:.0f}% of the {len(lopsided)} pairs "
-            f"that are truly lopsided, one region at a time, and in {'both' if right else 'not both'} lopsided classes, "
-            f"whose indices are {lean:.2f} times the true ones."
+            f"that are truly lopsided, one region at a time, and in {'both' if right else 'not both'} lopsided "
+            f"classes, whose indices are {lean:.2f} times the true ones."
         )
     lines.append(
         "A fit on few scans loses more of a weak response than of a strong one: the score of fitted weights is about "
