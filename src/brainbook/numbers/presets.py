@@ -58,7 +58,7 @@ STUDIES = {
         n_test=2000,
         private=10,
         model=ModelConfiguration(modalities=(OSCN, CMNIST), layers=1, width=256),
-        training=Training(steps=2000, batch=64, learning_rate=3e-3, warm_up=0.05, schedule="cosine", amsgrad=False),
+        training=Training(steps=1500, batch=64, learning_rate=3e-3, warm_up=0.05, schedule="cosine", amsgrad=False),
         extra_seeds=0,
         designs=("published",),
         judge_steps=800,
