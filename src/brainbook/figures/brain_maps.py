@@ -209,7 +209,7 @@ def flatmaps(
     else:
         places = {key: divmod(i, columns) for i, key in enumerate(values)}
         n_rows = -(-len(values) // columns)
-    width = WIDTH * (1 if columns == 1 else 1.5)
+    width = WIDTH * (1 if columns < 3 else 1.5)  # two columns keep their titles readable on a phone
     figure, axes = plt.subplots(
         n_rows,
         columns,

@@ -14,6 +14,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.patheffects import withStroke
+from matplotlib.ticker import MaxNLocator
 
 from brainbook.figures.look import (
     GREY,
@@ -320,6 +321,7 @@ def forest(
                 ax.plot(rows[column], y, **mark_style(marker))
     ax.set_yticks(range(len(labels)), [str(text) for text in labels])
     ax.set(xlabel=unit, ylim=(len(labels) - 0.4, -0.6))
+    ax.xaxis.set_major_locator(MaxNLocator(6))  # labels such as -0.075 are wide
     extra = [(truth, "|", "truth"), (published, "*", "published")]
     marks = [Line2D([], [], **mark_style(marker), label=name) for column, marker, name in extra if column]
     return finish(ax, title, (ax.get_legend_handles_labels()[0] if series else []) + marks)
