@@ -8,7 +8,7 @@ import pandas as pd
 from scipy import stats
 
 from brainbook import published
-from brainbook.encoding import cross_validate, fdr, permutation_scores
+from brainbook.encoding import fdr, permutation_scores
 from brainbook.encoding.hemispheres import Interval, hemisphere_difference, index_of_means
 from brainbook.encoding.laterality import laterality_index
 from brainbook.experiment.features import Features
@@ -65,27 +65,30 @@ def significance_of_regions(
     features: Features,
     scores: ParticipantScores,
     responses: np.ndarray,
-    n_permutations: int = 500,
+    alpha: float = 1e3,
+    n_permutations: int = 200,
     seed: int = 0,
     device: str = "auto",
 ) -> tuple[int, np.ndarray]:
     """Is each region of the average listener predicted better than when its scans are shifted in time?
 
-    The layer that participants' training runs choose most often is taken for all regions, with one penalty for all.
+    The layer that participants' training runs choose most often is taken for all regions, and one penalty, so that
+    nothing is chosen on what is tested.
 
     Parameters
     ----------
     responses : array [participants, scans, regions].
+    alpha : the penalty, on the scale of z-scored features.
+    n_permutations : refitted shifts. Their standardised scores are pooled over regions, which resolves p-values of
+        1 / (permutations x regions).
 
     Returns
     -------
-    (layer, p [regions]), from refitted permutations whose standardised nulls are pooled over regions.
+    (layer, p [regions]).
     """
     layer = int(np.bincount(scores.chosen_layers.ravel()).argmax())
-    listener, values = responses.mean(axis=0), features.values[layer]
-    alphas = cross_validate(values, listener, features.run_of_scan, DELAYS, device=device).best_alphas
     found = permutation_scores(
-        values, listener, features.run_of_scan, float(np.nanmedian(alphas)),
+        features.values[layer], responses.mean(axis=0), features.run_of_scan, alpha,
         delays=DELAYS, n_permutations=n_permutations, seed=seed, device=device,
     )  # fmt: skip
     return layer, found.p(pooled=True)
