@@ -1,6 +1,6 @@
 """Do p-values and intervals hold their level? Many simulated studies with a known truth.
 
-    python benchmarks/bench_calibration.py [--quick] [--studies 60]
+    python benchmarks/bench_calibration.py [--quick] [--studies 60] [--parts levels coverage participants] [--keep]
 
 One participant, nine runs, autocorrelated noise whose drifts a 1/128 Hz high-pass has taken out, as recordings have.
 
@@ -9,7 +9,8 @@ One participant, nine runs, autocorrelated noise whose drifts a 1/128 Hz high-pa
    of the difference of the two, hold the truth (the mean over many repetitions of the noise)?
 3. Participants: the same for intervals over participants who each respond in their own way.
 
-Tables go to results/bench/. Standard errors are over studies, because the targets of a study share its features.
+Tables go to results/bench/, with --keep also to book/kept/calibration/, which the chapter `pitfalls` shows. Standard
+errors are over studies, because the targets of a study share its features.
 """
 
 import argparse
@@ -35,11 +36,13 @@ from brainbook.encoding import (
     run_interval,
 )
 from brainbook.encoding.pitfalls import Recording, measure_tests
+from brainbook.study import keep
 
 OUT = Path("results/bench")
 DELAYS = (1, 2, 3, 4)
 LENGTH, RUNS, UNITS = 80, 9, 16
 ALPHA = 300.0
+PARTS = ("levels", "coverage", "participants")
 
 
 def coloured(rng: np.random.Generator, columns: int, memory: float) -> np.ndarray:
@@ -177,26 +180,32 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="a tenth of the studies")
     parser.add_argument("--studies", type=int, default=60)
+    parser.add_argument("--parts", nargs="+", choices=PARTS, default=PARTS)
+    parser.add_argument("--keep", action="store_true", help="keep the tables with the book")
     arguments = parser.parse_args()
     warnings.simplefilter("ignore")
     torch.manual_seed(0)
     studies = max(4, arguments.studies // (10 if arguments.quick else 1))
     OUT.mkdir(parents=True, exist_ok=True)
     start = time.perf_counter()
-    level = levels(studies, 100, 99 if arguments.quick else 199)
-    level.to_csv(OUT / "calibration_levels.csv", index=False)
-    print(f"Share of null targets called significant at 5%, {studies} studies of 100 targets:")
-    print(level.round(4).to_string(index=False))
-    cases = [(share, better) for share in (0.0, 0.03, 0.15) for better in (False, True)]
-    covered = pd.concat([coverage(*case, studies, 60, 99) for case in cases], ignore_index=True)
-    covered.to_csv(OUT / "calibration_coverage.csv", index=False)
-    print("\nCoverage of 95% intervals, one participant with nine runs:")
-    print(covered.round(3).to_string(index=False))
-    people = pd.concat([over_participants(n, studies, 60) for n in (3, 8)], ignore_index=True)
-    people.to_csv(OUT / "calibration_participants.csv", index=False)
-    print("\nCoverage of 95% t-intervals over participants:")
-    print(people.round(3).to_string(index=False))
+    if "levels" in arguments.parts:
+        show("levels", levels(studies, 100, 99), f"Null targets called significant at 5%, {studies} studies", arguments)
+    if "coverage" in arguments.parts:
+        cases = [(share, better) for share in (0.0, 0.03, 0.15) for better in (False, True)]
+        covered = pd.concat([coverage(*case, studies, 60, 99) for case in cases], ignore_index=True)
+        show("coverage", covered, "Coverage of 95% intervals, one participant with nine runs", arguments)
+    if "participants" in arguments.parts:
+        people = pd.concat([over_participants(n, studies, 60) for n in (3, 8)], ignore_index=True)
+        show("participants", people, "Coverage of 95% t-intervals over participants", arguments)
     print(f"\n{time.perf_counter() - start:.0f} s")
+
+
+def show(name: str, table: pd.DataFrame, title: str, arguments: argparse.Namespace) -> None:
+    """Print a table, write it to results/bench/, and keep it with the book if that was asked for."""
+    table.to_csv(OUT / f"calibration_{name}.csv", index=False)
+    print(f"{title}:\n{table.round(4).to_string(index=False)}\n", flush=True)
+    if arguments.keep:
+        keep("calibration", name, table, f"python benchmarks/bench_calibration.py --keep --studies {arguments.studies}")
 
 
 if __name__ == "__main__":

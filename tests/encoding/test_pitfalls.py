@@ -5,6 +5,7 @@ import matplotlib
 matplotlib.use("Agg")
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy.signal import lfilter
 
@@ -13,14 +14,17 @@ from brainbook.encoding.pitfalls import (
     CHOICES,
     Recording,
     careful,
+    judge,
     layer_inside,
     layer_on_test,
     measure_averages,
     measure_choices,
     measure_tests,
+    moves,
     only,
     pearson_p,
     summarise,
+    with_shifted_copies,
 )
 from brainbook.figures.pitfalls import called_significant, inflation, null_scores
 
@@ -94,6 +98,32 @@ def test_pearsons_p_is_scipys(rng):
     x, y = rng.standard_normal((2, 30))
     expected = pearsonr(x, y, alternative="greater")
     assert pearson_p(np.array([expected.statistic]), 30)[0] == pytest.approx(expected.pvalue)
+
+
+def test_shifted_copies_are_the_same_scans_at_other_times():
+    data = nothing()
+    more = with_shifted_copies(data, 2, seed=3)
+    assert more.responses.shape == (200, 120) and more.raw_echoes.shape == (3, 200, 120)
+    np.testing.assert_array_equal(more.responses[:, :40], data.responses)
+    for run in range(5):
+        part = slice(40 * run, 40 * (run + 1))
+        own, copy = data.responses[part], more.responses[part, 80:]
+        shift = int(np.flatnonzero(np.isclose(own[:, 0], copy[0, 0]))[0])
+        np.testing.assert_array_equal(np.roll(own, -shift, axis=0), copy)
+        np.testing.assert_array_equal(np.roll(data.echoes[2][part], -shift, axis=0), more.echoes[2][part, 80:])
+
+
+def test_the_verdict_tells_harm_from_nothing():
+    data = with_shifted_copies(nothing(), 3)
+    table = moves(measure_choices(data, n_permutations=5, refitted=40), 40)
+    assert table.choice.tolist() == list(CHOICES) and (table.lower <= table.upper).all()
+    something = pd.Series(0.1, index=list(CHOICES))
+    something["single words, no context"] = 0.02
+    verdict = judge(table, something, chance=0.05).set_index("choice").verdict
+    assert verdict["careful"] == "what the others are measured from"
+    assert verdict["echoes 1 and 2 train, 3 tests"] == verdict["layer chosen on test scores"] == "harms"
+    assert verdict["single words, no context"] == "costs power"
+    assert verdict["delays over run borders"] == "does nothing"
 
 
 def test_some_targets_can_be_taken():

@@ -8,7 +8,16 @@ from sklearn.linear_model import Ridge
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from brainbook.encoding import RidgeEncoder, correlation, cross_validate, delay, explained_variance, leave_one_run_out
+from brainbook.encoding import (
+    RidgeEncoder,
+    correlation,
+    cross_validate,
+    delay,
+    explained_variance,
+    leave_one_run_out,
+    solver,
+)
+from brainbook.encoding.solver import spline
 
 ALPHAS = np.logspace(-2, 5, 8)
 SHAPES = {"primal": 8, "dual": 130}
@@ -101,17 +110,56 @@ def test_alphas_are_chosen_for_each_target_by_leaving_runs_out(rng, study):
     assert (together.best_alphas_ == ALPHAS[scores.mean(1).argmax()]).all()
 
 
-@pytest.mark.filterwarnings("ignore:.*of the choices fell", "ignore:this processor has no bfloat16")
-def test_bfloat16_chooses_nearly_the_same_alphas(rng, study):
-    features, responses, runs = study(rng, n_features=60, n_targets=80, strength=0.5)
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("n_alphas", [13, 20])
+@pytest.mark.filterwarnings("ignore:.*of the choices fell")
+def test_the_fast_choice_loses_next_to_nothing(rng, study, shape, n_alphas):
+    """Half of the norms are read off a spline (and the products are bfloat16 where the processor has them)."""
+    grid = np.logspace(0, 6, n_alphas)
+    features, responses, runs = study(rng, n_features=SHAPES[shape], n_targets=80, strength=0.5)
     features, responses = features.astype(np.float32), responses.astype(np.float32)
-    slow = RidgeEncoder(alphas=ALPHAS).fit(features, responses, groups=runs)
-    fast = RidgeEncoder(alphas=ALPHAS, fast=True).fit(features, responses, groups=runs)
+    slow = RidgeEncoder(alphas=grid).fit(features, responses, groups=runs)
+    fast = RidgeEncoder(alphas=grid, fast=True).fit(features, responses, groups=runs)
     np.testing.assert_allclose(fast.cv_scores_, slow.cv_scores_, atol=5e-3)
-    lost = slow.cv_scores_.max(0) - np.take_along_axis(
-        slow.cv_scores_, np.searchsorted(ALPHAS, fast.best_alphas_)[None], axis=0
-    )
-    assert (slow.best_alphas_ == fast.best_alphas_).mean() > 0.95 and lost.max() < 2e-3
+    assert (fast.cv_scores_ != slow.cv_scores_).any()
+    chosen = np.take_along_axis(slow.cv_scores_, np.searchsorted(grid, fast.best_alphas_)[None], axis=0)
+    assert (slow.cv_scores_.max(0) - chosen).max() < 1e-3
+
+
+def test_the_spline_leaves_wide_or_short_grids_alone():
+    assert spline(torch.logspace(0, 6, 6)) is None and spline(torch.logspace(0, 8, 9)) is None
+    nodes, weights = spline(torch.logspace(0, 6, 14, dtype=torch.float64))
+    assert nodes == [0, 2, 4, 6, 8, 10, 12, 13]
+    place = torch.linspace(0, 6, 14, dtype=torch.float64)
+    torch.testing.assert_close(weights @ place[nodes] ** 3, place**3, atol=1e-9, rtol=0)
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.filterwarnings("ignore:.*of the choices fell")
+def test_layers_that_start_near_the_layer_before_choose_as_the_whole_grid_does(rng, study, shape):
+    features, responses, runs = study(rng, n_features=SHAPES[shape] // 2, n_targets=40, strength=0.7)
+    responses[:, 30:] = rng.standard_normal((len(runs), 10))
+    layers = [features + 0.3 * k * rng.standard_normal(features.shape) for k in range(3)]
+    grid = np.logspace(-1, 5, 13)
+    whole = cross_validate(layers, responses, runs, (1, 2), grid)
+    near = cross_validate(layers, responses, runs, (1, 2), grid, neighbours=True)
+    np.testing.assert_array_equal(near.best_alphas[0], whole.best_alphas[0])
+    assert (near.best_alphas == whole.best_alphas)[:, :, :30].mean() > 0.97
+    lost = (whole.inner_scores - near.inner_scores)[:, :, :30]  # a few curves have two hills
+    assert lost.min() > -1e-5 and lost.mean() < 0.002
+    assert abs(near.scores - whole.scores)[:, :30].mean() < 0.005
+    far = [features, 30 * rng.standard_normal(features.shape) + features]  # its best alphas lie far from the first's
+    far = [cross_validate(far, responses, runs, (1, 2), grid, neighbours=how) for how in (False, True)]
+    assert np.median(np.abs(far[0].inner_scores - far[1].inner_scores)) < 0.01
+
+
+def test_folds_in_several_groups_give_the_same(rng, study, monkeypatch):
+    features, responses, runs = study(rng)
+    whole = cross_validate(features, responses, runs, (1, 2))
+    monkeypatch.setattr(solver, "GROUP_BYTES", 1)
+    split = cross_validate(features, responses, runs, (1, 2))
+    np.testing.assert_array_equal(split.best_alphas, whole.best_alphas)
+    np.testing.assert_array_equal(split.fold_scores, whole.fold_scores)
 
 
 @pytest.mark.filterwarnings("ignore:.*of the choices fell")

@@ -35,7 +35,8 @@ def choose_alphas(
     metric, per_target, fast : see `cross_validate`.
     near : array [folds, targets] of alphas of the grid to start from, or None for trying the whole grid. The search
         looks at the neighbours and goes on while the best alpha lies at the end of what it has seen. It finds a local
-        best, which is the best of the grid for nearly every target whose score depends on alpha at all.
+        best: the best of the grid for nearly every target that is predicted at all, but a curve with two hills may keep
+        it on the lower one.
 
     Returns
     -------

@@ -16,6 +16,7 @@ from sklearn.model_selection import KFold
 
 from brainbook.encoding.cross_validation import cross_validate
 from brainbook.encoding.delays import delay, run_slices
+from brainbook.encoding.hemispheres import over_participants
 from brainbook.encoding.nulls import Permutations, fold_correlations
 from brainbook.encoding.ridge import RidgeEncoder
 from brainbook.encoding.scores import correlation, fisher_mean
@@ -23,6 +24,7 @@ from brainbook.encoding.significance import fdr, permutation_scores
 from brainbook.encoding.splits import leave_one_run_out, published_split
 
 N_VERTICES = 20_484
+_OF_TARGETS = ("responses", "unfiltered", "echoes", "raw_echoes")
 ALPHAS = np.logspace(1, 5, 9)
 
 
@@ -198,7 +200,27 @@ _NEEDS = {
 }
 
 
-def measure_choices(data: Recording, n_permutations: int = 100, seed: int = 0) -> pd.DataFrame:
+def with_shifted_copies(data: Recording, copies: int, seed: int = 0) -> Recording:
+    """The recording and, beside it as further targets, copies of it moved in a circle within each run.
+
+    Whatever a response followed, a shifted copy follows it no more: each copy is another recording with nothing in it,
+    of the same noise. All readings of a scan move alike.
+    """
+
+    def beside(values):
+        if values is None:
+            return None
+        if values.ndim == 3:
+            return np.stack([beside(echo) for echo in values])
+        moved = Permutations(data.runs, "shift", copies, seed).of(torch.as_tensor(values))
+        return np.concatenate([values, *(copy[:, 0].numpy() for copy in moved)], axis=1)
+
+    return replace(data, **{name: beside(getattr(data, name)) for name in _OF_TARGETS})
+
+
+def measure_choices(
+    data: Recording, n_permutations: int = 100, seed: int = 0, refitted: int | None = None
+) -> pd.DataFrame:
     """Every choice that the recording allows, one at a time.
 
     Parameters
@@ -206,6 +228,7 @@ def measure_choices(data: Recording, n_permutations: int = 100, seed: int = 0) -
     data : the recording.
     n_permutations : refits for `p_null`; 0 leaves it out.
     seed : of the permutations.
+    refitted : how many of the first targets are refitted; None for all.
 
     Returns
     -------
@@ -222,10 +245,55 @@ def measure_choices(data: Recording, n_permutations: int = 100, seed: int = 0) -
         if n_permutations and found.pipeline is not None:
             x, responses, splits = found.pipeline
             options = {"n_permutations": n_permutations, "seed": seed, "splits": splits}
-            p_null = permutation_scores(x, responses, data.runs, found.alpha, **options).p(pooled=True)
+            null = permutation_scores(x, responses[:, :refitted], data.runs, found.alpha, **options)
+            p_null[:refitted] = null.p(pooled=True)
         table = {"choice": name, "target": np.arange(len(found.r)), "r": found.r}
         tables.append(pd.DataFrame({**table, "p_scans": pearson_p(found.r, found.n), "p_null": p_null}))
     return pd.concat(tables, ignore_index=True)
+
+
+def moves(table: pd.DataFrame, n_targets: int, level: float = 0.95) -> pd.DataFrame:
+    """How far each choice moves the mean r of recordings with nothing in them, away from the careful protocol.
+
+    Parameters
+    ----------
+    table : from `measure_choices` of a recording `with_shifted_copies`.
+    n_targets : targets of one copy.
+
+    Returns
+    -------
+    DataFrame: choice, moves (mean over copies of the difference of their mean r), lower, upper (t-interval over copies,
+    paired; zero for the careful protocol itself).
+    """
+    copy = table.target // n_targets
+    means = table.groupby(["choice", copy], sort=False).r.mean().unstack()  # choices, copies
+    found = over_participants((means - means.loc["careful"]).to_numpy().T, level)
+    columns = {"moves": found.estimate, "lower": found.lower, "upper": found.upper}
+    return pd.DataFrame({"choice": means.index, **{name: np.nan_to_num(value) for name, value in columns.items()}})
+
+
+def judge(of_nothing: pd.DataFrame, of_something: pd.Series, chance: float) -> pd.DataFrame:
+    """Which choices do harm, which cost power, which do nothing?
+
+    Parameters
+    ----------
+    of_nothing : from `moves`.
+    of_something : mean r under each choice where the responses do follow the features.
+    chance : how far chance moves such a mean.
+
+    Returns
+    -------
+    DataFrame `of_nothing` with columns something (mean r), loses (what the careful protocol has beyond it) and verdict:
+    "harms" when nothing becomes something (the whole interval of `moves` above 0), "costs power" when more than chance
+    is lost where something is, "does nothing" otherwise: nothing that this study could see.
+    """
+    table = of_nothing.copy()
+    table["something"] = of_something.reindex(table.choice).to_numpy()
+    table["loses"] = of_something["careful"] - table.something
+    table["verdict"] = np.where(table.loses > chance, "costs power", "does nothing")
+    table.loc[table.lower > 0, "verdict"] = "harms"
+    table.loc[table.choice == "careful", "verdict"] = "what the others are measured from"
+    return table
 
 
 def measure_tests(data: Recording, n_permutations: int = 100, seed: int = 0) -> pd.DataFrame:
@@ -309,7 +377,7 @@ def summarise(table: pd.DataFrame, by: str = "choice") -> pd.DataFrame:
 
 def only(data: Recording, targets: slice | np.ndarray) -> Recording:
     """The recording with some of its targets."""
-    cut = {name: getattr(data, name) for name in ("responses", "unfiltered", "echoes", "raw_echoes")}
+    cut = {name: getattr(data, name) for name in _OF_TARGETS}
     return replace(data, **{name: None if array is None else array[..., targets] for name, array in cut.items()})
 
 

@@ -231,8 +231,8 @@ def _eigh(gram, dtype):
     return values[first:], vectors[:, first:]
 
 
-def in_groups(space: Space, plans: list[tuple[np.ndarray, list]], most: int = GROUP_BYTES) -> Iterator[list]:
-    """Decompose folds, as many at a time as fit into `most` bytes, so that responses are read once for all of them.
+def in_groups(space: Space, plans: list[tuple[np.ndarray, list]]) -> Iterator[list]:
+    """Decompose folds, as many at a time as fit into GROUP_BYTES, so that responses are read once for all of them.
 
     Parameters
     ----------
@@ -245,7 +245,7 @@ def in_groups(space: Space, plans: list[tuple[np.ndarray, list]], most: int = GR
     each = [_fold_bytes(space, len(train), sum(map(len, tests))) for train, tests in plans]
     start = 0
     while start < len(plans):
-        stop = start + max(1, int(np.searchsorted(np.cumsum(each[start:]), most, side="right")))
+        stop = start + max(1, int(np.searchsorted(np.cumsum(each[start:]), GROUP_BYTES, side="right")))
         yield [(space.fold(train, tests), tests) for train, tests in plans[start:stop]]
         start = stop
 
@@ -291,8 +291,10 @@ def score_alphas(
     else:
         nodes, weights = between
         cast = torch.bfloat16 if has_bfloat16(right.device) else right.dtype
-        measured = _squares(shrink[nodes], loadings.to(cast), right.to(cast))
-        square = torch.exp(weights.to(measured) @ measured.clamp_min(1e-30).log())
+        # The norm if the columns of `right` were orthogonal: cheap for every alpha, and most of the norm's shape.
+        rough = (shrink.square() * right.square().sum(0)) @ loadings.square()
+        ratio = _squares(shrink[nodes], loadings.to(cast), right.to(cast)) / rough[nodes].clamp_min(1e-30)
+        square = rough * torch.exp(weights.to(ratio) @ ratio.clamp_min(1e-30).log())
     if metric == "r2":
         total = (observed - observed.mean(0)).square().sum(0)
         return 1 - (observed.square().sum(0) - 2 * along + square) / total
