@@ -1,137 +1,220 @@
 """How long it takes at full size: one participant of 2 mm recordings through the whole path, stage by stage.
 
-    python benchmarks/bench_scale.py [--phantom FOLDER] [--write]
+    python benchmarks/bench_scale.py FOLDER [--stages phantom recordings ...] [--write]
 
-Makes a phantom in the full shape of ds003643 (73 x 90 x 74 voxels, some 2,800 scans in nine sections) unless FOLDER
-holds one; every stage runs in a process of its own, so that its time and its peak memory are its own. `--write` puts
-the rates into src/brainbook/workflow/rates.csv, from which `make check` reckons, and writes book/how_long.md anew.
+Makes a phantom in the full shape of ds003643 (73 x 90 x 74 voxels, some 2,800 scans in nine sections) in
+FOLDER/phantom. Every stage runs in a process of its own, so that its time and its peak memory are its own, and leaves
+what it measured in FOLDER/measured: a bench that was stopped goes on, `--stages` measures some anew. `--write` keeps
+the table of stages in book/kept/scale, puts the rates into src/brainbook/workflow/rates.csv, from which `make check`
+reckons, and writes book/how_long.md.
 """
 
 import argparse
 import json
 import os
 import resource
+import shutil
 import subprocess
 import sys
-import tempfile
 import time
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pandas as pd
 
-RATES = Path(__file__).resolve().parents[1] / "src" / "brainbook" / "workflow" / "rates.csv"
+ROOT = Path(__file__).resolve().parents[1]
+RATES = ROOT / "src" / "brainbook" / "workflow" / "rates.csv"
+COMMAND = "python benchmarks/bench_scale.py FOLDER --write"
 WORDS = 400  # whose states are read, in contexts of 64 words
+UNITS = 768
+FIT = "one layer of 768 units, four delays, nine runs left out in turn"
 
 
-def phantom(folder: str) -> dict:
+def phantom(folder: Path) -> dict:
     from brainbook.phantom import make_phantom
 
-    make_phantom(folder, participants=1, languages=("EN",), scans=310, voxel_size=2.0, echoes=0)
-    return {}
+    made = make_phantom(folder / "phantom", participants=1, languages=("EN",), scans=310, voxel_size=2.0, echoes=0)
+    size = sum(path.stat().st_size for path in made.rglob("*") if path.is_file())
+    return {"what": "nine runs of 73 x 90 x 74 voxels written", "disk_mb": size // 1_000_000}
 
 
-def recordings(folder: str) -> dict:
-    from brainbook.recordings import LittlePrince
-
-    prince = LittlePrince(folder)
-    found = prince.responses(prince.participants("EN")[0], targets="vertices", cache=f"{folder}-cache")
-    return {"scans": found.values.shape[0], "targets": found.values.shape[1]}
+def recordings(folder: Path) -> dict:
+    found = _responses(folder, "vertices")
+    return {"what": f"{found.shape[0]} scans to {found.shape[1]:,} vertices, cleaned", "disk_mb": found.nbytes // 10**6}
 
 
-def states(folder: str) -> dict:
+def regions(folder: Path) -> dict:
+    found = _responses(folder, "regions")
+    return {"what": f"{found.shape[0]} scans to {found.shape[1]} regions, cleaned", "disk_mb": found.nbytes // 10**6}
+
+
+def states(folder: Path) -> dict:
     """Of a BERT-base with random weights: its arithmetic is that of the trained one."""
     from transformers import BertConfig, BertModel
 
     from brainbook.language_models import load_language_model, word_states
     from brainbook.language_models.zoo import LanguageModel
-    from brainbook.recordings import LittlePrince
 
-    words = LittlePrince(folder).words("EN").word.tolist()[:WORDS]
-    mini = load_language_model("mini-bert", cache="cache")
+    words = _prince(folder).words("EN").word.tolist()[:WORDS]
+    mini = load_language_model("mini-bert", cache=str(ROOT / "cache"))
     config = BertConfig(vocab_size=len(mini.tokenizer))
     model = LanguageModel("bert-base", BertModel(config, add_pooling_layer=False).eval(), mini.tokenizer)
-    began = time.perf_counter()
+    began, used = time.perf_counter(), time.process_time()
     word_states(model, words, context=64)
-    return {"words": len(words), "seconds": time.perf_counter() - began}
+    rate = 1000 / len(words)
+    return {
+        "what": f"1,000 words through a BERT-base, contexts of 64 words (from {WORDS} words)",
+        "seconds": rate * (time.perf_counter() - began),
+        "cpu_seconds": rate * (time.process_time() - used),
+    }
 
 
-def ridge(folder: str, targets: str) -> dict:
-    """One layer of 768 units, four delays, leave one run out with alphas chosen inside."""
+def align(folder: Path) -> dict:
+    """States of the whole story onto scans, once by VLA and once by FLA."""
     import numpy as np
 
+    from brainbook.experiment import align
+
+    prince = _prince(folder)
+    drawn = np.random.default_rng(0).standard_normal((1, len(prince.words("EN")), UNITS), dtype=np.float32)
+    began, used = time.perf_counter(), time.process_time()
+    for alignment in ("VLA", "FLA"):
+        align(prince, "EN", drawn, alignment)
+    return {
+        "what": f"one layer of {len(prince.words('EN')):,} words onto scans, VLA and FLA",
+        "seconds": time.perf_counter() - began,
+        "cpu_seconds": time.process_time() - used,
+    }
+
+
+def ridge(folder: Path, targets: str) -> dict:
     from brainbook.encoding import cross_validate
+
+    features, responses = _features_and_responses(folder, targets)
+    began, used = time.perf_counter(), time.process_time()
+    cross_validate(features, responses.values, responses.run_of_scan, device="cpu")
+    return {
+        "what": f"{FIT}, {responses.values.shape[1]:,} {targets}, penalties chosen inside",
+        "seconds": time.perf_counter() - began,
+        "cpu_seconds": time.process_time() - used,
+    }
+
+
+def permutations(folder: Path) -> dict:
+    from brainbook.encoding import permutation_scores
+
+    features, responses = _features_and_responses(folder, "regions")
+    began, used = time.perf_counter(), time.process_time()
+    permutation_scores(
+        features, responses.values, responses.run_of_scan, 1e3, n_permutations=200, delays=(1, 2, 3, 4), device="cpu"
+    )
+    return {
+        "what": f"{FIT}, {responses.values.shape[1]:,} regions, refitted to 200 shifted recordings",
+        "seconds": time.perf_counter() - began,
+        "cpu_seconds": time.process_time() - used,
+    }
+
+
+def _prince(folder: Path):
     from brainbook.recordings import LittlePrince
 
-    prince = LittlePrince(folder)
-    responses = prince.responses(prince.participants("EN")[0], targets=targets, cache=f"{folder}-cache")
-    features = np.random.default_rng(0).standard_normal((len(responses.values), 768), dtype=np.float32)
-    began = time.perf_counter()
-    cross_validate(features, responses.values, responses.run_of_scan, device="cpu")
-    return {"targets": responses.values.shape[1], "seconds": time.perf_counter() - began}
+    return LittlePrince(folder / "phantom")
+
+
+def _responses(folder: Path, targets: str):
+    prince = _prince(folder)
+    return prince.responses(prince.participants("EN")[0], targets=targets, cache=folder / "cache").values
+
+
+def _features_and_responses(folder: Path, targets: str):
+    import numpy as np
+
+    prince = _prince(folder)
+    responses = prince.responses(prince.participants("EN")[0], targets=targets, cache=folder / "cache")
+    return np.random.default_rng(0).standard_normal((len(responses.values), UNITS), dtype=np.float32), responses
 
 
 STAGES = {
     "phantom": phantom,
     "recordings": recordings,
+    "regions": regions,
     "states": states,
+    "align": align,
     "ridge_regions": lambda folder: ridge(folder, "regions"),
     "ridge_vertices": lambda folder: ridge(folder, "vertices"),
+    "permutations": permutations,
 }
 
 
-def one(stage: str, folder: str) -> None:
+def one(stage: str, folder: Path) -> None:
+    """Run one stage in this process and leave what it took in FOLDER/measured/<stage>.json."""
+    from brainbook.store import write_json
+    from brainbook.study import commit
+
+    if stage == "recordings":  # what is kept would be measured as nothing
+        shutil.rmtree(folder / "cache", ignore_errors=True)
     wall, used = time.perf_counter(), time.process_time()
     found = STAGES[stage](folder)
     found.setdefault("seconds", time.perf_counter() - wall)
-    found["cpu_seconds"] = time.process_time() - used
-    found["memory_mb"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
-    print(json.dumps(found))
+    found.setdefault("cpu_seconds", time.process_time() - used)
+    found |= {
+        "memory_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
+        "threads": int(os.environ.get("OMP_NUM_THREADS") or os.cpu_count()),
+        "load": round(os.getloadavg()[0], 1),
+        "date": datetime.now(UTC).isoformat(timespec="seconds"),
+        "commit": commit(),
+    }
+    write_json(folder / "measured" / f"{stage}.json", found)
+    print(stage, json.dumps(found), flush=True)
+
+
+def measured(folder: Path) -> pd.DataFrame:
+    """One row a stage: stage, what, seconds, cpu_seconds, memory_mb, disk_mb, threads, load, date, commit."""
+    rows = [
+        {"stage": stage, **json.loads(path.read_text())}
+        for stage in STAGES
+        if (path := folder / "measured" / f"{stage}.json").exists()
+    ]
+    columns = ["stage", "what", "seconds", "cpu_seconds", "memory_mb", "disk_mb", "threads", "load", "date", "commit"]
+    return pd.DataFrame(rows).reindex(columns=columns)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--phantom", help="a full-shape phantom that is there already")
-    parser.add_argument("--stages", nargs="+", choices=STAGES, default=list(STAGES))
-    parser.add_argument("--write", action="store_true", help="renew rates.csv and book/how_long.md")
-    parser.add_argument("--one", nargs=2, help=argparse.SUPPRESS)
+    parser.add_argument("folder", type=Path, nargs="?", default=ROOT / "cache" / "scale")
+    parser.add_argument("--stages", nargs="+", choices=STAGES, help="measure these, though they were measured before")
+    parser.add_argument("--write", action="store_true", help="renew book/kept/scale, rates.csv and book/how_long.md")
+    parser.add_argument("--one", nargs=2, metavar=("STAGE", "FOLDER"), help=argparse.SUPPRESS)
     chosen = parser.parse_args()
     if chosen.one:
-        one(*chosen.one)
+        one(chosen.one[0], Path(chosen.one[1]))
         return
-    folder = chosen.phantom or str(Path(tempfile.mkdtemp(prefix="brainbook-scale-")) / "phantom")
-    rows = []
-    for stage in chosen.stages:
-        if stage == "phantom" and chosen.phantom:
-            continue
-        command = [sys.executable, __file__, "--one", stage, folder]
-        said = subprocess.run(command, capture_output=True, text=True)
-        if said.returncode:
-            print(f"{stage} failed: {said.stderr.strip().splitlines()[-1]}", file=sys.stderr)
-            continue
-        row = {"stage": stage} | json.loads(said.stdout.strip().splitlines()[-1])
-        row["load"] = round(os.getloadavg()[0], 1)
-        rows.append(row)
-        print(json.dumps(row), flush=True)
+    folder = chosen.folder
+    failed = []
+    for stage in chosen.stages or [it for it in STAGES if not (folder / "measured" / f"{it}.json").exists()]:
+        if subprocess.run([sys.executable, __file__, "--one", stage, str(folder)]).returncode:
+            failed.append(stage)
     if chosen.write:
-        write(rows)
-        from brainbook.workflow.estimate import how_long
+        write(measured(folder))
+    if failed:
+        sys.exit(f"failed: {', '.join(failed)}")
 
-        (RATES.parents[3] / "book" / "how_long.md").write_text(how_long(), encoding="utf-8")
 
+def write(stages: pd.DataFrame) -> None:
+    """Keep the table; put its seconds, memory and disk into the table of rates; write the page anew."""
+    from brainbook.study import KEPT, keep
+    from brainbook.workflow.estimate import how_long
 
-def write(rows: list[dict]) -> None:
-    """Put measured seconds and memory into the table of rates; on a busy machine the processor time."""
+    newest = stages.sort_values("date").iloc[-1]
+    keep("scale", "stages", stages, COMMAND, date=newest.date, commit_of=newest.commit, root=ROOT / KEPT)
     table = pd.read_csv(RATES)
-    for row in rows:
-        here = (table.stage == row["stage"]) & (table.device == "cpu")
-        busy = row["load"] > 3
-        seconds = row["cpu_seconds"] if busy else row["seconds"]
-        seconds *= 1000 / row["words"] if "words" in row else 1
-        how = "processor time of one thread, the machine being busy" if busy else "wall time on 2 cores"
-        source = f"measured {datetime.now(UTC):%Y-%m-%d} on {os.cpu_count()} cores ({how})"
-        table.loc[here, ["seconds", "memory_mb", "source"]] = [round(seconds, 1), row["memory_mb"], source]
+    for row in stages.itertuples():
+        here = (table.stage == row.stage) & (table.device == "cpu")
+        cores = "1 core" if row.threads == 1 else f"{row.threads} cores"
+        table.loc[here, ["seconds", "memory_mb"]] = [round(row.seconds, 2), row.memory_mb]
+        table.loc[here, "source"] = f"measured {row.date[:10]} on {cores}"
     table.to_csv(RATES, index=False)
+    (ROOT / "book" / "how_long.md").write_text(how_long(), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,6 @@
 import json
+import multiprocessing
+import time
 
 import numpy as np
 import pandas as pd
@@ -76,4 +78,39 @@ def test_an_array_is_computed_once_for_the_same_inputs(tmp_path):
 def test_arrays_of_objects_are_refused(tmp_path):
     with pytest.raises(ValueError, match="[Oo]bject"):
         keep_array(tmp_path, "bad", {}, lambda: np.array([{}], dtype=object))
-    assert not list(tmp_path.iterdir())
+    assert not list(tmp_path.glob("*.npy")) and not list(tmp_path.glob(".writing-*"))
+
+
+def slowly(folder, journal):
+    """Compute the same array as three other processes, for a while, and tell that it was computed here."""
+
+    def compute():
+        with journal.open("a") as stream:
+            stream.write("computed\n")
+        time.sleep(0.5)
+        return np.arange(3.0)
+
+    np.testing.assert_array_equal(keep_array(folder, "states", {"model": "a"}, compute), [0, 1, 2])
+
+
+def test_of_processes_that_want_the_same_array_one_computes_it(tmp_path):
+    context = multiprocessing.get_context("fork")
+    asking = [context.Process(target=slowly, args=(tmp_path, tmp_path / "journal")) for _ in range(4)]
+    for process in asking:
+        process.start()
+    for process in asking:
+        process.join(30)
+    assert [process.exitcode for process in asking] == [0] * 4
+    assert (tmp_path / "journal").read_text() == "computed\n"
+
+
+def test_the_lock_of_a_killed_process_is_gone(tmp_path):
+    journal = tmp_path / "journal"
+    killed = multiprocessing.get_context("fork").Process(target=slowly, args=(tmp_path, journal))
+    killed.start()
+    while not journal.exists():
+        time.sleep(0.01)
+    killed.kill()
+    killed.join()
+    slowly(tmp_path, journal)
+    assert journal.read_text() == "computed\n" * 2

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from filelock import FileLock
 
 
 @contextmanager
@@ -87,6 +88,9 @@ def keep_array(
 ) -> np.ndarray:
     """Return the array that `compute` makes, from disk if it was made before from the same `inputs`.
 
+    Of several processes that ask for the same array at once, one computes it and the others wait for it: the lock is
+    the operating system's and gone with the process that held it. Its small file, `<array>.lock`, stays.
+
     Parameters
     ----------
     folder : where arrays are kept; None computes every time and keeps nothing.
@@ -99,7 +103,10 @@ def keep_array(
         return compute()
     path = Path(folder) / f"{name}-{fingerprint(inputs)}.npy"
     if not path.exists():
-        array = compute()
-        with whole_file(path) as temporary, temporary.open("wb") as stream:
-            np.save(stream, array, allow_pickle=False)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(f"{path}.lock"):
+            if not path.exists():  # else another process made it while this one waited
+                array = compute()
+                with whole_file(path) as temporary, temporary.open("wb") as stream:
+                    np.save(stream, array, allow_pickle=False)
     return np.load(path, mmap_mode="r" if mmap else None, allow_pickle=False)
