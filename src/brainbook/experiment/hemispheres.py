@@ -284,10 +284,4 @@ def laterality_told(classes: pd.DataFrame, pairs: pd.DataFrame) -> str:
             f"that are truly lopsided, one region at a time, and in {'both' if right else 'not both'} lopsided "
             f"classes, whose indices are {lean:.2f} times the true ones."
         )
-    lines.append(
-        "A fit on few scans loses more of a weak response than of a strong one: the score of fitted weights is about "
-        "$r^2 / \\sqrt{r^2 + (1 - r^2)\\, p / n}$ with $p$ weights and $n$ scans, so an index leans outward, by a "
-        "factor of two at most (`score_after_fitting`). Folds of one participant are no independent witnesses; "
-        "participants are what the intervals count."
-    )
     return "\n\n".join(lines)
