@@ -4,8 +4,21 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from brainbook.errors import ConfigurationError
 from brainbook.experiment import Features
-from brainbook.experiment.transfer import Matching, encoding_change, matching_table, retrieval_table, roc_tables
+from brainbook.experiment.transfer import (
+    Change,
+    Matching,
+    accuracy_told,
+    encode,
+    matching_table,
+    reading_table,
+    real_tables,
+    retrieval_table,
+    roc_tables,
+)
+from brainbook.language_models.matching_evaluation import interval
+from brainbook.study import keep
 
 RUNS = np.repeat(np.arange(1, 10), 60)
 
@@ -20,9 +33,8 @@ def change():
     noise = rng.standard_normal((3, len(RUNS), 20)) * 4
     responses = (np.roll(after[1], 2, axis=0) @ weights + noise).astype(np.float32)
     columns = pd.DataFrame({"region": [f"r{i}" for i in range(20)], "hemisphere": "lh"})
-    features = Features(before, RUNS), Features(after, RUNS)
     with pytest.warns(RuntimeWarning):  # alphas at the border: half of the targets follow nothing
-        return encoding_change(*features, responses, ["a", "b", "c"], columns, 99)
+        return Change(*(encode(Features(x, RUNS), responses, ["a", "b", "c"], columns, 99) for x in (before, after)))
 
 
 def test_the_change_is_where_it_was_put(change):
@@ -34,7 +46,7 @@ def test_the_change_is_where_it_was_put(change):
     assert gain.percent == pytest.approx(100 * (gain.after / gain.before - 1))
     people = change.participants({"gain": np.arange(20) < 10})
     assert people.participant.tolist() == ["a", "b", "c"] and (people.value > 0.1).all()
-    assert change.layers[1] == 1
+    assert change.after.layer == 1
 
 
 def test_regions_that_gain_survive_correction(change):
@@ -82,3 +94,46 @@ def test_retrieval_asks_every_two_languages(pairs_of_passages, monkeypatch):
         ("EN", "FR"), ("FR", "EN"), ("EN", "CN"), ("CN", "EN"), ("FR", "CN"), ("CN", "FR"),
     }  # fmt: skip
     assert (found.accuracy == 1).all() and (found.n == 40).all() and (found.chance == 1 / 40).all()
+
+
+def test_what_a_tokenizer_makes_of_sentences():
+    class Tokenizer:
+        unk_token_id = 1
+
+        def __call__(self, texts, add_special_tokens):
+            assert not add_special_tokens
+            return {"input_ids": [[ord(c) if c.isascii() else 1 for c in text] for text in texts]}
+
+    pairs = pd.DataFrame(
+        {"first": ["ab", "ab", "abcd"], "second": ["aé", "bééé", "我"], "language": ["FR", "FR", "CN"]}
+    )
+    table = reading_table(pairs, Tokenizer()).set_index("language")
+    assert table.index.tolist() == ["EN", "FR", "CN"] and table.sentences.tolist() == [2, 2, 1]
+    assert table.tokens.tolist() == [3, 3, 1]
+    assert table.unknown.tolist() == [0, 4 / 6, 1]
+
+
+def test_accuracies_in_words_follow_the_table():
+    names = ("transfer, head", "length only", "no fine-tuning, cosine")
+    table = pd.DataFrame([
+        {"language": "FR", "mismatch": kind, "classifier": name, **interval(correct, 1000)}
+        for kind, counts in {"random": (700, 800, 510), "length": (600, 500, 505)}.items()
+        for name, correct in zip(names, counts, strict=True)
+    ])  # fmt: skip
+    told = accuracy_told(table)
+    assert "transfer 70.0% (67.1 to 72.8)" in told and "60.0% (56.9 to 63.1) with length-matched" in told
+    assert "80.0% and 50.0%" in told and "51.0% and 50.5%" in told and "beats the published 51.75%" in told
+    assert "beats" not in accuracy_told(table.assign(accuracy=table.accuracy.where(table.accuracy != 0.8, 0.5)))
+
+
+def test_real_tables_say_what_is_missing(monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ConfigurationError, match="`real`"):
+        real_tables(None)
+    names = ("reading", "accuracy", "auc", "retrieval", "learning")
+    for name in names[:-1]:
+        keep("xnli", name, pd.DataFrame({"accuracy": [0.5]}), "make book STUDY=xnli")
+    with pytest.raises(ConfigurationError, match="no table learning: run `make book STUDY=xnli`"):
+        real_tables("xnli")
+    keep("xnli", names[-1], pd.DataFrame({"step": [1]}), "make book STUDY=xnli")
+    assert list(real_tables("xnli")) == list(names) and not real_tables("xnli")["accuracy"].here

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from brainbook.errors import ConfigurationError, DatasetError
-from brainbook.stimuli.sentence_pairs import make_pairs, read_xnli, shuffle_pairs, xnli_from_hub
+from brainbook.stimuli.sentence_pairs import LABELS, make_pairs, read_xnli, shuffle_pairs, xnli_from_hub
 
 ROWS = {
     "en": ["He left.\tHe is here.\tcontradiction", "He left.\tHe went.\tentailment", "It rains.\tIt is wet.\tneutral"],
@@ -110,8 +110,6 @@ def test_a_byte_order_mark_and_windows_line_ends_are_read(tmp_path):
 
 
 def test_the_hub_gives_the_same_table(tmp_path, monkeypatch):
-    from brainbook.stimuli.sentence_pairs import LABELS
-
     def load_dataset(name, language, split):
         assert (name, split) == ("facebook/xnli", "dev")
         rows = [row.split("\t") for row in ROWS[language]]
@@ -131,6 +129,32 @@ def test_the_hub_gives_the_same_table(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "datasets", None)
     with pytest.raises(DatasetError, match="pip install"):
         xnli_from_hub()
+
+
+def test_the_datasets_library_reads_a_stand_in_of_the_hub(tmp_path, monkeypatch):
+    """The real library on a folder laid out like facebook/xnli: a configuration a language, labels as numbers."""
+    pytest.importorskip("datasets")
+    import pyarrow
+    import pyarrow.parquet
+
+    monkeypatch.setattr("datasets.config.HF_DATASETS_CACHE", tmp_path / "kept")
+    hub = tmp_path / "xnli"
+    card = ["---", "configs:"]
+    for language, rows in ROWS.items():
+        fields = [row.split("\t") for row in rows]
+        table = {"premise": [f[0] for f in fields], "hypothesis": [f[1] for f in fields]}
+        table["label"] = [LABELS.index(f[2]) for f in fields]
+        (hub / language).mkdir(parents=True)
+        pyarrow.parquet.write_table(pyarrow.table(table), hub / language / "validation-00000-of-00001.parquet")
+        card += [f"- config_name: {language}", "  data_files:", "  - split: validation"]
+        card += [f"    path: {language}/validation-*"]
+    (hub / "README.md").write_text("\n".join([*card, "---", ""]))
+    found = xnli_from_hub(parts=["validation"], name=str(hub))
+    expected = read_xnli(write(tmp_path), parts=["dev"])
+    unchanged = ["row", "role", "EN", "FR", "CN"]
+    pd.testing.assert_frame_equal(found[unchanged], expected[unchanged])
+    with pytest.raises(DatasetError, match="cannot be had from the hub.*read_xnli"):
+        xnli_from_hub(parts=["train"], name=str(hub))
 
 
 texts = st.lists(st.sampled_from("abcdefghijkl"), min_size=24, max_size=60)

@@ -7,8 +7,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from brainbook.encoding import PermutationScores, compare_nulls, compare_runs, cross_validate, fdr, permutation_scores
+from brainbook.encoding import PermutationScores, compare_nulls, compare_runs, fdr, permutation_scores
 from brainbook.encoding.sentences import equal_shares, left_over, other_sentences, shared_states
+from brainbook.errors import ConfigurationError
 from brainbook.experiment.features import Features, align
 from brainbook.experiment.scores import ParticipantScores, score_participants
 from brainbook.language_models import LanguageModel
@@ -23,9 +24,12 @@ from brainbook.language_models.matching_evaluation import (
 )
 from brainbook.language_models.transfer import phantom_pairs, xnli_pairs
 from brainbook.phantom import read_truth
+from brainbook.published import transfer
 from brainbook.recordings import LittlePrince
+from brainbook.study import KeptTable, latest_table
 
 DELAYS = (1, 2, 3, 4)
+NULL_ALPHA = 1e3  # fixed: a penalty chosen on what is tested makes a test too easy
 MISMATCHES = ("random", "length")
 
 
@@ -44,6 +48,25 @@ def sentence_pairs(sentences: str, n: int, second: list[str], seed: int = 0) -> 
         return {mismatch: phantom_pairs(n, second, mismatch=mismatch, seed=seed) for mismatch in MISMATCHES}
     folder = None if sentences == "hub" else Path(sentences)
     return {mismatch: xnli_pairs(folder, n, second, mismatch, seed) for mismatch in MISMATCHES}
+
+
+def reading_table(pairs: pd.DataFrame, tokenizer) -> pd.DataFrame:
+    """What a tokenizer makes of each language's sentences.
+
+    Returns
+    -------
+    Columns: language, sentences, tokens (mean number a sentence), unknown (share of the tokens that stand for text the
+    tokenizer does not know).
+    """
+    texts = {"EN": pairs["first"].unique()}
+    texts |= {language: rows.second.unique() for language, rows in pairs.groupby("language", sort=False)}
+    rows = []
+    for language, told in texts.items():
+        ids = [np.array(one) for one in tokenizer(list(told), add_special_tokens=False)["input_ids"]]
+        unknown = np.mean(np.concatenate(ids) == tokenizer.unk_token_id)
+        rows.append({"language": language, "sentences": len(told), "tokens": np.mean([len(one) for one in ids]),
+                     "unknown": unknown})  # fmt: skip
+    return pd.DataFrame(rows)
 
 
 @dataclass
@@ -111,6 +134,35 @@ def matching_table(pairs: Mapping[str, pd.DataFrame], models: Mapping[str, Match
     return pd.concat(tables, ignore_index=True)
 
 
+def accuracy_told(table: pd.DataFrame) -> str:
+    """`matching_table` in words (Markdown): transfer, the model before it and the ruler, language by language."""
+    lines = []
+    for language, rows in table.groupby("language", sort=False):
+        kinds = {kind: part.set_index("classifier") for kind, part in rows.groupby("mismatch")}
+        easy, hard = (kinds[kind].loc["transfer, head"] for kind in MISMATCHES)
+        ruler, before = (
+            " and ".join(f"{100 * kinds[kind].accuracy[name]:.1f}%" for kind in MISMATCHES)
+            for name in ("length only", "no fine-tuning, cosine")
+        )
+        lines.append(
+            f"- **English and {language}**: transfer {_percent(easy)} with random mismatches, {_percent(hard)} with "
+            f"length-matched ones (p = {hard.p:.1g} against chance, {hard.n:,} pairs). In that order, a ruler, which "
+            f"sees only how long the sentences are: {ruler}; the cosine before fine-tuning: {before}."
+        )
+    best = float(transfer().set_index("quantity").value["english_french_pair_accuracy_best"])
+    ruler = table[(table.classifier == "length only") & (table.mismatch == "random")].set_index("language").accuracy
+    if beaten := ruler.index[100 * ruler > best].tolist():
+        lines.append(
+            f"\nWith random mismatches ({' and '.join(beaten)}) a classifier that reads no word beats the published "
+            f"{best}%. An accuracy on such pairs is not yet evidence of meaning: read the length-matched one."
+        )
+    return "\n".join(lines)
+
+
+def _percent(row: pd.Series) -> str:
+    return f"{100 * row.accuracy:.1f}% ({100 * row.lower:.1f} to {100 * row.upper:.1f})"
+
+
 def roc_tables(
     pairs: pd.DataFrame, models: Mapping[str, Matching], mismatch: str = "random", seed: int = 0
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -162,23 +214,71 @@ def retrieval_table(pairs: pd.DataFrame, models: Mapping[str, tuple], n: int = 2
     return pd.concat(tables, ignore_index=True)
 
 
+def real_tables(study: str | None) -> dict[str, KeptTable]:
+    """The matching tables of a study of real sentences: reading, accuracy, auc, retrieval, learning.
+
+    They are of the results made here or, where it did not run, those kept in the repository. Raises ConfigurationError
+    when there are none.
+    """
+    if not study:
+        raise ConfigurationError("This page names no study of real sentences to show (parameter `real`).")
+    found = {name: latest_table(study, name) for name in ("reading", "accuracy", "auc", "retrieval", "learning")}
+    if missing := [name for name, table in found.items() if table is None]:
+        raise ConfigurationError(f"study {study!r} has no table {', '.join(missing)}: run `make book STUDY={study}`")
+    return found
+
+
 @dataclass(frozen=True)
-class Change:
-    """One language's encoding with two models, scored in the same way.
+class Encoded:
+    """One language's listeners, encoded with one model.
 
     Attributes
     ----------
-    before, after : ParticipantScores; the first "participant" is the average listener.
-    null_before, null_after : PermutationScores of the average listener, on the same permutations, with the layer that
-        most regions chose and one alpha for all regions.
-    layers : the two layers.
+    scores : ParticipantScores; the first "participant" is the average listener, whose layer is chosen inside the
+        training runs, like everybody's.
+    null : PermutationScores of the average listener, with the layer that most regions chose and one alpha for all.
+    layer : that layer, as an index into the features' layers.
     """
 
-    before: ParticipantScores
-    after: ParticipantScores
-    null_before: PermutationScores
-    null_after: PermutationScores
-    layers: tuple[int, int]
+    scores: ParticipantScores
+    null: PermutationScores
+    layer: int
+
+
+def encode(
+    features: Features,
+    responses: np.ndarray,
+    participants: list[str],
+    columns: pd.DataFrame,
+    n_permutations: int = 200,
+    seed: int = 0,
+    device: str = "auto",
+) -> Encoded:
+    """Encode the average listener and every participant with the features of one model.
+
+    Parameters
+    ----------
+    features : values [layers, scans, units].
+    responses : array [participants, scans, targets], z-scored within each run.
+    n_permutations, seed : of the null; two models are compared on the same permutations.
+    """
+    listener = responses.mean(0)
+    stacked, names = np.concatenate([listener[None], responses]), ["average", *participants]
+    scores = score_participants(features, stacked, names, columns, device)
+    layer = int(np.bincount(scores.chosen_layers[0].ravel()).argmax())
+    null = permutation_scores(
+        features.values[layer], listener, features.run_of_scan, NULL_ALPHA,
+        delays=DELAYS, n_permutations=n_permutations, seed=seed, device=device,
+    )  # fmt: skip
+    return Encoded(scores, null, layer)
+
+
+@dataclass(frozen=True)
+class Change:
+    """The same listeners, encoded with two models in the same way."""
+
+    before: Encoded
+    after: Encoded
 
     def groups(self, members: Mapping[str, np.ndarray]) -> pd.DataFrame:
         """Change by set of regions: group, before, after (r), change, lower, upper (z), p_runs, p_permutation, percent.
@@ -188,11 +288,11 @@ class Change:
         shifted recordings change as much, two-sided, everything refitted (fixed layers).
         """
         rows = []
-        drawn = _z(self.null_after.null) - _z(self.null_before.null)
-        seen = _z(self.null_after.score) - _z(self.null_before.score)
+        drawn = _z(self.after.null.null) - _z(self.before.null.null)
+        seen = _z(self.after.null.score) - _z(self.before.null.score)
         for group, chosen in members.items():
             one, two = (
-                _z(found.fold_scores[0][:, chosen]).mean(1, keepdims=True) for found in (self.before, self.after)
+                _z(found.scores.fold_scores[0][:, chosen]).mean(1, keepdims=True) for found in (self.before, self.after)
             )
             it = compare_runs(two, one, fisher=False)
             null = drawn[:, chosen].mean(1)
@@ -207,8 +307,8 @@ class Change:
 
     def participants(self, members: Mapping[str, np.ndarray]) -> pd.DataFrame:
         """Change of each participant's mean score: participant, group, value."""
-        table = self.after.table(members).merge(
-            self.before.table(members), on=["participant", "run", "group"], suffixes=("_after", "_before")
+        table = self.after.scores.table(members).merge(
+            self.before.scores.table(members), on=["participant", "run", "group"], suffixes=("_after", "_before")
         )
         table["value"] = table.value_after - table.value_before
         table = table[table.participant != "average"]
@@ -216,48 +316,13 @@ class Change:
 
     def regions(self) -> pd.DataFrame:
         """region, hemisphere, before, after (r), change (z), lower, upper, p_runs, p (refitted null), q (FDR)."""
-        it = compare_nulls(self.null_after, self.null_before)
-        one, two = (_z(found.fold_scores[0]) for found in (self.before, self.after))
+        it = compare_nulls(self.after.null, self.before.null)
+        one, two = (_z(found.scores.fold_scores[0]) for found in (self.before, self.after))
         paired = compare_runs(two, one, fisher=False)
-        return self.after.columns[["region", "hemisphere"]].assign(
+        return self.after.scores.columns[["region", "hemisphere"]].assign(
             before=np.tanh(one.mean(0)), after=np.tanh(two.mean(0)), change=paired.estimate, lower=paired.lower,
             upper=paired.upper, p_runs=paired.p, p=it.p, q=fdr(it.p),
         )  # fmt: skip
-
-
-def encoding_change(
-    before: Features,
-    after: Features,
-    responses: np.ndarray,
-    participants: list[str],
-    columns: pd.DataFrame,
-    n_permutations: int = 500,
-    seed: int = 0,
-    device: str = "auto",
-) -> Change:
-    """Encode the average listener and every participant with the features of two models.
-
-    Parameters
-    ----------
-    before, after : values [layers, scans, units].
-    responses : array [participants, scans, targets], z-scored within each run.
-    """
-    listener = responses.mean(0)
-    stacked, names = np.concatenate([listener[None], responses]), ["average", *participants]
-    scores, nulls, layers = [], [], []
-    for features in (before, after):
-        found = score_participants(features, stacked, names, columns, device)
-        layer = int(np.bincount(found.chosen_layers[0].ravel()).argmax())
-        single = cross_validate(features.values[layer], listener, features.run_of_scan, DELAYS, device=device)
-        nulls.append(
-            permutation_scores(
-                features.values[layer], listener, features.run_of_scan, float(np.nanmedian(single.best_alphas)),
-                delays=DELAYS, n_permutations=n_permutations, seed=seed, device=device,
-            )
-        )  # fmt: skip
-        scores.append(found)
-        layers.append(layer)
-    return Change(*scores, *nulls, tuple(layers))
 
 
 def story_sentences(prince: LittlePrince, root: str | Path, languages: list[str]) -> dict[str, np.ndarray]:
