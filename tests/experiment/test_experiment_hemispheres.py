@@ -1,5 +1,7 @@
 """Tables of the chapter on hemispheres and layers, from scores whose truth is known."""
 
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -31,8 +33,10 @@ from brainbook.experiment.layers import (
     what_depth_adds,
 )
 from brainbook.experiment.scores import ParticipantScores, group_members, score_participants
+from brainbook.notebooks import notebook_parameters
 from brainbook.recordings.regions import embedded_destrieux
 
+NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
 LANGUAGES, PEOPLE, RUNS, LAYERS, REGIONS = ("EN", "FR", "CN"), 3, 9, 7, 148
 
 
@@ -195,3 +199,10 @@ def test_results_are_told_with_their_intervals():
 def test_transfer_refuses_what_it_does_not_know():
     with pytest.raises(ConfigurationError, match="give pairs and second"):
         fine_tuned("mini-causal", {"pairs": 10, "second": ["FR"], "steps": 3})
+
+
+def test_both_chapters_fine_tune_the_same_model():
+    """The chapter on transfer keeps the model that this one reads, if their parameters agree; else it is made twice."""
+    ours, theirs = (notebook_parameters(NOTEBOOKS / f"{name}.md") for name in ("hemispheres_and_layers", "transfer"))
+    assert ours["transfer"] == {key: theirs[key] for key in ("pairs", "second", "settings")}
+    assert ours["before"] == theirs["model"] and theirs["sentences"] == "phantom"
