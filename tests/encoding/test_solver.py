@@ -134,25 +134,6 @@ def test_the_spline_leaves_wide_or_short_grids_alone():
     torch.testing.assert_close(weights @ place[nodes] ** 3, place**3, atol=1e-9, rtol=0)
 
 
-@pytest.mark.parametrize("shape", SHAPES)
-@pytest.mark.filterwarnings("ignore:.*of the choices fell")
-def test_layers_that_start_near_the_layer_before_choose_as_the_whole_grid_does(rng, study, shape):
-    features, responses, runs = study(rng, n_features=SHAPES[shape] // 2, n_targets=40, strength=0.7)
-    responses[:, 30:] = rng.standard_normal((len(runs), 10))
-    layers = [features + 0.3 * k * rng.standard_normal(features.shape) for k in range(3)]
-    grid = np.logspace(-1, 5, 13)
-    whole = cross_validate(layers, responses, runs, (1, 2), grid)
-    near = cross_validate(layers, responses, runs, (1, 2), grid, neighbours=True)
-    np.testing.assert_array_equal(near.best_alphas[0], whole.best_alphas[0])
-    assert (near.best_alphas == whole.best_alphas)[:, :, :30].mean() > 0.97
-    lost = (whole.inner_scores - near.inner_scores)[:, :, :30]  # a few curves have two hills
-    assert lost.min() > -1e-5 and lost.mean() < 0.002
-    assert abs(near.scores - whole.scores)[:, :30].mean() < 0.005
-    far = [features, 30 * rng.standard_normal(features.shape) + features]  # its best alphas lie far from the first's
-    far = [cross_validate(far, responses, runs, (1, 2), grid, neighbours=how) for how in (False, True)]
-    assert np.median(np.abs(far[0].inner_scores - far[1].inner_scores)) < 0.01
-
-
 def test_folds_in_several_groups_give_the_same(rng, study, monkeypatch):
     features, responses, runs = study(rng)
     whole = cross_validate(features, responses, runs, (1, 2))

@@ -2,7 +2,7 @@
 
     cross_validate(features, responses, runs, delays=(1, 2, 3, 4), alphas=ALPHAS, *, splits=None, nuisance=None,
                    metric="correlation", per_target=True, scale=True, emphasis=None, predictions=False,
-                   device="auto", dtype="float32", fast=False, neighbours=False, block=None) -> CrossValidation
+                   device="auto", dtype="float32", fast=False, block=None) -> CrossValidation
 
     features   [scans, units], or [layers, scans, units], or a list of [scans, units_i]: before delays
     responses  [scans, targets], may be memory-mapped
@@ -87,7 +87,6 @@ def cross_validate(
     device: str = "auto",
     dtype: str = "float32",
     fast: bool = False,
-    neighbours: bool = False,
     block: int | None = None,
 ) -> CrossValidation:
     """Predict each run from the others and score it; alphas are chosen inside the training runs only.
@@ -112,8 +111,6 @@ def cross_validate(
     device : "auto", "cpu", "cuda".
     dtype : "float32" or "float64"; decompositions are always float64.
     fast : choose alphas by approximate scores (see `RidgeEncoder`).
-    neighbours : with several layers: look for each target's alphas near those of the layer before, instead of trying
-        the whole grid again (see `choose_alphas`). Layers should be in order.
     block : targets at a time; None chooses by memory.
 
     Source of the algorithm: kernel ridge as in himalaya (Dupré la Tour et al. 2022, NeuroImage), with the comparison of
@@ -138,8 +135,7 @@ def cross_validate(
     kept = np.full((len(layers), *responses.shape), np.nan, np.float32) if predictions else None
     for layer, (values, factor) in enumerate(zip(layers, factors, strict=True)):
         space = Space(values, emphasis=factor, **options)
-        near = best[layer - 1] if neighbours and layer else None
-        best[layer], inner[layer] = choose_alphas(space, targets, splits, alphas, metric, per_target, fast, near)
+        best[layer], inner[layer] = choose_alphas(space, targets, splits, alphas, metric, per_target, fast)
         _score(space, targets, splits, best[layer], metric, fold_scores[layer], kept[layer] if predictions else None)
     fold_scores[:, :, ~targets.usable] = np.nan
     scores = fisher_mean(fold_scores, axis=1) if metric == "correlation" else fold_scores.mean(1)
