@@ -1,18 +1,34 @@
-"""What the chapter on BrainLM does more than once: features without a look at the test runs, conditions over seeds."""
+"""What the chapter on BrainLM does more than once: features without a look at the test runs, conditions over seeds,
+gains with their intervals, and the kept minis on recordings that they were not trained on.
+"""
 
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from scipy import stats
 
+from brainbook.encoding import RidgeEncoder, correlation, delay
+from brainbook.experiment.features import align
 from brainbook.language_models.brain_features import PrincipalComponents, fit_autoencoder, reconstruction
 from brainbook.language_models.brain_text import BrainText, join, pair_scans
-from brainbook.language_models.brainlm import BRAINS, BrainLMSettings, new_brainlm, train_brainlm
-from brainbook.language_models.brainlm_decoding import apart, decode, masked_losses, match_scores
-from brainbook.language_models.brainlm_model import BrainLM
+from brainbook.language_models.brainlm import (
+    BRAINS,
+    MINI_BRAINLMS,
+    VERSIONS,
+    BrainLMSettings,
+    brainlm_folder,
+    held_out_pairs,
+    new_brainlm,
+    train_brainlm,
+)
+from brainbook.language_models.brainlm_decoding import apart, decode, masked_losses, match_scores, prediction_scores
+from brainbook.language_models.brainlm_model import BrainLM, load_brainlm
 from brainbook.language_models.minis import mini_folder
-from brainbook.language_models.zoo import load_language_model
+from brainbook.language_models.states import word_states
+from brainbook.language_models.zoo import LanguageModel, choose_device, load_language_model
+from brainbook.recordings import LittlePrince
 
 
 def features_of_runs(
@@ -42,47 +58,62 @@ def features_of_runs(
     return ((coded - mean) / scale).astype(np.float32), kept.reset_index(drop=True), curve
 
 
-def train_conditions(
+def pair_recordings(
     features: np.ndarray,
     runs: np.ndarray,
     words: pd.DataFrame,
     test_runs: list[int],
+    start: str = "mini-bert",
+    cache: str | Path = "cache",
+    device: str = "auto",
+) -> tuple[BrainText, list[BrainText]]:
+    """Examples of all participants' training runs, and of each participant's test runs (those share no scan)."""
+    tokenizer = load_language_model(start, cache, device).tokenizer
+    cut = [pair_scans(words, one, runs, tokenizer) for one in features]
+    tested = [np.isin(pairs.run, test_runs) for pairs in cut]
+    train = join([pairs[~test] for pairs, test in zip(cut, tested, strict=True)])
+    return train, [apart(pairs[test], pairs.brain.shape[1]) for pairs, test in zip(cut, tested, strict=True)]
+
+
+def train_conditions(
+    train: BrainText,
+    held_out: list[BrainText],
     conditions: dict[str, BrainLMSettings],
     seeds: tuple[int, ...] = (0, 1),
     start: str = "mini-bert",
     cache: str | Path = "cache",
     device: str = "auto",
-    retrieved: int = 40,
-) -> tuple[dict[str, pd.DataFrame], dict[str, BrainLM]]:
-    """Train a BrainLM in each condition and seed on the training runs, and try it on the others.
+    retrieved: int = 20,
+) -> tuple[dict[str, pd.DataFrame], dict[str, LanguageModel]]:
+    """Train a BrainLM in each condition and seed, and try it on the runs that were held out.
+
+    Parameters
+    ----------
+    train, held_out : see `pair_recordings`. retrieved : stretches of a held-out run to choose among.
 
     Returns
     -------
     tables : "curves" (condition, seed, step, loss, ...), "losses" (condition, seed, participant, run, brain, text,
-        scan: see `masked_losses`), "decoding" (condition, seed, participant, run, direction, measure, value, chance, n;
-        only of models that were trained to match).
-    models : condition -> the model of the last seed.
+        scan: see `masked_losses`), "decoding" (condition, seed, participant, run, by, and what `decode` gives; only of
+        models that were trained for it).
+    models : condition -> the text half of the model of the last seed.
     """
     folder = mini_folder(start, cache, device=device)
     text = load_language_model(str(folder), device="cpu")
-    cut = [pair_scans(words, one, runs, text.tokenizer) for one in features]
-    train = join([pairs[~np.isin(pairs.run, test_runs)] for pairs in cut])
-    held_out = [pairs[np.isin(pairs.run, test_runs)] for pairs in cut]
     tables: dict[str, list[pd.DataFrame]] = {"curves": [], "losses": [], "decoding": []}
     models = {}
     for condition, settings in conditions.items():
         for seed in seeds:
             name = {"condition": condition, "seed": seed}
-            model = new_brainlm(text, folder, features.shape[-1], seed)
+            model = new_brainlm(text, folder, train.brain.shape[-1], seed)
             here = {"description": f"{condition}, seed {seed}"}
             curve = train_brainlm(model, train, text.tokenizer, replace(settings, seed=seed), device, **here)
             tables["curves"].append(curve.assign(**name))
-            models[condition] = model.eval()
+            models[condition] = LanguageModel(f"{condition}, seed {seed}", model.eval().text.bert, text.tokenizer)
             for participant, pairs in enumerate(held_out):
                 where = {**name, "participant": participant}
                 tables["losses"] += [one.assign(**where) for one in _losses(model, pairs, text.tokenizer, settings)]
-                if settings.tasks.get("matching"):
-                    tables["decoding"] += [one.assign(**where) for one in _decoded(model, pairs, retrieved)]
+                tables["decoding"] += [one.assign(**where) for one in _decoded(model, pairs, settings, retrieved)]
     return {name: pd.concat(parts, ignore_index=True) for name, parts in tables.items() if parts}, models
 
 
@@ -96,22 +127,137 @@ def _losses(model: BrainLM, pairs: BrainText, tokenizer, settings: BrainLMSettin
     return found
 
 
-def _decoded(model: BrainLM, pairs: BrainText, most: int) -> list[pd.DataFrame]:
+def _decoded(model: BrainLM, pairs: BrainText, settings: BrainLMSettings, most: int) -> list[pd.DataFrame]:
     found = []
     for run in np.unique(pairs.run):
-        mine = apart(pairs[pairs.run == run], pairs.brain.shape[1])
-        found.append(decode(match_scores(model, mine[np.arange(min(most, len(mine)))])).assign(run=run))
+        mine = _evenly(pairs[pairs.run == run], most)
+        found += [table.assign(run=run) for table in _decoded_by_both(model, mine, settings)]
     return found
 
 
-def differences(losses: pd.DataFrame, column: str, other: str, by: str = "condition") -> pd.DataFrame:
-    """Loss with another's brain (or none) minus with one's own: positive where the true partner helps.
+def _decoded_by_both(model: BrainLM, pairs: BrainText, settings: BrainLMSettings) -> list[pd.DataFrame]:
+    ways = {"matching": ("matching score", match_scores), "masked_brain": ("predicted scans", prediction_scores)}
+    chosen = [way for task, way in ways.items() if settings.tasks.get(task)]
+    return [decode(score(model, pairs)).assign(by=by) for by, score in chosen]
 
-    Returns one row a participant and `by` (mean over seeds and runs): value in the units of the loss.
+
+def _evenly(pairs: BrainText, most: int) -> BrainText:
+    return pairs[np.unique(np.linspace(0, len(pairs) - 1, min(most, len(pairs))).astype(int))]
+
+
+def kept_minis(
+    cache: str | Path = "cache", device: str = "auto", most: int = 60
+) -> tuple[dict[str, pd.DataFrame], dict[str, pd.DataFrame]]:
+    """The mini BrainLMs that are kept on disk, on stories of their own listener that they were not trained on.
+
+    Returns
+    -------
+    tables : "losses" and "decoding" as from `train_conditions`; one participant, runs are stories, and `most`
+        stretches of all stories are decoded together.
+    curves : model -> its loss curve.
     """
-    keys = [by, "seed", "participant", "run"]
-    wide = losses.pivot_table(index=keys, columns="brain", values=column)
-    if "real" not in wide or other not in wide:
-        return pd.DataFrame(columns=[by, "participant", "value"])
-    gain = (wide[other] - wide["real"]).dropna().rename("value").reset_index()
-    return gain.groupby([by, "participant"], as_index=False)["value"].mean()
+    losses, decoding, curves = [], [], {}
+    for name, version in MINI_BRAINLMS.items():
+        folder, settings = brainlm_folder(name, cache, device=device), VERSIONS[version]
+        tokenizer = load_language_model(name, cache, "cpu").tokenizer
+        pairs = held_out_pairs(tokenizer)
+        pairs = apart(pairs, pairs.brain.shape[1])
+        model = load_brainlm(folder).to(choose_device(device))
+        where = {"condition": name, "seed": settings.seed, "participant": 0}
+        losses += [one.assign(**where) for one in _losses(model, pairs, tokenizer, settings)]
+        decoding += [one.assign(**where) for one in _decoded_by_both(model, _evenly(pairs, most), settings)]
+        curves[name] = pd.read_csv(folder / "loss.csv")
+    return {"losses": pd.concat(losses, ignore_index=True), "decoding": pd.concat(decoding, ignore_index=True)}, curves
+
+
+CONTROLS = {"shuffled": "another's", "none": "none"}
+SIDES = {"words, by brain": "text", "scan, by text": "scan"}
+
+
+def gains(losses: pd.DataFrame, unit: str = "participant") -> pd.DataFrame:
+    """How much a segment lowers the other's loss on held-out runs, beside another's segment or none.
+
+    Parameters
+    ----------
+    losses : as from `train_conditions`. unit : what intervals go over later, "participant" or "run".
+
+    Returns
+    -------
+    DataFrame, a row a condition, side, control and `unit` (mean over seeds and the rest): value, the loss with the
+    control minus the loss with the true partner, positive where the partner helps.
+    """
+    parts = []
+    for side, column in SIDES.items():
+        keys = ["condition", "seed", "participant", "run"]
+        wide = losses.dropna(subset=column).pivot_table(index=keys, columns="brain", values=column, sort=False)
+        for brain, control in CONTROLS.items():
+            if {"real", brain} <= set(wide):
+                gain = (wide[brain] - wide["real"]).dropna().rename("value").reset_index()
+                mean = gain.groupby(["condition", unit], as_index=False, sort=False)["value"].mean()
+                parts.append(mean.assign(side=side, control=control))
+    return pd.concat(parts, ignore_index=True)[["side", "control", "condition", unit, "value"]]
+
+
+def with_intervals(table: pd.DataFrame, by: list[str]) -> pd.DataFrame:
+    """Mean of `value` in each group and its 95% interval by Student's t: columns `by`, value, lower, upper, n.
+
+    A group of one row has no interval (NaN).
+    """
+    found = table.groupby(by, sort=False).value.agg(["mean", "sem", "count"]).reset_index()
+    half = found["sem"] * stats.t.ppf(0.975, (found["count"] - 1).clip(lower=1))
+    found = found.assign(value=found["mean"], lower=found["mean"] - half, upper=found["mean"] + half, n=found["count"])
+    return found[[*by, "value", "lower", "upper", "n"]]
+
+
+def encode_held_out(
+    prince: LittlePrince,
+    language: str,
+    models: dict[str, LanguageModel],
+    responses: np.ndarray,
+    members: dict[str, np.ndarray],
+    test_runs: list[int],
+    layers: list[int],
+    context: int = 20,
+    device: str = "auto",
+) -> pd.DataFrame:
+    """How well each model's states of the words predict the held-out runs (which it was not trained on either).
+
+    The layers stand side by side as features under VLA; penalties are chosen inside the training runs.
+
+    Parameters
+    ----------
+    responses : [participants, scans, targets]. members : boolean array [targets] a group.
+
+    Returns
+    -------
+    DataFrame: condition, participant (its number), group, value (mean Pearson r).
+    """
+    n_participants, n_scans, n_targets = responses.shape
+    side_by_side, rows = np.moveaxis(responses, 0, 1).reshape(n_scans, -1), []
+    for condition, model in models.items():
+        states = word_states(model, prince.words(language), context)
+        heard = align(prince, language, states[layers])
+        test = np.isin(heard.run_of_scan, test_runs)
+        shifted = delay(np.concatenate(heard.values, axis=1), (1, 2, 3, 4), heard.run_of_scan)
+        encoder = RidgeEncoder(device=device).fit(shifted[~test], side_by_side[~test], groups=heard.run_of_scan[~test])
+        r = correlation(encoder.predict(shifted[test]), side_by_side[test]).reshape(n_participants, n_targets)
+        for group, chosen in members.items():
+            rows += [(condition, number, group, value) for number, value in enumerate(r[:, chosen].mean(axis=1))]
+    return pd.DataFrame(rows, columns=["condition", "participant", "group", "value"])
+
+
+def above_zero(table: pd.DataFrame) -> str:
+    """The rows of a table of gains whose interval lies above zero, in words; "nothing" if there is none."""
+    sure = table[table.lower > 0]
+    told = [f"{r.side} ({r.condition}): {r.value:.4f} [{r.lower:.4f}, {r.upper:.4f}]" for r in sure.itertuples()]
+    return "; ".join(told) or "nothing"
+
+
+def above_chance(table: pd.DataFrame, chance: float = 0.5) -> str:
+    """The rows of a table of accuracies whose interval lies above chance, in words; "nothing" if there is none."""
+    sure = table[table.lower > chance]
+    told = [
+        f"{r.direction} by {r.by} ({r.condition}): {r.value:.3f} [{r.lower:.3f}, {r.upper:.3f}]"
+        for r in sure.itertuples()
+    ]
+    return "; ".join(told) or "nothing"

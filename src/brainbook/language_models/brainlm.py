@@ -25,6 +25,7 @@ from brainbook.language_models.brainlm_decoding import derangement
 from brainbook.language_models.brainlm_model import BrainLM, convert_published, read_checkpoint, save_brainlm
 from brainbook.language_models.minis import keep_folder, mask_tokens, mini_folder
 from brainbook.language_models.zoo import LanguageModel, load_language_model
+from brainbook.store import fingerprint
 from brainbook.training import fit
 
 TASKS = ("masked_language", "masked_brain", "matching")
@@ -39,6 +40,7 @@ class BrainLMSettings:
     tasks : weight of each task: the share of steps that it gets.
     brain : "real"; the ablations are "shuffled" (each text gets another text's brain) and "none" (text alone).
     mask_share, hidden_share : of tokens and of scans that are masked.
+    whole_share : of the batches of masked brain modelling in which every scan is masked: text alone predicts them.
     """
 
     tasks: dict[str, float] = field(default_factory=lambda: dict.fromkeys(TASKS, 1.0))
@@ -46,6 +48,7 @@ class BrainLMSettings:
     margin: float = 0.2
     mask_share: float = 0.15
     hidden_share: float = 0.25
+    whole_share: float = 0.5
     steps: int = 300
     batch: int = 32
     accumulate: int = 1
@@ -95,7 +98,8 @@ def train_brainlm(
     def batch(number: int, generator: torch.Generator) -> dict:
         task = tasks[torch.multinomial(weights, 1, generator=generator).item()]
         rows = torch.randint(len(pairs), (settings.batch,), generator=generator)
-        given = {"input_ids": pairs.input_ids[rows], "attention_mask": pairs.attention_mask[rows]}
+        longest = int(pairs.attention_mask[rows].sum(1).max())  # nobody reads padding
+        given = {name: getattr(pairs, name)[rows, :longest] for name in ("input_ids", "attention_mask")}
         given |= {"task": task, "brain": None if settings.brain == "none" else pairs.brain[rows]}
         if task == "masked_language":
             masked = mask_tokens(given["input_ids"], tokenizer, generator, settings.mask_share)
@@ -103,6 +107,7 @@ def train_brainlm(
         elif task == "masked_brain":
             given["hidden"] = torch.rand(given["brain"].shape[:2], generator=generator) < settings.hidden_share
             given["hidden"][:, torch.randint(given["hidden"].shape[1], (1,), generator=generator)] = True
+            given["hidden"] |= torch.rand(1, generator=generator) < settings.whole_share
         else:
             shift = 1 + torch.randint(len(rows) - 1, (1,), generator=generator)
             given["other"] = (torch.arange(len(rows)) + shift) % len(rows)
@@ -132,19 +137,35 @@ def task_loss(model: BrainLM, batch: dict, margin: float = 0.2) -> tuple[torch.T
     return loss, {task: loss if task == batch["task"] else float("nan") for task in TASKS}
 
 
+# What the minis were trained on: another phantom's listener, who heard other stories than Le Petit Prince's, as the
+# published model was trained on recordings of Alice. The last stories are kept from it.
+RECORDED = {"n_sentences": 3000, "n_features": 64, "snr": 1.0}
+HELD_OUT_STORIES = 15
+
+
 def brainlm_folder(name: str, cache: str | Path = "cache", train: bool = True, device: str = "auto") -> Path:
     """The folder of a mini BrainLM (made if need be) or of the published one, converted."""
     if name not in MINI_BRAINLMS:
         return _published_folder(name, cache)
-    settings, recorded = VERSIONS[MINI_BRAINLMS[name]], {"n_sentences": 3000, "n_features": 64}
+    settings = VERSIONS[MINI_BRAINLMS[name]]
     start = mini_folder("mini-bert", cache, train, device)
+    words, brain, runs = phantom_recordings(**RECORDED)
 
     def make(folder: Path) -> None:
-        model, tokenizer, curve = _train_from(start, *phantom_recordings(**recorded), settings, device)
+        seen = runs <= runs.max() - HELD_OUT_STORIES
+        model, tokenizer, curve = _train_from(start, words, brain[seen], runs[seen], settings, device)
         save_brainlm(model, tokenizer, folder)
         curve.to_csv(folder / "loss.csv", index=False)
 
-    return keep_folder(Path(cache) / "models", name, {**asdict(settings), **recorded, "start": start.name}, make, train)
+    inputs = {**asdict(settings), **RECORDED, "held_out": HELD_OUT_STORIES, "start": start.name}
+    return keep_folder(Path(cache) / "models", name, {**inputs, "brain": fingerprint(brain)}, make, train)
+
+
+def held_out_pairs(tokenizer) -> BrainText:
+    """Examples from the stories that no mini BrainLM was trained on."""
+    words, brain, runs = phantom_recordings(**RECORDED)
+    kept = runs > runs.max() - HELD_OUT_STORIES
+    return pair_scans(words, brain[kept], runs[kept], tokenizer)
 
 
 def _train_from(start, words, brain, runs, settings: BrainLMSettings, device: str, checkpoint=None):

@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 import torch
+from scipy.stats import rankdata
 from torch import nn
 
 from brainbook.errors import DatasetError
@@ -68,29 +69,61 @@ def match_scores(model: BrainLM, pairs: BrainText, batch: int = 512) -> np.ndarr
     return torch.cat(scores).reshape(n, n).numpy()
 
 
-def decode(scores: np.ndarray, top: tuple[int, ...] = (1, 5)) -> pd.DataFrame:
+@torch.inference_mode()
+def prediction_scores(model: BrainLM, pairs: BrainText, batch: int = 256) -> np.ndarray:
+    """How well each text, all its scans masked, predicts each brain: correlation over scans and features.
+
+    Needs a model trained on masked brain modelling. One reading a text, where `match_scores` takes one a pair.
+
+    Returns
+    -------
+    float array [texts, brains].
+    """
+    device, expected = next(model.parameters()).device, []
+    hidden = torch.ones(pairs.brain.shape[:2], dtype=torch.bool)
+    for rows in torch.arange(len(pairs)).split(batch):
+        given = (pairs.input_ids[rows], pairs.attention_mask[rows], pairs.brain[rows], hidden[rows])
+        _, scans = model(*(tensor.to(device) for tensor in given))
+        expected.append(model.brain_head(scans).float().cpu())
+    both = torch.cat(expected).flatten(1).numpy(), pairs.brain.flatten(1).numpy()
+    predicted, heard = (one - one.mean(0) for one in both)  # what all stretches share tells none from another
+    length = [np.linalg.norm(one, axis=1) + 1e-9 for one in (predicted, heard)]
+    return predicted @ heard.T / np.outer(*length)
+
+
+def decode(scores: np.ndarray, top: tuple[int, ...] = (1, 5), n_random: int = 1000, seed: int = 0) -> pd.DataFrame:
     """Which of N was heard: matching and retrieval in both directions, with what chance would give.
 
     Parameters
     ----------
     scores : [texts, brains]; the right pairs are on the diagonal.
+    n_random : random pairings of texts and brains that tell how far luck goes.
 
     Returns
     -------
     DataFrame: direction ("brain -> text": a brain is given, N texts are ranked; "text -> brain"), measure ("matching":
-    how often the right one beats a wrong one, "top 1", "top 5", "mean rank"), value, chance, n.
+    how often the right one beats a wrong one, "top 1", "top 5", "mean rank"), value, chance (its mean), lower and upper
+    (95% of random pairings lie between), n.
     """
     n = len(scores)
     if scores.shape != (n, n) or n < 2:
         raise DatasetError(f"scores have shape {scores.shape}: expected [n, n] with n of at least 2")
+    if not np.isfinite(scores).all():
+        raise DatasetError("scores hold values that are not numbers")
+    orders = np.random.default_rng(seed).permuted(np.tile(np.arange(n), (n_random, 1)), axis=1)
+    measures = {"matching": lambda rank: 1 - (rank.mean(-1) - 1) / (n - 1)}
+    measures |= {f"top {k}": lambda rank, k=k: (rank <= k).mean(-1) for k in top if k < n}
+    measures["mean rank"] = lambda rank: rank.mean(-1)
+    chance = {"matching": 0.5, "mean rank": (n + 1) / 2, **{f"top {k}": k / n for k in top}}
     rows = []
     for direction, given in (("brain -> text", scores.T), ("text -> brain", scores)):
-        right = np.diag(given)[:, None]
-        rank = 1 + (given > right).sum(1) + 0.5 * ((given == right).sum(1) - 1)  # ties share their places
-        rows.append((direction, "matching", 1 - (rank.mean() - 1) / (n - 1), 0.5))
-        rows += [(direction, f"top {k}", (rank <= k).mean(), k / n) for k in top if k < n]
-        rows.append((direction, "mean rank", rank.mean(), (n + 1) / 2))
-    return pd.DataFrame(rows, columns=["direction", "measure", "value", "chance"]).assign(n=n)
+        rank = rankdata(-given, axis=1)  # ties share their places
+        lucky = rank[np.arange(n), orders]  # n_random, n
+        for name, measure in measures.items():
+            spread = np.quantile(measure(lucky), (0.025, 0.975))
+            rows.append((direction, name, measure(np.diag(rank)), chance[name], *spread))
+    columns = ["direction", "measure", "value", "chance", "lower", "upper"]
+    return pd.DataFrame(rows, columns=columns).assign(n=n)
 
 
 def apart(pairs: BrainText, scans: int) -> BrainText:

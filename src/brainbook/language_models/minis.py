@@ -303,14 +303,18 @@ def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(
         prog="python -m brainbook.language_models.minis", description="Train mini language models and keep them."
     )
-    parser.add_argument("names", nargs="+", help=f"{', '.join(MINIS)}; with {JOINT} at the end for the joint tokenizer")
+    from brainbook.language_models.brainlm import MINI_BRAINLMS, brainlm_folder  # which builds on this module
+
+    names = f"{', '.join(MINIS)}, with {JOINT} at the end for the joint tokenizer; {', '.join(MINI_BRAINLMS)}"
+    parser.add_argument("names", nargs="+", help=names)
     parser.add_argument("--cache", default="cache", help="models are kept in CACHE/models (default: cache)")
     parser.add_argument("--device", default="auto", help="auto, cpu or cuda")
     given = parser.parse_args(arguments)
     for name in given.names:
         begun = time.monotonic()
         try:
-            folder = mini_folder(name, given.cache, device=given.device)
+            make = brainlm_folder if name in MINI_BRAINLMS else mini_folder
+            folder = make(name, given.cache, device=given.device)
         except ModelError as error:
             parser.error(str(error))
         print(f"{name}: {folder} ({time.monotonic() - begun:.0f} s)")
