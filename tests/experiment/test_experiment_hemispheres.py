@@ -13,6 +13,7 @@ from brainbook.experiment.features import Features
 from brainbook.experiment.hemispheres import (
     Listeners,
     beside_published,
+    foretold_laterality,
     hemisphere_means,
     laterality_recovered,
     leak_test,
@@ -149,6 +150,14 @@ def test_laterality_of_perfect_scores_is_recovered(truth):
     np.testing.assert_allclose(classes.truth, [0.2, -0.2, 0])
     assert 0.85 < pairs.covered.mean() <= 1 and (pairs.driver != "none").all()
     assert pairs[pairs.side != "none"].sign.mean() > 0.95
+
+
+def test_fitted_scores_lean_as_foretold(truth):
+    weights = {"sound": 8, "word": 64, "meaning": 64, "topic": 32}
+    few, many = (foretold_laterality(truth, weights, n_scans).set_index("label") for n_scans in (1200, 10**7))
+    np.testing.assert_allclose(few.truth, [0.2, -0.2, 0], atol=1e-9)
+    np.testing.assert_allclose(many.value, many.truth, atol=1e-3)
+    assert 0.22 < few.value["stronger on the left"] < 0.4 and abs(few.value["alike"]) < 1e-9
 
 
 def test_quiet_regions_and_what_leaks_into_them(truth):

@@ -10,7 +10,7 @@ from scipy import stats
 from brainbook import published
 from brainbook.encoding import fdr, permutation_scores
 from brainbook.encoding.hemispheres import Interval, hemisphere_difference, index_of_means
-from brainbook.encoding.laterality import laterality_index
+from brainbook.encoding.laterality import laterality_index, score_after_fitting
 from brainbook.experiment.features import Features
 from brainbook.experiment.scores import ParticipantScores, average_by
 
@@ -200,13 +200,7 @@ def laterality_recovered(listeners: Listeners, truth_regions: pd.DataFrame) -> t
     The truth is the index of the correlations that a perfect model reaches in single participants.
     """
     left, right = listeners.sides()
-    one = truth_regions[truth_regions.hemisphere == "lh"].reset_index(drop=True)
-    ceilings = [truth_regions.ceiling[truth_regions.hemisphere == side].to_numpy() for side in SIDES]
-    kinds = {
-        "stronger on the left": (one.side == "left").to_numpy(),
-        "stronger on the right": (one.side == "right").to_numpy(),
-        "alike": ((one.side == "none") & (one.driver != "none")).to_numpy(),
-    }
+    one, kinds, ceilings = _sided(truth_regions)
     classes = pd.concat(
         [
             index_of_means(left[:, rows].mean(axis=1), right[:, rows].mean(axis=1)).table(
@@ -224,6 +218,42 @@ def laterality_recovered(listeners: Listeners, truth_regions: pd.DataFrame) -> t
     pairs["covered"] = (pairs.lower <= pairs.truth) & (pairs.truth <= pairs.upper)
     pairs["sign"] = np.sign(pairs.difference) == np.sign(pairs.truth)
     return classes, pairs.reset_index(drop=True)
+
+
+def foretold_laterality(truth_regions: pd.DataFrame, weights: Mapping[str, int], n_scans: int) -> pd.DataFrame:
+    """What a perfect model's indices in `laterality_recovered` should be, its weights fitted by least squares.
+
+    Parameters
+    ----------
+    weights : driver -> how many are fitted (dimensions times delays).
+    n_scans : training scans.
+
+    Returns
+    -------
+    DataFrame: label, value (see `brainbook.encoding.laterality.score_after_fitting`), truth. A ridge fits fewer weights
+    than there are and leans a little less.
+    """
+    one, kinds, ceilings = _sided(truth_regions)
+    n_parameters = one.driver.map(weights).fillna(1).to_numpy()
+    fitted = [score_after_fitting(side, n_parameters, n_scans) for side in ceilings]
+    rows = [
+        (name, *(float(laterality_index(*[side[chosen].mean() for side in sides])) for sides in (fitted, ceilings)))
+        for name, chosen in kinds.items()
+        if chosen.any()
+    ]
+    return pd.DataFrame(rows, columns=["label", "value", "truth"])
+
+
+def _sided(truth_regions: pd.DataFrame) -> tuple[pd.DataFrame, dict[str, np.ndarray], list[np.ndarray]]:
+    """Regions of one hemisphere, boolean arrays of the three classes, ceilings on the left and on the right."""
+    one = truth_regions[truth_regions.hemisphere == "lh"].reset_index(drop=True)
+    ceilings = [truth_regions.ceiling[truth_regions.hemisphere == side].to_numpy() for side in SIDES]
+    kinds = {
+        "stronger on the left": (one.side == "left").to_numpy(),
+        "stronger on the right": (one.side == "right").to_numpy(),
+        "alike": ((one.side == "none") & (one.driver != "none")).to_numpy(),
+    }
+    return one, kinds, ceilings
 
 
 def quiet_regions(p: Mapping[str, np.ndarray], truth_regions: pd.DataFrame, level: float = 0.05) -> pd.DataFrame:
