@@ -333,7 +333,7 @@ def people_needed(difference: float, spread: float, power: float = 0.8, alpha: f
 
     def found(n: int) -> float:
         limit, shift = stats.t.ppf(1 - alpha / 2, n - 1), effect * np.sqrt(n)
-        return stats.nct.sf(limit, n - 1, shift) + stats.nct.cdf(-limit, n - 1, shift)
+        return stats.nct.sf(limit, n - 1, shift)  # that it is found with the wrong sign does not count
 
     many = 2
     while found(many) < power:
