@@ -6,17 +6,16 @@ import pytest
 
 from brainbook.errors import ConfigurationError
 from brainbook.experiment import Features
-from brainbook.experiment.transfer import (
-    Change,
+from brainbook.experiment.pairs import (
     Matching,
     accuracy_told,
-    encode,
     matching_table,
     reading_table,
     real_tables,
     retrieval_table,
     roc_tables,
 )
+from brainbook.experiment.transfer import Change, encode, shared_summary, truth_check
 from brainbook.language_models.matching_evaluation import interval
 from brainbook.study import keep
 
@@ -80,7 +79,7 @@ def test_matching_tables_judge_the_test_part_alone(pairs_of_passages):
 
 
 def test_retrieval_asks_every_two_languages(pairs_of_passages, monkeypatch):
-    from brainbook.experiment import transfer as experiment_transfer
+    from brainbook.experiment import pairs as experiment_pairs
 
     table = pairs_of_passages["random"]
     rows = pd.concat([
@@ -88,7 +87,7 @@ def test_retrieval_asks_every_two_languages(pairs_of_passages, monkeypatch):
     ])  # fmt: skip
     row_of = rows[~rows.index.duplicated()]
     vectors = np.random.default_rng(0).standard_normal((int(row_of.max()) + 1, 8))
-    monkeypatch.setattr(experiment_transfer, "sentence_vectors", lambda model, tokenizer, texts: vectors[row_of[texts]])
+    monkeypatch.setattr(experiment_pairs, "sentence_vectors", lambda model, tokenizer, texts: vectors[row_of[texts]])
     found = retrieval_table(table, {"oracle": (None, None)}, n=40)
     assert set(zip(found.asked, found.searched, strict=True)) == {
         ("EN", "FR"), ("FR", "EN"), ("EN", "CN"), ("CN", "EN"), ("FR", "CN"), ("CN", "FR"),
@@ -137,3 +136,29 @@ def test_real_tables_say_what_is_missing(monkeypatch, tmp_path):
         real_tables("xnli")
     keep("xnli", names[-1], pd.DataFrame({"step": [1]}), "make book STUDY=xnli")
     assert list(real_tables("xnli")) == list(names) and not real_tables("xnli")["accuracy"].here
+
+
+def test_the_truth_check_goes_by_intervals():
+    rows = [("meaning", 0.01, 0.03), ("topic", -0.01, 0.03), ("sound", -0.03, -0.01), ("none", 0.01, 0.02)]
+    rows.append(("word", 1, 2))  # nothing is expected of it
+    table = truth_check(pd.DataFrame(rows, columns=["group", "lower", "upper"])).set_index("group")
+    assert table.seen.tolist() == ["gain", "not told from zero", "loss", "gain"]
+    assert table["as expected"].tolist() == [True, False, True, False]
+
+
+def test_what_is_shared_and_what_is_specific_by_group():
+    rng = np.random.default_rng(0)
+    levels = {"meaning": (0.3, 0.3, 0.1, 0.1), "sound": (0.3, 0.1, 0.3, 0.1), "none": (0.0, 0.0, 0.0, 0.0)}
+    conditions = ("own", "shared", "left over", "mismatched")
+    scores = pd.DataFrame([
+        {"language": language, "participant": f"{language}{person}", "condition": condition, "group": group,
+         "value": value + 0.02 * rng.standard_normal()}
+        for language in ("FR", "CN") for person in range(4)
+        for group, values in levels.items() for condition, value in zip(conditions, values, strict=True)
+    ])  # fmt: skip
+    table = shared_summary(scores, list(levels)).set_index("group")
+    assert table["follows more"].to_dict() == {
+        "meaning": "shared", "sound": "specific", "none": "neither, by this test",
+    }  # fmt: skip
+    assert table["shared - mismatched, lower"]["meaning"] > 0.1 > table["shared - mismatched, lower"]["sound"]
+    assert ((table.lower < table["shared - left over"]) & (table["shared - left over"] < table.upper)).all()

@@ -108,9 +108,9 @@ def fine_tuned(model: str, transfer: Mapping, seed: int = 0, cache: str = "cache
     """The folder of `model` after pair matching; the chapter on transfer keeps the same one under the same settings.
 
     `transfer` : {"pairs": number a language, "second": languages, "settings": of TransferSettings}, and "sentences" as
-    in `brainbook.experiment.transfer.sentence_pairs` (the phantom's when it is not there).
+    in `brainbook.experiment.pairs.sentence_pairs` (the phantom's when it is not there).
     """
-    from brainbook.experiment.transfer import sentence_pairs
+    from brainbook.experiment.pairs import sentence_pairs
     from brainbook.language_models.transfer import TransferSettings, transferred
 
     unknown = set(transfer) - {"pairs", "second", "settings", "sentences"}

@@ -1,231 +1,24 @@
-"""Helpers of the chapter `transfer`: matching and encoding before and after fine-tuning; shared or specific."""
+"""Helpers of the chapter `transfer`: encoding before and after fine-tuning; shared or specific."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from brainbook.encoding import PermutationScores, compare_nulls, compare_runs, fdr, permutation_scores
+from brainbook.encoding.hemispheres import over_participants
 from brainbook.encoding.sentences import equal_shares, left_over, other_sentences, shared_states
-from brainbook.errors import ConfigurationError
 from brainbook.experiment.features import Features, align
 from brainbook.experiment.scores import ParticipantScores, score_participants
-from brainbook.language_models import LanguageModel
-from brainbook.language_models.matching import Matcher, head_probability, sentence_vectors
-from brainbook.language_models.matching_evaluation import (
-    accuracy_table,
-    best_threshold,
-    cosines,
-    length_only,
-    retrieval,
-    roc,
-)
-from brainbook.language_models.transfer import phantom_pairs, xnli_pairs
 from brainbook.phantom import read_truth
-from brainbook.published import transfer
 from brainbook.recordings import LittlePrince
-from brainbook.study import KeptTable, latest_table
 
 DELAYS = (1, 2, 3, 4)
 NULL_ALPHA = 1e3  # fixed: a penalty chosen on what is tested makes a test too easy
-MISMATCHES = ("random", "length")
-
-
-def sentence_pairs(sentences: str, n: int, second: list[str], seed: int = 0) -> dict[str, pd.DataFrame]:
-    """Pairs with randomly drawn and with length-matched mismatches, `n` for each second language.
-
-    Parameters
-    ----------
-    sentences : "phantom", "hub" (XNLI from the Hugging Face hub), or a folder of XNLI's tab-separated files.
-
-    Returns
-    -------
-    {"random": pairs, "length": pairs}, as `phantom_pairs` returns them. Both have the same sentences in the same parts.
-    """
-    if sentences == "phantom":
-        return {mismatch: phantom_pairs(n, second, mismatch=mismatch, seed=seed) for mismatch in MISMATCHES}
-    folder = None if sentences == "hub" else Path(sentences)
-    return {mismatch: xnli_pairs(folder, n, second, mismatch, seed) for mismatch in MISMATCHES}
-
-
-def reading_table(pairs: pd.DataFrame, tokenizer) -> pd.DataFrame:
-    """What a tokenizer makes of each language's sentences.
-
-    Returns
-    -------
-    Columns: language, sentences, tokens (mean number a sentence), unknown (share of the tokens that stand for text the
-    tokenizer does not know).
-    """
-    texts = {"EN": pairs["first"].unique()}
-    texts |= {language: rows.second.unique() for language, rows in pairs.groupby("language", sort=False)}
-    rows = []
-    for language, told in texts.items():
-        ids = [np.array(one) for one in tokenizer(list(told), add_special_tokens=False)["input_ids"]]
-        unknown = np.mean(np.concatenate(ids) == tokenizer.unk_token_id)
-        rows.append({"language": language, "sentences": len(told), "tokens": np.mean([len(one) for one in ids]),
-                     "unknown": unknown})  # fmt: skip
-    return pd.DataFrame(rows)
-
-
-@dataclass
-class Matching:
-    """How well one model tells matches from mismatches: scores of every pair but the training ones (NaN), by mismatch.
-
-    Attributes
-    ----------
-    cosine : {mismatch: [pairs]}, cosine of the two sentences' vectors.
-    probability : {mismatch: [pairs]} of a match by the head; None for a model without one.
-    """
-
-    cosine: dict[str, np.ndarray]
-    probability: dict[str, np.ndarray] | None
-
-    @classmethod
-    def of(cls, model: LanguageModel | Matcher, tokenizer, pairs: Mapping[str, pd.DataFrame]) -> "Matching":
-        """Read every sentence of the parts "validation" and "test" once; `pairs` as from `sentence_pairs`."""
-        held_out = {mismatch: table[table.part != "train"] for mismatch, table in pairs.items()}
-        texts = pd.unique(pd.concat([table[side] for table in held_out.values() for side in ("first", "second")]))
-        vectors = sentence_vectors(model, tokenizer, texts)
-        place = pd.Series(np.arange(len(texts)), index=texts)
-        found, odds = {}, {}
-        for mismatch, table in held_out.items():
-            rows = (pairs[mismatch].part != "train").to_numpy()
-            both = [vectors[place[table[side]].to_numpy()] for side in ("first", "second")]
-            found[mismatch], odds[mismatch] = (np.full(len(rows), np.nan) for _ in range(2))
-            found[mismatch][rows] = cosines(*both)
-            if isinstance(model, Matcher):
-                odds[mismatch][rows] = head_probability(model, *both)
-        return cls(found, odds if isinstance(model, Matcher) else None)
-
-    def answers(self, pairs: pd.DataFrame, mismatch: str, by_head: bool) -> np.ndarray:
-        """1 where the model says "match": by its head, or by a cosine above the validation part's best threshold."""
-        if by_head:
-            return (self.probability[mismatch] > 0.5).astype(int)
-        chosen = (pairs.part == "validation").to_numpy()
-        score = self.cosine[mismatch]
-        return (score > best_threshold(score[chosen], pairs.match[chosen])).astype(int)
-
-
-def matching_table(pairs: Mapping[str, pd.DataFrame], models: Mapping[str, Matching]) -> pd.DataFrame:
-    """Accuracy on the test part of each language, for random and for length-matched mismatches.
-
-    Thresholds and the length-only classifier never see the part "test", but the same kind of mismatches; heads are as
-    they were trained.
-
-    Returns
-    -------
-    Columns: classifier, language, mismatch, and those of `accuracy`.
-    """
-    tables = []
-    for mismatch, table in pairs.items():
-        test = (table.part == "test").to_numpy()
-        for language, rows in table.groupby("language", sort=False):
-            here = (table.language == language).to_numpy()
-            answers = {"length only": (length_only(rows) > 0.5)[test[here]]}
-            for name, model in models.items():
-                chosen = replace(model, cosine={mismatch: model.cosine[mismatch][here]})
-                answers[f"{name}, cosine"] = chosen.answers(rows, mismatch, False)[test[here]]
-                if model.probability is not None:
-                    answers[f"{name}, head"] = model.answers(table, mismatch, True)[here & test]
-            match = table.match[here & test]
-            tables.append(accuracy_table(match, answers, language=language, mismatch=mismatch))
-    return pd.concat(tables, ignore_index=True)
-
-
-def accuracy_told(table: pd.DataFrame) -> str:
-    """`matching_table` in words (Markdown): transfer, the model before it and the ruler, language by language."""
-    lines = []
-    for language, rows in table.groupby("language", sort=False):
-        kinds = {kind: part.set_index("classifier") for kind, part in rows.groupby("mismatch")}
-        easy, hard = (kinds[kind].loc["transfer, head"] for kind in MISMATCHES)
-        ruler, before = (
-            " and ".join(f"{100 * kinds[kind].accuracy[name]:.1f}%" for kind in MISMATCHES)
-            for name in ("length only", "no fine-tuning, cosine")
-        )
-        lines.append(
-            f"- **English and {language}**: transfer {_percent(easy)} with random mismatches, {_percent(hard)} with "
-            f"length-matched ones (p = {hard.p:.1g} against chance, {hard.n:,} pairs). In that order, a ruler, which "
-            f"sees only how long the sentences are: {ruler}; the cosine before fine-tuning: {before}."
-        )
-    best = float(transfer().set_index("quantity").value["english_french_pair_accuracy_best"])
-    ruler = table[(table.classifier == "length only") & (table.mismatch == "random")].set_index("language").accuracy
-    if beaten := ruler.index[100 * ruler > best].tolist():
-        lines.append(
-            f"\nWith random mismatches ({' and '.join(beaten)}) a classifier that reads no word beats the published "
-            f"{best}%. An accuracy on such pairs is not yet evidence of meaning: read the length-matched one."
-        )
-    return "\n".join(lines)
-
-
-def _percent(row: pd.Series) -> str:
-    return f"{100 * row.accuracy:.1f}% ({100 * row.lower:.1f} to {100 * row.upper:.1f})"
-
-
-def roc_tables(
-    pairs: pd.DataFrame, models: Mapping[str, Matching], mismatch: str = "random", seed: int = 0
-) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """ROC curves and areas on the test part, by language: models with a head by its probability, others by cosine.
-
-    Returns
-    -------
-    curves : classifier, language, false_positive_rate, true_positive_rate.
-    areas : classifier, language, auc, lower, upper.
-    """
-    curves, areas = [], []
-    for language in pairs.language.unique():
-        rows = ((pairs.language == language) & (pairs.part == "test")).to_numpy()
-        scores = {"length only": length_only(pairs[pairs.language == language])}
-        scores["length only"] = scores["length only"][(pairs.part[pairs.language == language] == "test").to_numpy()]
-        for name, model in models.items():
-            scores[name] = (model.cosine if model.probability is None else model.probability)[mismatch][rows]
-        for name, score in scores.items():
-            curve, area = roc(pairs.match[rows], score, seed)
-            curves.append(curve.assign(classifier=name, language=language))
-            areas.append({"classifier": name, "language": language, **area})
-    return pd.concat(curves, ignore_index=True), pd.DataFrame(areas)
-
-
-def retrieval_table(pairs: pd.DataFrame, models: Mapping[str, tuple], n: int = 200, seed: int = 0) -> pd.DataFrame:
-    """Which sentence is the translation? `n` sentences of the test part, every two languages, both ways.
-
-    Parameters
-    ----------
-    models : name -> (model, tokenizer), as `sentence_vectors` takes them.
-
-    Returns
-    -------
-    Columns: model, and those of `retrieval`. Two second languages are asked of each other as well, of which no pair was
-    ever trained.
-    """
-    test = pairs[pairs.part == "test"]
-    texts = pd.DataFrame({language: rows.set_index("second_row").second for language, rows in test.groupby("language")})
-    english = test.drop_duplicates("first_row").set_index("first_row")["first"]
-    known = texts.join(english.rename("EN"), how="inner").dropna()
-    known = known.sample(min(n, len(known)), random_state=seed)
-    languages = ["EN", *(language for language in pairs.language.unique())]
-    tables = []
-    for name, (model, tokenizer) in models.items():
-        vectors = {language: sentence_vectors(model, tokenizer, known[language].tolist()) for language in languages}
-        for i, one in enumerate(languages):
-            for other in languages[i + 1 :]:
-                tables.append(retrieval(vectors[one], vectors[other], (one, other)).assign(model=name))
-    return pd.concat(tables, ignore_index=True)
-
-
-def real_tables(study: str | None) -> dict[str, KeptTable]:
-    """The matching tables of a study of real sentences: reading, accuracy, auc, retrieval, learning.
-
-    They are of the results made here or, where it did not run, those kept in the repository. Raises ConfigurationError
-    when there are none.
-    """
-    if not study:
-        raise ConfigurationError("This page names no study of real sentences to show (parameter `real`).")
-    found = {name: latest_table(study, name) for name in ("reading", "accuracy", "auc", "retrieval", "learning")}
-    if missing := [name for name, table in found.items() if table is None]:
-        raise ConfigurationError(f"study {study!r} has no table {', '.join(missing)}: run `make book STUDY={study}`")
-    return found
+# what a phantom's regions should do when a model has learned what sentences of several languages share
+EXPECTED = {"meaning": "gain", "topic": "gain", "sound": "no gain", "none": "no gain"}
 
 
 @dataclass(frozen=True)
@@ -360,6 +153,51 @@ def shared_or_specific(
     found = {"own": states[language], "shared": shared, "left over": left_over(states[language], shared, sections),
              "mismatched": wrong}  # fmt: skip
     return {name: align(prince, language, values) for name, values in found.items()}
+
+
+def truth_check(changes: pd.DataFrame) -> pd.DataFrame:
+    """What a phantom's regions should do after transfer, beside what they did.
+
+    Parameters
+    ----------
+    changes : rows of `Change.groups` for groups that are a phantom's drivers; other groups are left out.
+
+    Returns
+    -------
+    The rows with the columns expected ("gain", "no gain"), seen ("gain", "loss", "not told from zero", by the
+    interval) and `as expected`.
+    """
+    table = changes[changes.group.isin(EXPECTED)].copy()
+    table["expected"] = table.group.map(EXPECTED)
+    table["seen"] = np.select([table.lower > 0, table.upper < 0], ["gain", "loss"], "not told from zero")
+    table["as expected"] = (table.expected == "gain") == (table.seen == "gain")
+    return table
+
+
+def shared_summary(scores: pd.DataFrame, groups: list[str]) -> pd.DataFrame:
+    """Which of two descriptions of a sentence predicts a group of regions better: what languages share, or the rest.
+
+    Parameters
+    ----------
+    scores : columns language, participant, condition (those of `shared_or_specific`), group, value.
+
+    Returns
+    -------
+    One row a group: mean scores, shared - left over with its interval over participants (Student's t), the lower end
+    of shared - mismatched, and what it "follows more".
+    """
+    wide = scores.pivot_table(index=["language", "participant"], columns=["group", "condition"], values="value")
+    rows = []
+    for group in groups:
+        own, wrong = (
+            over_participants((wide[group]["shared"] - wide[group][other]).to_numpy())
+            for other in ("left over", "mismatched")
+        )
+        more = "shared" if own.lower > 0 else "specific" if own.upper < 0 else "neither, by this test"
+        means = {name: wide[group][name].mean() for name in ("own", "shared", "left over", "mismatched")}
+        rows.append({"group": group, **means, "shared - left over": own.estimate, "lower": own.lower,
+                     "upper": own.upper, "shared - mismatched, lower": wrong.lower, "follows more": more})  # fmt: skip
+    return pd.DataFrame(rows)
 
 
 def _z(scores: np.ndarray) -> np.ndarray:
