@@ -151,6 +151,23 @@ def test_people_needed_is_what_statsmodels_says(effect, power):
     assert n == 2 or found.power(effect, n - 1, 0.05) < power
 
 
+def test_a_spread_at_zero_is_no_failure(rng):
+    for _ in range(3):
+        found = group.mixed_difference(scores(rng, people=6, person=0.0, section=0.0, rest=0.1), ONE, TWO).iloc[0]
+        assert found.converged and found.sd_participant < 0.05 and found.sd_rest == pytest.approx(0.1, abs=0.03)
+
+
+def test_the_spread_of_languages_together_is_that_of_the_analysis_of_variance(rng):
+    import statsmodels.formula.api as formula
+
+    gain = group.differences(group.by_participant(scores(rng, people=5, languages=("EN", "FR", "CN"))), ONE, TWO)
+    spread, n = group.pooled_spread(gain)
+    fit = formula.ols("value ~ C(language)", gain).fit()
+    assert spread["cortex"] == pytest.approx(np.sqrt(fit.mse_resid)) and n == fit.df_resid + 1
+    with pytest.raises(ConfigurationError, match="two participants of a language"):
+        group.pooled_spread(gain.drop_duplicates("language"))
+
+
 def test_the_interval_of_a_spread_covers_it(rng):
     drawn = rng.normal(0, 2.0, size=(2000, 6)).std(axis=1, ddof=1)
     lower, upper = np.array([group.spread_interval(it, 6) for it in drawn]).T
@@ -165,6 +182,6 @@ def test_a_plan_tells_the_interval_that_the_group_will_have(rng):
     assert found.value[1] < found.value[0] / 2 and (found.lower < found.upper).all()
     planned = group.plan(0.02, 9, [0.01, 0.02])
     assert planned.people[0] > planned.people[1] and (planned.fewest < planned.most).all()
-    ax = shrinking_interval(found.assign(group="cortex"), present=9)
+    ax = shrinking_interval(found.assign(group="cortex"), present=9, band="cortex")
     assert ax.get_xlabel() == "Participants" and len(ax.lines) == 2
     plt.close("all")

@@ -222,7 +222,7 @@ def _mixed(part: pd.DataFrame, level: float) -> dict:
     model = MixedLM(part.z.to_numpy(), np.column_stack(fixed), groups=np.ones(len(part)), exog_vc=spec)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # a spread at its limit of 0 is no failure; `converged` tells of one
-        fit = model.fit(reml=True)
+        fit = model.fit(reml=True, method=["lbfgs", "powell", "nm"])  # the last two follow a spread down to 0
     value, error = float(fit.fe_params[0]), float(fit.bse_fe[0])
     free = max(min(it.shape[1] for it in designs.values()) - len(languages), 1)
     half = stats.t.ppf((1 + level) / 2, free) * error
@@ -300,6 +300,19 @@ def _wide(part: pd.DataFrame) -> pd.DataFrame:
         lacking = ", ".join(wide.columns[wide.loc[(language, name)].isna()])
         raise ConfigurationError(f"{name} ({language}) has no score of {lacking}: compare models that all have")
     return wide
+
+
+def pooled_spread(gain: pd.DataFrame) -> tuple[pd.Series, int]:
+    """The spread of differences between the participants of one language, over all languages together.
+
+    Returns the standard deviation by group, and the number of participants of one language that would tell it as surely
+    (its degrees of freedom and one). ConfigurationError when no language has two participants.
+    """
+    free = gain.participant.nunique() - gain.language.nunique()
+    if free < 1:
+        raise ConfigurationError("a spread between people needs two participants of a language: raise `participants`")
+    own = gain.value - gain.groupby(["language", "group"]).value.transform("mean")
+    return np.sqrt((own**2).groupby(gain.group, sort=False).sum() / free), free + 1
 
 
 def spread_interval(spread: float, n: int, level: float = 0.95) -> tuple[float, float]:
