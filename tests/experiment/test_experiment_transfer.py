@@ -15,7 +15,7 @@ from brainbook.experiment.pairs import (
     retrieval_table,
     roc_tables,
 )
-from brainbook.experiment.transfer import Change, encode, shared_summary, truth_check
+from brainbook.experiment.transfer import Change, driver_change, drivers_told, encode, shared_summary, truth_check
 from brainbook.language_models.matching_evaluation import interval
 from brainbook.study import keep
 
@@ -136,6 +136,21 @@ def test_real_tables_say_what_is_missing(monkeypatch, tmp_path):
         real_tables("xnli")
     keep("xnli", names[-1], pd.DataFrame({"step": [1]}), "make book STUDY=xnli")
     assert list(real_tables("xnli")) == list(names) and not real_tables("xnli")["accuracy"].here
+
+
+def test_a_driver_that_only_the_second_model_holds_is_found_without_noise():
+    rng = np.random.default_rng(0)
+    before, gained = rng.standard_normal((2, 1, len(RUNS), 6)).astype(np.float32)
+    after = np.concatenate([before, gained], axis=2)
+    mix = rng.standard_normal((6, 3))
+    drivers = {"held": before[0] @ mix, "gained": gained[0] @ mix, "neither": rng.standard_normal((len(RUNS), 2))}
+    with pytest.warns(RuntimeWarning):  # alphas at the border: everything, or nothing, can be foretold
+        table = driver_change(Features(before, RUNS), Features(after, RUNS), {k: (v, RUNS) for k, v in drivers.items()})
+    table = table.set_index("driver")
+    assert table.before["held"] > 0.99 and abs(table.before["gained"]) < 0.15 and table.after["gained"] > 0.99
+    assert table.lower["gained"] > 1 and table.lower["neither"] < 0 < table.upper["neither"]
+    told = drivers_told(table.reset_index().assign(language="FR", model="after").query("driver != 'held'"))
+    assert "FR, after transfer: better foretold gained; worse nothing" in told
 
 
 def test_the_truth_check_goes_by_intervals():

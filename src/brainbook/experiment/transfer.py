@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from brainbook.encoding import PermutationScores, compare_nulls, compare_runs, fdr, permutation_scores
+from brainbook.encoding import PermutationScores, compare_nulls, compare_runs, cross_validate, fdr, permutation_scores
 from brainbook.encoding.hemispheres import over_participants
 from brainbook.encoding.sentences import equal_shares, left_over, other_sentences, shared_states
 from brainbook.experiment.features import Features, align
@@ -116,6 +116,49 @@ class Change:
             before=np.tanh(one.mean(0)), after=np.tanh(two.mean(0)), change=paired.estimate, lower=paired.lower,
             upper=paired.upper, p_runs=paired.p, p=it.p, q=fdr(it.p),
         )  # fmt: skip
+
+
+def driver_change(
+    before: Features, after: Features, drivers: Mapping[str, tuple[np.ndarray, np.ndarray]], device: str = "auto"
+) -> pd.DataFrame:
+    """How well states foretell a phantom's drivers themselves, with no brain and no noise between, for two models.
+
+    Parameters
+    ----------
+    before, after : values [layers, scans, units], of the same story.
+    drivers : of `Truth.drivers`: name -> (values [scans, dimensions], run of each scan).
+
+    Returns
+    -------
+    driver, before, after (mean r over dimensions and left-out runs, layer chosen inside the training runs), change (z)
+    with its interval paired over runs, p_runs.
+    """
+    targets = np.concatenate([values for values, _ in drivers.values()], axis=1).astype(np.float32)
+    scores = []
+    for features in (before, after):
+        found = cross_validate(features.values, targets, features.run_of_scan, delays=None, device=device)
+        scores.append(_z(np.take_along_axis(found.fold_scores, found.chosen_layer()[None], axis=0)[0]))
+    rows, start = [], 0
+    for name, (values, _) in drivers.items():
+        place = slice(start, start := start + values.shape[1])
+        one, two = (np.nanmean(score[:, place], axis=1, keepdims=True) for score in scores)
+        it = compare_runs(two, one, fisher=False)
+        rows.append({"driver": name, "before": np.tanh(one.mean()), "after": np.tanh(two.mean()),
+                     "change": it.estimate[0], "lower": it.lower[0], "upper": it.upper[0],
+                     "p_runs": it.p[0]})  # fmt: skip
+    return pd.DataFrame(rows)
+
+
+def drivers_told(held: pd.DataFrame) -> str:
+    """`driver_change` of both second languages in words (Markdown); `held` has the columns language and model, too."""
+    lines = []
+    for (language, model), rows in held.groupby(["language", "model"], sort=False):
+        up, down = rows.driver[rows.lower > 0].tolist(), rows.driver[rows.upper < 0].tolist()
+        name = {"after": "after transfer", "shuffled": "after shuffled translations"}[model]
+        lines.append(
+            f"- {language}, {name}: better foretold {', '.join(up) or 'nothing'}; worse {', '.join(down) or 'nothing'}"
+        )
+    return "By intervals over runs:\n\n" + "\n".join(lines)
 
 
 def story_sentences(prince: LittlePrince, root: str | Path, languages: list[str]) -> dict[str, np.ndarray]:
