@@ -206,14 +206,12 @@ def retrieval_table(pairs: pd.DataFrame, models: Mapping[str, tuple], n: int = 2
     return pd.concat(tables, ignore_index=True)
 
 
-def real_tables(study: str | None) -> dict[str, KeptTable]:
+def real_tables(study: str) -> dict[str, KeptTable]:
     """The matching tables of a study of real sentences: reading, accuracy, auc, retrieval, learning.
 
     They are of the results made here or, where it did not run, those kept in the repository. Raises ConfigurationError
     when there are none.
     """
-    if not study:
-        raise ConfigurationError("This page names no study of real sentences to show (parameter `real`).")
     found = {name: latest_table(study, name) for name in ("reading", "accuracy", "auc", "retrieval", "learning")}
     if missing := [name for name, table in found.items() if table is None]:
         raise ConfigurationError(f"study {study!r} has no table {', '.join(missing)}: run `make book STUDY={study}`")
