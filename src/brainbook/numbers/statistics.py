@@ -7,6 +7,7 @@ import pandas as pd
 from scipy import stats
 
 CONFIDENCE = 0.95
+SAME = 1e-9  # relative spread of values that differ by rounding only
 
 
 def interval(values: Sequence[float], confidence: float = CONFIDENCE) -> tuple[float, float, float]:
@@ -26,7 +27,8 @@ def against(values: Sequence[float], chance: float) -> dict[str, float]:
     values = np.asarray(values, dtype=float)
     mean, lower, upper = interval(values)
     spread = values.std(ddof=1) if len(values) > 1 else np.nan
-    t, p = stats.ttest_1samp(values, chance) if len(values) > 1 and spread > 0 else (np.nan, np.nan)
+    spread = spread if spread > SAME * abs(mean) else 0.0
+    t, p = stats.ttest_1samp(values, chance) if spread else (np.nan, np.nan)
     g = (mean - chance) / spread * _small_sample(len(values) - 1) if spread else np.nan
     return _rounded(mean - chance, lower - chance, upper - chance, t, len(values) - 1, p, g)
 
@@ -40,19 +42,15 @@ def welch(first: Sequence[float], second: Sequence[float]) -> dict[str, float]:
     parts = [values.var(ddof=1) / len(values) for values in (first, second)]
     if not sum(parts):
         return _rounded(difference, difference, difference, *[np.nan] * 4)
-    result = stats.ttest_ind(first, second, equal_var=False)
-    limits = result.confidence_interval(CONFIDENCE)
-    df = len(first) + len(second) - 2
-    pooled = np.sqrt(((len(first) - 1) * first.var(ddof=1) + (len(second) - 1) * second.var(ddof=1)) / df)
-    return _rounded(
-        difference,
-        limits.low,
-        limits.high,
-        result.statistic,
-        result.df,
-        result.pvalue,
-        difference / pooled * _small_sample(df),
-    )
+    # by hand: scipy warns where one arm does not vary at all, which is no trouble here
+    error = np.sqrt(sum(parts))
+    df = sum(parts) ** 2 / sum(part**2 / (len(v) - 1) for part, v in zip(parts, (first, second), strict=True))
+    half = stats.t.ppf(0.5 + CONFIDENCE / 2, df) * error
+    p = 2 * stats.t.sf(abs(difference) / error, df)
+    n = len(first) + len(second) - 2
+    pooled = np.sqrt(((len(first) - 1) * first.var(ddof=1) + (len(second) - 1) * second.var(ddof=1)) / n)
+    g = difference / pooled * _small_sample(n)
+    return _rounded(difference, difference - half, difference + half, difference / error, df, p, g)
 
 
 def summarise(table: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:
