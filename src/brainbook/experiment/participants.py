@@ -25,27 +25,28 @@ from brainbook.study import ROOT, results
 
 ALL = "all"  # the languages together
 KEY = ["language", "participant", "run", "group", "model", "alignment"]
+SAME = 1e-3  # r that two devices may differ by
 FEW = 14  # participants up to whom every pattern of signs is tried (2^14)
 
 
 def gather_scores(study: str, table: str = "scores_by_group", root: str | Path = ROOT) -> pd.DataFrame:
     """The scores of all runs of a study that saved such a table, each score once.
 
-    Raises ConfigurationError when there are none, when a column lacks, and when two runs say different things of the
-    same participant, run, group, model and alignment (runs with other parameters: gather them from a study of their
-    own).
+    A control that several runs computed (the word count, say) is taken once. Raises ConfigurationError when there are
+    no scores, when a column lacks, and when two runs say different things (by more than 0.001) of the same participant,
+    run, group, model and alignment: their parameters differ, gather them from a study of their own.
     """
     found = results(study, table, root)
     if absent := [name for name in [*KEY, "value"] if name not in found]:
         raise ConfigurationError(f"table {table!r} of study {study!r} lacks the columns {', '.join(absent)}")
-    found = found[[*KEY, "value"]].drop_duplicates()
-    if (twice := found.duplicated(KEY)).any():
-        row = found[twice].iloc[0]
+    ends = found.groupby(KEY, sort=False).value.agg(["min", "max"])
+    if (differ := ends["max"] - ends["min"] > SAME).any():
+        row = ends[differ].reset_index().iloc[0]
         raise ConfigurationError(
             f"runs of study {study!r} disagree about {', '.join(f'{key} {row[key]}' for key in KEY)}: "
             "they had other parameters (context, layers?); give each setting a study of its own"
         )
-    return found.reset_index(drop=True)
+    return found[[*KEY, "value"]].drop_duplicates(KEY, ignore_index=True)
 
 
 def compute_scores(
