@@ -1,6 +1,6 @@
 """Ridge with one alpha a target: RidgeEncoder beside himalaya and scikit-learn, in one run, taking turns.
 
-    python benchmarks/bench_ridge.py [--quick] [--rounds 2] [--no-growth] [--shapes A C A/4 C/4]
+    python benchmarks/bench_ridge.py [--quick] [--rounds 2] [--no-growth] [--shapes A C A/4 C/4] [--keep]
 
 Shapes of a participant of Le Petit Prince: 2,800 scans, 20,484 vertices, 20 alphas a target, five contiguous folds.
 A: 4,096 features (1,024 units x 4 delays); C: 1,024 features (one layer). `--quick` takes a quarter of scans, features
@@ -152,6 +152,7 @@ def main() -> None:
     parser.add_argument("--shapes", nargs="+", choices=[*SHAPES, *(f"{name}/4" for name in SHAPES)])
     parser.add_argument("--contestants", nargs="+", choices=CONTESTANTS, default=CONTESTANTS)
     parser.add_argument("--name", default="ridge", help="of the table in results/bench")
+    parser.add_argument("--keep", action="store_true", help="keep the medians with the book, in book/kept/bench")
     parser.add_argument("--no-growth", action="store_true")
     parser.add_argument("--one", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
@@ -183,6 +184,12 @@ def main() -> None:
         f"(scikit-learn: one alpha for all of {SKLEARN_TARGETS:,} targets at most, its time stretched to all targets)."
     )
     print(means.round(3).to_string())
+    if arguments.keep:
+        from brainbook.study import keep
+
+        about = {"device": device, "threads": torch.get_num_threads(), "rounds": arguments.rounds}
+        command = " ".join(["python benchmarks/bench_ridge.py", *(f"'{a}'" if " " in a else a for a in sys.argv[1:])])
+        keep("bench", arguments.name, means.reset_index().assign(**about), command)
     if not arguments.no_growth:
         grown = growth(tuple(size // 4 for size in SHAPES["A"]), device)
         grown.to_csv(OUT / "ridge_growth.csv", index=False)

@@ -1,6 +1,6 @@
 """A refitted null: one linear map, one product a permutation, beside fitting anew with scikit-learn or himalaya.
 
-    python benchmarks/bench_ridge_permutations.py [--quick] [--permutations 10]
+    python benchmarks/bench_ridge_permutations.py [--quick] [--permutations 10] [--keep]
 
 Nine runs; every permutation is a leave-one-run-out refit at one alpha, scored by r within runs. Times are for the given
 number of permutations and, in the last column, stretched to 1,000 (the map itself is made once). `--quick` takes a
@@ -18,6 +18,7 @@ import torch
 
 from brainbook.encoding import RidgeEncoder, correlation, leave_one_run_out, permutation_scores
 from brainbook.encoding.nulls import Permutations
+from brainbook.study import keep
 
 OUT = Path("results/bench")
 SHAPES = {"a mini's layer": (1350, 512, 20_484), "a large layer": (2790, 4096, 20_484)}
@@ -48,6 +49,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="a quarter of scans, features and targets")
     parser.add_argument("--permutations", type=int, default=10)
+    parser.add_argument("--keep", action="store_true", help="keep the table with the book, in book/kept/bench")
     arguments = parser.parse_args()
     warnings.simplefilter("ignore")
     rows = []
@@ -77,6 +79,10 @@ def main() -> None:
     OUT.mkdir(parents=True, exist_ok=True)
     table.to_csv(OUT / "permutations.csv", index=False)
     print(table.round(3).to_string(index=False))
+    if arguments.keep:
+        options = f"--permutations {arguments.permutations}" + (" --quick" if arguments.quick else "")
+        about = {"threads": torch.get_num_threads()}
+        keep("bench", "permutations", table.assign(**about), f"python benchmarks/bench_ridge_permutations.py {options}")
 
 
 if __name__ == "__main__":

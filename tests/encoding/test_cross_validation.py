@@ -134,3 +134,39 @@ def test_choices_at_the_border_of_the_grid_are_reported(rng, study):
     with pytest.warns(RuntimeWarning, match="fell on the smallest alpha, 1e"):
         encoder = RidgeEncoder(alphas=[1e4, 1e5]).fit(delay(features, (1, 2), runs), responses, groups=runs)
     assert encoder.border_ == (1.0, 0.0)
+
+
+def test_nuisance_signals_that_repeat_each_other_count_once(rng, study):
+    features, responses, runs = study(rng)
+    signals = rng.standard_normal((len(runs), 2))
+    responses = responses + 5 * signals[:, :1]
+    once = cross_validate(features, responses, runs, (1, 2), nuisance=signals, dtype="float64")
+    repeated = np.column_stack([signals, signals @ [2.0, -1.0], np.ones(len(runs))])  # a mixture and a constant
+    again = cross_validate(features, responses, runs, (1, 2), nuisance=repeated, dtype="float64")
+    np.testing.assert_allclose(again.fold_scores, once.fold_scores, atol=1e-8)
+    assert once.scores.mean() > cross_validate(features, responses, runs, (1, 2)).scores.mean() + 0.1
+    signals[3, 1] = np.nan
+    with pytest.raises(ValueError, match="nuisance must be finite"):
+        cross_validate(features, responses, runs, (1, 2), nuisance=signals)
+    with pytest.raises(ValueError, match="nuisance must be finite"):
+        cross_validate(features, responses, runs, (1, 2), nuisance=signals[:-1])
+
+
+@pytest.mark.parametrize("n_features", [4, 300])
+def test_features_that_say_nothing_in_training_change_nothing(rng, study, n_features):
+    """One is constant; one varies in the test run only, where it is huge."""
+    features, responses, runs = study(rng, n_features=n_features)
+    dead = np.zeros((len(runs), 2))
+    dead[:, 0] = 3.0
+    dead[runs == 2, 1] = 1e4 * rng.standard_normal((runs == 2).sum())
+    alone = cross_validate(features, responses, runs, None, 10.0)
+    beside = cross_validate(np.hstack([features, dead]), responses, runs, None, 10.0)
+    np.testing.assert_allclose(beside.fold_scores[2], alone.fold_scores[2], atol=1e-4)
+    nothing = cross_validate(dead[:, :1], responses, runs, None, 10.0)
+    np.testing.assert_array_equal(nothing.fold_scores, 0)
+
+
+def test_fewer_scans_than_folds(rng):
+    features, responses = rng.standard_normal((4, 3)), rng.standard_normal((4, 2))
+    encoder = RidgeEncoder(cv=10, metric="r2").fit(features, responses)
+    assert np.isfinite(encoder.predict(features)).all() and np.isfinite(encoder.best_alphas_).all()

@@ -215,7 +215,10 @@ def design(n_scans: int, nuisance, intercept: bool, device) -> torch.Tensor:
     """The intercept and the nuisance signals (standardised), tensor [scans, signals] in float64."""
     columns = [np.ones((n_scans, 1))] if intercept else []
     if nuisance is not None:
-        nuisance = np.asarray(nuisance, float).reshape(n_scans, -1)
+        nuisance = np.asarray(nuisance, float)
+        if len(nuisance) != n_scans or not np.isfinite(nuisance).all():
+            raise ValueError(f"nuisance must be finite, [{n_scans} scans, signals]; its shape is {nuisance.shape}")
+        nuisance = nuisance.reshape(n_scans, -1)
         spread = nuisance.std(0)
         columns.append((nuisance - nuisance.mean(0)) / np.where(spread > 0, spread, 1))
     return torch.as_tensor(np.hstack(columns) if columns else np.zeros((n_scans, 0))).to(device)
