@@ -52,7 +52,7 @@ class BrainLMSettings:
     steps: int = 300
     batch: int = 32
     accumulate: int = 1
-    learning_rate: float = 1e-3
+    learning_rate: float = 2e-3
     precision: str = "no"
     seed: int = 0
 
