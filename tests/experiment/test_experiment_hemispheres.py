@@ -28,6 +28,7 @@ from brainbook.experiment.hemispheres import (
 from brainbook.experiment.layers import (
     choice_shares,
     depth_by_region,
+    depth_order,
     edges_change,
     fine_tuned,
     profile_table,
@@ -196,6 +197,16 @@ def test_only_what_follows_the_features_is_significant(columns):
     scores = score_participants(features, responses, ["a", "b", "c"], table)
     layer, p = significance_of_regions(features, scores, responses, n_permutations=200)
     assert layer == 1 and (p[:8] < 0.01).all() and (p[8:] < 0.05).mean() <= 0.25
+
+
+def test_order_of_depth_is_a_slope():
+    rng = np.random.default_rng(9)
+    members = {name: np.arange(40) // 10 == place for place, name in enumerate(("sound", "word", "meaning", "topic"))}
+    slopes = np.repeat(np.arange(4), 10) * 0.01  # r a layer
+    profiles = np.arange(LAYERS)[:, None] * slopes + 0.002 * rng.normal(size=(9, LAYERS, 40))
+    found = depth_order(profiles, members)
+    assert found.estimate == pytest.approx(0.01 * np.arange(3, 7).mean(), abs=0.002) and found.lower > 0
+    assert depth_order(profiles, dict(reversed(members.items()))).upper < 0
 
 
 def test_results_are_told_with_their_intervals():

@@ -305,13 +305,13 @@ def laterality_told(classes: pd.DataFrame, pairs: pd.DataFrame) -> str:
     lines = []
     for name, rows in pairs.groupby("model", sort=False):
         lopsided, own = rows[rows.side != "none"], classes[(classes.series == name) & (classes.label != "alike")]
-        right = (np.sign(own.value) == np.sign(own.truth)).all()
-        lean = (own.value / own.truth).mean()
+        right = int((np.sign(own.value) == np.sign(own.truth)).sum())
+        lean = (own.value / own.truth).mean(skipna=False)
+        indices = f"whose indices are {lean:.2f} times the true ones" if np.isfinite(lean) else "not all of which score"
         covered, signs = 100 * rows.covered.mean(), 100 * lopsided.sign.mean()
         lines.append(
             f"**{name[0].upper() + name[1:]}:** the 95% intervals of {len(rows)} driven pairs of regions cover the "
             f"truth in {covered:.0f}% of the cases. The sign is right in {signs:.0f}% of the {len(lopsided)} pairs "
-            f"that are truly lopsided, one region at a time, and in {'both' if right else 'not both'} lopsided "
-            f"classes, whose indices are {lean:.2f} times the true ones."
+            f"that are truly lopsided, one region at a time, and in {right} of the {len(own)} lopsided classes, {indices}."
         )
     return "\n\n".join(lines)

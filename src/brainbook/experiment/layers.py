@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from brainbook.encoding import fdr
-from brainbook.encoding.hemispheres import over_participants
+from brainbook.encoding.hemispheres import Interval, over_participants
 from brainbook.encoding.layers import (
     choice_stability,
     commonest_layer,
@@ -102,6 +102,24 @@ def what_depth_adds(profiles: np.ndarray, members: Mapping[str, np.ndarray]) -> 
     added = profiles[:, upper].mean(axis=1) - profiles[:, 0]
     rows = [over_participants(added[:, chosen].mean(axis=1)).table(label=[name]) for name, chosen in members.items()]
     return pd.concat(rows, ignore_index=True)
+
+
+def depth_order(profiles: np.ndarray, members: Mapping[str, np.ndarray]) -> Interval:
+    """Does depth add more, the deeper the driver? Gain in r from one driver to the next, over participants.
+
+    Parameters
+    ----------
+    profiles : array [participants, layers, regions].
+    members : driver -> bool array [regions], in the order in which they should lie, from shallow to deep.
+
+    Returns
+    -------
+    Interval of the slope of what depth adds (see `what_depth_adds`) over the drivers' places, a line a participant.
+    """
+    upper = slice(profiles.shape[1] // 2, None)
+    added = profiles[:, upper].mean(axis=1) - profiles[:, 0]
+    by_driver = np.stack([added[:, chosen].mean(axis=1) for chosen in members.values()])  # drivers, participants
+    return over_participants(np.polyfit(np.arange(len(by_driver)), by_driver, 1)[0])
 
 
 def fine_tuned(model: str, transfer: Mapping, seed: int = 0, cache: str = "cache", device: str = "auto") -> str:
