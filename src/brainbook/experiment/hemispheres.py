@@ -312,6 +312,6 @@ def laterality_told(classes: pd.DataFrame, pairs: pd.DataFrame) -> str:
         lines.append(
             f"**{name[0].upper() + name[1:]}:** the 95% intervals of {len(rows)} driven pairs of regions cover the "
             f"truth in {covered:.0f}% of the cases. The sign is right in {signs:.0f}% of the {len(lopsided)} pairs "
-            f"that are truly lopsided, one region at a time, and in {right} of the {len(own)} lopsided classes, {indices}."
+            f"that are truly lopsided, one region at a time, and in {right} of {len(own)} lopsided classes, {indices}."
         )
     return "\n\n".join(lines)
