@@ -57,6 +57,7 @@ STUDIES = {
         n_train=40_000,
         n_test=2000,
         private=10,
+        private_seeds=1,
         model=ModelConfiguration(modalities=(OSCN, CMNIST), layers=1, width=256),
         training=Training(steps=1500, batch=64, learning_rate=3e-3, warm_up=0.05, schedule="cosine", amsgrad=False),
         extra_seeds=0,
