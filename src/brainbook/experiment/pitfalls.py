@@ -3,16 +3,18 @@
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 
 from brainbook.encoding import blocks_with_gaps, variable_length
 from brainbook.encoding.pitfalls import Recording
-from brainbook.errors import BrainbookError
+from brainbook.errors import BrainbookError, ConfigurationError
 from brainbook.experiment.features import align, story_states
 from brainbook.language_models import load_language_model, word_states
 from brainbook.phantom import make_phantom, read_truth
 from brainbook.recordings import Alice, LittlePrince, destrieux, to_surface
 from brainbook.recordings.cleaning import clean
 from brainbook.store import keep_array
+from brainbook.study import kept_table
 
 ECHOES = (1, 2, 3)
 KINDS = ("responses", "unfiltered", "echo 1", "echo 2", "echo 3", "raw 1", "raw 2", "raw 3")
@@ -148,6 +150,20 @@ def alice_recording(
         unfiltered=_side_by_side(unfiltered),
         splits=blocks_with_gaps(alice.n_scans, 6, gap=8),
     )
+
+
+def kept_calibration(table: str) -> pd.DataFrame | None:
+    """A table of `benchmarks/bench_calibration.py` that is kept with the book, after printing when it was made and how.
+
+    None, after printing how to make it, when it is not there.
+    """
+    try:
+        kept = kept_table("calibration", table)
+    except ConfigurationError:
+        print(f"Not kept yet: python benchmarks/bench_calibration.py --keep makes the table {table!r}")
+        return None
+    print(f"Kept result of {kept.date[:10]}: {kept.command}")
+    return kept.rows
 
 
 def principal(values: np.ndarray, components: int) -> np.ndarray:
