@@ -102,9 +102,17 @@ if STUDY.phantom is not None:
             "{PYTHON} -m brainbook.phantom {STUDY.data} {params.options} > {log} 2>&1"
 
 
+def model_inputs(wildcards):
+    """What makes a mini; a mini BrainLM is trained from the mini BERT, which must not be trained beside it."""
+    rooms = PACKAGE / "language_models"
+    brain = wildcards.model.startswith("mini-brainlm")
+    code = rooms / ("brainlm.py" if brain else "minis.py")
+    return [*(sources(code) if code.exists() else []), *([MODELS.format(model="mini-bert")] if brain else [])]
+
+
 rule model:
     input:
-        sources(PACKAGE / "language_models" / "minis.py") if (PACKAGE / "language_models" / "minis.py").exists() else [],
+        model_inputs,
     output:
         MODELS,
     log:

@@ -1,5 +1,8 @@
 """Everything that a study lacks is named at once, and what it will take is counted, without data, network or GPU."""
 
+import subprocess
+import sys
+
 import pytest
 
 from brainbook.study_file import read_study
@@ -55,6 +58,25 @@ def test_missing_data_and_models_are_named_together(study, project):
     assert "broken: the folder holds no config.json" in text
     assert "not a name: it is no folder, no mini, and no name that the Hugging Face hub allows" in text
     assert "elsewhere" not in text
+
+
+def test_models_that_the_study_makes_are_not_missing(study):
+    made = (
+        "{data: d, models: [mini-bert-joint, mini-brainlm-1, mini-none], runs: [{chapter: one, may_lack_data: true}]}"
+    )
+    assert missing(study(made)) == [
+        "model mini-none: it stands under `models`, but it is no mini that could be trained here"
+    ]
+
+
+def test_a_mini_brainlm_is_made_after_the_mini_it_starts_from(project):
+    project.write("studies/demo.yaml", "data: d\nmodels: [mini-brainlm-1]\nruns: [{chapter: count}]")
+    command = [sys.executable, "-m", "snakemake", "-n", "--cores", "1", "cache/models/mini-brainlm-1.ready"]
+    said = subprocess.run(command, cwd=project.folder, capture_output=True, text=True)
+    planned = said.stdout + said.stderr
+    assert said.returncode == 0, planned
+    assert "output: cache/models/mini-bert.ready" in planned
+    assert "Input files updated by another job: cache/models/mini-bert.ready" in planned
 
 
 def test_recordings_that_were_not_downloaded_are_named_with_the_command(study, project):

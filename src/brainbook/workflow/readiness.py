@@ -108,9 +108,10 @@ def _missing_models(study: Study) -> list[str]:
 def _is_mini(name: str) -> bool:
     if not name.startswith("mini-"):
         return False
+    from brainbook.language_models.brainlm import MINI_BRAINLMS
     from brainbook.language_models.minis import is_mini
 
-    return is_mini(name)
+    return is_mini(name) or name in MINI_BRAINLMS
 
 
 @cache
