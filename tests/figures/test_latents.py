@@ -75,3 +75,16 @@ def test_equation_strip_has_operands_and_results(rng):
     figure = equation_strip(["1 + 9 - 8 = 2"], rng.random((1, 3, 3, 8, 8)), {"model": rng.random((1, 3, 8, 8))})
     assert len(figure.axes) == 4
     assert all(ax.images for ax in figure.axes)
+
+
+def test_arms_keep_their_colour_whatever_stands_beside_them():
+    def rows(*arms):
+        return pd.DataFrame({"made": "digits", "arm": arms, "value": 0.5})
+
+    few, many = (
+        {line.get_label(): line.get_color() for line in scores(rows(*arms), "made", "arm", "accuracy").lines}
+        for arms in (("multi", "pixels"), ("single", "multi", "private", "untrained", "pixels"))
+    )
+    assert few["multi"] == many["multi"]
+    assert few["pixels"] == many["pixels"]
+    assert len({many[arm] for arm in ("single", "multi", "private", "untrained", "pixels")}) == 5

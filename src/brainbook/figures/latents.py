@@ -21,6 +21,8 @@ __all__ = [
     "scores",
 ]
 
+# The arms of the study keep one colour and marker through the chapter, whatever others stand beside them.
+ARMS = {"single": 0, "alone": 0, "multi": 1, "both senses": 1, "private": 2, "untrained": 3, "pixels": 4}
 INK = {"red": "#D62728", "green": "#2CA02C", "blue": "#1F77B4", "white": "#9A9A9A"}
 
 
@@ -94,6 +96,15 @@ def _mark(i: int, name: str) -> dict:
     return {"linestyle": "", "marker": MARKERS[i], "color": INK.get(name, OKABE_ITO[i]), "markeredgewidth": 0}
 
 
+def _look(names: Sequence[str]) -> dict[str, dict]:
+    """Colour and marker of each series: an arm's own, or in order."""
+    paint = colours(names)
+    return {
+        name: {"color": OKABE_ITO[ARMS[name]] if name in ARMS else paint[name], "marker": MARKERS[ARMS.get(name, k)]}
+        for k, name in enumerate(names)
+    }
+
+
 def _keys(names: list) -> list[Line2D]:
     if not isinstance(names[0], str):
         return []
@@ -156,13 +167,13 @@ def magnitude_curves(distances: Mapping[str, np.ndarray], title: str | None = No
     """
     ax = new_axes(ax)
     i, j = np.triu_indices(9, 1)
-    paint = colours(distances)
+    look = _look(list(distances))
     for k, (name, matrix) in enumerate(distances.items()):
         values = matrix[i, j] / matrix[i, j].mean()
         shift = (k - (len(distances) - 1) / 2) * 0.13
-        ax.plot(j - i + shift, values, MARKERS[k], color=paint[name], markersize=3.5, alpha=0.5)
+        ax.plot(j - i + shift, values, linestyle="", markersize=3.5, alpha=0.5, **look[name])
         means = [values[j - i == d].mean() for d in range(1, 9)]
-        ax.plot(np.arange(1, 9) + shift, means, "-", marker=MARKERS[k], color=paint[name], label=name)
+        ax.plot(np.arange(1, 9) + shift, means, "-", label=name, **look[name])
     ax.set(xlabel="numerical distance |i - j|", ylabel="latent distance (mean = 1)", xticks=range(1, 9), ylim=(0, None))
     return finish(ax, title, ax.get_legend_handles_labels()[0])
 
@@ -173,14 +184,12 @@ def number_line_chart(values: Mapping[str, pd.DataFrame], title: str | None = No
     values : by name, a table with the columns number, mean and sd; several rows of a number (seeds) are averaged.
     """
     ax = new_axes(ax)
-    paint = colours(values)
+    look = _look(list(values))
     ax.plot([1, 9], [1, 9], ":", color=GREY, linewidth=1.2)
     for k, (name, table) in enumerate(values.items()):
         mean = table.groupby("number")[["mean", "sd"]].mean()
         x = mean.index + (k - (len(values) - 1) / 2) * 0.16
-        ax.errorbar(
-            x, mean["mean"], mean.sd, color=paint[name], marker=MARKERS[k], linewidth=1.4, capsize=2, label=name
-        )
+        ax.errorbar(x, mean["mean"], mean.sd, linewidth=1.4, capsize=2, label=name, **look[name])
     ax.set(xlabel="number shown", ylabel="number read out", xticks=range(1, 10), yticks=range(1, 10))
     return finish(ax, title, ax.get_legend_handles_labels()[0])
 
@@ -195,13 +204,13 @@ def scores(
     """
     ax = new_axes(ax)
     groups, names = (list(dict.fromkeys(table[column])) for column in (group, series))
-    paint, step = colours(names), 0.74 / max(1, len(names))
+    look, step = _look(names), 0.74 / max(1, len(names))
     for k, name in enumerate(names):
         rows = table[table[series] == name]
         x = np.array([groups.index(g) for g in rows[group]]) + (k - (len(names) - 1) / 2) * step
         if {"lower", "upper"} <= set(rows):
-            ax.vlines(x, rows.lower, rows.upper, color=paint[name], linewidth=2)
-        ax.plot(x, rows.value, linestyle="", marker=MARKERS[k], color=paint[name], markersize=7, label=name)
+            ax.vlines(x, rows.lower, rows.upper, color=look[name]["color"], linewidth=2)
+        ax.plot(x, rows.value, linestyle="", markersize=7, label=name, **look[name])
     extra = []
     for column, style, label in (("chance", (0, (1, 1)), "chance"), ("cap", "-", "judge on real images")):
         if column in table and table[column].notna().any():
