@@ -195,7 +195,10 @@ def main() -> None:
         if subprocess.run([sys.executable, __file__, "--one", stage, str(folder)]).returncode:
             failed.append(stage)
     if chosen.write:
-        write(measured(folder))
+        stages = measured(folder)
+        if stages.empty:
+            sys.exit(f"nothing was measured in {folder}: there is nothing to write")
+        write(stages)
     if failed:
         sys.exit(f"failed: {', '.join(failed)}")
 
@@ -212,9 +215,10 @@ def write(stages: pd.DataFrame) -> None:
         here = (table.stage == row.stage) & (table.device == "cpu")
         cores = "1 core" if row.threads == 1 else f"{row.threads} cores"
         table.loc[here, ["seconds", "memory_mb"]] = [round(row.seconds, 2), row.memory_mb]
-        table.loc[here, "source"] = f"measured {row.date[:10]} on {cores}"
+        busy = f", load {row.load:g}" if row.load > row.threads + 1 else ""  # else others used the machine, too
+        table.loc[here, "source"] = f"measured {row.date[:10]} on {cores}{busy}"
     table.to_csv(RATES, index=False)
-    (ROOT / "book" / "how_long.md").write_text(how_long(), encoding="utf-8")
+    (ROOT / "book" / "how_long.md").write_text(how_long(kept=ROOT / KEPT), encoding="utf-8")
 
 
 if __name__ == "__main__":

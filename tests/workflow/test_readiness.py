@@ -3,11 +3,14 @@
 import subprocess
 import sys
 
+import pandas as pd
 import pytest
 
+from brainbook.study import keep
 from brainbook.study_file import read_study
-from brainbook.workflow.estimate import estimate, estimate_lines, rates
+from brainbook.workflow.estimate import estimate, estimate_lines, how_long, rates
 from brainbook.workflow.readiness import missing, why_no_model
+from brainbook.workflow.status import duration
 
 from .conftest import HEAD
 
@@ -130,3 +133,16 @@ def test_a_plan_is_checked_without_data(study, project):
     assert "Missing on this machine" in said and "there is nothing in" in said
     code, said = project.do("study", "mine", "--data", "nowhere")
     assert code == 2 and "lacks" in said and "nowhere" in said
+
+
+def test_the_page_tells_what_was_measured_and_what_is_assumed(tmp_path):
+    page = how_long(kept=tmp_path)
+    assert "whole path\n" not in page and "GPU (assumed)" in page
+    row = {"stage": "ridge_regions", "what": "one layer", "seconds": 12.34, "cpu_seconds": 20.0}
+    rows = pd.DataFrame([row | {"memory_mb": 1500, "threads": 2}])
+    keep("scale", "stages", rows, "python bench.py", date="2026-01-02", commit_of="abc", root=tmp_path)
+    page = how_long(people=10, models=2, layers=3, kept=tmp_path)
+    assert "| ridge, regions | one layer | 12.3 | 20.0 | 1.5 | 2 |" in page
+    assert "Run on 2026-01-02 by `python bench.py`, commit `abc`." in page
+    seconds = rates().set_index(["stage", "device"]).seconds["ridge_regions", "cpu"]
+    assert f"(60 fits) | {duration(60 * seconds)} | {duration(60 * seconds / 16)} |" in page

@@ -16,9 +16,11 @@ multiples of BERT-base.
 from collections import defaultdict
 from dataclasses import dataclass, field
 from importlib.resources import files
+from pathlib import Path
 
 import pandas as pd
 
+from brainbook.study import KEPT, kept_table
 from brainbook.study_file import PUBLISHED_PARTICIPANTS, PlannedRun, Study
 from brainbook.workflow.readiness import models_of
 from brainbook.workflow.status import duration
@@ -174,31 +176,31 @@ def estimate_lines(found: Estimate) -> list[str]:
 
 PAGE = """# How long will it take?
 
-This page is written by `python benchmarks/bench_scale.py --write`: one participant in the full shape of ds003643 (2 mm,
-73 x 90 x 74 voxels, some 2,800 scans) goes through the whole path on one machine, and what that took is multiplied. For
-a study of your own, `make check STUDY=...` does the same sums with its runs.
+This page is written by `python benchmarks/bench_scale.py FOLDER --write`: one participant in the full shape of ds003643
+(2 mm, 73 x 90 x 74 voxels, some 2,800 scans) goes through the whole path on one machine, and what that took is
+multiplied. For a study of your own, `make check STUDY=...` does the same sums with its runs.
 
-## What one unit takes
+{stages}## What one unit takes
 
 {rates}
 
-A rate that is *assumed* was not measured; measure it on your machine before you rely on it. Memory is the peak of one
-process.
+A rate that is *assumed* was not measured; measure it on your machine before you rely on it. No GPU was at hand: every
+rate of a GPU is assumed. Memory is the peak of one process.
 
 ## {people} participants, {models} models, {layers} layers
 
 {totals}
 
 Assumed: {models} models of {layers} layers that cost as much as BERT-large ({cost:g} times BERT-base) a word,
-in contexts of 64 words, read once for each of three languages; leave one run out over nine runs for every participant,
-model and layer; a cluster of {nodes} nodes with one run each divides the time by {nodes}, because no run waits for
-another. A node of the CPU columns has 2 cores, of the GPU columns one GPU beside them; cleaning and projection stay on
-the CPU.
+in contexts of 64 words, read once for each of three languages; layers of 768 units, and leave one run out over nine
+runs for every participant, model and layer; a cluster of {nodes} nodes with one run each divides the time by {nodes},
+because no run waits for another. A node of the CPU columns is the machine of the rates above, of the GPU columns one GPU beside
+it; cleaning and projection stay on the CPU.
 """
 
 
-def how_long(people: int = 112, models: int = 20, layers: int = 25) -> str:
-    """The page "How long will it take?" as Markdown, from the table of rates."""
+def how_long(people: int = 112, models: int = 20, layers: int = 25, kept: str | Path = KEPT) -> str:
+    """The page "How long will it take?" as Markdown, from the table of rates and the kept one of measured stages."""
     table = rates()
     shown = table[table.stage != "minutes"]
     lines = ["| stage | unit | device | seconds | memory (GB) | disk (MB) | source |", "|---|---|---|--:|--:|--:|---|"]
@@ -209,7 +211,10 @@ def how_long(people: int = 112, models: int = 20, layers: int = 25) -> str:
     seconds = table.set_index(["stage", "device"]).seconds
     words = sum(WORDS.values()) * models * UNKNOWN_MODEL["relative_cost"]
     fits = people * models * layers
-    totals = ["| what | one machine, CPU | 16 nodes, CPU | one machine, GPU | 16 nodes, GPU |", "|---|--:|--:|--:|--:|"]
+    totals = [
+        f"| what | one machine, CPU | {NODES} nodes, CPU | one machine, GPU (assumed) | {NODES} nodes, GPU (assumed) |",
+        "|---|--:|--:|--:|--:|",
+    ]
     parts = {
         "download": (people, "download"),
         "recordings to the surface": (people, "recordings"),
@@ -224,6 +229,7 @@ def how_long(people: int = 112, models: int = 20, layers: int = 25) -> str:
         cells = [duration(value) for value in (cpu, cpu / shared, gpu, gpu / shared)]
         totals.append(f"| {what} | {' | '.join(cells)} |")
     return PAGE.format(
+        stages=_stages(kept),
         rates="\n".join(lines),
         totals="\n".join(totals),
         people=people,
@@ -232,3 +238,16 @@ def how_long(people: int = 112, models: int = 20, layers: int = 25) -> str:
         cost=UNKNOWN_MODEL["relative_cost"],
         nodes=NODES,
     )
+
+
+def _stages(kept: str | Path) -> str:
+    """What each stage took for one participant, as a section of the page; "" as long as it was not measured."""
+    if not (Path(kept) / "scale" / "stages.csv").is_file():
+        return ""
+    found = kept_table("scale", "stages", kept)
+    lines = ["| stage | what | seconds | CPU seconds | memory (GB) | threads |", "|---|---|--:|--:|--:|--:|"]
+    for row in found.rows.itertuples():
+        numbers = f"{row.seconds:.1f} | {row.cpu_seconds:.1f} | {row.memory_mb / 1000:.1f} | {row.threads}"
+        lines.append(f"| {row.stage.replace('_', ', ')} | {row.what} | {numbers} |")
+    table = "\n".join(lines)
+    return f"## One participant through the whole path\n\n{table}\n\n{found.told()}\n\n"
