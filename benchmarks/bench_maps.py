@@ -4,8 +4,9 @@
 
 The aim is a flat map, drawn and written, in under a second after the first. The first one reads the store, finds the
 borders of 148 regions and loads matplotlib's fonts; a store that is missing is built before anything is timed, and that
-time is said by itself. On a busy machine read the processor time. Beside it: pycortex's own `quickflat.make_figure` for the same values, without borders, names
-and a note, at the same height of 512 pixels. For the time of fitting many layers see bench_layers.py.
+time is said by itself. On a busy machine read the processor time. Beside it: pycortex's own `quickflat.make_figure` for
+the same values, without borders, names and a note, at the same height of 512 pixels. For the time of fitting many
+layers see bench_layers.py.
 """
 
 import argparse
