@@ -194,8 +194,8 @@ rate of a GPU is assumed. Memory is the peak of one process.
 Assumed: {models} models of {layers} layers that cost as much as BERT-large ({cost:g} times BERT-base) a word,
 in contexts of 64 words, read once for each of three languages; layers of 768 units, and leave one run out over nine
 runs for every participant, model and layer; a cluster of {nodes} nodes with one run each divides the time by {nodes},
-because no run waits for another. A node of the CPU columns is the machine of the rates above, of the GPU columns one GPU beside
-it; cleaning and projection stay on the CPU.
+because no run waits for another. A node of the CPU columns is the machine of the rates above, of the GPU columns one
+GPU beside it; cleaning and projection stay on the CPU.
 """
 
 
