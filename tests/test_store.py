@@ -1,5 +1,6 @@
 import json
 import multiprocessing
+import os
 import time
 
 import numpy as np
@@ -20,6 +21,15 @@ def test_a_failed_write_leaves_nothing_and_keeps_the_old_file(tmp_path):
         raise RuntimeError("killed")
     assert path.read_text() == "old"
     assert [file.name for file in path.parent.iterdir()] == ["table.csv"]
+
+
+def test_content_is_on_disk_before_it_has_its_name(tmp_path, monkeypatch):
+    seen = []
+    monkeypatch.setattr(
+        "os.fsync", lambda descriptor: seen.append((os.fstat(descriptor).st_size, list(tmp_path.glob("a*"))))
+    )
+    write_json(tmp_path / "a.json", {"b": 1})
+    assert seen == [((tmp_path / "a.json").stat().st_size, [])]
 
 
 def test_the_temporary_file_keeps_the_suffixes(tmp_path):

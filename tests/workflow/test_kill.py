@@ -127,6 +127,28 @@ def test_what_ended_unseen_is_kept_and_what_changed_is_not(project, monkeypatch)
     assert pd.read_parquet(notebook.with_name("scores.parquet"))["number"].unique() == [4]
 
 
+def test_what_a_power_cut_tore_is_made_again(project, monkeypatch):
+    """Files cut in the middle, as a disk may leave them that lost its power: a state, a table, the kept notebook."""
+    from brainbook.study_file import read_study
+    from brainbook.workflow.execution import execute_run
+    from brainbook.workflow.status import standings
+
+    monkeypatch.chdir(project.folder)
+    project.write("studies/mine.yaml", "data: nowhere\nruns: [{chapter: count}]")
+    study = read_study("mine")
+    folder = project.folder / "results/mine/count"
+    assert execute_run(study, study.runs["count"]) == "done"
+    whole = (folder / "scores.parquet").read_bytes()
+    for name in ("state.json", "scores.parquet", "notebook.ipynb"):
+        content = (folder / name).read_bytes()
+        (folder / name).write_bytes(content[: len(content) // 2])
+    assert standings(study)[0].state == "waiting"
+    assert execute_run(study, study.runs["count"]) == "done"
+    assert (folder / "scores.parquet").read_bytes() == whole
+    assert project.begun() == ["count", "count"]
+    assert standings(study)[0].state == "done"
+
+
 def test_a_full_disk_leaves_no_half_a_table(project):
     """No file may grow beyond 40 kB, which is how a full disk looks to who writes; then there is room again."""
     project.write("studies/mine.yaml", "data: nowhere\nruns: [{chapter: count}]")
