@@ -13,7 +13,15 @@ from brainbook.errors import ConfigurationError, DatasetError, ModelError
 from brainbook.language_models import brainlm, load_language_model, minis, word_states
 from brainbook.language_models.brain_text import join, pair_scans, phantom_recordings
 from brainbook.language_models.brainlm import BrainLMSettings, new_brainlm, task_loss, train_brainlm
-from brainbook.language_models.brainlm_decoding import apart, decode, derangement, masked_losses, match_scores
+from brainbook.language_models.brainlm_decoding import (
+    apart,
+    bag_of_words_scores,
+    decode,
+    derangement,
+    masked_losses,
+    match_scores,
+    prediction_scores,
+)
 from brainbook.language_models.brainlm_model import (
     BrainLM,
     convert_published,
@@ -134,7 +142,7 @@ def test_the_brain_helps_when_it_knows_the_text(bert):
     pairs = pair_scans(words, brain, runs, bert.tokenizer)
     train, test = pairs[pairs.run < 25], pairs[pairs.run >= 25]
     model = new_brainlm(bert, None, 24)
-    settings = BrainLMSettings(tasks={"masked_brain": 1.0}, steps=150, learning_rate=5e-3)
+    settings = BrainLMSettings(tasks={"masked_brain": 1.0}, whole_share=0.0, steps=150, learning_rate=5e-3)
     train_brainlm(model, train, bert.tokenizer, settings, "cpu")
     real, shuffled = (
         masked_losses(model.eval(), test, bert.tokenizer, brain)["scan"] for brain in ("real", "shuffled")
@@ -171,6 +179,39 @@ def test_decoding_of_perfect_useless_and_tied_scores():
     noise = decode(rng.standard_normal((400, 400)))
     known = noise[noise["measure"].isin(["matching", "mean rank"])]
     np.testing.assert_allclose(known["value"], known["chance"], rtol=0.08)
+
+
+def test_random_pairings_say_how_far_luck_goes():
+    rng = np.random.default_rng(0)
+    inside = []
+    for _ in range(60):
+        table = decode(rng.standard_normal((30, 30)), n_random=200)
+        assert (table.lower <= table.chance).all() and (table.chance <= table.upper).all()
+        matching = table[table.measure == "matching"]
+        inside += list(matching.value.between(matching.lower, matching.upper))
+    assert 0.88 <= np.mean(inside) <= 1
+    with pytest.raises(DatasetError, match="not numbers"):
+        decode(np.full((3, 3), np.nan))
+
+
+def test_predicted_scans_are_scored_by_correlation(model, pairs):
+    some = pairs[np.arange(6)]
+    scores = prediction_scores(model, some)
+    hidden = torch.ones(some.brain.shape[:2], dtype=torch.bool)
+    with torch.no_grad():
+        _, states = model(some.input_ids, some.attention_mask, torch.full_like(some.brain, 3.0), hidden)
+        expected = model.brain_head(states).flatten(1).numpy()
+    brain = some.brain.flatten(1).numpy()
+    expected, brain = expected - expected.mean(0), brain - brain.mean(0)
+    cosine = expected[2] @ brain[4] / np.linalg.norm(expected[2]) / np.linalg.norm(brain[4])
+    assert scores[2, 4] == pytest.approx(cosine, abs=1e-5)
+
+
+def test_counts_of_words_decode_clear_recordings(recorded, pairs, bert):
+    some = apart(pairs[pairs.run > 5], 4)
+    scores = bag_of_words_scores(pairs[pairs.run <= 5], some, len(bert.tokenizer))
+    matching = decode(scores).query("measure == 'matching'")
+    assert (matching.value > matching.upper).all()
 
 
 def test_retrieval_goes_both_ways():
@@ -236,6 +277,20 @@ def test_the_published_shape_is_built():
     assert 330e6 < sum(parameter.numel() for parameter in model.parameters()) < 350e6
 
 
+def test_a_checkpoint_of_the_published_shape_is_converted():
+    sizes = {"hidden_size": 1024, "num_hidden_layers": 24, "num_attention_heads": 16, "intermediate_size": 4096}
+    with torch.device("meta"):
+        bert = BertForMaskedLM(BertConfig(vocab_size=30522, max_position_embeddings=1024, **sizes))
+        state = {name.replace("bert.", "uniter.", 1): value for name, value in bert.state_dict().items()}
+        for name, shape in (("linear.weight", (1024, 1024)), ("linear.bias", (1024,)),
+                            ("layer_norm.weight", (1024,)), ("layer_norm.bias", (1024,))):  # fmt: skip
+            state[f"uniter.img_embeddings.img_{name}"] = torch.zeros(shape)
+        model = convert_published(state)
+    found = model.config
+    assert {name: getattr(found, name) for name in sizes} == sizes
+    assert (found.vocab_size, found.max_position_embeddings, model.n_features) == (30522, 1024, 1024)
+
+
 def test_a_checkpoint_that_does_not_fit_says_how():
     state, _, _ = published()
     short = {k: v for k, v in state.items() if "layer.1.output" not in k}
@@ -296,8 +351,18 @@ def quick(monkeypatch):
 def test_minis_by_name_and_on_the_command_line(quick, tmp_path, capsys):
     first, second = (load_language_model(f"mini-brainlm-{v}", cache=tmp_path) for v in (1, 2))
     assert first.fingerprint != second.fingerprint and first.n_units == 16
-    brainlm.main(["mini-brainlm-1", "--cache", str(tmp_path)])
-    assert "mini-brainlm-1: " in capsys.readouterr().out
+    for main in (brainlm.main, minis.main):  # the workflow's command makes every mini
+        main(["mini-brainlm-1", "--cache", str(tmp_path)])
+        assert "mini-brainlm-1: " in capsys.readouterr().out
+
+
+def test_the_last_stories_are_kept_from_the_minis(quick, tmp_path, monkeypatch, bert):
+    seen = []
+    train = brainlm._train_from
+    monkeypatch.setattr(brainlm, "_train_from", lambda *given: seen.append(set(given[3])) or train(*given))
+    brainlm.brainlm_folder("mini-brainlm-1", tmp_path)
+    trained, kept = (set(pairs.run) for pairs in brainlm.recorded_pairs(bert.tokenizer))
+    assert len(kept) == brainlm.HELD_OUT_STORIES and not kept & seen[0] and trained == seen[0]
 
 
 def test_training_on_files(quick, tmp_path, recorded, capsys):

