@@ -12,8 +12,8 @@ from brainbook.numbers.presets import study
 from brainbook.numbers.runs import Job, data, do, jobs, judge, model_of, run, trained
 
 TINY = study(
-    "demo", n_train=144, n_test=108, seeds=2, extra_seeds=1, private=2, judge_steps=4, training_steps=3,
-    training_batch=16, model_width=8, model_latent=4,
+    "demo", n_train=144, n_test=108, seeds=2, extra_seeds=1, private=2, private_seeds=2, judge_steps=4,
+    training_steps=3, training_batch=16, model_width=8, model_latent=4,
 )  # fmt: skip
 
 
