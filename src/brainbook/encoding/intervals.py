@@ -1,8 +1,8 @@
-"""How sure is a score, and a difference of scores? Intervals whose coverage was measured, not assumed.
+"""How sure is a score, and a difference of scores? Intervals whose coverage can be measured.
 
 Scores of leave-one-run-out folds are not independent: any two folds share most of their training runs, and each trains
-the other. A plain t-test or a bootstrap over runs therefore calls too much significant: 95% intervals cover some 85%
-(`benchmarks/bench_calibration.py`). Two remedies hold their level there:
+the other. A plain t-test or a bootstrap over runs therefore calls too much significant. Two remedies, whose levels and
+coverage `benchmarks/bench_calibration.py` measures:
 
 - for one participant, widen the t-interval over runs by the overlap (`run_interval`, `compare_runs`), or take the
   spread of a refitted null (`null_interval`, `compare_nulls`), which gives somewhat narrower intervals;

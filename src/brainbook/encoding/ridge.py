@@ -31,8 +31,9 @@ class RidgeEncoder(RegressorMixin, BaseEstimator):
     per_target : one alpha a target, or one for all targets.
     scale : z-score the features; otherwise they are only centred.
     fast : choose alphas by approximate scores: half of the predictions' norms are read off a spline through the others
-        (on grids with two or more alphas a decade), and bfloat16 products are used where the processor has them. Scores
-        are off by about 1e-3 at most; the same alpha is chosen for 98 of 100 targets or more. The final fit is exact.
+        (on grids with two or more alphas a decade), and bfloat16 products are used where the processor has them. A
+        neighbouring alpha may be chosen, at a small loss of r (`tests/encoding/test_solver.py` bounds it); the final
+        fit is exact.
     block : targets at a time; None chooses by memory.
     device : "auto" (a GPU if there is one), "cpu", "cuda".
 
