@@ -130,7 +130,8 @@ def new_axes(ax: Axes | None, size: Sequence[float] = (WIDTH, 4.0)) -> Axes:
 def finish(ax: Axes, title: str | None, handles: Sequence = ()) -> Axes:
     """Title left, legend between title and axes, so that neither covers data nor narrows the axes on a phone."""
     if handles:
-        columns = min(len(handles), 3)
+        letters = sum(len(str(handle.get_label())) for handle in handles)
+        columns = min(len(handles), 3 if letters <= 32 else 2)
         rows = -(-len(handles) // columns)
         ax.legend(
             handles=list(handles), loc="lower left", bbox_to_anchor=(0, 1.0), ncols=columns,
