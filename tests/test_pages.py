@@ -1,4 +1,6 @@
+import ast
 import json
+from pathlib import Path
 
 import jupytext
 import papermill
@@ -54,3 +56,13 @@ def test_a_page_without_its_data_says_so_and_ends(tmp_path):
 
 def _fails():
     raise DatasetError("gone")
+
+
+@pytest.mark.parametrize(
+    "chapter", sorted((Path(__file__).parents[1] / "notebooks").glob("*.md")), ids=lambda path: path.stem
+)
+def test_a_page_that_may_end_early_ends_with_its_cell(chapter):
+    """The rest of a cell still runs after `or_skip_the_rest`: what it loads must not be used before the next cell."""
+    for cell in jupytext.read(chapter).cells:
+        if cell.cell_type == "code" and "or_skip_the_rest(" in cell.source:
+            assert "or_skip_the_rest(" in ast.unparse(ast.parse(cell.source).body[-1]), cell.source
