@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 
 from brainbook.errors import ConfigurationError
-from brainbook.study import folder_fingerprint, results, start_run
+from brainbook.study import folder_fingerprint, results, start_run, write_overview
 
 
 def run(root, name, r, **parameters):
@@ -23,6 +23,18 @@ def test_tables_of_all_runs_come_back_with_their_parameters(tmp_path):
     overview = results("demo", root=tmp_path)
     assert list(overview["seed"]) == [3, 3]
     assert json.loads(overview["parameter_layers"][0]) == [1, 2]
+
+
+def test_a_parameter_of_several_types_can_be_written_and_read(tmp_path):
+    kinds = {"seeds": [None, 3, [0, 1]], "layers": ["all", 2, 2], "fast": [True, None, 1], "share": [1, 0.5, None]}
+    for number, values in enumerate(zip(*kinds.values(), strict=True)):
+        run(tmp_path, f"run{number}", [0, 0], **dict(zip(kinds, values, strict=True)))
+    table = pd.read_parquet(write_overview("demo", root=tmp_path)).sort_values("run")
+    assert table.parameter_seeds.isna().tolist() == [True, False, False]
+    assert table.parameter_seeds.tolist()[1:] == ["3", "[0, 1]"]
+    assert table.parameter_layers.tolist() == ["all", "2", "2"]
+    assert table.parameter_fast.tolist()[::2] == ["true", "1"]
+    assert table.parameter_share.tolist()[:2] == [1, 0.5]
 
 
 def test_provenance_says_what_ran_where_and_how_long(tmp_path):

@@ -123,7 +123,8 @@ def results(study: str, table: str | None = None, root: str | Path = ROOT) -> pd
     """All rows of `table` over all runs of `study`, with the columns `run` and `chapter` first.
 
     Without `table`: one row a run, its provenance. Parameters of the run become columns named `parameter_<name>`; what
-    is no number, text or truth value becomes JSON. A run that failed or was killed half-way counts as not there.
+    is no number, text or truth value becomes JSON, and so does a parameter that is text in one chapter and a number in
+    another. A run that failed or was killed half-way counts as not there.
     Raises ConfigurationError when the study has no such results, and names those it has.
     """
     folder = Path(root) / study
@@ -143,7 +144,20 @@ def results(study: str, table: str | None = None, root: str | Path = ROOT) -> pd
     if not frames:
         known = sorted({name for record in records.values() for name in record["tables"]})
         raise ConfigurationError(f"study {study!r} has no table {table!r}; it has {', '.join(known)}")
-    return pd.concat(frames, ignore_index=True)
+    rows = pd.concat(frames, ignore_index=True)
+    for name in [name for name in rows if name.startswith("parameter_") and rows[name].dtype == object]:
+        rows[name] = _one_type(rows[name])
+    return rows
+
+
+def _one_type(values: pd.Series) -> pd.Series:
+    """`values` as they are or, where they are of several types that no file could hold in one column, as text."""
+    given = values.dropna()
+    if given.map(lambda value: isinstance(value, str)).all() or given.map(lambda value: isinstance(value, bool)).all():
+        return values
+    if given.map(lambda value: isinstance(value, (int, float)) and not isinstance(value, bool)).all():
+        return pd.to_numeric(values)
+    return values.map(lambda value: value if isinstance(value, str) or pd.isna(value) else json.dumps(value))
 
 
 def _records(study: str, root: str | Path) -> dict[Path, dict]:
