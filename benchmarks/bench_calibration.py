@@ -35,7 +35,8 @@ from brainbook.encoding import (
     permutation_scores,
     run_interval,
 )
-from brainbook.encoding.pitfalls import Recording, measure_tests
+from brainbook.encoding.choices import Recording
+from brainbook.encoding.pitfalls import measure_tests
 from brainbook.study import keep
 
 OUT = Path("results/bench")

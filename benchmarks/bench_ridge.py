@@ -11,7 +11,6 @@ the times stands the rate of a float32 matrix product in the same process. Table
 
 import argparse
 import json
-import resource
 import subprocess
 import sys
 import time
@@ -71,7 +70,8 @@ def run_one(name: str, shape: tuple[int, int, int], device: str) -> dict:
         from sklearn.linear_model import Ridge
 
         model = GridSearchCV(Ridge(), {"alpha": ALPHAS}, cv=KFold(FOLDS))
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    forget_peak_memory()
+    before = peak_memory()
     start, busy = time.perf_counter(), time.process_time()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -79,7 +79,7 @@ def run_one(name: str, shape: tuple[int, int, int], device: str) -> dict:
     if device == "cuda":
         torch.cuda.synchronize()
     seconds, busy = time.perf_counter() - start, time.process_time() - busy
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    peak = peak_memory()
     best = getattr(model, "best_alphas_", np.array([]))
     best = best.cpu().numpy() if hasattr(best, "cpu") else np.asarray(best)
     extra_gpu = torch.cuda.max_memory_allocated() / 1e9 if device == "cuda" else 0.0
@@ -87,11 +87,22 @@ def run_one(name: str, shape: tuple[int, int, int], device: str) -> dict:
         "seconds": seconds,
         "cpu_seconds": busy,
         "seconds_all_targets": seconds * wanted / shape[2],
-        "memory_gb": (peak - before) / 1e6,
+        "memory_gb": (peak - before) / 1e9,
         "gpu_gb": extra_gpu,
         "gemm_gflops": rate,
         "alphas": np.log10(best).round(3).tolist(),
     }
+
+
+def forget_peak_memory() -> None:
+    """Let the peak begin anew at what is held now (Linux): making the data took more than it left."""
+    Path("/proc/self/clear_refs").write_text("5")
+
+
+def peak_memory() -> int:
+    """The most that this process ever held since the last `forget_peak_memory`, in bytes (Linux)."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM"))
 
 
 def gemm_rate(device: str, n: int = 1536) -> float:

@@ -1,6 +1,7 @@
 """Studies from the command line: `python -m brainbook study demo` runs one, `status demo` tells how far it is."""
 
 import argparse
+import os
 import sys
 from pathlib import Path
 
@@ -34,7 +35,12 @@ def main(arguments: list[str] | None = None) -> int:
     added["keep"].add_argument("tables", nargs="+", help="names of tables, as the chapter saved them")
     options = parser.parse_args(arguments)
     try:
-        return _do(options)
+        status = _do(options)
+        sys.stdout.flush()
+        return status
+    except BrokenPipeError:  # whoever read the answer, `head` say, has read enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
     except BrainbookError as error:
         print(error, file=sys.stderr)
         return 2

@@ -10,13 +10,9 @@ import pytest
 from scipy.signal import lfilter
 
 from brainbook.encoding import blocks_with_gaps
+from brainbook.encoding.choices import CHOICES, Recording, careful, layer_inside, layer_on_test
 from brainbook.encoding.pitfalls import (
-    CHOICES,
-    Recording,
-    careful,
     judge,
-    layer_inside,
-    layer_on_test,
     measure_averages,
     measure_choices,
     measure_tests,

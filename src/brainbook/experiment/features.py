@@ -46,14 +46,15 @@ def story_states(
     language : "EN", "FR" or "CN".
     model : a name that `load_language_model` knows.
     context : how many words before a word the model sees (none from another section).
-    cache : folder where states are kept; None computes them again.
+    cache : folder where states, and mini models, are kept; None computes the states again (a mini is then looked for,
+        and kept, in "cache").
 
     Returns
     -------
     float32 array [layers + 1, words, units], words in the order of `prince.words(language)`.
     """
     words = prince.words(language)
-    loaded = load_language_model(model, cache=cache, device=device)
+    loaded = load_language_model(model, cache=cache or "cache", device=device)
 
     def compute() -> np.ndarray:
         parts = [

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from brainbook.encoding import blocks_with_gaps, variable_length
-from brainbook.encoding.pitfalls import Recording
+from brainbook.encoding.choices import Recording
 from brainbook.errors import BrainbookError, ConfigurationError
 from brainbook.experiment.features import align, story_states
 from brainbook.language_models import load_language_model, word_states

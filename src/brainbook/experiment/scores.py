@@ -5,7 +5,10 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from brainbook.encoding import cross_validate, fisher_mean, permutation_scores
+from brainbook.encoding import cross_validate, fisher_mean, noise_ceiling, permutation_scores
+from brainbook.encoding.hemispheres import over_participants
+from brainbook.encoding.intervals import Interval, compare_runs
+from brainbook.errors import ConfigurationError
 from brainbook.experiment.features import Features
 from brainbook.phantom import Truth
 from brainbook.recordings import LittlePrince, functional_groups
@@ -38,6 +41,37 @@ class ParticipantScores:
         table["participant"] = np.asarray(self.participants)[table.pop("axis_0")]
         table["run"] = table.pop("axis_1") + 1
         return table[["participant", "run", "group", "value"]]
+
+
+def choose_people(
+    prince: LittlePrince, languages: list[str], participants: int, participant: str = ""
+) -> tuple[dict[str, list[str]], dict[str, list[str]]]:
+    """Whose scores a chapter computes, and whose recordings it reads.
+
+    Parameters
+    ----------
+    participants : how many of each language.
+    participant : one name, such as "sub-EN057": only this one is scored, and the first `participants` others who heard
+        the same language are read beside it, for its ceiling. "" for the first `participants` of each language.
+
+    Returns
+    -------
+    scored, read : {language: names}; those who are scored come first among those who are read.
+
+    Raises ConfigurationError when nobody of these languages has that name.
+    """
+    known = {language: prince.participants(language) for language in languages}
+    if not participant:
+        chosen = {language: names[:participants] for language, names in known.items()}
+        return chosen, chosen
+    for language, names in known.items():
+        if participant in names:
+            others = [name for name in names if name != participant]
+            return {language: [participant]}, {language: [participant, *others[:participants]]}
+    raise ConfigurationError(
+        f"participant {participant!r} is not among those of {', '.join(languages)} in {prince.root}: "
+        + ", ".join(name for names in known.values() for name in names)
+    )
 
 
 def stack_responses(
@@ -101,6 +135,36 @@ def score_participants(
         participants=participants,
         columns=columns,
     )
+
+
+def ceilings(responses: np.ndarray, scored: int) -> np.ndarray:
+    """Mean noise ceiling of the first `scored` participants, array [targets]; NaN where nobody else was recorded.
+
+    responses : array [participants, scans, targets].
+    """
+    if len(responses) < 2:
+        return np.full(responses.shape[-1], np.nan)
+    return fisher_mean(noise_ceiling(responses, keep="each")[:scored])
+
+
+def gain_of_alignment(table: pd.DataFrame, first: str = "VLA", second: str = "FLA") -> tuple[Interval, str]:
+    """How much better the scores of one alignment are, and what its interval is over.
+
+    Parameters
+    ----------
+    table : scores of one model in one set of regions: participant, run, alignment, value.
+
+    Returns
+    -------
+    Interval of `first` minus `second`: over participants (Student's t) where there are several, else over the runs of
+    the one, with their variance corrected (`compare_runs`); and the words that say so.
+    """
+    by_run = table.pivot_table(index=["participant", "run"], columns="alignment", values="value")
+    if table.participant.nunique() > 1:
+        means = by_run.groupby("participant").mean()
+        return over_participants((means[first] - means[second]).to_numpy()), "over participants (Student's t)"
+    found = compare_runs(by_run[[first]].to_numpy(), by_run[[second]].to_numpy(), fisher=False)
+    return Interval(*(float(part[0]) for part in found)), "over the runs of one participant (corrected variance)"
 
 
 def group_members(columns: pd.DataFrame) -> dict[str, np.ndarray]:
