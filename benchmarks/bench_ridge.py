@@ -173,7 +173,7 @@ def main() -> None:
         return
     import torch
 
-    from brainbook.encoding.solver import has_bfloat16
+    from brainbook.encoding.comparison import has_bfloat16
 
     device = "cuda" if torch.cuda.is_available() else "cpu"
     quarter = {f"{name}/4": tuple(size // 4 for size in shape) for name, shape in SHAPES.items()}

@@ -17,7 +17,6 @@ from brainbook.encoding import (
     leave_one_run_out,
     solver,
 )
-from brainbook.encoding.solver import spline
 
 ALPHAS = np.logspace(-2, 5, 8)
 SHAPES = {"primal": 8, "dual": 130}
@@ -108,30 +107,6 @@ def test_alphas_are_chosen_for_each_target_by_leaving_runs_out(rng, study):
     np.testing.assert_array_equal(encoder.best_alphas_, ALPHAS[scores.argmax(0)])
     together = RidgeEncoder(alphas=ALPHAS, per_target=False).fit(features, responses, groups=runs)
     assert (together.best_alphas_ == ALPHAS[scores.mean(1).argmax()]).all()
-
-
-@pytest.mark.parametrize("shape", SHAPES)
-@pytest.mark.parametrize("n_alphas", [13, 20])
-@pytest.mark.filterwarnings("ignore:.*of the choices fell")
-def test_the_fast_choice_loses_next_to_nothing(rng, study, shape, n_alphas):
-    """Half of the norms are read off a spline (and the products are bfloat16 where the processor has them)."""
-    grid = np.logspace(0, 6, n_alphas)
-    features, responses, runs = study(rng, n_features=SHAPES[shape], n_targets=80, strength=0.5)
-    features, responses = features.astype(np.float32), responses.astype(np.float32)
-    slow = RidgeEncoder(alphas=grid).fit(features, responses, groups=runs)
-    fast = RidgeEncoder(alphas=grid, fast=True).fit(features, responses, groups=runs)
-    np.testing.assert_allclose(fast.cv_scores_, slow.cv_scores_, atol=5e-3)
-    assert (fast.cv_scores_ != slow.cv_scores_).any()
-    chosen = np.take_along_axis(slow.cv_scores_, np.searchsorted(grid, fast.best_alphas_)[None], axis=0)
-    assert (slow.cv_scores_.max(0) - chosen).max() < 1e-3
-
-
-def test_the_spline_leaves_wide_or_short_grids_alone():
-    assert spline(torch.logspace(0, 6, 6)) is None and spline(torch.logspace(0, 8, 9)) is None
-    nodes, weights = spline(torch.logspace(0, 6, 14, dtype=torch.float64))
-    assert nodes == [0, 2, 4, 6, 8, 10, 12, 13]
-    place = torch.linspace(0, 6, 14, dtype=torch.float64)
-    torch.testing.assert_close(weights @ place[nodes] ** 3, place**3, atol=1e-9, rtol=0)
 
 
 def test_folds_in_several_groups_give_the_same(rng, study, monkeypatch):

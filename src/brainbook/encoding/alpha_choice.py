@@ -9,7 +9,8 @@ from itertools import combinations
 import numpy as np
 import torch
 
-from brainbook.encoding.solver import Space, in_groups, score_alphas
+from brainbook.encoding.comparison import Comparison
+from brainbook.encoding.solver import Space, in_groups
 from brainbook.encoding.targets import Targets
 
 
@@ -47,16 +48,17 @@ def choose_alphas(
         )
     total = np.zeros((len(splits), len(alphas), targets.n_targets), np.float32)
     grid = torch.as_tensor(alphas).to(targets.device, targets.dtype)
+    options = (grid, targets.n_targets, metric, fast)
     done = 0
     for folds in in_groups(space, [(train, [test for _, test in pairs]) for train, pairs in views]):
+        compared = [[Comparison(fold.values, right, *options) for right in fold.rights] for fold, _ in folds]
         for part in targets.blocks():
             y = targets.read(part)
             totals = space.totals(y)
-            for (fold, tests), (_, pairs) in zip(folds, views[done : done + len(folds)], strict=True):
+            for (fold, tests), asked, (_, pairs) in zip(folds, compared, views[done : done + len(folds)], strict=True):
                 loadings = fold.loadings(y, totals)
-                for (outer, _), test, right in zip(pairs, tests, fold.rights, strict=True):
-                    observed = fold.observed(y, totals, test)
-                    score = score_alphas(fold.values, loadings, right, observed, grid, metric, fast)
+                for (outer, _), test, comparison in zip(pairs, tests, asked, strict=True):
+                    score = comparison.scores(loadings, fold.observed(y, totals, test))
                     total[outer, :, part] += torch.nan_to_num(score, nan=0.0).cpu().numpy()
         done += len(folds)
     total /= count[:, None, None]

@@ -7,8 +7,9 @@ from sklearn.model_selection import check_cv
 from sklearn.utils.validation import check_consistent_length, check_is_fitted, validate_data
 
 from brainbook.encoding.checks import warn_shared_runs
+from brainbook.encoding.comparison import Comparison
 from brainbook.encoding.scores import correlation, explained_variance
-from brainbook.encoding.solver import Space, find_device, in_groups, score_alphas
+from brainbook.encoding.solver import Space, find_device, in_groups
 from brainbook.encoding.splits import leave_one_run_out
 from brainbook.encoding.targets import Targets, check_alphas, warn_border
 
@@ -30,10 +31,9 @@ class RidgeEncoder(RegressorMixin, BaseEstimator):
     metric : "correlation" or "r2", for choosing the alpha.
     per_target : one alpha a target, or one for all targets.
     scale : z-score the features; otherwise they are only centred.
-    fast : choose alphas by approximate scores: half of the predictions' norms are read off a spline through the others
-        (on grids with two or more alphas a decade), and bfloat16 products are used where the processor has them. A
-        neighbouring alpha may be chosen, at a small loss of r (`tests/encoding/test_solver.py` bounds it); the final
-        fit is exact.
+    fast : choose alphas by scores whose norms are bfloat16 products, where the processor has them; elsewhere nothing
+        changes. A neighbouring alpha may be chosen, at a small loss of r (`tests/encoding/test_comparison.py` bounds
+        it); the final fit is exact.
     block : targets at a time; None chooses by memory.
     device : "auto" (a GPU if there is one), "cpu", "cuda".
 
@@ -134,12 +134,13 @@ class RidgeEncoder(RegressorMixin, BaseEstimator):
         fewest = 2 if self.metric == "correlation" else 1
         plans = [(np.asarray(a), [np.asarray(b)]) for a, b in splits if len(a) >= 2 and len(b) >= fewest]
         for folds in in_groups(space, plans):
+            options = (grid, targets.n_targets, self.metric, self.fast)
+            compared = [Comparison(fold.values, fold.rights[0], *options) for fold, _ in folds]
             for part in targets.blocks():
                 y = targets.read(part)
                 totals = space.totals(y)
-                for fold, (test,) in folds:
-                    loadings, observed = fold.loadings(y, totals), fold.observed(y, totals, test)
-                    score = score_alphas(fold.values, loadings, fold.rights[0], observed, grid, self.metric, self.fast)
+                for (fold, (test,)), comparison in zip(folds, compared, strict=True):
+                    score = comparison.scores(fold.loadings(y, totals), fold.observed(y, totals, test))
                     total[:, part] += torch.nan_to_num(score, nan=0.0, neginf=-1e6).cpu().numpy()
         total /= max(len(plans), 1)
         total[:, ~targets.usable] = np.nan

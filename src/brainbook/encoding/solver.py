@@ -8,8 +8,7 @@ scaled) and their decomposition, a ridge prediction for any alpha is
 dual   (more features than scans): X X' = U L U', left = U, right = X_new X' U, values = L
 primal (fewer):                    X' X = V L V', left = X V, right = X_new V, values = L
 
-so that no inverse and no prediction has to be made anew for another alpha or target. To compare alphas one needs only
-y . prediction (one product for all alphas) and the norm of each prediction (one product per alpha).
+so that no inverse and no prediction has to be made anew for another alpha or target (`comparison` compares alphas).
 """
 
 from collections.abc import Iterator
@@ -17,7 +16,6 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-from scipy.interpolate import CubicSpline
 
 PRIMAL_BELOW = 0.8  # with fewer than this many features per scan, the features' own Gram matrix is the cheaper one
 GROUP_BYTES = 2**29  # of decomposed folds that are kept at the same time
@@ -245,7 +243,7 @@ def in_groups(space: Space, plans: list[tuple[np.ndarray, list]]) -> Iterator[li
     ------
     lists of (Fold, list of test scans), in the order of the plans.
     """
-    each = [_fold_bytes(space, len(train), sum(map(len, tests))) for train, tests in plans]
+    each = [_fold_bytes(space, len(train), tests) for train, tests in plans]
     start = 0
     while start < len(plans):
         stop = start + max(1, int(np.searchsorted(np.cumsum(each[start:]), GROUP_BYTES, side="right")))
@@ -253,88 +251,10 @@ def in_groups(space: Space, plans: list[tuple[np.ndarray, list]]) -> Iterator[li
         start = stop
 
 
-def _fold_bytes(space, n_train, n_tests):
+def _fold_bytes(space, n_train, tests):
+    """Of a decomposition and, for each of the tests, the two matrices of a `Comparison`."""
     rank = space.x.shape[1] if space.primal else n_train
-    return rank * (rank + n_tests) * space.x.element_size()
-
-
-def score_alphas(
-    values: torch.Tensor,
-    loadings: torch.Tensor,
-    right: torch.Tensor,
-    observed: torch.Tensor,
-    alphas: torch.Tensor,
-    metric: str = "correlation",
-    fast: bool = False,
-) -> torch.Tensor:
-    """How well each alpha predicts the validation scans, without forming predictions that one then throws away.
-
-    Parameters
-    ----------
-    values : tensor [rank], eigenvalues of the training scans.
-    loadings : tensor [rank, targets], left' @ training responses.
-    right : tensor [validation scans, rank].
-    observed : tensor [validation scans, targets], residuals as `Fold.observed` makes them.
-    alphas : tensor [alphas], ascending.
-    metric : "correlation" or "r2".
-    fast : measure the norm of every second prediction only and draw a spline through them (see `spline`), in bfloat16
-        where the processor has it: errors of about 1e-3 in the score, see `RidgeEncoder`.
-
-    Returns
-    -------
-    tensor [alphas, targets]; a prediction that never changes has correlation 0.
-    """
-    n = len(right)
-    shrink = 1 / (values + alphas[:, None])  # alphas, rank
-    along = shrink @ ((right.T @ observed) * loadings)  # alphas, targets: observed . prediction
-    mean = (shrink * right.mean(0)) @ loadings  # alphas, targets
-    between = spline(alphas) if fast else None
-    if between is None:
-        square = _squares(shrink, loadings, right)  # |prediction|^2
-    else:
-        nodes, weights = between
-        cast = torch.bfloat16 if has_bfloat16(right.device) else right.dtype
-        # The norm if the columns of `right` were orthogonal: cheap for every alpha, and most of the norm's shape.
-        rough = (shrink.square() * right.square().sum(0)) @ loadings.square()
-        ratio = _squares(shrink[nodes], loadings.to(cast), right.to(cast)) / rough[nodes].clamp_min(1e-30)
-        square = rough * torch.exp(weights.to(ratio) @ ratio.clamp_min(1e-30).log())
-    if metric == "r2":
-        total = (observed - observed.mean(0)).square().sum(0)
-        return 1 - (observed.square().sum(0) - 2 * along + square) / total
-    spread = (square - n * mean.square()).clamp_min(0)
-    y_mean = observed.mean(0)
-    norms = (spread * (observed - y_mean).square().sum(0)).sqrt()
-    r = (along - n * mean * y_mean) / norms
-    return torch.where(spread > 1e-10 * square, r, torch.zeros_like(r))
-
-
-def _squares(shrink, loadings, right):
-    """Squared norms [alphas, targets] of the predictions right @ diag(shrink) @ loadings: one product an alpha."""
-    square = shrink.new_empty(len(shrink), loadings.shape[1])
-    buffer = None
-    for place, row in enumerate(shrink):
-        buffer = torch.mm(right * row.to(right.dtype), loadings, out=buffer)
-        square[place] = buffer.to(shrink.dtype).square().sum(0)
-    return square
-
-
-def spline(alphas: torch.Tensor) -> tuple[list[int], torch.Tensor] | None:
-    """Every second alpha, and the weights [alphas, nodes] of a cubic spline through them over log(alpha).
-
-    The norm of a ridge prediction falls with alpha as smoothly as 1 / (value + alpha) does, so that on a grid with two
-    or more steps a decade half of the norms say the others. None for a grid too short or too wide for that.
-    """
-    place = np.log10(alphas.double().cpu().numpy())
-    if len(place) < 7 or np.diff(place).max() > 0.51:
-        return None
-    nodes = sorted({*range(0, len(place), 2), len(place) - 1})
-    weights = CubicSpline(place[nodes], np.eye(len(nodes)), bc_type="not-a-knot")(place)
-    return nodes, torch.as_tensor(weights)
-
-
-def has_bfloat16(device: torch.device) -> bool:
-    """Whether bfloat16 products are faster than float32 ones on this device."""
-    return device.type == "cuda" or torch.ops.mkldnn._is_mkldnn_bf16_supported()
+    return rank * (rank * (1 + len(tests)) + 2 * sum(map(len, tests))) * space.x.element_size()
 
 
 def pearson(predicted: torch.Tensor, observed: torch.Tensor) -> torch.Tensor:
