@@ -40,7 +40,7 @@ class Comparison:
         self.values = values
         self.shrink = 1 / (values + alphas[:, None])  # alphas, rank
         self.low = fast and has_bfloat16(right.device)
-        # f may be shifted by any constant: -x / (alpha (x + alpha)) keeps the digits where alpha is above all eigenvalues
+        # f shifted by a constant serves as well: -x / (alpha (x + alpha)) keeps the digits of large alphas
         above = alphas[:, None] > values[-1]
         self.between = torch.where(above, -values / alphas[:, None], torch.ones_like(self.shrink)) * self.shrink
         self.pairs = None
