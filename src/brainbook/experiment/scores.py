@@ -163,8 +163,9 @@ def gain_of_alignment(table: pd.DataFrame, first: str = "VLA", second: str = "FL
     if table.participant.nunique() > 1:
         means = by_run.groupby("participant").mean()
         return over_participants((means[first] - means[second]).to_numpy()), "over participants (Student's t)"
-    found = compare_runs(by_run[[first]].to_numpy(), by_run[[second]].to_numpy(), fisher=False)
-    return Interval(*(float(part[0]) for part in found)), "over the runs of one participant (corrected variance)"
+    it = compare_runs(by_run[[first]].to_numpy(), by_run[[second]].to_numpy(), fisher=False)
+    found = Interval(*(float(part[0]) for part in (it.estimate, it.lower, it.upper, it.p)))
+    return found, "over the runs of one participant (corrected variance)"
 
 
 def group_members(columns: pd.DataFrame) -> dict[str, np.ndarray]:
