@@ -74,3 +74,11 @@ def test_the_fast_choice_loses_next_to_nothing(rng, study, monkeypatch):
     assert (fast.cv_scores_ != slow.cv_scores_).any()
     chosen = np.take_along_axis(slow.cv_scores_, np.searchsorted(grid, fast.best_alphas_)[None], axis=0)
     assert (slow.cv_scores_.max(0) - chosen).max() < 1e-3
+
+
+@pytest.mark.filterwarnings("ignore:.*of the choices fell")
+def test_features_that_never_change_predict_the_mean(rng):
+    responses = rng.standard_normal((60, 40))
+    encoder = RidgeEncoder().fit(np.ones((60, 5)), responses)
+    assert (encoder.cv_scores_ == 0).all()
+    np.testing.assert_allclose(encoder.predict(np.ones((3, 5))), np.tile(responses.mean(0), (3, 1)), atol=1e-12)

@@ -35,13 +35,12 @@ class Comparison:
     """
 
     def __init__(self, values, right, alphas, n_targets, metric="correlation", fast=False):
-        self.metric, self.alphas = metric, alphas
+        self.metric = metric
         self.right = _centred(right) if metric == "correlation" else right
-        self.values = values
         self.shrink = 1 / (values + alphas[:, None])  # alphas, rank
         self.low = fast and has_bfloat16(right.device)
         # f shifted by a constant serves as well: -x / (alpha (x + alpha)) keeps the digits of large alphas
-        above = alphas[:, None] > values[-1]
+        above = alphas[:, None] > values[-1:]
         self.between = torch.where(above, -values / alphas[:, None], torch.ones_like(self.shrink)) * self.shrink
         self.pairs = None
         n, rank = right.shape
