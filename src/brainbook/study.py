@@ -145,18 +145,15 @@ def results(study: str, table: str | None = None, root: str | Path = ROOT) -> pd
         known = sorted({name for record in records.values() for name in record["tables"]})
         raise ConfigurationError(f"study {study!r} has no table {table!r}; it has {', '.join(known)}")
     rows = pd.concat(frames, ignore_index=True)
-    for name in [name for name in rows if name.startswith("parameter_") and rows[name].dtype == object]:
+    for name in [name for name in rows if name.startswith("parameter_")]:
         rows[name] = _one_type(rows[name])
     return rows
 
 
 def _one_type(values: pd.Series) -> pd.Series:
     """`values` as they are or, where they are of several types that no file could hold in one column, as text."""
-    given = values.dropna()
-    if given.map(lambda value: isinstance(value, str)).all() or given.map(lambda value: isinstance(value, bool)).all():
+    if pd.api.types.infer_dtype(values, skipna=True) not in ("mixed", "mixed-integer"):
         return values
-    if given.map(lambda value: isinstance(value, (int, float)) and not isinstance(value, bool)).all():
-        return pd.to_numeric(values)
     return values.map(lambda value: value if isinstance(value, str) or pd.isna(value) else json.dumps(value))
 
 
