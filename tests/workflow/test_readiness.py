@@ -106,7 +106,8 @@ def test_the_estimate_counts_what_is_shared_once(study):
     rate = rates().set_index(["stage", "device"]).seconds
     assert found.total.runs == 224
     states = (15.4 + 15.4 + 16.0) * (1.0 + 0.13) * rate["states", "cpu"]
-    ridge = 112 * 2 * (13 + 7) * rate["ridge_regions", "cpu"]
+    # participants who are run one by one share no decomposition
+    ridge = 112 * 2 * (13 + 7) * (rate["ridge_regions", "cpu"] + rate["decomposition", "cpu"])
     people = 112 * (rate["recordings", "cpu"] + rate["download", "cpu"])
     assert found.total.cpu_s == pytest.approx(states + ridge + people)
     assert found.total.gpu_s == 0
@@ -120,6 +121,7 @@ def test_the_gpu_takes_what_it_can(study):
     found = estimate(study("data: '${DATA}'\nruns: [" + entry + ", {chapter: one, name: two, minutes: 30}]"))
     rate = rates().set_index(["stage", "device"]).seconds
     expected = (15.4 + 15.4 + 16.0) * rate["states", "gpu"] + 9 * 13 * rate["ridge_regions", "gpu"]
+    expected += 3 * 13 * rate["decomposition", "gpu"]  # nine people heard three stories
     assert found.total.gpu_s == pytest.approx(expected)
     assert found.guessed == ["two"]
     assert found.total.cpu_s == pytest.approx(9 * (rate["recordings", "cpu"] + rate["download", "cpu"]) + 600)

@@ -6,6 +6,8 @@ In a study file `work` says what one run of an entry does, in stages of `rates.c
     states           model and language (kept likewise), in thousands of words, times the model's cost
     ridge_regions    participant, model and layer: leave one run out over 148 regions; the number says how many fits
     ridge_vertices   the same over 20,484 vertices
+                     (to both belongs one `decomposition` of the features a language, model and layer: the participants
+                     of a run who heard the same story share it)
     minutes          run: minutes on 2 cores, where nothing better is known
 
 `rates.csv` holds what each takes on 2 CPU cores and on one GPU, and where the number is from:
@@ -84,7 +86,7 @@ def estimate(study: Study) -> Estimate:
         if not run.work:
             found.guessed.append(run.name)
         run_s = 0.0
-        for stage, times in (run.work or {"minutes": run.minutes / 3}).items():
+        for stage, times in _stages_of(run):
             for key, units in _units(stage, run, sizes):
                 if stage in SHARED and key in counted:
                     continue
@@ -107,6 +109,15 @@ def _add_download(study: Study, found: Estimate, table: pd.DataFrame, counted: s
         part = found.chapters["(recordings to download)"]
         part.cpu_s, part.disk_mb = len(people) * rate.seconds, len(people) * rate.disk_mb
         counted.update(("download", person) for person in people)
+
+
+def _stages_of(run: PlannedRun) -> list[tuple[str, float]]:
+    """(stage, how many times) of a run; each ridge brings the decompositions that it needs."""
+    stages = []
+    for stage, times in (run.work or {"minutes": run.minutes / 3}).items():
+        stages += [("decomposition", times)] if stage.startswith("ridge") else []
+        stages.append((stage, times))
+    return stages
 
 
 def _languages(run: PlannedRun) -> list[str]:
@@ -142,9 +153,9 @@ def _units(stage: str, run: PlannedRun, sizes: pd.DataFrame) -> list[tuple[tuple
             for model in models
             for code in _languages(run)
         ]
-    if stage.startswith("ridge"):
-        people = len(_people(run))
-        return [((stage, run.name, model["name"]), people * (model["layers"] + 1.0)) for model in models]
+    if stage == "decomposition" or stage.startswith("ridge"):
+        times = len(_languages(run)) if stage == "decomposition" else len(_people(run))
+        return [((stage, run.name, model["name"]), times * (model["layers"] + 1.0)) for model in models]
     return [((stage, run.name), 1.0)]
 
 
@@ -193,7 +204,8 @@ rate of a GPU is assumed. Memory is the peak of one process.
 
 Assumed: {models} models of {layers} layers that cost as much as BERT-large ({cost:g} times BERT-base) a word,
 in contexts of 64 words, read once for each of three languages; layers of 768 units, and leave one run out over nine
-runs for every participant, model and layer; a cluster of {nodes} nodes with one run each divides the time by {nodes},
+runs for every participant, model and layer. All who heard the same story are fitted at once and share the decomposition
+of its features; participants who are run one by one do not, and pay for it each; a cluster of {nodes} nodes with one run each divides the time by {nodes},
 because no run waits for another. A node of the CPU columns is the machine of the rates above, of the GPU columns one
 GPU beside it; cleaning and projection stay on the CPU.
 """
@@ -210,7 +222,7 @@ def how_long(people: int = 112, models: int = 20, layers: int = 25, kept: str | 
         lines.append(f"| {' | '.join([*cells, row.source])} |")
     seconds = table.set_index(["stage", "device"]).seconds
     words = sum(WORDS.values()) * models * UNKNOWN_MODEL["relative_cost"]
-    fits = people * models * layers
+    fits, spaces = people * models * layers, len(WORDS) * models * layers
     totals = [
         f"| what | one machine, CPU | {NODES} nodes, CPU | one machine, GPU (assumed) | {NODES} nodes, GPU (assumed) |",
         "|---|--:|--:|--:|--:|",
@@ -219,6 +231,7 @@ def how_long(people: int = 112, models: int = 20, layers: int = 25, kept: str | 
         "download": (people, "download"),
         "recordings to the surface": (people, "recordings"),
         "states of words": (words, "states"),
+        f"decompositions ({spaces:,}), which regions and vertices share": (spaces, "decomposition"),
         f"ridge, 148 regions ({fits:,} fits)": (fits, "ridge_regions"),
         f"ridge, 20,484 vertices ({fits:,} fits)": (fits, "ridge_vertices"),
     }
