@@ -122,7 +122,7 @@ def _stages_of(run: PlannedRun) -> list[tuple[str, float]]:
 
 def _languages(run: PlannedRun) -> list[str]:
     given = run.value("languages") or run.value("language")
-    if given is None and run.value("participant"):
+    if run.value("participant"):  # who heard one story only, whatever else the chapter could read
         given = str(run.value("participant"))[4:6]
     given = [given] if isinstance(given, str) else list(given or PUBLISHED_PARTICIPANTS)
     return [code for code in given if code in PUBLISHED_PARTICIPANTS]
@@ -205,9 +205,9 @@ rate of a GPU is assumed. Memory is the peak of one process.
 Assumed: {models} models of {layers} layers that cost as much as BERT-large ({cost:g} times BERT-base) a word,
 in contexts of 64 words, read once for each of three languages; layers of 768 units, and leave one run out over nine
 runs for every participant, model and layer. All who heard the same story are fitted at once and share the decomposition
-of its features; participants who are run one by one do not, and pay for it each; a cluster of {nodes} nodes with one run each divides the time by {nodes},
-because no run waits for another. A node of the CPU columns is the machine of the rates above, of the GPU columns one
-GPU beside it; cleaning and projection stay on the CPU.
+of its features; participants who are run one by one do not, and pay for it each. A cluster of {nodes} nodes with one
+run each divides the time by {nodes}, because no run waits for another. A node of the CPU columns is the machine of the
+rates above, of the GPU columns one GPU beside it; cleaning and projection stay on the CPU.
 """
 
 
