@@ -184,6 +184,14 @@ CHOICES: dict[str, Callable[[Recording], Outcome]] = {
     "echoes 1 and 2 train, 3 tests": echo_split,
     "all published choices": all_together,
 }
+NO_LEAK = (  # whose scores no test scan took part in: what these lose is lost
+    "careful",
+    "single words, no context",
+    "circular delays, 3 to 22 scans",
+    "delays over run borders",
+    "min-max scaling, test by itself",
+    "layer chosen inside training",
+)
 NEEDS = {
     "single words, no context": ("single",),
     "shuffled folds, no high-pass": ("unfiltered",),

@@ -1,5 +1,6 @@
 """How an encoding score fools its makers: what each of the `choices` costs, where the truth is known."""
 
+from collections.abc import Collection
 from dataclasses import replace
 
 import numpy as np
@@ -36,7 +37,11 @@ def with_shifted_copies(data: Recording, copies: int, seed: int = 0) -> Recordin
 
 
 def measure_choices(
-    data: Recording, n_permutations: int = 100, seed: int = 0, refitted: int | None = None
+    data: Recording,
+    n_permutations: int = 100,
+    seed: int = 0,
+    refitted: int | None = None,
+    choices: Collection[str] | None = None,
 ) -> pd.DataFrame:
     """Every choice that the recording allows, one at a time.
 
@@ -46,6 +51,7 @@ def measure_choices(
     n_permutations : refits for `p_null`; 0 leaves it out.
     seed : of the permutations.
     refitted : how many of the first targets are refitted; None for all.
+    choices : names of some of the `CHOICES`; None for all.
 
     Returns
     -------
@@ -55,6 +61,8 @@ def measure_choices(
     """
     tables = []
     for name in allowed(data):
+        if choices is not None and name not in choices:
+            continue
         found = CHOICES[name](data)
         p_null = np.full(len(found.r), np.nan)
         if n_permutations and found.pipeline is not None:
@@ -93,7 +101,8 @@ def judge(of_nothing: pd.DataFrame, of_something: pd.Series, chance: float) -> p
     Parameters
     ----------
     of_nothing : from `moves`.
-    of_something : mean r under each choice where the responses do follow the features.
+    of_something : mean r under each choice where the responses do follow the features; a choice that is missing loses
+        nothing that is known.
     chance : how far chance moves such a mean.
 
     Returns

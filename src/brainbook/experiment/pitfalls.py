@@ -1,5 +1,6 @@
 """What the chapter `pitfalls` needs from other rooms: a phantom, its null twin, the Alice recordings, made ready."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ from brainbook.encoding.choices import Recording
 from brainbook.errors import BrainbookError, ConfigurationError
 from brainbook.experiment.features import align, story_states
 from brainbook.language_models import load_language_model, word_states
-from brainbook.phantom import make_phantom, read_truth
+from brainbook.phantom import Truth, make_phantom, read_truth
 from brainbook.recordings import Alice, LittlePrince, destrieux, to_surface
 from brainbook.recordings.cleaning import clean
 from brainbook.store import keep_array
@@ -118,6 +119,18 @@ def recording(
         raw_echoes=np.stack([stack[f"raw {echo}"] for echo in ECHOES]) if echoes else None,
     )
     return found, np.tile(destrieux().region_index[vertices], len(participants))
+
+
+def with_true_features(data: Recording, truth: Truth, language: str) -> Recording:
+    """The same responses of a phantom, and in place of a model's states what its regions truly follow.
+
+    A model that predicts little can lose little. With these features one sees what a choice costs: they hold sound,
+    word, meaning and topic side by side as the only layer; `single` holds what a word has without its context, sound
+    and word.
+    """
+    drivers = {name: values.astype(np.float32) for name, (values, _) in truth.drivers(language).items()}
+    single = np.concatenate([drivers["sound"], drivers["word"]], axis=1)
+    return replace(data, layers=np.concatenate(list(drivers.values()), axis=1)[None], layer=0, single=single)
 
 
 def alice_recording(

@@ -7,7 +7,12 @@ from matplotlib.figure import Figure
 
 from brainbook.figures.look import GREY, OKABE_ITO, WIDTH
 
-_SERIES = {"null phantom": (OKABE_ITO[1], "s"), "phantom": (OKABE_ITO[0], "o"), "Alice (real)": (OKABE_ITO[2], "D")}
+_SERIES = {
+    "null phantom": (OKABE_ITO[1], "s"),
+    "phantom": (OKABE_ITO[0], "o"),
+    "phantom, true features": (OKABE_ITO[3], "^"),
+    "Alice (real)": (OKABE_ITO[2], "D"),
+}
 
 
 def inflation(
@@ -34,7 +39,7 @@ def inflation(
     if chance:
         ax.axvspan(-chance, chance, color=GREY, alpha=0.2, linewidth=0)
     for place, name in enumerate(names):
-        colour, marker = _SERIES.get(name, (OKABE_ITO[3], "^"))
+        colour, marker = _SERIES.get(name, (OKABE_ITO[4], "v"))
         rows = table[table.data == name].set_index("choice").mean_r
         y = np.array([choices.index(choice) for choice in rows.index]) + (place - (len(names) - 1) / 2) * 0.28
         ax.axvline(rows["careful"], color=colour, linewidth=1, linestyle="--", zorder=0)
