@@ -60,9 +60,9 @@ class MiniSettings:
     languages: tuple[str, ...] = ("EN",)
     n_sentences: int = 60_000
     layers: int = 6
-    units: int = 128
+    units: int = 64
     heads: int = 4
-    inner: int = 256
+    inner: int = 128
     max_tokens: int = 96
     dropout: float = 0.0
     activation: str = "gelu"
@@ -76,7 +76,7 @@ class MiniSettings:
 MINIS = {
     "mini-bert": MiniSettings("bert"),
     # rotary positions, learned at every place at once: in the same time it came further than a GPT-2
-    "mini-causal": MiniSettings("llama", inner=192, activation="silu", windows=(32, 96, 96, 96), steps=800),
+    "mini-causal": MiniSettings("llama", inner=128, activation="silu", windows=(32, 96, 96, 96), steps=800),
     # as between the originals: version 2 without dropout, with another GELU, and trained on more text for longer
     "mini-albert-v1": MiniSettings("albert", dropout=0.1),
     "mini-albert-v2": MiniSettings("albert", activation="gelu_new", n_sentences=90_000, steps=1000),
