@@ -44,6 +44,10 @@ PartitionName=main Nodes={host} Default=YES MaxTime=60 State=UP
 NEEDED = ("munged", "slurmctld", "slurmd", "sbatch", "squeue")
 
 
+class DidNotStart(RuntimeError):
+    """Slurm is installed, but this machine does not let it run."""
+
+
 def lacking() -> str:
     """Why no cluster can be started here; '' if it can."""
     path = os.pathsep.join([os.environ["PATH"], "/usr/sbin"])
@@ -55,7 +59,10 @@ def lacking() -> str:
 
 @contextmanager
 def slurm(cpus: int = 2, memory_mb: int = 4000) -> Iterator[dict[str, str]]:
-    """Start a cluster; yields the environment variables that its commands need; ends it with all its jobs."""
+    """Start a cluster; yields the environment variables that its commands need; ends it with all its jobs.
+
+    Raises DidNotStart, with what the daemons said.
+    """
     folder = Path(tempfile.mkdtemp(prefix="brainbook-slurm-"))
     folder.chmod(0o755)
     for name in ("state", "spool", "bin"):
@@ -94,7 +101,7 @@ def slurm(cpus: int = 2, memory_mb: int = 4000) -> Iterator[dict[str, str]]:
         while "idle" not in _said(["sinfo", "-h", "-o", "%T"], everything):
             if time.monotonic() - began > 60:
                 logs = "\n".join(file.read_text()[-2000:] for file in folder.glob("*.out"))
-                raise RuntimeError(f"Slurm did not start within a minute:\n{logs}")
+                raise DidNotStart(f"Slurm did not start within a minute:\n{logs}")
             time.sleep(0.5)
         yield environment
     finally:

@@ -26,8 +26,11 @@ runs:
 def slurm():
     if reason := cluster.lacking():
         pytest.skip(reason)
-    with cluster.slurm(cpus=4) as environment:
-        yield environment
+    try:
+        with cluster.slurm(cpus=4) as environment:
+            yield environment
+    except cluster.DidNotStart as failure:
+        pytest.skip(str(failure))
 
 
 @pytest.mark.slow
