@@ -10,7 +10,7 @@ import pytest
 from scipy.signal import lfilter
 
 from brainbook.encoding import blocks_with_gaps
-from brainbook.encoding.choices import CHOICES, Recording, careful, layer_inside, layer_on_test
+from brainbook.encoding.choices import CHOICES, NO_LEAK, Recording, careful, layer_inside, layer_on_test
 from brainbook.encoding.pitfalls import (
     judge,
     measure_averages,
@@ -120,6 +120,16 @@ def test_the_verdict_tells_harm_from_nothing():
     assert verdict["echoes 1 and 2 train, 3 tests"] == verdict["layer chosen on test scores"] == "harms"
     assert verdict["single words, no context"] == "costs power"
     assert verdict["delays over run borders"] == "does nothing"
+
+
+def test_what_leaks_is_not_asked_what_it_costs():
+    data = with_shifted_copies(nothing(), 2)
+    table = measure_choices(data, n_permutations=0, choices=NO_LEAK)
+    assert set(table.choice) == set(NO_LEAK)
+    something = pd.Series(0.1, index=list(NO_LEAK))
+    verdict = judge(moves(measure_choices(data, n_permutations=0), 40), something, chance=0.05).set_index("choice")
+    assert verdict.loses.isna()[[name for name in CHOICES if name not in NO_LEAK]].all()
+    assert not (verdict.verdict == "costs power").any()
 
 
 def test_some_targets_can_be_taken():
