@@ -11,7 +11,7 @@ import yaml
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "src" / "brainbook"
 
-# Which rooms a room may import; errors and store are leaves that every room may use.
+# Which rooms a room may import; the leaves are files that every room may use.
 ALLOWED = {
     "stimuli": set(),
     "recordings": {"stimuli"},
@@ -22,7 +22,7 @@ ALLOWED = {
     "numbers": {"training"},
     "training": set(),
 }
-LEAVES = {"errors", "store"}
+LEAVES = {"errors", "store", "checkpoints"}
 
 
 def imported_rooms(path: Path) -> set[str]:

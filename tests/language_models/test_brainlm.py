@@ -12,7 +12,7 @@ from transformers import BertConfig, BertForMaskedLM
 from brainbook.errors import ConfigurationError, DatasetError, ModelError
 from brainbook.language_models import brainlm, load_language_model, minis, word_states
 from brainbook.language_models.brain_text import join, pair_scans, phantom_recordings
-from brainbook.language_models.brainlm import BrainLMSettings, new_brainlm, task_loss, train_brainlm
+from brainbook.language_models.brainlm import BrainLMSettings, checkpoint_of, new_brainlm, task_loss, train_brainlm
 from brainbook.language_models.brainlm_decoding import (
     apart,
     bag_of_words_scores,
@@ -291,6 +291,17 @@ def test_a_checkpoint_of_the_published_shape_is_converted():
     assert (found.vocab_size, found.max_position_embeddings, model.n_features) == (30522, 1024, 1024)
 
 
+def test_the_version_of_a_published_checkpoint_is_never_guessed(tmp_path):
+    with pytest.raises(ModelError, match="no weights"):
+        checkpoint_of("brainlm-1", tmp_path)
+    (tmp_path / "model.pt").touch()
+    with pytest.raises(ModelError, match="holds model.pt: that does not tell which file is brainlm-2"):
+        checkpoint_of("brainlm-2", tmp_path)
+    for version in (1, 2):
+        (tmp_path / f"brainlm{version}.pt").touch()
+        assert checkpoint_of(f"brainlm-{version}", tmp_path).name == f"brainlm{version}.pt"
+
+
 def test_a_checkpoint_that_does_not_fit_says_how():
     state, _, _ = published()
     short = {k: v for k, v in state.items() if "layer.1.output" not in k}
@@ -408,4 +419,6 @@ def test_two_processes_train_to_the_same_brainlm(tmp_path, recorded, bert):
         assert done.returncode == 0, done.stderr
     one, two = (load_brainlm(tmp_path / out).state_dict() for out in ("one", "two"))
     for name, value in one.items():
-        torch.testing.assert_close(two[name], value, rtol=1e-4, atol=1e-5)
+        # Attention does not depend on the bias of its keys: that gradient is rounding, which Adam scales to whole steps.
+        if not name.endswith("key.bias"):
+            torch.testing.assert_close(two[name], value, rtol=1e-4, atol=1e-5)

@@ -194,16 +194,29 @@ def _published_folder(name: str, cache: str | Path) -> Path:
             f"'{name}' is {PUBLISHED} on the hub, which is not in the local cache and cannot be reached. On a machine "
             f"with a network: hf download {PUBLISHED}; or take mini-brainlm-1 or mini-brainlm-2"
         ) from error
-    files = [f for f in sorted(source.rglob("*")) if f.suffix in (".safetensors", ".bin", ".pt", ".pth")]
-    mine = [f for f in files if name[-1] in f.stem] or files
-    if not mine:
-        raise ModelError(f"{source}: no weights (.safetensors, .bin, .pt) in {PUBLISHED}")
+    checkpoint = checkpoint_of(name, source)
 
     def make(folder: Path) -> None:
         tokenizer = load_language_model("bert-large-uncased", cache, "cpu").tokenizer
-        save_brainlm(convert_published(read_checkpoint(mine[0]), str(mine[0])), tokenizer, folder)
+        save_brainlm(convert_published(read_checkpoint(checkpoint), str(checkpoint)), tokenizer, folder)
 
-    return keep_folder(Path(cache) / "models", name, {"checkpoint": mine[0]}, make)
+    return keep_folder(Path(cache) / "models", name, {"checkpoint": checkpoint}, make)
+
+
+def checkpoint_of(name: str, folder: Path) -> Path:
+    """The file of weights in `folder` that belongs to "brainlm-1" or "brainlm-2": the one with that digit in its name.
+
+    Raises ModelError where names do not tell: one file under two names would be compared with itself.
+    """
+    files = [f for f in sorted(folder.rglob("*")) if f.suffix in (".safetensors", ".bin", ".pt", ".pth")]
+    mine = [f for f in files if name[-1] in f.stem]
+    if len(mine) != 1:
+        there = ", ".join(f.name for f in files) or "no weights (.safetensors, .bin, .pt)"
+        raise ModelError(
+            f"{folder} holds {there}: that does not tell which file is {name}. Copy the right one to a name with a "
+            f"{name[-1]} in it and no other digit, beside the others"
+        )
+    return mine[0]
 
 
 def main(arguments: list[str] | None = None) -> None:
