@@ -419,6 +419,6 @@ def test_two_processes_train_to_the_same_brainlm(tmp_path, recorded, bert):
         assert done.returncode == 0, done.stderr
     one, two = (load_brainlm(tmp_path / out).state_dict() for out in ("one", "two"))
     for name, value in one.items():
-        # Attention does not depend on the bias of its keys: that gradient is rounding, which Adam scales to whole steps.
+        # Attention does not depend on the bias of its keys: that gradient is rounding, which Adam scales to full steps.
         if not name.endswith("key.bias"):
             torch.testing.assert_close(two[name], value, rtol=1e-4, atol=1e-5)
