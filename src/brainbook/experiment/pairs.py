@@ -138,7 +138,7 @@ def accuracy_told(table: pd.DataFrame) -> str:
         )
         lines.append(
             f"- **English and {language}**: transfer {_percent(easy)} with random mismatches, {_percent(hard)} with "
-            f"length-matched ones (p = {hard.p:.1g} against chance, {hard.n:,} pairs). In that order, a ruler, which "
+            f"length-matched ones ({_chance(hard.p)} against chance, {hard.n:,} pairs). In that order, a ruler, which "
             f"sees only how long the sentences are: {ruler}; the cosine before fine-tuning: {before}."
         )
     best = float(transfer().set_index("quantity").value["english_french_pair_accuracy_best"])
@@ -149,6 +149,10 @@ def accuracy_told(table: pd.DataFrame) -> str:
             f"{best}%. An accuracy on such pairs is not yet evidence of meaning: read the length-matched one."
         )
     return "\n".join(lines)
+
+
+def _chance(p: float) -> str:
+    return f"p = {p:.1g}" if p >= 1e-4 else "p < .0001"
 
 
 def _percent(row: pd.Series) -> str:

@@ -301,7 +301,8 @@ def forest(
     """
     labels = list(dict.fromkeys(table[label]))
     names = list(dict.fromkeys(table[series])) if series else [None]
-    lines_each = max(len(fill(str(text), 20).splitlines()) for text in labels) if labels else 1
+    told = [fill(str(text), 25, break_long_words=False) for text in labels]  # wide ones leave no room for the axes
+    lines_each = max((text.count("\n") + 1 for text in told), default=1)
     ax = new_axes(ax, (WIDTH, 1.2 + 0.36 * len(labels) * max(1, 0.6 * len(names), 0.7 * lines_each)))
     paint = colours(names) if series else {None: OKABE_ITO[0]}
     lines = reference if isinstance(reference, Mapping) else dict.fromkeys(names, reference)
@@ -321,7 +322,7 @@ def forest(
         for column, marker in ((truth, "|"), (published, "*")):
             if column:
                 ax.plot(rows[column], y, **mark_style(marker))
-    ax.set_yticks(range(len(labels)), [fill(str(text), 20) for text in labels])  # wide ones leave no room for the axes
+    ax.set_yticks(range(len(labels)), told)
     ax.set(xlabel=unit, ylim=(len(labels) - 0.4, -0.6))
     ax.xaxis.set_major_locator(MaxNLocator(6))  # labels such as -0.075 are wide
     extra = [(truth, "|", "truth"), (published, "*", "published")]
