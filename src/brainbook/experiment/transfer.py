@@ -12,7 +12,7 @@ from brainbook.encoding.hemispheres import over_participants
 from brainbook.encoding.sentences import equal_shares, left_over, other_sentences, shared_states
 from brainbook.experiment.features import Features, align
 from brainbook.experiment.scores import ParticipantScores, score_participants
-from brainbook.phantom import read_truth
+from brainbook.phantom import Truth, read_truth
 from brainbook.recordings import LittlePrince
 
 DELAYS = (1, 2, 3, 4)
@@ -160,6 +160,23 @@ def drivers_told(held: pd.DataFrame) -> str:
             f"- {language}, {name}: better foretold {', '.join(up) or 'nothing'}; worse {', '.join(down) or 'nothing'}"
         )
     return "By intervals over runs:\n\n" + "\n".join(lines)
+
+
+def understood(features: Features, truth: Truth, language: str) -> Features:
+    """What a model would hand over that had learned what sentences mean: a positive control of `Change`.
+
+    Parameters
+    ----------
+    features : values [layers, scans, units], of a phantom's whole story.
+
+    Returns
+    -------
+    The same features, and beside them in every layer what the phantom's regions of meaning and topic truly follow.
+    """
+    drivers = truth.drivers(language)
+    known = np.concatenate([drivers[name][0] for name in ("meaning", "topic")], axis=1).astype(np.float32)
+    values = np.stack([np.concatenate([layer, known], axis=1) for layer in features.values])
+    return Features(values, features.run_of_scan)
 
 
 def story_sentences(prince: LittlePrince, root: str | Path, languages: list[str]) -> dict[str, np.ndarray]:
