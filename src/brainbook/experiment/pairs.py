@@ -54,7 +54,7 @@ def reading_table(pairs: pd.DataFrame, tokenizer) -> pd.DataFrame:
     texts |= {language: rows.second.unique() for language, rows in pairs.groupby("language", sort=False)}
     rows = []
     for language, told in texts.items():
-        ids = [np.array(one) for one in tokenizer(list(told), add_special_tokens=False)["input_ids"]]
+        ids = [np.array(one) for one in tokenizer(list(told), add_special_tokens=False, verbose=False)["input_ids"]]
         unknown = np.mean(np.concatenate(ids) == tokenizer.unk_token_id)
         rows.append({"language": language, "sentences": len(told), "tokens": np.mean([len(one) for one in ids]),
                      "unknown": unknown})  # fmt: skip
