@@ -1,5 +1,7 @@
 """The helpers of chapter `transfer` on features and pairs whose truth is known."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -15,7 +17,15 @@ from brainbook.experiment.pairs import (
     retrieval_table,
     roc_tables,
 )
-from brainbook.experiment.transfer import Change, driver_change, drivers_told, encode, shared_summary, truth_check
+from brainbook.experiment.transfer import (
+    Change,
+    driver_change,
+    drivers_told,
+    encode,
+    shared_summary,
+    truth_check,
+    understood,
+)
 from brainbook.language_models.matching_evaluation import interval
 from brainbook.study import keep
 
@@ -52,6 +62,24 @@ def test_regions_that_gain_survive_correction(change):
     regions = change.regions()
     assert (regions.q[:10] < 0.05).sum() >= 8 and (regions.q[10:] < 0.05).sum() <= 1
     assert ((regions.lower < regions.change) & (regions.change < regions.upper)).all()
+
+
+def test_the_analysis_sees_a_model_that_has_understood(rng):
+    drivers = {name: (rng.standard_normal((len(RUNS), 3)), RUNS) for name in ("sound", "word", "meaning", "topic")}
+    ignorant = Features(rng.standard_normal((2, len(RUNS), 4)).astype(np.float32), RUNS)
+    knowing = understood(ignorant, SimpleNamespace(drivers=lambda language: drivers), "FR")
+    assert knowing.values.shape == (2, len(RUNS), 10) and knowing.values.dtype == np.float32
+    np.testing.assert_array_equal(knowing.values[:, :, :4], ignorant.values)
+    followed = {"meaning": slice(0, 5), "sound": slice(5, 10)}
+    responses = rng.standard_normal((2, len(RUNS), 10))
+    for name, place in followed.items():
+        responses[:, :, place] += np.roll(drivers[name][0], 2, axis=0) @ rng.standard_normal((3, 5))
+    columns = pd.DataFrame({"region": [f"r{i}" for i in range(10)], "hemisphere": "lh"})
+    with pytest.warns(RuntimeWarning):  # alphas at the border: without understanding nothing is predicted
+        seen = [encode(x, responses.astype(np.float32), ["a", "b"], columns, 49) for x in (ignorant, knowing)]
+    found = Change(*seen).groups({name: np.isin(np.arange(10), np.r_[place]) for name, place in followed.items()})
+    check = truth_check(found).set_index("group")
+    assert check["as expected"].all() and check.seen["meaning"] == "gain"
 
 
 @pytest.fixture(scope="module")
@@ -99,8 +127,8 @@ def test_what_a_tokenizer_makes_of_sentences():
     class Tokenizer:
         unk_token_id = 1
 
-        def __call__(self, texts, add_special_tokens):
-            assert not add_special_tokens
+        def __call__(self, texts, add_special_tokens, verbose):
+            assert not add_special_tokens and not verbose
             return {"input_ids": [[ord(c) if c.isascii() else 1 for c in text] for text in texts]}
 
     pairs = pd.DataFrame(
