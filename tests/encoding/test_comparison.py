@@ -61,7 +61,7 @@ def test_a_prediction_that_never_changes_has_correlation_zero(rng, n_targets):
     assert (found == 0).all()
 
 
-@pytest.mark.filterwarnings("ignore:.*of the choices fell")
+@pytest.mark.filterwarnings("ignore::brainbook.encoding.BorderWarning")
 def test_the_fast_choice_loses_next_to_nothing(rng, study, monkeypatch):
     """As if this processor had bfloat16: slow without it, but right."""
     grid = np.logspace(0, 6, 13)
@@ -76,7 +76,7 @@ def test_the_fast_choice_loses_next_to_nothing(rng, study, monkeypatch):
     assert (slow.cv_scores_.max(0) - chosen).max() < 1e-3
 
 
-@pytest.mark.filterwarnings("ignore:.*of the choices fell")
+@pytest.mark.filterwarnings("ignore::brainbook.encoding.BorderWarning")
 def test_features_that_never_change_predict_the_mean(rng):
     responses = rng.standard_normal((60, 40))
     encoder = RidgeEncoder().fit(np.ones((60, 5)), responses)

@@ -3,9 +3,17 @@
 import numpy as np
 import pytest
 
-from brainbook.encoding import RidgeEncoder, blocks_with_gaps, correlation, cross_validate, delay, fisher_mean
+from brainbook.encoding import (
+    BorderWarning,
+    RidgeEncoder,
+    blocks_with_gaps,
+    correlation,
+    cross_validate,
+    delay,
+    fisher_mean,
+)
 
-pytestmark = pytest.mark.filterwarnings("ignore:.*of the choices fell")
+pytestmark = pytest.mark.filterwarnings("ignore::brainbook.encoding.BorderWarning")
 
 
 def test_known_signal_is_found_and_noise_is_not(rng, study):
@@ -131,7 +139,7 @@ def test_what_cannot_work_is_named(rng, study):
 
 def test_choices_at_the_border_of_the_grid_are_reported(rng, study):
     features, responses, runs = study(rng, n_features=3, strength=10.0)
-    with pytest.warns(RuntimeWarning, match="fell on the smallest alpha, 1e"):
+    with pytest.warns(BorderWarning, match="fell on the smallest alpha, 1e"):
         encoder = RidgeEncoder(alphas=[1e4, 1e5]).fit(delay(features, (1, 2), runs), responses, groups=runs)
     assert encoder.border_ == (1.0, 0.0)
 

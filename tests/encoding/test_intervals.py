@@ -15,7 +15,7 @@ from brainbook.encoding import (
     run_interval,
 )
 
-pytestmark = pytest.mark.filterwarnings("ignore:.*of the choices fell")
+pytestmark = pytest.mark.filterwarnings("ignore::brainbook.encoding.BorderWarning")
 
 
 @pytest.fixture(scope="module")

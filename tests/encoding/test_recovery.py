@@ -8,7 +8,8 @@ from brainbook.encoding.hemispheres import hemisphere_difference, index_of_means
 from brainbook.encoding.laterality import laterality_index
 from brainbook.encoding.layers import choice_stability, commonest_layer, depth_interval, layers_alike_test
 
-pytestmark = pytest.mark.filterwarnings("ignore:.*choices fell on the")  # regions that nothing drives choose any
+# regions that nothing drives choose any
+pytestmark = pytest.mark.filterwarnings("ignore::brainbook.encoding.BorderWarning")
 N_LAYERS, N_PARTICIPANTS, N_RUNS, N_SCANS, UNITS = 4, 6, 5, 120, 8
 STRENGTHS = (0.45, 0.30)  # correlations that a perfect model reaches, on the strong and on the weak side
 REPEATS = 12  # regions of each kind

@@ -17,7 +17,7 @@ from brainbook.encoding import (
 )
 from brainbook.encoding.nulls import Compact, Permutations, fold_correlations
 
-pytestmark = pytest.mark.filterwarnings("ignore:.*of the choices fell")
+pytestmark = pytest.mark.filterwarnings("ignore::brainbook.encoding.BorderWarning")
 
 
 @pytest.mark.parametrize("with_nuisance", [False, True])

@@ -52,7 +52,7 @@ def brute_force(x, y, runs, metric, nuisance=None):
 @pytest.mark.parametrize("metric", MEASURES)
 @pytest.mark.parametrize("with_nuisance", [False, True], ids=["", "nuisance"])
 @pytest.mark.parametrize("shape", SHAPES)
-@pytest.mark.filterwarnings("ignore:.*of the choices fell")
+@pytest.mark.filterwarnings("ignore::brainbook.encoding.BorderWarning")
 def test_nested_cross_validation_is_brute_force(rng, study, shape, with_nuisance, metric):
     features, responses, runs = study(rng, n_runs=4, n_features=SHAPES[shape] // 2, n_targets=6)
     features[:, 0] += 1e3  # far from zero
@@ -118,7 +118,7 @@ def test_folds_in_several_groups_give_the_same(rng, study, monkeypatch):
     np.testing.assert_array_equal(split.fold_scores, whole.fold_scores)
 
 
-@pytest.mark.filterwarnings("ignore:.*of the choices fell")
+@pytest.mark.filterwarnings("ignore::brainbook.encoding.BorderWarning")
 def test_targets_from_a_memory_map_in_blocks_give_the_same(rng, study, tmp_path):
     features, responses, runs = study(rng, n_targets=23)
     np.save(tmp_path / "responses.npy", responses.astype(np.float32))

@@ -3,7 +3,7 @@ import pytest
 
 from brainbook.encoding import variance_partitioning
 
-pytestmark = pytest.mark.filterwarnings("ignore:.*of the choices fell")
+pytestmark = pytest.mark.filterwarnings("ignore::brainbook.encoding.BorderWarning")
 
 
 def test_parts_are_those_that_made_the_responses(rng):

@@ -18,7 +18,7 @@ from brainbook.experiment.alice import (
 )
 from brainbook.recordings.alice import REGIONS
 
-pytestmark = pytest.mark.filterwarnings("ignore:.*of the choices fell on")
+pytestmark = pytest.mark.filterwarnings("ignore::brainbook.encoding.BorderWarning")
 
 
 @pytest.fixture

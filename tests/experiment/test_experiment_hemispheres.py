@@ -185,7 +185,7 @@ def test_profiles_have_intervals_over_participants(listeners):
     assert added.value[0] == pytest.approx(profile[3:].mean() - profile[0], abs=0.002)
 
 
-@pytest.mark.filterwarnings("ignore:.*choices fell on the")
+@pytest.mark.filterwarnings("ignore::brainbook.encoding.BorderWarning")
 def test_only_what_follows_the_features_is_significant(columns):
     rng = np.random.default_rng(8)
     runs, n = np.repeat(np.arange(5), 60), 300

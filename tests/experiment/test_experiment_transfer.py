@@ -25,6 +25,7 @@ from brainbook.experiment.transfer import (
     shared_summary,
     truth_check,
     understood,
+    understood_told,
 )
 from brainbook.language_models.matching_evaluation import interval
 from brainbook.study import keep
@@ -80,6 +81,11 @@ def test_the_analysis_sees_a_model_that_has_understood(rng):
     found = Change(*seen).groups({name: np.isin(np.arange(10), np.r_[place]) for name, place in followed.items()})
     check = truth_check(found).set_index("group")
     assert check["as expected"].all() and check.seen["meaning"] == "gain"
+    assert "shows 1 of 1 expected gains, and 0 of 1 that must not be. So the analysis finds" in understood_told(check)
+    missed = check.assign(seen="not told from zero", **{"as expected": False})
+    assert "0 of 1 expected gains" in understood_told(missed) and "there may be one all the same" in understood_told(
+        missed
+    )
 
 
 @pytest.fixture(scope="module")

@@ -18,10 +18,12 @@ from brainbook.encoding.ridge import RidgeEncoder
 from brainbook.encoding.scores import correlation, explained_variance, fisher_mean
 from brainbook.encoding.significance import PermutationScores, fdr, permutation_scores, permutation_test
 from brainbook.encoding.splits import blocks_with_gaps, leave_one_run_out, published_split
+from brainbook.encoding.targets import BorderWarning
 from brainbook.encoding.variance import VariancePartition, variance_partitioning
 
 __all__ = [
     "ALPHAS",
+    "BorderWarning",
     "CrossValidation",
     "Finding",
     "PermutationScores",

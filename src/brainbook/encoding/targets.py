@@ -89,8 +89,12 @@ def check_alphas(alphas) -> np.ndarray:
     return alphas
 
 
+class BorderWarning(RuntimeWarning):
+    """Many targets chose the smallest alpha. Targets that nothing predicts take any, so it may be no news."""
+
+
 def warn_border(best, alphas, stacklevel: int = 3) -> None:
-    """Say how many targets chose the smallest or largest alpha, when that is more than a tenth of them."""
+    """Say how many targets chose the smallest alpha, and the largest, when the first are more than a tenth of them."""
     best = np.asarray(best)
     best = best[np.isfinite(best)]
     if len(alphas) < 2 or not best.size:
@@ -101,6 +105,6 @@ def warn_border(best, alphas, stacklevel: int = 3) -> None:
         warnings.warn(
             f"{low:.0%} of the choices fell on the smallest alpha, {alphas[0]:.3g}: smaller ones may do better "
             f"({high:.0%} fell on the largest, {alphas[-1]:.3g})",
-            RuntimeWarning,
+            BorderWarning,
             stacklevel=stacklevel,
         )

@@ -138,7 +138,7 @@ def accuracy_told(table: pd.DataFrame) -> str:
         )
         lines.append(
             f"- **English and {language}**: transfer {_percent(easy)} with random mismatches, {_percent(hard)} with "
-            f"length-matched ones ({_chance(hard.p)} against chance, {hard.n:,} pairs). In that order, a ruler, which "
+            f"length-matched ones ({_p_told(hard.p)} against chance, {hard.n:,} pairs). In that order, a ruler, which "
             f"sees only how long the sentences are: {ruler}; the cosine before fine-tuning: {before}."
         )
     best = float(transfer().set_index("quantity").value["english_french_pair_accuracy_best"])
@@ -151,7 +151,7 @@ def accuracy_told(table: pd.DataFrame) -> str:
     return "\n".join(lines)
 
 
-def _chance(p: float) -> str:
+def _p_told(p: float) -> str:
     return f"p = {p:.1g}" if p >= 1e-4 else "p < .0001"
 
 

@@ -10,9 +10,10 @@ import pandas as pd
 from brainbook.encoding import PermutationScores, compare_nulls, compare_runs, cross_validate, fdr, permutation_scores
 from brainbook.encoding.hemispheres import over_participants
 from brainbook.encoding.sentences import equal_shares, left_over, other_sentences, shared_states
-from brainbook.experiment.features import Features, align
+from brainbook.experiment.features import Features, align, oracle
 from brainbook.experiment.scores import ParticipantScores, score_participants
 from brainbook.phantom import Truth, read_truth
+from brainbook.phantom.drivers import DRIVERS
 from brainbook.recordings import LittlePrince
 
 DELAYS = (1, 2, 3, 4)
@@ -173,10 +174,24 @@ def understood(features: Features, truth: Truth, language: str) -> Features:
     -------
     The same features, and beside them in every layer what the phantom's regions of meaning and topic truly follow.
     """
-    drivers = truth.drivers(language)
-    known = np.concatenate([drivers[name][0] for name in ("meaning", "topic")], axis=1).astype(np.float32)
-    values = np.stack([np.concatenate([layer, known], axis=1) for layer in features.values])
-    return Features(values, features.run_of_scan)
+    known = [drivers for name, drivers in zip(DRIVERS, oracle(truth, language).values, strict=True)
+             if EXPECTED.get(name) == "gain"]  # fmt: skip
+    return Features(np.stack([np.concatenate([layer, *known], axis=1) for layer in features.values]),
+                    features.run_of_scan)  # fmt: skip
+
+
+def understood_told(check: pd.DataFrame) -> str:
+    """The positive control in words (Markdown); `check` is `truth_check` of the change from a model to `understood`."""
+    gain, none = (check[check.expected == kind] for kind in ("gain", "no gain"))
+    text = (
+        f"With all that is to be understood beside its states the model shows {(gain.seen == 'gain').sum()} of "
+        f"{len(gain)} expected gains, and {(none.seen == 'gain').sum()} of {len(none)} that must not be. "
+    )
+    if check["as expected"].all():
+        return text + (
+            "So the analysis finds understanding where there is any; what transfer gave this model is another matter."
+        )
+    return text + "So where this analysis sees no gain after transfer, there may be one all the same."
 
 
 def story_sentences(prince: LittlePrince, root: str | Path, languages: list[str]) -> dict[str, np.ndarray]:
