@@ -83,9 +83,8 @@ def test_the_analysis_sees_a_model_that_has_understood(rng):
     assert check["as expected"].all() and check.seen["meaning"] == "gain"
     assert "shows 1 of 1 expected gains, and 0 of 1 that must not be. So the analysis finds" in understood_told(check)
     missed = check.assign(seen="not told from zero", **{"as expected": False})
-    assert "0 of 1 expected gains" in understood_told(missed) and "there may be one all the same" in understood_told(
-        missed
-    )
+    told = understood_told(missed)
+    assert "0 of 1 expected gains" in told and "there may be one all the same" in told
 
 
 @pytest.fixture(scope="module")

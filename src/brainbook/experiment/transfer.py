@@ -174,10 +174,10 @@ def understood(features: Features, truth: Truth, language: str) -> Features:
     -------
     The same features, and beside them in every layer what the phantom's regions of meaning and topic truly follow.
     """
-    known = [drivers for name, drivers in zip(DRIVERS, oracle(truth, language).values, strict=True)
-             if EXPECTED.get(name) == "gain"]  # fmt: skip
-    return Features(np.stack([np.concatenate([layer, *known], axis=1) for layer in features.values]),
-                    features.run_of_scan)  # fmt: skip
+    drivers = zip(DRIVERS, oracle(truth, language).values, strict=True)
+    known = [values for name, values in drivers if EXPECTED.get(name) == "gain"]
+    layers = [np.concatenate([layer, *known], axis=1) for layer in features.values]
+    return Features(np.stack(layers), features.run_of_scan)
 
 
 def understood_told(check: pd.DataFrame) -> str:
