@@ -87,6 +87,18 @@ def test_contexts_longer_than_the_model_takes_lose_their_oldest_words(either, st
         np.testing.assert_allclose(states[:, -1], plain(either, words[begin:]), atol=2e-5)
 
 
+def test_where_a_window_is_too_long_every_word_keeps_some_context(gpt):
+    words = WORDS * 5
+    sizes = tokenization(gpt, words)["pieces"].to_numpy()
+    states = word_states(gpt, words, 40, stride=40)
+    room = gpt.max_tokens - 1
+    assert sizes[:80].sum() > room  # so 40 words and their contexts do not fit
+    for i in range(40, len(words)):
+        fitting = [b for b in range(i) if sizes[b : i + 1].sum() <= room]
+        begins = [b for b in fitting if np.allclose(states[:, i], plain(gpt, words[b : i + 1]), atol=2e-5)]
+        assert begins and sizes[begins[0] : i].sum() >= room // 2 - sizes.max()
+
+
 def test_a_word_longer_than_the_model_takes_is_refused(bert):
     with pytest.raises(ModelError, match="word 2 has .* sub-words; the model takes 62"):
         word_states(bert, ["the", "zq" * 49], 3)

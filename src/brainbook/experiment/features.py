@@ -37,6 +37,7 @@ def story_states(
     context: int = 64,
     cache: str | None = "cache",
     device: str = "auto",
+    stride: int | None = None,
 ) -> np.ndarray:
     """Every layer's state of every word of a language's story, each section by itself.
 
@@ -48,6 +49,9 @@ def story_states(
     context : how many words before a word the model sees (none from another section).
     cache : folder where states, and mini models, are kept; None computes the states again (a mini is then looked for,
         and kept, in "cache").
+    stride : read a causal model in windows of so many words, so that each word has between `context` and
+        `context + stride - 1` words before it. A model that reads both ways would see words that come later, and is
+        read word by word whatever this says.
 
     Returns
     -------
@@ -55,10 +59,11 @@ def story_states(
     """
     words = prince.words(language)
     loaded = load_language_model(model, cache=cache or "cache", device=device)
+    stride = stride if loaded.causal else None
 
     def compute() -> np.ndarray:
         parts = [
-            word_states(loaded, words.word[words.section == section].tolist(), context=context)
+            word_states(loaded, words.word[words.section == section].tolist(), context=context, stride=stride)
             for section in sorted(words.section.unique())
         ]
         return np.concatenate(parts, axis=1)
@@ -67,6 +72,7 @@ def story_states(
         "words": fingerprint(words[["word", "section"]]),
         "model": loaded.fingerprint,
         "context": context,
+        "stride": stride,
     }
     return keep_array(f"{cache}/states" if cache else None, f"{model.replace('/', '-')}-{language}", inputs, compute)
 

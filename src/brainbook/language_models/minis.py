@@ -3,7 +3,11 @@
 They are trained once, on one corpus that no story shares, and kept under `cache`/models by a key of their settings
 and of the corpus. On the command line, for those that are missing:
 
-    python -m brainbook.language_models.minis mini-bert mini-causal
+    python -m brainbook.language_models.minis mini-bert mini-albert-v2
+
+The causal ones train for half an hour on a CPU, because to discover the story's hidden scene takes some ten million
+words. Their weights are therefore part of this package, in half precision (`kept_minis`), and so good for as long as
+settings and corpus are the same; `--keep` trains them anew and puts them there.
 """
 
 import argparse
@@ -20,6 +24,7 @@ import numpy as np
 import pandas as pd
 import torch
 from filelock import FileLock
+from safetensors.torch import load_file, save_file
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
 from torch import nn
 from transformers import (
@@ -37,6 +42,7 @@ from brainbook.phantom.story import LANGUAGES, sentences
 from brainbook.store import fingerprint, write_json
 from brainbook.training import fit
 
+KEPT = Path(__file__).parent / "kept_minis"
 SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
 JOINT = "-joint"
 VERSION = 1  # raise when training code changes what comes out
@@ -102,9 +108,14 @@ def mini_settings(name: str) -> MiniSettings:
 def mini_folder(name: str, cache: str | Path = "cache", train: bool = True, device: str = "auto") -> Path:
     """The folder of a mini model: config.json, model.safetensors (with its head), tokenizer.json, loss.csv.
 
-    It is trained if it is not there yet. Of several processes that ask at once, one trains and the others wait for it.
+    It is trained if it is neither part of this package nor there yet. Of several processes that ask at once, one trains
+    and the others wait for it.
     """
-    settings = mini_settings(name)
+    settings, root = mini_settings(name), Path(cache) / "models"
+    inputs = {**asdict(settings), "corpus": _corpus_sample()}
+    kept = keyed_folder(KEPT, name, inputs)
+    if kept.is_dir():
+        return kept
 
     def make(folder: Path) -> None:
         checkpoint = root / f".{folder.name}.training"
@@ -112,15 +123,36 @@ def mini_folder(name: str, cache: str | Path = "cache", train: bool = True, devi
         model.save_pretrained(folder)
         tokenizer.save_pretrained(folder)
         curve.to_csv(folder / "loss.csv", index=False)
-        shutil.rmtree(checkpoint)
+        shutil.rmtree(checkpoint, ignore_errors=True)
 
-    root = Path(cache) / "models"
-    return keep_folder(root, name, {**asdict(settings), "corpus": _corpus_sample()}, make, train)
+    return keep_folder(root, name, inputs, make, train)
+
+
+def keep_mini(name: str, cache: str | Path = "cache", device: str = "auto") -> Path:
+    """Make a mini model part of this package: weights in half precision, and every tenth step of its loss."""
+    inputs = {**asdict(mini_settings(name)), "corpus": _corpus_sample()}
+    for stale in KEPT.glob(f"{name}-" + "[0-9a-f]" * 16):
+        shutil.rmtree(stale)
+    trained = mini_folder(name, cache, device=device)
+
+    def make(folder: Path) -> None:
+        shutil.copytree(trained, folder, dirs_exist_ok=True)
+        weights = {name: value.half() for name, value in load_file(trained / "model.safetensors").items()}
+        save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
+        curve = pd.read_csv(trained / "loss.csv").iloc[::10].dropna(axis=1, how="all")
+        curve.to_csv(folder / "loss.csv", index=False, float_format="%.5g")
+
+    return keep_folder(KEPT, name, inputs, make)
+
+
+def keyed_folder(root: Path, name: str, inputs: dict) -> Path:
+    """`root`/`name`-key, where key is the fingerprint of `inputs`."""
+    return root / f"{name}-{fingerprint({**inputs, 'version': VERSION})}"
 
 
 def keep_folder(root: Path, name: str, inputs: dict, make: Callable[[Path], None], train: bool = True) -> Path:
-    """The folder `root`/`name`-key, made by `make(folder)` if it is not there; key is the fingerprint of `inputs`."""
-    folder = root / f"{name}-{fingerprint({**inputs, 'version': VERSION})}"
+    """The `keyed_folder`, made by `make(folder)` if it is not there."""
+    folder = keyed_folder(root, name, inputs)
     if folder.is_dir():
         return folder
     if not train:
@@ -139,7 +171,7 @@ def keep_folder(root: Path, name: str, inputs: dict, make: Callable[[Path], None
 
 
 def training_curve(name: str, cache: str | Path = "cache") -> pd.DataFrame:
-    """The loss of a mini model at each step of its training (nats a predicted token)."""
+    """The loss of a mini model along its training (nats a predicted token): each step, or each tenth of a kept one."""
     return pd.read_csv(mini_folder(name, cache) / "loss.csv")
 
 
@@ -318,11 +350,12 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("names", nargs="+", help=names)
     parser.add_argument("--cache", default="cache", help="models are kept in CACHE/models (default: cache)")
     parser.add_argument("--device", default="auto", help="auto, cpu or cuda")
+    parser.add_argument("--keep", action="store_true", help="train them anew and keep them as part of this package")
     given = parser.parse_args(arguments)
     for name in given.names:
         begun = time.monotonic()
         try:
-            make = brainlm_folder if name in MINI_BRAINLMS else mini_folder
+            make = brainlm_folder if name in MINI_BRAINLMS else keep_mini if given.keep else mini_folder
             folder = make(name, given.cache, device=given.device)
         except ModelError as error:
             parser.error(str(error))

@@ -36,7 +36,8 @@ def word_states(
 
     With `stride=k` the words are read in windows, one pass for k words, which is up to k times faster and not the same:
     each word then has between `context` and `context` + k - 1 words before it, and a model that reads both ways
-    (BERT) also sees up to k - 1 words that come AFTER it.
+    (BERT) also sees up to k - 1 words that come AFTER it. Where that is more than the model takes, contexts are cut so far
+    that words and context have half of its room each.
 
     Parameters
     ----------
@@ -198,7 +199,10 @@ def _windows(
     while i < n:
         last = i
         if stride is not None:
-            while last + 1 < n and last + 1 - i < stride and fits[last + 1] <= i:
+            # where the model is too short for context and window, words and their contexts share its room
+            while last + 1 < n and last + 1 - i < stride:
+                if fits[last + 1] > wanted[i] and ends[last + 1] - starts[i] > room // 2:
+                    break
                 last += 1
             begin = max(fits[last], wanted[i])
         else:
