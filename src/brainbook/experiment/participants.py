@@ -58,6 +58,7 @@ def compute_scores(
     alignments: Sequence[str] = ("VLA", "FLA"),
     device: str = "auto",
     cache: str | None = "cache",
+    stride: int | None = None,
 ) -> pd.DataFrame:
     """The same table without any other run: every model under every alignment, and the word count under VLA.
 
@@ -66,6 +67,7 @@ def compute_scores(
     people : participants by language.
     layers : the layers among which each region's training runs choose; None for all.
     cache : folder in which responses, states and scores are kept.
+    context, stride : of `story_states`.
     """
     parts = []
     for language, names in people.items():
@@ -73,7 +75,7 @@ def compute_scores(
         members = group_members(columns)
         features = {("word count", "VLA"): word_count(prince, language)}
         for model in models:
-            states = story_states(prince, language, model, context=context, cache=cache, device=device)
+            states = story_states(prince, language, model, context=context, cache=cache, device=device, stride=stride)
             states = states if layers is None else states[list(layers)]
             features |= {(model, name): align(prince, language, states, name) for name in alignments}
         for (model, alignment), values in features.items():

@@ -86,6 +86,7 @@ def recording(
     context: int = 64,
     cache: str | None = "cache",
     device: str = "auto",
+    stride: int | None = None,
 ) -> tuple[Recording, np.ndarray]:
     """Participants side by side as targets, and a language model's states on the clock of the scans.
 
@@ -93,6 +94,7 @@ def recording(
     ----------
     components : principal components kept of each layer's states, so that many protocols take seconds each.
     step : every so many vertices of the cortex.
+    context, stride : of `story_states`.
 
     Returns
     -------
@@ -101,8 +103,8 @@ def recording(
     vertices = every_vertex(step)
     parts = [measured(prince, participant, vertices, cache) for participant in participants]
     contextual, alone = (
-        align(prince, language, story_states(prince, language, model, words, cache, device), aggregate="sum")
-        for words in (context, 0)
+        align(prince, language, story_states(prince, language, model, words, cache, device, window), aggregate="sum")
+        for words, window in ((context, stride), (0, None))
     )
     layers = np.stack([principal(values, components) for values in contextual.values])
     common = [name for name in KINDS if all(name in part for part in parts)]
