@@ -1,4 +1,4 @@
-"""The minis whose weights are part of the package: they fit the settings, and hold what they were trained so long for."""
+"""Minis whose weights are part of the package: they fit the settings, and hold what they were trained so long for."""
 
 from dataclasses import replace
 

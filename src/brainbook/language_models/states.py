@@ -36,8 +36,8 @@ def word_states(
 
     With `stride=k` the words are read in windows, one pass for k words, which is up to k times faster and not the same:
     each word then has between `context` and `context` + k - 1 words before it, and a model that reads both ways
-    (BERT) also sees up to k - 1 words that come AFTER it. Where that is more than the model takes, contexts are cut so far
-    that words and context have half of its room each.
+    (BERT) also sees up to k - 1 words that come AFTER it. Where that is more than the model takes, contexts are cut so
+    far that words and context have half of its room each.
 
     Parameters
     ----------
