@@ -125,17 +125,18 @@ def depth_order(profiles: np.ndarray, members: Mapping[str, np.ndarray]) -> Inte
 def fine_tuned(model: str, transfer: Mapping, seed: int = 0, cache: str = "cache", device: str = "auto") -> str:
     """The folder of `model` after pair matching; the chapter on transfer keeps the same one under the same settings.
 
-    `transfer` : {"pairs": number a language, "second": languages, "settings": of TransferSettings}, and "sentences" as
-    in `brainbook.experiment.pairs.sentence_pairs` (the phantom's when it is not there).
+    `transfer` : {"pairs": number a language, "second": languages, "settings": of TransferSettings}, and "sentences" and
+    "passage" as in `brainbook.experiment.pairs.sentence_pairs` (the phantom's when they are not there).
     """
     from brainbook.experiment.pairs import sentence_pairs
     from brainbook.language_models.transfer import TransferSettings, transferred
 
-    unknown = set(transfer) - {"pairs", "second", "settings", "sentences"}
+    unknown = set(transfer) - {"pairs", "second", "settings", "sentences", "passage"}
     if unknown or not {"pairs", "second"} <= set(transfer):
         raise ConfigurationError(
-            f"transfer={dict(transfer)!r}: give pairs and second, perhaps settings and sentences, and nothing else"
+            f"transfer={dict(transfer)!r}: give pairs and second, perhaps settings, sentences, passage, nothing else"
         )
-    pairs = sentence_pairs(transfer.get("sentences", "phantom"), transfer["pairs"], list(transfer["second"]), seed)
+    told = transfer.get("sentences", "phantom"), transfer["pairs"], list(transfer["second"]), seed
+    pairs = sentence_pairs(*told, transfer.get("passage", 2))
     settings = TransferSettings(**{**transfer.get("settings", {}), "seed": seed})
     return str(transferred(model, pairs["random"], settings, cache, device))

@@ -25,19 +25,22 @@ from brainbook.study import KeptTable, latest_table
 MISMATCHES = ("random", "length")
 
 
-def sentence_pairs(sentences: str, n: int, second: list[str], seed: int = 0) -> dict[str, pd.DataFrame]:
+def sentence_pairs(
+    sentences: str, n: int, second: list[str], seed: int = 0, passage: int = 2
+) -> dict[str, pd.DataFrame]:
     """Pairs with randomly drawn and with length-matched mismatches, `n` for each second language.
 
     Parameters
     ----------
     sentences : "phantom", "hub" (XNLI from the Hugging Face hub), or a folder of XNLI's tab-separated files.
+    passage : how many of the phantom's sentences stand on each side of a pair.
 
     Returns
     -------
     {"random": pairs, "length": pairs}, as `phantom_pairs` returns them. Both have the same sentences in the same parts.
     """
     if sentences == "phantom":
-        return {mismatch: phantom_pairs(n, second, mismatch=mismatch, seed=seed) for mismatch in MISMATCHES}
+        return {mismatch: phantom_pairs(n, second, passage, mismatch, seed) for mismatch in MISMATCHES}
     folder = None if sentences == "hub" else Path(sentences)
     return {mismatch: xnli_pairs(folder, n, second, mismatch, seed) for mismatch in MISMATCHES}
 

@@ -29,6 +29,7 @@ from brainbook.language_models.matching import (
     printed_cosine_loss,
     save_matcher,
 )
+from brainbook.language_models.new_words import give_new_words
 from brainbook.language_models.zoo import LanguageModel, load_language_model
 from brainbook.store import fingerprint
 from brainbook.training import fit
@@ -48,6 +49,8 @@ class TransferSettings:
     contrast : weight of the choice among the batch's sentences (InfoNCE), at `temperature`.
     language : weight of the language-modelling loss on the same sentences, which keeps the model a language model.
     margin : cosine below which a mismatch costs nothing.
+    new_words : first give the tokens that only second sentences have the vectors that make matches of the training part
+        agree (`brainbook.language_models.new_words`): for a model that has never read the second language.
     frozen_layers : embeddings and this many layers stay as they are; 0 is full fine-tuning, all of them leave the head.
     hidden : units of the matching head's hidden layer; 0 for a linear one.
     steps, batch_size, learning_rate : of the training; `batch_size` counts pairs.
@@ -66,6 +69,7 @@ class TransferSettings:
     cosine_form: str = "standard"
     margin: float = 0.0
     temperature: float = 0.07
+    new_words: bool = False
     frozen_layers: int = 0
     hidden: int = 0
     steps: int = 400
@@ -109,9 +113,15 @@ def fine_tune(
     """
     settings = settings or TransferSettings()
     matcher = Matcher(language_model, settings.language > 0, settings.hidden, settings.seed)
+    learned = pairs[pairs.part == "train"]
+    if settings.new_words:
+        told = learned[learned.match == 1]
+        texts = told["first"].tolist(), told["second"].tolist()
+        longest = min(settings.max_tokens, language_model.max_tokens)
+        give_new_words(matcher.language_model, language_model.tokenizer, *texts, longest)
     matcher.freeze(settings.frozen_layers)
     loss = _Loss(settings)
-    training = _Batches(pairs[pairs.part == "train"], language_model, settings)
+    training = _Batches(learned, language_model, settings)
     held_out = pairs[pairs.part == "validation"]
     held_out = held_out.sample(min(len(held_out), settings.validation_pairs), random_state=settings.seed)
     validation = (
@@ -316,6 +326,7 @@ def main(arguments: list[str] | None = None) -> None:
     )
     parser.add_argument("--xnli", metavar="FOLDER", help="XNLI's tab-separated files, or 'hub'; else phantom sentences")
     parser.add_argument("--n", type=int, default=10_000, help="pairs a language")
+    parser.add_argument("--passage", type=int, default=2, help="sentences a phantom's passage")
     parser.add_argument("--mismatch", default="random", choices=["random", "length"], help="how mismatches are drawn")
     parser.add_argument("--cache", default="cache")
     parser.add_argument("--device", default="auto", help="auto, cpu or cuda")
@@ -333,7 +344,7 @@ def main(arguments: list[str] | None = None) -> None:
         if given.xnli:
             pairs = xnli_pairs(None if given.xnli == "hub" else given.xnli, **options)
         else:
-            pairs = phantom_pairs(**options)
+            pairs = phantom_pairs(**options, per_row=given.passage)
         folder = transferred(given.model, pairs, settings, given.cache, given.device)
     except BrainbookError as error:
         parser.error(str(error))
