@@ -12,6 +12,7 @@ from brainbook.encoding.hemispheres import over_participants
 from brainbook.encoding.sentences import equal_shares, left_over, other_sentences, shared_states
 from brainbook.experiment.features import Features, align, oracle
 from brainbook.experiment.scores import ParticipantScores, score_participants
+from brainbook.language_models import phantom_targets, read_out
 from brainbook.phantom import Truth, read_truth
 from brainbook.phantom.drivers import DRIVERS
 from brainbook.recordings import LittlePrince
@@ -19,8 +20,9 @@ from brainbook.recordings import LittlePrince
 DELAYS = (1, 2, 3, 4)
 DRIVER_ALPHAS = np.logspace(-3, 5, 9)  # drivers have no noise and ask for small penalties
 NULL_ALPHA = 1e3  # fixed: a penalty chosen on what is tested makes a test too easy
-# what a phantom's regions should do when a model has learned what sentences of several languages share
-EXPECTED = {"meaning": "gain", "topic": "gain", "sound": "no gain", "none": "no gain"}
+# What a phantom's regions should do when a model has learned what sentences of several languages share: which concept
+# a word names, what it means in its scene, and the scene. Sound is each language's own.
+EXPECTED = {"word": "gain", "meaning": "gain", "topic": "gain", "sound": "no gain", "none": "no gain"}
 
 
 @dataclass(frozen=True)
@@ -151,6 +153,21 @@ def driver_change(
     return pd.DataFrame(rows)
 
 
+def held_by_states(states: Mapping[tuple[str, str], np.ndarray], truth: Truth) -> pd.DataFrame:
+    """What can be read, linearly, from the states of a phantom's story in sections not seen: word, sense and scene.
+
+    `states` : (language, model) -> [layers, words, units]. Columns: language, model, target, r2 (of the best layer).
+    """
+    rows = []
+    for (language, model), values in states.items():
+        words = truth.words(language)
+        heard, targets = phantom_targets(words)
+        found = read_out(values[:, heard], targets, words.section.to_numpy()[heard])
+        best = found.groupby(["target", "layer"]).r2.mean().groupby("target").max()
+        rows += [{"language": language, "model": model, "target": name, "r2": r2} for name, r2 in best.items()]
+    return pd.DataFrame(rows)
+
+
 def drivers_told(held: pd.DataFrame) -> str:
     """`driver_change` of both second languages in words (Markdown); `held` has the columns language and model, too."""
     lines = []
@@ -172,7 +189,8 @@ def understood(features: Features, truth: Truth, language: str) -> Features:
 
     Returns
     -------
-    The same features, and beside them in every layer what the phantom's regions of meaning and topic truly follow.
+    The same features, and beside them in every layer what the phantom's regions of word, meaning and topic truly
+    follow.
     """
     drivers = zip(DRIVERS, oracle(truth, language).values, strict=True)
     known = [values for name, values in drivers if EXPECTED.get(name) == "gain"]
