@@ -21,6 +21,7 @@ from brainbook.experiment.transfer import (
     Change,
     driver_change,
     drivers_told,
+    held_by_states,
     encode,
     shared_summary,
     truth_check,
@@ -69,7 +70,7 @@ def test_the_analysis_sees_a_model_that_has_understood(rng):
     drivers = {name: (rng.standard_normal((len(RUNS), 3)), RUNS) for name in ("sound", "word", "meaning", "topic")}
     ignorant = Features(rng.standard_normal((2, len(RUNS), 4)).astype(np.float32), RUNS)
     knowing = understood(ignorant, SimpleNamespace(drivers=lambda language: drivers), "FR")
-    assert knowing.values.shape == (2, len(RUNS), 10) and knowing.values.dtype == np.float32
+    assert knowing.values.shape == (2, len(RUNS), 13) and knowing.values.dtype == np.float32
     np.testing.assert_array_equal(knowing.values[:, :, :4], ignorant.values)
     followed = {"meaning": slice(0, 5), "sound": slice(5, 10)}
     responses = rng.standard_normal((2, len(RUNS), 10))
@@ -186,10 +187,25 @@ def test_a_driver_that_only_the_second_model_holds_is_found_without_noise():
 
 def test_the_truth_check_goes_by_intervals():
     rows = [("meaning", 0.01, 0.03), ("topic", -0.01, 0.03), ("sound", -0.03, -0.01), ("none", 0.01, 0.02)]
-    rows.append(("word", 1, 2))  # nothing is expected of it
+    rows += [("word", 0.01, 0.02), ("cortex", 1, 2)]  # nothing is expected of the cortex
     table = truth_check(pd.DataFrame(rows, columns=["group", "lower", "upper"])).set_index("group")
-    assert table.seen.tolist() == ["gain", "not told from zero", "loss", "gain"]
-    assert table["as expected"].tolist() == [True, False, True, False]
+    assert table.seen.tolist() == ["gain", "not told from zero", "loss", "gain", "gain"]
+    assert table["as expected"].tolist() == [True, False, True, False, True]
+
+
+def test_states_that_hold_the_scene_are_told_from_those_that_do_not(rng):
+    from brainbook.language_models import phantom_targets
+    from brainbook.phantom.story import words_with_truth
+
+    words = words_with_truth(200, 3, "FR").rename(columns={"story": "section"})
+    heard, targets = phantom_targets(words)
+    states = rng.standard_normal((2, len(words), 8)).astype(np.float32)
+    knowing = states.copy()
+    knowing[1, heard, :4] += 5 * targets["scene"]
+    truth = SimpleNamespace(words=lambda language: words)
+    table = held_by_states({("FR", "before"): states, ("FR", "after"): knowing}, truth)
+    r2 = table.pivot_table(index="model", columns="target", values="r2")
+    assert r2.scene["after"] > 0.7 and r2.scene["before"] < 0.05 and (r2[["word", "sense"]] < 0.2).all(axis=None)
 
 
 def test_what_is_shared_and_what_is_specific_by_group():
