@@ -136,9 +136,7 @@ def beside_published(ranked: pd.DataFrame, n: int = 3) -> pd.DataFrame:
     return joined.loc[both[0].index]
 
 
-def sides_by_group(
-    listeners: Listeners, members: Mapping[str, np.ndarray], covariances: np.ndarray
-) -> pd.DataFrame:
+def sides_by_group(listeners: Listeners, members: Mapping[str, np.ndarray], covariances: np.ndarray) -> pd.DataFrame:
     """Left less right, group of regions by group, paired over all participants.
 
     `members` names a boolean array [regions of both hemispheres] a group, alike on both sides; `covariances` [the same
