@@ -1,6 +1,6 @@
 """Is a phantom's laterality found, and do 95% intervals hold it? Over several phantoms, each with brains of its own.
 
-    python benchmarks/bench_laterality.py [--seeds 8] [--participants 3] [--scans 150]
+    python benchmarks/bench_laterality.py [--seeds 8] [--participants 3] [--scans 150] [--keep]
 
 For every seed a phantom is written (about a minute of one core), read by the loader of the real data, and predicted
 with its true drivers (all of them side by side) and with a model that holds but a part: half of each driver's
@@ -10,7 +10,8 @@ dimensions, mixed with as many units of noise. Three estimates are compared with
 - covariances: `index_of_amplitudes` of `participants_covariance`, one penalty, with the true drivers;
 - covariances, partial model: the same with the model that holds a part.
 
-The table goes to results/bench/laterality.csv.
+The table goes to results/bench/laterality.csv, its summary with --keep to book/kept/calibration/laterality.csv, which
+the chapter `hemispheres_and_layers` shows.
 """
 
 import argparse
@@ -28,6 +29,7 @@ from brainbook.experiment.hemispheres import Listeners, laterality_recovered, pa
 from brainbook.experiment.scores import score_participants
 from brainbook.phantom import make_phantom, read_truth
 from brainbook.recordings import LittlePrince
+from brainbook.study import keep
 
 OUT = Path("results/bench")
 ALPHA = 1e3
@@ -73,11 +75,11 @@ def summary(table: pd.DataFrame) -> pd.DataFrame:
         lopsided = classes[classes.label != "alike"]
         ratio = (lopsided.value / lopsided.truth).groupby(lopsided.seed).mean()
         rows[name] = {
-            "index / truth": ratio.mean(), "standard error": ratio.std(ddof=1) / np.sqrt(len(ratio)),
-            "classes": len(classes), "classes held": classes.held.mean(),
-            "pairs": len(pairs), "pairs held": pairs.held.mean(),
+            "phantoms": part.seed.nunique(), "ratio": ratio.mean(), "standard_error": ratio.sem(),
+            "classes": len(classes), "classes_held": classes.held.mean(),
+            "pairs": len(pairs), "pairs_held": pairs.held.mean(),
         }  # fmt: skip
-    return pd.DataFrame(rows).T
+    return pd.DataFrame(rows).T.rename_axis("estimate").reset_index()
 
 
 def main() -> None:
@@ -85,6 +87,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=8)
     parser.add_argument("--participants", type=int, default=3, help="of each language")
     parser.add_argument("--scans", type=int, default=150, help="of a section")
+    parser.add_argument("--keep", action="store_true", help="keep the summary with the book")
     given = parser.parse_args()
     warnings.simplefilter("ignore")  # regions that nothing drives take any penalty
     tables = []
@@ -97,7 +100,11 @@ def main() -> None:
     table["held"] = (table.lower <= table.truth) & (table.truth <= table.upper)
     OUT.mkdir(parents=True, exist_ok=True)
     table.to_csv(OUT / "laterality.csv", index=False, float_format="%.5g")
-    print(summary(table).round(3).to_string())
+    brief = summary(table)
+    if given.keep:
+        command = f"python benchmarks/bench_laterality.py --keep --seeds {given.seeds}"
+        keep("calibration", "laterality", brief, command)
+    print(brief.round(3).to_string(index=False))
     classes = table[table.kind == "class"].groupby(["estimate", "label"], sort=False)
     print(classes[["value", "truth", "held"]].mean().round(3).to_string())
 
