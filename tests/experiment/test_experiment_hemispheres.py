@@ -190,6 +190,9 @@ def test_laterality_is_told_with_its_coverage(truth):
     text = laterality_told(classes.assign(series="perfect model"), pairs.assign(model="perfect model"))
     assert text.startswith("**Perfect model:** the 95% intervals hold the truth in 3 of 3 classes")
     assert "in 2 of 2 lopsided classes, whose indices are 1.00 times the true ones" in text
+    vague = classes.assign(series="perfect model", lower=[-1.0, -0.3, -0.1], upper=1.0)
+    text = laterality_told(vague, pairs.assign(model="perfect model"))
+    assert "3 of 3 classes (1 of them by reaching from -1 to 1, which says nothing)" in text
 
 
 def test_fitted_scores_lean_as_foretold(truth):

@@ -347,6 +347,11 @@ def verdict(found: pd.Series) -> str:
     return "contradicts" if found.upper < 0 else "neither supports nor contradicts"
 
 
+def says_nothing(found: pd.DataFrame) -> pd.Series:
+    """Where an index's interval (lower, upper) reaches from -1 to 1: the scores cannot be told from none."""
+    return (found.lower <= -1) & (found.upper >= 1)
+
+
 def laterality_told(classes: pd.DataFrame, pairs: pd.DataFrame) -> str:
     """What `laterality_recovered` found for several models (column series of `classes`, model of `pairs`), in words."""
     lines = []
@@ -358,9 +363,11 @@ def laterality_told(classes: pd.DataFrame, pairs: pd.DataFrame) -> str:
         covered, signs = 100 * rows.covered.mean(), 100 * lopsided.sign.mean()
         whole = classes[classes.series == name]
         held = int(((whole.lower <= whole.truth) & (whole.truth <= whole.upper)).sum())
+        vague = says_nothing(whole).sum()
+        aside = f" ({vague} of them by reaching from -1 to 1, which says nothing)" if vague else ""
         lines.append(
-            f"**{name[0].upper() + name[1:]}:** the 95% intervals hold the truth in {held} of {len(whole)} classes and "
-            f"in {covered:.0f}% of the {len(rows)} driven pairs of regions. The sign is right in {signs:.0f}% of the "
+            f"**{name[0].upper() + name[1:]}:** the 95% intervals hold the truth in {held} of {len(whole)} "
+            f"classes{aside} and in {covered:.0f}% of the {len(rows)} driven pairs of regions. The sign is right in {signs:.0f}% of the "
             f"{len(lopsided)} pairs that are truly lopsided, one region at a time, and in {right} of {len(own)} "
             f"lopsided classes, {indices}."
         )
