@@ -367,8 +367,8 @@ def laterality_told(classes: pd.DataFrame, pairs: pd.DataFrame) -> str:
         aside = f" ({vague} of them by reaching from -1 to 1, which says nothing)" if vague else ""
         lines.append(
             f"**{name[0].upper() + name[1:]}:** the 95% intervals hold the truth in {held} of {len(whole)} "
-            f"classes{aside} and in {covered:.0f}% of the {len(rows)} driven pairs of regions. The sign is right in {signs:.0f}% of the "
-            f"{len(lopsided)} pairs that are truly lopsided, one region at a time, and in {right} of {len(own)} "
-            f"lopsided classes, {indices}."
+            f"classes{aside} and in {covered:.0f}% of the {len(rows)} driven pairs of regions. The sign is right in "
+            f"{signs:.0f}% of the {len(lopsided)} pairs that are truly lopsided, one region at a time, and in {right} "
+            f"of {len(own)} lopsided classes, {indices}."
         )
     return "\n\n".join(lines)
