@@ -16,7 +16,9 @@ from brainbook.experiment.hemispheres import (
     foretold_laterality,
     hemisphere_means,
     laterality_recovered,
+    laterality_told,
     leak_test,
+    participants_covariance,
     quiet_regions,
     rank_regions,
     sides_by_group,
@@ -117,10 +119,11 @@ def test_edges_are_found_when_preference_moves_there(listeners):
 
 def test_sides_are_compared_within_people(listeners, columns):
     members = group_members(columns)
-    table = sides_by_group(listeners, members)
+    table = sides_by_group(listeners, members, listeners.scores**2)
     assert list(table.group) == list(members) and (table.q < 0.001).all()
     np.testing.assert_allclose(table.value, table.left - table.right)
-    np.testing.assert_allclose(table["index"], laterality_index(table.left, table.right))
+    np.testing.assert_allclose(table["index"], laterality_index(table.left, table.right), atol=0.01)
+    assert ((table.index_lower <= table["index"]) & (table["index"] <= table.index_upper)).all()
     means = hemisphere_means(listeners, members, columns)
     assert means.query("group == 'visual'").published.notna().all() and len(means) == 9 * 4 * 2
     by_language = sides_by_language(means).set_index(["language", "group"])
@@ -144,13 +147,52 @@ def test_laterality_of_perfect_scores_is_recovered(truth):
     rng = np.random.default_rng(6)
     common = truth.ceiling.to_numpy() + 0.02 * rng.normal(size=(9, 1))
     scores = common + 0.02 * rng.normal(size=(9, REGIONS))
-    empty = np.zeros((9, LAYERS, REGIONS))
-    found = Listeners(scores, empty, np.zeros((9, RUNS, REGIONS), int), np.repeat(LANGUAGES, PEOPLE))
-    classes, pairs = laterality_recovered(found, truth)
+    classes, pairs = laterality_recovered(scores, truth, scores=True)
     assert ((classes.lower <= classes.truth) & (classes.truth <= classes.upper)).all()
     np.testing.assert_allclose(classes.truth, [0.2, -0.2, 0])
     assert 0.85 < pairs.covered.mean() <= 1 and (pairs.driver != "none").all()
     assert pairs[pairs.side != "none"].sign.mean() > 0.95
+
+
+def responses_with(truth, rng, drivers, n_participants=9):
+    """Responses [participants, scans, regions] of a brain whose regions follow `drivers` as well as the truth says."""
+    n, p = drivers.shape
+    weights = rng.normal(size=(p, n_participants, REGIONS)) / np.sqrt(p)
+    signal = np.einsum("np,psr->snr", drivers, weights)
+    r = np.where(truth.driver == "none", 0.0, truth.ceiling)
+    return (r * signal + np.sqrt(1 - r**2) * rng.normal(size=signal.shape)).astype(np.float32)
+
+
+def test_laterality_of_responses_is_recovered_where_that_of_scores_leans(truth):
+    """Eight studies: the classes' intervals of covariances hold the truth, those of fitted scores do not."""
+    rng = np.random.default_rng(12)
+    runs = np.repeat(np.arange(5), 80)
+    held, pairs_held, leans, indices = [], [], [], []
+    for _ in range(8):
+        drivers = rng.normal(size=(len(runs), 40)).astype(np.float32)
+        responses = responses_with(truth, rng, np.roll(drivers, 1, axis=0))
+        covariances = participants_covariance(drivers, responses, runs, alpha=100.0)
+        classes, pairs = laterality_recovered(covariances, truth)
+        held += list((classes.lower <= classes.truth) & (classes.truth <= classes.upper))
+        pairs_held.append(pairs.covered.mean())
+        indices.append(classes.value / classes.truth)
+        scores = score_participants(Features(drivers[None], runs), responses, list("abcdefghi"), truth)
+        leaning, _ = laterality_recovered(scores.fold_scores.mean(axis=1), truth, scores=True)
+        leans.append(leaning.value / leaning.truth)
+        np.testing.assert_allclose(classes.truth, [0.2, -0.2, 0], atol=1e-12)
+    assert np.mean(held) > 0.85 and 0.9 < np.mean(pairs_held) < 0.99
+    np.testing.assert_allclose(np.mean(indices, axis=0)[:2], 1, atol=0.05)
+    assert (np.mean(leans, axis=0)[:2] > 1.4).all()
+
+
+def test_laterality_is_told_with_its_coverage(truth):
+    classes, pairs = laterality_recovered(np.tile(truth.ceiling.to_numpy() ** 2, (3, 1)), truth)
+    text = laterality_told(classes.assign(series="perfect model"), pairs.assign(model="perfect model"))
+    assert text.startswith("**Perfect model:** the 95% intervals hold the truth in 3 of 3 classes")
+    assert "in 2 of 2 lopsided classes, whose indices are 1.00 times the true ones" in text
+    vague = classes.assign(series="perfect model", lower=[-1.0, -0.3, -0.1], upper=1.0)
+    text = laterality_told(vague, pairs.assign(model="perfect model"))
+    assert "3 of 3 classes (1 of them by reaching from -1 to 1, which says nothing)" in text
 
 
 def test_fitted_scores_lean_as_foretold(truth):

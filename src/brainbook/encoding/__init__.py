@@ -13,7 +13,7 @@ from brainbook.encoding.intervals import (
     participant_interval,
     run_interval,
 )
-from brainbook.encoding.laterality import laterality_index
+from brainbook.encoding.laterality import laterality_index, prediction_covariance
 from brainbook.encoding.ridge import RidgeEncoder
 from brainbook.encoding.scores import correlation, explained_variance, fisher_mean
 from brainbook.encoding.significance import PermutationScores, fdr, permutation_scores, permutation_test
@@ -51,6 +51,7 @@ __all__ = [
     "participant_interval",
     "permutation_scores",
     "permutation_test",
+    "prediction_covariance",
     "published_split",
     "run_interval",
     "run_slices",

@@ -9,7 +9,8 @@ from itertools import combinations
 import numpy as np
 import torch
 
-from brainbook.encoding.comparison import Comparison
+from brainbook.encoding.comparison import compare
+from brainbook.encoding.products import Products
 from brainbook.encoding.solver import Space, in_groups
 from brainbook.encoding.targets import Targets
 
@@ -50,15 +51,15 @@ def choose_alphas(
     grid = torch.as_tensor(alphas).to(targets.device, targets.dtype)
     options = (grid, targets.n_targets, metric, fast)
     done = 0
+    products = Products(space, [train for train, _ in views])
     for folds in in_groups(space, [(train, [test for _, test in pairs]) for train, pairs in views]):
-        compared = [[Comparison(fold.values, right, *options) for right in fold.rights] for fold, _ in folds]
-        for part in targets.blocks():
-            y = targets.read(part)
-            totals = space.totals(y)
+        compared = [compare(fold.values, fold.rights, *options) for fold, _ in folds]
+        for part, y in targets.pieces():
+            block = products.of(y)
             for (fold, tests), asked, (_, pairs) in zip(folds, compared, views[done : done + len(folds)], strict=True):
-                loadings = fold.loadings(y, totals)
+                loadings = fold.loadings(block)
                 for (outer, _), test, comparison in zip(pairs, tests, asked, strict=True):
-                    score = comparison.scores(loadings, fold.observed(y, totals, test))
+                    score = comparison.scores_of(loadings, block, fold, test)
                     total[outer, :, part] += torch.nan_to_num(score, nan=0.0).cpu().numpy()
         done += len(folds)
     total /= count[:, None, None]

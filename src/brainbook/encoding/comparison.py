@@ -14,6 +14,8 @@ loadings serves all alphas. Where two eigenvalues are so near to each other that
 mean of f(l_i)^2 and f(l_j)^2 stands in for f(l_i) f(l_j): it differs by the square of their relative distance.
 """
 
+from functools import cached_property
+
 import torch
 
 NEAR = {torch.float32: 4e-3, torch.float64: 5e-6}  # cube roots of the precision: both errors are then about its 2/3
@@ -32,9 +34,10 @@ class Comparison:
     metric : "correlation" or "r2".
     fast : measure norms one alpha at a time in bfloat16 where the processor has it (errors of about 1e-3 in the score);
         elsewhere nothing changes.
+    gaps : those of the eigenvalues, where they are known already (see `compare`).
     """
 
-    def __init__(self, values, right, alphas, n_targets, metric="correlation", fast=False):
+    def __init__(self, values, right, alphas, n_targets, metric="correlation", fast=False, gaps=None):
         self.metric = metric
         self.right = _centred(right) if metric == "correlation" else right
         self.shrink = 1 / (values + alphas[:, None])  # alphas, rank
@@ -45,15 +48,22 @@ class Comparison:
         self.pairs = None
         n, rank = right.shape
         if not self.low and 2 * n * rank + 1.2 * rank * n_targets < len(alphas) * n * n_targets:
-            self.pairs = _pairs(values, self.right)
+            self.pairs = _pairs(gaps or Gaps(values, right.dtype), self.right)
 
-    def scores(self, loadings: torch.Tensor, observed: torch.Tensor) -> torch.Tensor:
+    def scores_of(self, loadings: torch.Tensor, block, fold, test) -> torch.Tensor:
+        """`scores` of a block of responses (a `BlockProducts`) in the test scans of a fold."""
+        if self.metric == "correlation":
+            return self.scores(loadings, *block.centred(fold, test))
+        return self.scores(loadings, block.observed(fold, test))
+
+    def scores(self, loadings: torch.Tensor, observed: torch.Tensor, total=None) -> torch.Tensor:
         """The score of every alpha for every target.
 
         Parameters
         ----------
         loadings : tensor [rank, targets], left' @ training responses.
-        observed : tensor [test scans, targets], residuals as `Fold.observed` makes them.
+        observed : tensor [test scans, targets], residuals as `BlockProducts` makes them.
+        total : tensor [targets], its sums of squares around its mean, where they are known already.
 
         Returns
         -------
@@ -61,7 +71,7 @@ class Comparison:
         """
         along = self.shrink @ (self.right.T @ observed).mul_(loadings)  # observed . prediction
         square = self._squares(loadings).clamp_min_(0)
-        total = (observed - observed.mean(0)).square().sum(0)
+        total = (observed - observed.mean(0)).square().sum(0) if total is None else total
         if self.metric == "r2":
             return 1 - (observed.square().sum(0) - 2 * along + square) / total
         return torch.where(square > 0, along / (square * total).sqrt(), torch.zeros_like(along))
@@ -78,22 +88,52 @@ class Comparison:
         return self.shrink.square() @ alone.mul_(loadings) + self.between @ mixed
 
 
-def _pairs(values, right):
+def compare(values, rights, alphas, n_targets, metric="correlation", fast=False) -> list[Comparison]:
+    """A `Comparison` for each of the test sets of one fold, which have the eigenvalues in common."""
+    gaps = Gaps(values, values.dtype)
+    return [Comparison(values, right, alphas, n_targets, metric, fast, gaps) for right in rights]
+
+
+class Gaps:
+    """Which eigenvalues lie near to each other, and by what the pairs of the others are multiplied.
+
+    Attributes
+    ----------
+    near : boolean tensor [rank, rank]. factor : 2 / (l_j - l_i), 0 for near pairs, float64, made when asked for.
+    blocks : list of (rows, columns), slices that hold all near pairs.
+    """
+
+    def __init__(self, values: torch.Tensor, dtype: torch.dtype):
+        self.values, self.dtype = values.double(), dtype
+
+    @cached_property
+    def near(self):
+        values = self.values
+        return (values - values[:, None]).abs() <= NEAR[self.dtype] * torch.maximum(values, values[:, None])
+
+    @cached_property
+    def factor(self):
+        return torch.where(self.near, 0.0, 2 / (self.values - self.values[:, None]))
+
+    @cached_property
+    def blocks(self):
+        found = []
+        for start in range(0, len(self.values), BLOCK):
+            rows = slice(start, min(start + BLOCK, len(self.values)))
+            touched = self.near[rows].any(0).nonzero()  # values ascend, so that near ones lie side by side
+            found.append((rows, slice(int(touched[0]), int(touched[-1]) + 1)))
+        return found
+
+
+def _pairs(gaps, right):
     """The matrix of far pairs, 2 G_ij / (l_j - l_i), and that of near pairs as blocks [(rows, columns, part)] of it."""
     gram = right.double()
     gram = gram.T @ gram
-    values = values.double()
-    gap = values - values[:, None]
-    near = gap.abs() <= NEAR[right.dtype] * torch.maximum(values, values[:, None])
-    far = torch.where(near, 0.0, 2 * gram / gap).to(right.dtype)
-    gram = torch.where(near, gram, 0.0).to(right.dtype)
     blocks = []
-    for start in range(0, len(values), BLOCK):
-        rows = slice(start, min(start + BLOCK, len(values)))
-        touched = near[rows].any(0).nonzero()  # values ascend, so that near ones lie side by side
-        columns = slice(int(touched[0]), int(touched[-1]) + 1)
-        blocks.append((rows, columns, gram[rows, columns].contiguous()))
-    return far, blocks
+    for rows, columns in gaps.blocks:
+        part = gram[rows, columns] * gaps.near[rows, columns]
+        blocks.append((rows, columns, part.to(right.dtype)))
+    return gram.mul_(gaps.factor).to(right.dtype), blocks
 
 
 def _one_by_one(shrink, loadings, right, dtype):

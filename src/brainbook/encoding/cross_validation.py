@@ -24,6 +24,7 @@ import torch
 from brainbook.encoding.alpha_choice import choose_alphas
 from brainbook.encoding.checks import warn_shared_runs
 from brainbook.encoding.delays import delay
+from brainbook.encoding.products import Products
 from brainbook.encoding.scores import fisher_mean
 from brainbook.encoding.solver import Space, find_device, in_groups, pearson, r2, rows
 from brainbook.encoding.splits import leave_one_run_out
@@ -150,14 +151,14 @@ def cross_validate(
 def _score(space, targets, splits, best, metric, fold_scores, kept):
     """Fill in the scores [folds, targets], and the predictions [scans, targets] if they are wanted."""
     done = 0
+    products = Products(space, [train for train, _ in splits])
     for folds in in_groups(space, [(train, [test]) for train, test in splits]):
-        for part in targets.blocks():
-            y = targets.read(part)
-            totals = space.totals(y)
+        for part, y in targets.pieces():
+            block = products.of(y)
             for place, (fold, (test,)) in enumerate(folds, start=done):
                 alpha = torch.as_tensor(np.nan_to_num(best[place, part], nan=1.0)).to(y)
-                predicted = fold.rights[0] @ fold.loadings(y, totals).div_(fold.values[:, None] + alpha)
-                observed = fold.observed(y, totals, test)
+                predicted = fold.rights[0] @ fold.loadings(block).div_(fold.values[:, None] + alpha)
+                observed = block.observed(fold, test)
                 score = pearson(predicted, observed) if metric == "correlation" else r2(predicted, observed)
                 fold_scores[place, part] = score.double().cpu().numpy()
                 if kept is not None:

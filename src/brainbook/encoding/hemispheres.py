@@ -4,6 +4,9 @@ The laterality index (left - right) / (|left| + |right|) is a ratio. Where both 
 noise and the index takes any value between -1 and 1, whatever the truth; clipping scores at zero or keeping only the
 high ones biases it upward. So the index is taken of means over many targets, or of means over participants, with an
 interval that knows about the denominator (Fieller's), and single targets are compared by their difference.
+
+The index of fitted scores leans outward (`brainbook.encoding.laterality` says why). To say by how much stronger a
+response is on one side, take `index_of_amplitudes` of `prediction_covariance`.
 """
 
 from dataclasses import dataclass
@@ -12,7 +15,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from brainbook.encoding.laterality import laterality_index
+from brainbook.encoding.laterality import amplitude_index, laterality_index
 
 
 @dataclass(frozen=True)
@@ -89,3 +92,23 @@ def index_of_means(left: np.ndarray, right: np.ndarray, level: float = 0.95) -> 
     value = laterality_index(left.mean(0), right.mean(0))
     sensible = (left.mean(0) > 0) & (right.mean(0) > 0)
     return Interval(*(np.where(sensible, array, np.nan) for array in (value, lower, upper)))
+
+
+def index_of_amplitudes(left: np.ndarray, right: np.ndarray, level: float = 0.95) -> Interval:
+    """By how much the response to the story is stronger on one side, in amplitude, over participants.
+
+    Parameters
+    ----------
+    left, right : arrays [participants, ...], paired by participant, from `prediction_covariance` with one feature space
+        and one penalty for both sides; better means over several targets.
+    level : of the interval.
+
+    Returns
+    -------
+    Interval of the shape [...]: the index of the square roots of the means. It estimates the index of the correlations
+    that a model with known weights reaches (the root mean square, where targets are averaged). Fieller's interval, see
+    `index_of_means`; NaN where a mean is negative. It counts participants only: by how much the features may hold more
+    of what one side follows is not in it.
+    """
+    found = index_of_means(left, right, level)
+    return Interval(*(amplitude_index(value) for value in (found.estimate, found.lower, found.upper)))

@@ -7,7 +7,8 @@ from sklearn.model_selection import check_cv
 from sklearn.utils.validation import check_consistent_length, check_is_fitted, validate_data
 
 from brainbook.encoding.checks import warn_shared_runs
-from brainbook.encoding.comparison import Comparison
+from brainbook.encoding.comparison import compare
+from brainbook.encoding.products import Products
 from brainbook.encoding.scores import correlation, explained_variance
 from brainbook.encoding.solver import Space, find_device, in_groups
 from brainbook.encoding.splits import leave_one_run_out
@@ -133,14 +134,14 @@ class RidgeEncoder(RegressorMixin, BaseEstimator):
         grid = torch.as_tensor(self.alphas_).to(targets.device, targets.dtype)
         fewest = 2 if self.metric == "correlation" else 1
         plans = [(np.asarray(a), [np.asarray(b)]) for a, b in splits if len(a) >= 2 and len(b) >= fewest]
+        products = Products(space, [train for train, _ in plans])
         for folds in in_groups(space, plans):
             options = (grid, targets.n_targets, self.metric, self.fast)
-            compared = [Comparison(fold.values, fold.rights[0], *options) for fold, _ in folds]
-            for part in targets.blocks():
-                y = targets.read(part)
-                totals = space.totals(y)
+            compared = [compare(fold.values, fold.rights, *options)[0] for fold, _ in folds]
+            for part, y in targets.pieces():
+                block = products.of(y)
                 for (fold, (test,)), comparison in zip(folds, compared, strict=True):
-                    score = comparison.scores(fold.loadings(y, totals), fold.observed(y, totals, test))
+                    score = comparison.scores_of(fold.loadings(block), block, fold, test)
                     total[:, part] += torch.nan_to_num(score, nan=0.0, neginf=-1e6).cpu().numpy()
         total /= max(len(plans), 1)
         total[:, ~targets.usable] = np.nan
@@ -158,10 +159,10 @@ class RidgeEncoder(RegressorMixin, BaseEstimator):
         self._coefficients = np.empty(
             (len(inner), targets.n_targets), np.float64 if targets.dtype.itemsize == 8 else np.float32
         )
-        for part in targets.blocks():
-            y = targets.read(part)
+        products = Products(space, [everything])
+        for part, y in targets.pieces():
             alpha = torch.as_tensor(np.nan_to_num(self.best_alphas_[part], nan=1.0)).to(y)
-            loadings = fold.loadings(y, None).div_(fold.values[:, None] + alpha)
+            loadings = fold.loadings(products.of(y)).div_(fold.values[:, None] + alpha)
             self._coefficients[:, part] = (inner @ loadings).cpu().numpy()
         scales = torch.ones_like(fold.scales) if space.primal else fold.scales  # the primal basis holds them already
         self._scale = (space.shift, space.size, scales.cpu().numpy(), fold.taken.cpu().numpy())

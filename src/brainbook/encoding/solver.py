@@ -12,10 +12,13 @@ so that no inverse and no prediction has to be made anew for another alpha or ta
 """
 
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
+
+if TYPE_CHECKING:
+    from brainbook.encoding.products import BlockProducts
 
 PRIMAL_BELOW = 0.8  # with fewer than this many features per scan, the features' own Gram matrix is the cheaper one
 GROUP_BYTES = 2**29  # of decomposed folds that are kept at the same time
@@ -85,10 +88,6 @@ class Space:
         """
         return Fold(self, np.asarray(train), [np.asarray(test) for test in tests], keep)
 
-    def totals(self, y: torch.Tensor) -> "Totals":
-        """Products of features and signals with responses [scans, targets], which every fold takes its part of."""
-        return Totals(self.x.T @ y if self.primal else None, self.z.T.to(y.dtype) @ y)
-
     def sums(self) -> tuple[torch.Tensor | None, torch.Tensor, torch.Tensor]:
         """X'X (primal only), Z'X and Z'Z over all scans, in float64."""
         if self._sums is None:
@@ -98,13 +97,6 @@ class Space:
     def _products(self, x, z):
         x = x.double()
         return (x.T @ x if self.primal else None), z.T @ x, z.T @ z
-
-
-class Totals(NamedTuple):
-    """X'Y (None in the dual form) and Z'Y over all scans, tensors [features or signals, targets]."""
-
-    xy: torch.Tensor | None
-    zy: torch.Tensor
 
 
 class Fold:
@@ -173,33 +165,14 @@ class Fold:
             return self.left
         return self._residual(rows(self.space.x, self.train), rows(self.space.z, self.train)) @ self.basis
 
-    def loadings(self, y: torch.Tensor, totals: Totals) -> torch.Tensor:
-        """left' @ (training responses without intercept and signals), tensor [rank, targets].
-
-        y : responses of all scans [scans, targets], `totals` those of `Space.totals`.
-        """
+    def loadings(self, products: "BlockProducts") -> torch.Tensor:
+        """left' @ (training responses without intercept and signals), tensor [rank, targets]."""
         if not self.space.primal:
-            return self.left.T @ rows(y, self.train)
-        if self.out is None:
-            xy = rows(self.space.x, self.train).T @ rows(y, self.train)
-        else:
-            xy = torch.sub(totals.xy, rows(self.space.x, self.out).T @ rows(y, self.out))
+            return self.left.T @ rows(products.y, self.train)
+        xy = products.xy(self)
         if len(self.taken):
-            xy.addmm_(self.taken.T.to(y.dtype), self._zy(y, totals), alpha=-1)
+            xy.addmm_(self.taken.T.to(xy.dtype), products.zy(self), alpha=-1)
         return self.basis.T @ xy
-
-    def observed(self, y: torch.Tensor, totals: Totals, test: np.ndarray) -> torch.Tensor:
-        """Responses of test scans less what intercept and signals predict, by the weights of the training scans."""
-        yv, z = rows(y, test), rows(self.space.z, test)
-        if not z.shape[1]:
-            return yv
-        return torch.addmm(yv, (z @ self.inverse).to(y.dtype), self._zy(y, totals), alpha=-1)
-
-    def _zy(self, y, totals):
-        """Z'Y over the training scans."""
-        if self.out is None:
-            return rows(self.space.z, self.train).T.to(y.dtype) @ rows(y, self.train)
-        return totals.zy - rows(self.space.z, self.out).T.to(y.dtype) @ rows(y, self.out)
 
 
 def rows(values: torch.Tensor, scans: np.ndarray) -> torch.Tensor:

@@ -1,11 +1,13 @@
 """Targets in blocks: any number of them, from memory or from a file, with those that cannot be predicted set aside."""
 
 import warnings
+from collections.abc import Iterator
 
 import numpy as np
 import torch
 
 BLOCK_BYTES = 2**25  # of one block of responses; several arrays of about this size exist at a time
+PIECE = 1024  # targets that a processor works on at a time: what is made of them stays in its cache
 
 
 class Targets:
@@ -61,6 +63,15 @@ class Targets:
         if not usable.all():
             values[:, ~usable] = 0
         return torch.as_tensor(values).to(self.device)
+
+    def pieces(self) -> Iterator[tuple[slice, torch.Tensor]]:
+        """All targets, block by block as they are read, and on a processor in smaller pieces: (slice, tensor) each."""
+        for part in self.blocks():
+            y = self.read(part)
+            step = PIECE if self.device.type == "cpu" else self.block
+            for start in range(part.start, part.stop, step):
+                stop = min(start + step, part.stop)
+                yield slice(start, stop), y[:, start - part.start : stop - part.start]
 
     def warn_unusable(self, stacklevel: int = 3) -> None:
         """Say how many targets are constant or hold NaN; their scores are NaN."""

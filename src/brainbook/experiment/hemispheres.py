@@ -8,9 +8,9 @@ import pandas as pd
 from scipy import stats
 
 from brainbook import published
-from brainbook.encoding import fdr, permutation_scores
-from brainbook.encoding.hemispheres import Interval, hemisphere_difference, index_of_means
-from brainbook.encoding.laterality import laterality_index, score_after_fitting
+from brainbook.encoding import fdr, permutation_scores, prediction_covariance
+from brainbook.encoding.hemispheres import Interval, hemisphere_difference, index_of_amplitudes, index_of_means
+from brainbook.encoding.laterality import amplitude_index, laterality_index, score_after_fitting
 from brainbook.experiment.features import Features
 from brainbook.experiment.scores import ParticipantScores, average_by
 
@@ -86,7 +86,7 @@ def significance_of_regions(
     -------
     (layer, p [regions]).
     """
-    layer = int(np.bincount(scores.chosen_layers.ravel()).argmax())
+    layer = commonest(scores)
     found = permutation_scores(
         features.values[layer], responses.mean(axis=0), features.run_of_scan, alpha,
         delays=DELAYS, n_permutations=n_permutations, seed=seed, device=device,
@@ -136,19 +136,21 @@ def beside_published(ranked: pd.DataFrame, n: int = 3) -> pd.DataFrame:
     return joined.loc[both[0].index]
 
 
-def sides_by_group(listeners: Listeners, members: Mapping[str, np.ndarray]) -> pd.DataFrame:
+def sides_by_group(listeners: Listeners, members: Mapping[str, np.ndarray], covariances: np.ndarray) -> pd.DataFrame:
     """Left less right, group of regions by group, paired over all participants.
 
-    `members` names a boolean array [regions of both hemispheres] a group, alike on both sides. Columns: group, left,
-    right, value (left - right), lower, upper, p, q (false discovery rate over groups), index of the means with
-    index_lower and index_upper (Fieller).
+    `members` names a boolean array [regions of both hemispheres] a group, alike on both sides; `covariances` [the same
+    participants, regions] are those of `participants_covariance`. Columns: group, left, right, value (left - right of
+    the scores), lower, upper, p, q (false discovery rate over groups), index with index_lower and index_upper: by how
+    much the response is stronger on the left, in amplitude (`index_of_amplitudes` of the covariances).
     """
     left, right = listeners.sides()
+    left_part, right_part = np.split(covariances, 2, axis=1)
     rows = []
     for group, chosen in members.items():
         own = chosen[: left.shape[1]]
         one, two = left[:, own].mean(axis=1), right[:, own].mean(axis=1)
-        index = index_of_means(one, two)
+        index = index_of_amplitudes(left_part[:, own].mean(axis=1), right_part[:, own].mean(axis=1))
         rows.append(
             hemisphere_difference(one, two).table(group=[group], left=one.mean(), right=two.mean())
             .assign(index=index.estimate, index_lower=index.lower, index_upper=index.upper)
@@ -189,30 +191,71 @@ def sides_by_language(means: pd.DataFrame) -> pd.DataFrame:
     return pd.concat(rows, ignore_index=True)
 
 
-def laterality_recovered(listeners: Listeners, truth_regions: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """A phantom's laterality, found and true.
+def participants_covariance(
+    features: np.ndarray,
+    responses: np.ndarray,
+    run_of_scan: np.ndarray,
+    alpha: float = 1e3,
+    device: str = "auto",
+) -> np.ndarray:
+    """How much of each participant's responses the predictions of left-out runs carry (see `prediction_covariance`).
+
+    Parameters
+    ----------
+    features : array [scans, units], one feature space for all regions; of several layers take one beforehand
+        (`commonest`), or put them side by side.
+    responses : array [participants, scans, regions].
+    alpha : one penalty for all regions.
 
     Returns
     -------
-    classes : label (stronger on the left, on the right, alike), value with lower and upper (index of means), truth.
+    array [participants, regions].
+    """
+    n_participants, n_scans, n_regions = responses.shape
+    side_by_side = np.moveaxis(responses, 0, 1).reshape(n_scans, -1)
+    found = prediction_covariance(features, side_by_side, run_of_scan, alpha, delays=DELAYS, device=device)
+    return found.reshape(n_participants, n_regions)
+
+
+def commonest(scores: ParticipantScores) -> int:
+    """The layer that the training runs of all participants choose most often over all regions."""
+    return int(np.bincount(scores.chosen_layers.ravel()).argmax())
+
+
+def laterality_recovered(
+    values: np.ndarray, truth_regions: pd.DataFrame, scores: bool = False
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """A phantom's laterality, found and true.
+
+    Parameters
+    ----------
+    values : array [participants, regions of both hemispheres], from `participants_covariance`.
+    scores : `values` are correlations of fitted predictions, whose index leans outward (`foretold_laterality`).
+
+    Returns
+    -------
+    classes : label (stronger on the left, on the right, alike), value with lower and upper (over participants), truth.
     pairs : one row for each driven pair of regions whose index can be stated: region, driver, side, value, lower,
         upper, truth, covered, sign (right or wrong), difference (left - right).
-    The truth is the index of the correlations that a perfect model reaches in single participants.
+    The truth is the index of the correlations that a perfect model of the story reaches in single participants; for a
+    class of regions that of their root mean squares (of their means, with `scores`).
     """
-    left, right = listeners.sides()
+    left, right = np.split(np.asarray(values, float), 2, axis=1)
     one, kinds, ceilings = _sided(truth_regions)
+    estimate, true = (index_of_means, laterality_index) if scores else (index_of_amplitudes, _index_of_squares)
+    ceilings = ceilings if scores else [side**2 for side in ceilings]
     classes = pd.concat(
         [
-            index_of_means(left[:, rows].mean(axis=1), right[:, rows].mean(axis=1)).table(
-                label=[name], truth=laterality_index(*[side[rows].mean() for side in ceilings])
+            estimate(left[:, rows].mean(axis=1), right[:, rows].mean(axis=1)).table(
+                label=[name], truth=true(*[side[rows].mean() for side in ceilings])
             )
             for name, rows in kinds.items()
             if rows.any()
         ],
         ignore_index=True,
     )
-    pairs = index_of_means(left, right).table(region=one.region, driver=one.driver, side=one.side)
-    pairs["truth"] = laterality_index(*ceilings)
+    pairs = estimate(left, right).table(region=one.region, driver=one.driver, side=one.side)
+    pairs["truth"] = true(*ceilings)
     pairs["difference"] = (left - right).mean(axis=0)
     pairs = pairs[pairs.driver != "none"].dropna(subset=["value", "lower", "upper"])
     pairs["covered"] = (pairs.lower <= pairs.truth) & (pairs.truth <= pairs.upper)
@@ -220,8 +263,12 @@ def laterality_recovered(listeners: Listeners, truth_regions: pd.DataFrame) -> t
     return classes, pairs.reset_index(drop=True)
 
 
+def _index_of_squares(left, right):
+    return amplitude_index(laterality_index(left, right))
+
+
 def foretold_laterality(truth_regions: pd.DataFrame, weights: Mapping[str, int], n_scans: int) -> pd.DataFrame:
-    """What a perfect model's indices in `laterality_recovered` should be, its weights fitted by least squares.
+    """What the indices of a perfect model's scores in `laterality_recovered` should be, fitted by least squares.
 
     Parameters
     ----------
@@ -300,6 +347,11 @@ def verdict(found: pd.Series) -> str:
     return "contradicts" if found.upper < 0 else "neither supports nor contradicts"
 
 
+def says_nothing(found: pd.DataFrame) -> pd.Series:
+    """Where an index's interval (lower, upper) reaches from -1 to 1: the scores cannot be told from none."""
+    return (found.lower <= -1) & (found.upper >= 1)
+
+
 def laterality_told(classes: pd.DataFrame, pairs: pd.DataFrame) -> str:
     """What `laterality_recovered` found for several models (column series of `classes`, model of `pairs`), in words."""
     lines = []
@@ -309,9 +361,14 @@ def laterality_told(classes: pd.DataFrame, pairs: pd.DataFrame) -> str:
         lean = (own.value / own.truth).mean(skipna=False)
         indices = f"whose indices are {lean:.2f} times the true ones" if np.isfinite(lean) else "not all of which score"
         covered, signs = 100 * rows.covered.mean(), 100 * lopsided.sign.mean()
+        whole = classes[classes.series == name]
+        held = int(((whole.lower <= whole.truth) & (whole.truth <= whole.upper)).sum())
+        vague = says_nothing(whole).sum()
+        aside = f" ({vague} of them by reaching from -1 to 1, which says nothing)" if vague else ""
         lines.append(
-            f"**{name[0].upper() + name[1:]}:** the 95% intervals of {len(rows)} driven pairs of regions cover the "
-            f"truth in {covered:.0f}% of the cases. The sign is right in {signs:.0f}% of the {len(lopsided)} pairs "
-            f"that are truly lopsided, one region at a time, and in {right} of {len(own)} lopsided classes, {indices}."
+            f"**{name[0].upper() + name[1:]}:** the 95% intervals hold the truth in {held} of {len(whole)} "
+            f"classes{aside} and in {covered:.0f}% of the {len(rows)} driven pairs of regions. The sign is right in "
+            f"{signs:.0f}% of the {len(lopsided)} pairs that are truly lopsided, one region at a time, and in {right} "
+            f"of {len(own)} lopsided classes, {indices}."
         )
     return "\n\n".join(lines)

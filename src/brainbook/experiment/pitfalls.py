@@ -168,14 +168,16 @@ def alice_recording(
 
 
 def kept_calibration(table: str) -> pd.DataFrame | None:
-    """A table of `benchmarks/bench_calibration.py` that is kept with the book, after printing when it was made and how.
+    """A table of calibration that is kept with the book, after printing when it was made and how.
 
-    None, after printing how to make it, when it is not there.
+    `benchmarks/bench_calibration.py` makes them, and `bench_laterality.py` the one named laterality. None, after
+    printing how to make it, when it is not there.
     """
     try:
         kept = kept_table("calibration", table)
     except ConfigurationError:
-        print(f"Not kept yet: python benchmarks/bench_calibration.py --keep makes the table {table!r}")
+        maker = "bench_laterality" if table == "laterality" else "bench_calibration"
+        print(f"Not kept yet: python benchmarks/{maker}.py --keep makes the table {table!r}")
         return None
     print(f"Kept result of {kept.date[:10]}: {kept.command}")
     return kept.rows

@@ -8,9 +8,18 @@ of that person takes the value of the nearest vertex of fsaverage5 on the sphere
     viewer(maps, folder, regions, surface=own)
 
 A subject folder of FreeSurfer (recon-all on the T1-weighted image) has all that is read here, with nibabel: FreeSurfer
-itself is not needed. A flat map also needs `surf/{lh,rh}.full.flat.patch.3d`, which mris_flatten or autoflatten write.
+itself is not needed, as it is for pycortex's own `cortex.freesurfer.import_subj`. What comes into the store is the
+same, in scanner coordinates, but for the white surface, which is `white` here and by default the smoothed one there,
+and for the anatomical volumes, which maps do not need. A subject that pycortex's importer brought in is used as it is.
+
+A flat map also needs `surf/{lh,rh}.full.flat.patch.3d`, which mris_flatten or autoflatten write. Once they are there
+the participant is imported anew.
 """
 
+import shutil
+import struct
+import warnings
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -59,17 +68,44 @@ def own_surface(freesurfer: str | Path, store: str | Path | None = None) -> OwnS
 
     Raises
     ------
-    DatasetError : a file is missing or damaged; the message names it.
+    DatasetError : a file is missing or damaged; the message names it, and nothing has come into the store.
     """
     freesurfer = Path(freesurfer)
     folder = store_folder(store)
+    subject = folder / freesurfer.name
     nearest = nearest_on_fsaverage5(freesurfer)
-    if not (folder / freesurfer.name).is_dir():
+    old = _without_its_flattening(freesurfer, subject)
+    if old or not subject.is_dir():
+        surfaces, shape = _read(freesurfer)
+        if len(nearest) != sum(len(surfaces["pia", hemisphere][0]) for hemisphere in HEMISPHERES):
+            raise DatasetError(
+                f"{freesurfer / 'surf'}: sphere.reg and pial have different numbers of vertices: these files are not "
+                "of one reconstruction."
+            )
         folder.mkdir(parents=True, exist_ok=True)
-        write_subject(folder, freesurfer.name, *_read(freesurfer))
-    open_store(folder).db.reload_subjects()
-    flat = (folder / freesurfer.name / "surfaces" / "flat_lh.gii").exists()
+        if old:
+            shutil.rmtree(subject)
+        write_subject(folder, freesurfer.name, surfaces, shape)
+    cortex = open_store(folder)
+    cortex.db._memocache = {}  # surfaces as they were before
+    cortex.db.reload_subjects()
+    flat = all((subject / "surfaces" / f"flat_{hemisphere}.gii").exists() for hemisphere in HEMISPHERES)
     return OwnSurface(freesurfer.name, nearest, flat)
+
+
+def _without_its_flattening(freesurfer: Path, subject: Path) -> bool:
+    """Whether a subject was imported here before it was flattened. Whatever else lies in the store is kept."""
+    ours = not any(any((subject / part).glob("*")) for part in ("anatomicals", "transforms", "views"))
+    return (
+        all(path.exists() for path in _patches(freesurfer).values())
+        and (subject / "surfaces").is_dir()
+        and ours
+        and not (subject / "surfaces" / "flat_lh.gii").exists()
+    )
+
+
+def _patches(freesurfer: Path) -> dict[str, Path]:
+    return {hemisphere: freesurfer / "surf" / f"{hemisphere}.full.flat.patch.3d" for hemisphere in HEMISPHERES}
 
 
 def nearest_on_fsaverage5(freesurfer: str | Path) -> np.ndarray:
@@ -81,7 +117,7 @@ def nearest_on_fsaverage5(freesurfer: str | Path) -> np.ndarray:
 
     sphere, parts = load_fsaverage(FSAVERAGE5)["sphere"].parts, []
     for hemisphere, side in HEMISPHERES.items():
-        own, _ = fs.read_geometry(_must_exist(Path(freesurfer) / "surf" / f"{hemisphere}.sphere.reg"))
+        own, _ = _read_file(fs.read_geometry, Path(freesurfer) / "surf" / f"{hemisphere}.sphere.reg")
         average = np.asarray(sphere[side].coordinates)
         place = cKDTree(_unit(average)).query(_unit(own))[1]
         parts.append(place + (0 if hemisphere == "lh" else len(average)))
@@ -95,14 +131,13 @@ def _unit(points: np.ndarray) -> np.ndarray:
 def _read(freesurfer: Path) -> tuple[dict, dict]:
     """What `write_subject` takes. Raises DatasetError that names the first missing file."""
     surfaces, shape = {}, {quantity: {} for quantity in _SHAPE}
-    patches = {hemisphere: freesurfer / "surf" / f"{hemisphere}.full.flat.patch.3d" for hemisphere in HEMISPHERES}
+    patches = _patches(freesurfer)
     flat = all(path.exists() for path in patches.values())
     for hemisphere, side in HEMISPHERES.items():
         for surface, name in _FILES.items():
-            coordinates, faces = fs.read_geometry(_must_exist(freesurfer / "surf" / f"{hemisphere}.{name}"))
-            surfaces[surface, hemisphere] = coordinates.astype(np.float32), faces.astype(np.int32)
+            surfaces[surface, hemisphere] = _read_file(_in_scanner, freesurfer / "surf" / f"{hemisphere}.{name}")
         for quantity, (name, sign) in _SHAPE.items():
-            values = fs.read_morph_data(_must_exist(freesurfer / "surf" / f"{hemisphere}.{name}"))
+            values = _read_file(fs.read_morph_data, freesurfer / "surf" / f"{hemisphere}.{name}")
             if len(values) != len(surfaces["pia", hemisphere][0]):
                 raise DatasetError(
                     f"{freesurfer / 'surf' / f'{hemisphere}.{name}'} has {len(values)} vertices, the pial surface "
@@ -135,9 +170,23 @@ def _read_flat_patch(path: Path, coordinates: np.ndarray, faces: np.ndarray) -> 
     return flat, faces[np.isin(faces, index).all(axis=1)]
 
 
-def _must_exist(path: Path) -> Path:
+def _in_scanner(path: Path) -> tuple[np.ndarray, np.ndarray]:
+    """Coordinates in mm as the scanner counts them (float32), where the file says where its middle lay, and faces."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # that there is no such information
+        coordinates, faces, about = fs.read_geometry(path, read_metadata=True)
+    known = str(about.get("valid", "")).startswith("1")
+    middle = np.asarray(about["cras"], float) if known else np.zeros(3)
+    return (coordinates + middle).astype(np.float32), faces.astype(np.int32)
+
+
+def _read_file(reader: Callable, path: Path):
+    """What `reader` finds in a file. Raises DatasetError that names the file if it is missing or damaged."""
     if not path.exists():
         raise DatasetError(
             f"{path} is missing: run FreeSurfer's recon-all on this participant, or use fsaverage5 maps."
         )
-    return path
+    try:
+        return reader(path)
+    except (ValueError, IndexError, OSError, EOFError, TypeError, struct.error) as error:
+        raise DatasetError(f"{path} cannot be read ({error}): is recon-all finished, the file whole?") from error
