@@ -266,5 +266,6 @@ def test_transfer_refuses_what_it_does_not_know():
 def test_both_chapters_fine_tune_the_same_model():
     """The chapter on transfer keeps the model that this one reads, if their parameters agree; else it is made twice."""
     ours, theirs = (notebook_parameters(NOTEBOOKS / f"{name}.md") for name in ("hemispheres_and_layers", "transfer"))
-    assert ours["transfer"] == {key: theirs[key] for key in ("pairs", "second", "settings")}
+    assert ours["transfer"] == {key: theirs[key] for key in ("pairs", "passage", "second", "settings")}
+    assert (ours["context"], ours["stride"]) == (theirs["context"], theirs["stride"])
     assert ours["before"] == theirs["model"] and theirs["sentences"] == "phantom"
