@@ -48,7 +48,8 @@ def sequential_permutation_test(
     features, responses, runs, alpha, null, n_permutations, seed : see `permutation_scores`, which takes the same
         `options`. The k-th permutation is the same for all targets and in both functions, so p is what its nulls, cut
         off where each target stops, would give. (p of regions, pooled or corrected for all targets needs all nulls.)
-    n_permutations : the most that a target draws.
+    n_permutations : the most that a target draws. No p is below 1 / (n_permutations + 1); where `fdr` over thousands of
+        targets, few of which hold an effect, needs smaller ones, more permutations cost only what these few draw.
     stop_after : times that the null reaches the score before a target stops. The standard error of a p of a target that
         stopped is about p / sqrt(stop_after): a third of it with 10. Above n_permutations nothing stops early.
 

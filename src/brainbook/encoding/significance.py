@@ -76,6 +76,9 @@ def permutation_scores(
 ) -> PermutationScores:
     """Score features on responses, and on responses rearranged within runs, fitting anew each time.
 
+    Where many targets hold nothing and each wants a p of its own, `sequential_permutation_test` gives it with far fewer
+    permutations; for regions, families and intervals the nulls are needed, all of them.
+
     Parameters
     ----------
     features : array [scans, features], delayed already unless `delays` are given.
@@ -127,6 +130,8 @@ def permutation_test(
     **options,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Cross-validated score of every target, and how often a refit on rearranged responses does as well.
+
+    For thousands of vertices see `sequential_permutation_test`, which stops early where nothing is.
 
     Parameters
     ----------
