@@ -16,6 +16,7 @@ from brainbook.encoding.intervals import (
 from brainbook.encoding.laterality import laterality_index, prediction_covariance
 from brainbook.encoding.ridge import RidgeEncoder
 from brainbook.encoding.scores import correlation, explained_variance, fisher_mean
+from brainbook.encoding.sequential import SequentialTest, sequential_permutation_test
 from brainbook.encoding.significance import PermutationScores, fdr, permutation_scores, permutation_test
 from brainbook.encoding.splits import blocks_with_gaps, leave_one_run_out, published_split
 from brainbook.encoding.targets import BorderWarning
@@ -29,6 +30,7 @@ __all__ = [
     "PermutationScores",
     "ProtocolWarning",
     "RidgeEncoder",
+    "SequentialTest",
     "VariancePartition",
     "blocks_with_gaps",
     "check_protocol",
@@ -55,6 +57,7 @@ __all__ = [
     "published_split",
     "run_interval",
     "run_slices",
+    "sequential_permutation_test",
     "split_half",
     "stretch",
     "variable_length",

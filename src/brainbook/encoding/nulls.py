@@ -105,13 +105,19 @@ class Permutations:
                 if length % 2 == 0:  # the highest frequency of an even length is real: its sign may change
                     draws[:, -1] = np.where(draws[:, -1] < np.pi, 0, np.pi)
 
-    def of(self, responses: torch.Tensor, at_once: int = 1) -> Iterator[torch.Tensor]:
-        """Yield permutations of responses [scans, targets], `at_once` together: [scans, permutations, targets]."""
+    def of(
+        self, responses: torch.Tensor, at_once: int = 1, start: int = 0, stop: int | None = None
+    ) -> Iterator[torch.Tensor]:
+        """Yield permutations of responses [scans, targets], `at_once` together: [scans, permutations, targets].
+
+        start, stop : the first one and the one before which to end; all by default.
+        """
         device, spectra = responses.device, None
+        stop = self.count if stop is None else min(stop, self.count)
         if self.null == "phase":
             spectra = [torch.fft.rfft(responses[part], dim=0) for part in self.parts]
-        for start in range(0, self.count, at_once):
-            chosen = slice(start, min(start + at_once, self.count))
+        for first in range(start, stop, at_once):
+            chosen = slice(first, min(first + at_once, stop))
             if self.null == "shift":
                 yield responses[torch.as_tensor(self._sources(chosen)).to(device)]
                 continue

@@ -3,16 +3,9 @@
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 from scipy.stats import false_discovery_control
 
-from brainbook.encoding.delays import delay
-from brainbook.encoding.nulls import Compact, Permutations, fold_correlations, linear_maps
-from brainbook.encoding.solver import Space, find_device
-from brainbook.encoding.splits import leave_one_run_out
-from brainbook.encoding.targets import Targets, check_alphas
-
-_COLUMNS = 1024  # few targets are permuted several times at once, so that a product is worth its call
+from brainbook.encoding.refits import Refits
 
 
 @dataclass(frozen=True)
@@ -83,6 +76,9 @@ def permutation_scores(
 ) -> PermutationScores:
     """Score features on responses, and on responses rearranged within runs, fitting anew each time.
 
+    Where many targets hold nothing and each wants a p of its own, `sequential_permutation_test` gives it with far fewer
+    permutations; for regions, families and intervals the nulls are needed, all of them.
+
     Parameters
     ----------
     features : array [scans, features], delayed already unless `delays` are given.
@@ -107,34 +103,19 @@ def permutation_scores(
         scores themselves are always exact.
     block : targets at a time.
     """
-    runs = np.asarray(runs)
-    features = np.asarray(features) if delays is None else delay(features, delays, runs)
-    splits = leave_one_run_out(runs) if splits is None else splits
-    tests = [slice(int(t[0]), int(t[-1]) + 1) if np.all(np.diff(t) == 1) else torch.as_tensor(t) for _, t in splits]
-    targets = Targets(responses, device=find_device(device), block=block)
-    targets.warn_unusable()
-    grid, alpha = _alphas(alpha, targets, best_of)
-    space = Space(features, nuisance, scale=scale, device=device)
-    order = Permutations(runs, null, n_permutations, seed)
-    score = np.full(targets.n_targets, np.nan)
-    nulls = np.full((n_permutations, targets.n_targets), np.nan, np.float32)
-    for value, mapping in linear_maps(space, splits, grid):
-        fast = Compact(mapping, tolerance if n_permutations * targets.n_targets > 50_000 else 0)
-        for part in targets.blocks():
-            columns = np.flatnonzero(targets.usable[part] & (best_of | (alpha[part] == value)))
-            if not len(columns):
-                continue
-            y = targets.read(part)[:, torch.as_tensor(columns)]
-            columns = columns + part.start
-            adjusted = _without(space.z, splits, y) if nuisance is not None else y
-            score[columns] = np.fmax(score[columns], _mean(fold_correlations(mapping @ y, adjusted, tests)))
-            at_once = max(1, _COLUMNS // len(columns))
-            for number, permuted in enumerate(order.of(y, at_once)):
-                permuted = permuted.flatten(1)  # scans, permutations x targets
-                observed = _without(space.z, splits, permuted) if nuisance is not None else permuted
-                drawn = _mean(fold_correlations(fast(permuted), observed, tests)).reshape(-1, len(columns))
-                rows = slice(number * at_once, number * at_once + len(drawn))
-                nulls[rows, columns] = np.fmax(nulls[rows, columns], drawn)  # NaN until the first alpha
+    refits = Refits(
+        features, responses, runs, alpha, null=null, n_permutations=n_permutations, seed=seed, delays=delays,
+        splits=splits, nuisance=nuisance, scale=scale, best_of=best_of, device=device, tolerance=tolerance, block=block,
+    )  # fmt: skip
+    refits.targets.warn_unusable()
+    score = np.full(refits.targets.n_targets, np.nan)
+    nulls = np.full((n_permutations, len(score)), np.nan, np.float32)
+    for part in refits.blocks():
+        score[part.columns] = part.score
+        done = 0
+        for drawn in part.null():
+            nulls[done : done + len(drawn), part.columns] = drawn
+            done += len(drawn)
     return PermutationScores(score, nulls)
 
 
@@ -149,6 +130,8 @@ def permutation_test(
     **options,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Cross-validated score of every target, and how often a refit on rearranged responses does as well.
+
+    For thousands of vertices see `sequential_permutation_test`, which stops early where nothing is.
 
     Parameters
     ----------
@@ -186,33 +169,6 @@ def fdr(p: np.ndarray, method: str = "bh") -> np.ndarray:
     if known.any():
         q[known] = false_discovery_control(p[known], method=method)
     return q
-
-
-def _alphas(alpha, targets, best_of):
-    """The different alphas, and each target's own (which `best_of` does not use)."""
-    alpha = np.asarray(alpha, float)
-    if best_of:
-        return check_alphas(alpha), np.zeros(targets.n_targets)
-    if alpha.shape not in ((), (targets.n_targets,)):
-        raise ValueError(
-            f"alpha must be one number or one for each of {targets.n_targets} targets, not of shape {alpha.shape} "
-            "(for a grid of alphas say best_of=True)"
-        )
-    alpha = np.broadcast_to(alpha, (targets.n_targets,))
-    return check_alphas(alpha[targets.usable]), alpha
-
-
-def _mean(scores):
-    return torch.tanh(torch.atanh(scores.double()).mean(0)).cpu().numpy()
-
-
-def _without(z, splits, y):
-    """Every test scan's response without what training weights say of intercept and nuisance signals."""
-    out = y.clone()
-    for train, test in splits:
-        weights = torch.linalg.pinv(z[train]).to(y.dtype) @ y[train]
-        out[test] = y[test] - z[test].to(y.dtype) @ weights
-    return out
 
 
 def _at_least(score, null):
