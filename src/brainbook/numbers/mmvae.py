@@ -57,8 +57,8 @@ class Sense(nn.Module):
 
     def see(self, images: np.ndarray) -> Tensor:
         """The pixels that the networks see: uint8 [images, channels, height, width] -> uint8 [images, pixels]."""
-        flat = torch.from_numpy(images).flatten(1)
-        return flat if self.lit.all() else flat[:, self.pixels.cpu()]
+        flat = images.reshape(len(images), -1)
+        return torch.from_numpy(flat if self.lit.all() else flat.take(np.flatnonzero(self.lit), axis=1))
 
     def paint(self, means: Tensor) -> Tensor:
         """Whole images, black where nothing is painted: [images, pixels] -> [images, channels, height, width]."""

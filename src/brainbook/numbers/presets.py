@@ -53,7 +53,6 @@ STUDIES = {
         training=Training(steps=1000, batch=32, learning_rate=3e-3, warm_up=0.05, schedule="cosine", amsgrad=False),
         extra_seeds=2,
         private=10,
-        private_seeds=1,
         pixels="lit",
     ),
     # MNIST in a quarter of an hour on two cores.
@@ -62,7 +61,6 @@ STUDIES = {
         n_train=40_000,
         n_test=2000,
         private=10,
-        private_seeds=1,
         pixels="lit",
         model=ModelConfiguration(modalities=(OSCN, CMNIST), layers=1, width=256),
         training=Training(steps=1500, batch=64, learning_rate=3e-3, warm_up=0.05, schedule="cosine", amsgrad=False),
