@@ -11,13 +11,15 @@ from brainbook.numbers.clusters import cluster_quality
 from brainbook.numbers.controls import PixelControl
 from brainbook.numbers.magnitude import class_means, magnitude
 from brainbook.numbers.number_line import discriminability, number_line, read_number, value_by_number, weber_fraction
-from brainbook.numbers.recall import blur, confusions, generated_accuracy, joint_coherence
+from brainbook.numbers.recall import blur, confusions, generated_accuracy, joint_coherence, read_made
 
 
 class TestRecall:
     def test_a_perfect_model_recalls_perfectly(self, exact, shown):
         model, judge = exact
-        table = generated_accuracy(model, {"oscn": shown}, {"oscn": judge}).set_index("factor").drop("pixels")
+        table = (
+            generated_accuracy(read_made(model, {"oscn": shown}, {"oscn": judge})).set_index("factor").drop("pixels")
+        )
         assert table.value.to_dict() == {"number": 1.0, "colour": 1.0}
         assert table.chance.to_dict() == {"number": 1 / 9, "colour": 1 / 4}
         assert set(table.measure) == {"recall"}
@@ -25,9 +27,11 @@ class TestRecall:
     def test_a_model_that_always_says_five(self, exact, shown):
         model, judge = exact
         model.embed = lambda images, name=None: np.tile([5.0, 100, 0, 0, 0], (len(images), 1))
-        table = generated_accuracy(model, {"oscn": shown}, {"oscn": judge}).set_index("factor").drop("pixels")
+        table = (
+            generated_accuracy(read_made(model, {"oscn": shown}, {"oscn": judge})).set_index("factor").drop("pixels")
+        )
         assert table.value.to_dict() == {"number": pytest.approx(1 / 9), "colour": 1 / 4}
-        share = confusions(model, {"oscn": shown}, {"oscn": judge}).set_index(["number", "read"]).share
+        share = confusions(read_made(model, {"oscn": shown}, {"oscn": judge})).set_index(["number", "read"]).share
         assert (share.xs(5, level="read") == 1).all()
         assert share.sum() == pytest.approx(9)
 

@@ -5,6 +5,8 @@ import torch
 from brainbook.errors import ConfigurationError, ModelError
 from brainbook.numbers import MMVAE, VAE, Modality, ModelConfiguration, Objective, Training, make_pairs, train
 from brainbook.numbers.families import positive_scale
+from brainbook.numbers.mmvae import as_input
+from brainbook.numbers.objectives import bound, draw_noise
 
 BOTH = (Modality(name="oscn"), Modality(name="cmnist", size=(3, 28, 28), weight=3.0))
 SMALL = {"modalities": BOTH, "latent": 4, "width": 12, "layers": 2, "channels": 4}
@@ -79,6 +81,73 @@ def test_training_together_is_training_alone(pairs, architecture, bound):
         np.testing.assert_allclose(curve[f"bound_{seed}"], one[f"bound_{seed}"], rtol=1e-4)
         for name, value in alone.state_dict().items():
             torch.testing.assert_close(together.copy(i).state_dict()[name], value, atol=2e-4, rtol=1e-3)
+
+
+class TestLitPixels:
+    @staticmethod
+    def lit(pairs) -> dict[str, np.ndarray]:
+        return {name: images.pixels.any(axis=0) for name, images in pairs["train"].modalities.items()}
+
+    def test_it_is_the_whole_network_that_knows_the_rest_to_be_black(self, pairs):
+        """The same weights in a network of all pixels, whose other logits say black: bound and gradients agree."""
+        lit = self.lit(pairs)
+        assert all(0.2 < mask.mean() < 0.9 for mask in lit.values())
+        few, whole = MMVAE(ModelConfiguration(**SMALL), (0,), lit), MMVAE(ModelConfiguration(**SMALL))
+        found, gradients = [], []
+        with torch.no_grad():
+            for name, sense in few.senses.items():
+                rows, other = sense.pixels, whole.senses[name]
+                for part, network in (("encoder", sense.encoder), ("decoder", sense.decoder)):
+                    for k, layer in enumerate(network.layers):
+                        target = getattr(other, part).layers[k]
+                        if part == "encoder" and k == 0:
+                            target.weight[:, rows] = layer.weight
+                            target.bias.copy_(layer.bias)
+                        elif part == "decoder" and k == len(network.layers) - 1:
+                            target.weight.zero_()
+                            target.bias.fill_(-60.0)
+                            target.weight[..., rows], target.bias[..., rows] = layer.weight, layer.bias
+                        else:
+                            target.load_state_dict(layer.state_dict())
+        shown = {name: images[:32] for name, images in pairs["train"].aligned().items()}
+        for model in (few, whole):
+            images = {n: as_input(model.senses[n].see(shown[n].pixels)[None], "cpu") for n in model.names}
+            noise = draw_noise(model, 2, 32, [7], "cpu")
+            value, surrogate = bound(model, images, Objective(samples=2), noise)
+            surrogate.backward()
+            found.append(value)
+            first = [sense.encoder.layers[0].weight.grad for sense in model.senses.values()]
+            last = [sense.decoder.layers[-1].weight.grad for sense in model.senses.values()]
+            gradients.append((first, last))
+        torch.testing.assert_close(*found)
+        (few_first, few_last), (whole_first, whole_last) = gradients
+        for k, sense in enumerate(few.senses.values()):
+            assert few_first[k].abs().max() > 0
+            torch.testing.assert_close(few_first[k], whole_first[k][:, sense.pixels])
+            torch.testing.assert_close(few_last[k], whole_last[k][..., sense.pixels])
+        for source in few.names:
+            for target in few.names:
+                made = [model.associate(shown[source], source, target) for model in (few, whole)]
+                np.testing.assert_allclose(*made, atol=1e-5)
+                assert (made[0][:, ~lit[target]] == 0).all()
+
+    def test_trains_and_a_copy_is_the_same(self, pairs):
+        model = MMVAE(ModelConfiguration(**SMALL), (3, 5), self.lit(pairs))
+        train(model, pairs["train"], Objective(), Training(steps=3, batch=16), device="cpu")
+        alone = MMVAE(ModelConfiguration(**SMALL), (5,), self.lit(pairs))
+        train(alone, pairs["train"], Objective(), Training(steps=3, batch=16), device="cpu")
+        images = pairs["test"].oscn
+        made = [some.associate(images, "oscn", "cmnist") for some in (model.copy(1), alone)]
+        np.testing.assert_allclose(*made, atol=1e-3)
+        assert np.abs(made[1] - model.copy(0).associate(images, "oscn", "cmnist")).max() > 0.01
+
+    def test_impossible_masks_are_refused(self, pairs):
+        settings, lit = ModelConfiguration(**SMALL), self.lit(pairs)
+        for wrong in (lit["cmnist"], lit["oscn"].astype(int), np.zeros_like(lit["oscn"])):
+            with pytest.raises(ConfigurationError, match="lit of 'oscn'"):
+                MMVAE(settings, lit={"oscn": wrong})
+        with pytest.raises(ConfigurationError, match="whole images"):
+            MMVAE(settings.but(architecture="cnn"), lit=lit)
 
 
 def test_training_raises_the_bound_and_resumes(pairs, tmp_path):

@@ -72,6 +72,14 @@ def test_splits_never_share_a_handwritten_digit():
     assert (made["train"].oscn.pixels[:500] != made["test"].oscn.pixels).any()
 
 
+def test_a_test_picture_is_measured_about_once():
+    made = make_pairs({"train": 1000, "test": 500}, seed=3)
+    assert set(np.bincount(made["train"].oscn_row)) <= {2, 3}
+    for rows in made["test"].rows.values():
+        assert set(np.bincount(rows, minlength=500)) <= {1, 2}
+    assert len(made["test"]) < 520
+
+
 def test_unknown_split():
     with pytest.raises(DatasetError, match="train, validation, test"):
         make_pairs({"dev": 100})

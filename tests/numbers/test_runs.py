@@ -52,7 +52,7 @@ def test_a_second_run_only_reads(done, monkeypatch):
         raise AssertionError("trained or measured again")
 
     cache, before = done
-    for name in ("train", "train_judge", "evaluate", "generated_accuracy"):
+    for name in ("train", "train_judge", "measure", "read_made"):
         monkeypatch.setattr(runs, name, refuse)
     again = run(TINY, cache, processes=1, device="cpu")
     for name, table in before.items():
@@ -81,6 +81,31 @@ def test_models_for_pictures(done):
     assert trained(TINY, "single", "cmnist", seed=1, cache=cache, device="cpu").names == ("cmnist",)
     with pytest.raises(ConfigurationError, match="no 'multi' arm of both modalities with seed 7"):
         trained(TINY, "multi", seed=7, cache=cache)
+
+
+def test_the_confusion_is_of_the_images_that_recall_is_of(done):
+    number = data(TINY, "published")["test"].number
+    confusion = done[1]["confusion"].query("design == 'published' and arm == 'multi' and seed == 1")
+    evaluation = done[1]["evaluation"].query(
+        "design == 'published' and arm == 'multi' and seed == 1 and measure in ['recall', 'association'] and "
+        "factor == 'number' and condition == 'noise-free'"
+    )
+    accuracy = evaluation.set_index(["source", "target"]).value
+    assert len(accuracy) == 4
+    for key, table in confusion.groupby(["source", "target"]):
+        right = table[table.number == table["read"]].set_index("number").share
+        assert right[number].mean() == pytest.approx(accuracy[key])
+
+
+def test_networks_see_what_the_study_says(done):
+    job = Job("published", "untrained", None, (0,))
+    few, all_of_it = (model_of(TINY.but(pixels=pixels), job, done[0], "cpu") for pixels in ("lit", "all"))
+    assert len(few.senses["oscn"].pixels) == 9 * 36 * 3  # nine cells of 6 x 6 px in three colours
+    assert len(all_of_it.senses["oscn"].pixels) == 32 * 32 * 3
+    whole = model_of(TINY.but(model=TINY.model.but(architecture="cnn", channels=2)), job, done[0], "cpu")
+    assert whole.senses["oscn"].lit.all()
+    trained = model_of(TINY, Job("published", "multi", None, (0,)), done[0], "cpu")
+    assert len(trained.senses["oscn"].pixels) == 9 * 36 * 3
 
 
 def test_judges_are_kept_with_their_accuracy(done):

@@ -5,6 +5,7 @@ Stands alone: nothing here knows the other rooms.
 
 from brainbook.numbers.configuration import Modality, ModelConfiguration, Objective, Training
 from brainbook.numbers.digits import Digits, make_cmnist, read_digits, read_idx
+from brainbook.numbers.evaluation import evaluate
 from brainbook.numbers.images import COLOURS, NUMBERS, SHAPES, Images
 from brainbook.numbers.judges import Judge, train_judge
 from brainbook.numbers.learning import train
@@ -26,6 +27,7 @@ __all__ = [
     "Objective",
     "Pairs",
     "Training",
+    "evaluate",
     "make_cmnist",
     "make_oscn",
     "make_pairs",

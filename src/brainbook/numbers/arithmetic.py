@@ -58,10 +58,10 @@ def solve_single(
     colour = rng.integers(0, images.colour.max() + 1, len(table))
     picked = []
     for name in "abc":
-        rows = np.zeros(len(table), dtype=np.int64)
+        rows, operand = np.zeros(len(table), dtype=np.int64), table[name].to_numpy()
         for n in NUMBERS:
             for c in range(images.colour.max() + 1):
-                wanted = np.flatnonzero((table[name] == n) & (colour == c))
+                wanted = np.flatnonzero((operand == n) & (colour == c))
                 rows[wanted] = rng.choice(np.flatnonzero((images.number == n) & (images.colour == c)), len(wanted))
         picked.append(z[rows])
     latents = picked[0] + picked[1] - picked[2]
@@ -107,11 +107,9 @@ def guesses(rng: np.random.Generator, times: int = 200) -> dict[str, pd.DataFram
 
 def score(solved: pd.DataFrame) -> dict[str, tuple[float, float, int]]:
     """Accuracy, mean distance of the answer from the right one, and number of equations, by subset."""
-    parts = {"all": solved, "identities": solved[solved.identity], "without identities": solved[~solved.identity]}
-    return {
-        name: (float((part.read == part.answer).mean()), float((part.read - part.answer).abs().mean()), len(part))
-        for name, part in parts.items()
-    }
+    away, identity = np.abs((solved.read - solved.answer).to_numpy()), solved.identity.to_numpy()
+    parts = {"all": away, "identities": away[identity], "without identities": away[~identity]}
+    return {name: (float((part == 0).mean()), float(part.mean()), len(part)) for name, part in parts.items()}
 
 
 def arithmetic(

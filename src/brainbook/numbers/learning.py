@@ -37,7 +37,7 @@ def train(
     seeds = model.seeds
     place = torch.device("cuda" if device != "cpu" and torch.cuda.is_available() else "cpu")
     # uint8 in memory, on the device: a batch is gathered there
-    pixels = {name: torch.from_numpy(pairs.modalities[name].pixels).to(place) for name in model.names}
+    pixels = {name: model.senses[name].see(pairs.modalities[name].pixels).to(place) for name in model.names}
     rows = {name: torch.from_numpy(pairs.rows[name]).to(place) for name in model.names}
     order = _Order(seeds, len(pairs), training.batch)
 

@@ -18,7 +18,7 @@ from brainbook.numbers.families import positive_scale
 from brainbook.numbers.images import Images
 from brainbook.numbers.networks import make_decoder, make_encoder
 
-ROWS = 1024  # images at a time when nothing is learned
+ROWS = 256  # images at a time when nothing is learned: what a layer makes of them stays in cache
 
 
 class Posterior(NamedTuple):
@@ -29,17 +29,47 @@ class Posterior(NamedTuple):
 
 
 class Sense(nn.Module):
-    """The networks of one modality."""
+    """The networks of one modality.
 
-    def __init__(self, configuration: ModelConfiguration, modality: Modality, generators):
+    lit : bool [channels, height, width], the pixels that the networks see and paint, all others being black; None for
+    all.
+    """
+
+    def __init__(
+        self, configuration: ModelConfiguration, modality: Modality, generators, lit: np.ndarray | None = None
+    ):
         super().__init__()
+        lit = np.ones(modality.size, dtype=bool) if lit is None else np.asarray(lit)
+        if lit.shape != modality.size or lit.dtype != bool or not lit.any():
+            raise ConfigurationError(f"lit of {modality.name!r}: give bool {modality.size}, True for some pixel")
+        if configuration.architecture == "cnn" and not lit.all():
+            raise ConfigurationError(
+                "a convolution needs whole images: leave `lit` out, or take the architecture 'mlp'"
+            )
+        self.lit = lit
+        # not part of the state: which pixels they are is said when a model is made
+        self.register_buffer("pixels", torch.from_numpy(np.flatnonzero(lit)), persistent=False)
         self.modality = modality
         self.latent, self.private, self.scale = configuration.latent, configuration.private, configuration.scale
-        self.encoder = make_encoder(configuration, modality, 2 * (self.latent + self.private), generators)
-        self.decoder = make_decoder(configuration, modality, generators)
+        n_pixels = len(self.pixels)
+        self.encoder = make_encoder(configuration, modality, n_pixels, 2 * (self.latent + self.private), generators)
+        self.decoder = make_decoder(configuration, modality, n_pixels, generators)
+
+    def see(self, images: np.ndarray) -> Tensor:
+        """The pixels that the networks see: uint8 [images, channels, height, width] -> uint8 [images, pixels]."""
+        flat = images.reshape(len(images), -1)
+        return torch.from_numpy(flat if self.lit.all() else flat.take(np.flatnonzero(self.lit), axis=1))
+
+    def paint(self, means: Tensor) -> Tensor:
+        """Whole images, black where nothing is painted: [images, pixels] -> [images, channels, height, width]."""
+        if not self.lit.all():
+            whole = means.new_zeros(len(means), self.lit.size)
+            whole[:, self.pixels.to(means.device)] = means
+            means = whole
+        return means.reshape(-1, *self.modality.size)
 
     def encode(self, images: Tensor) -> tuple[Posterior, Posterior]:
-        """Posteriors of the shared and of the private latents. images: 0..1, [copies, batch, pixels]."""
+        """Posteriors of the shared and of the private latents. images: 0..1, of `see`, [copies, batch, pixels]."""
         loc, raw = self.encoder(images).float().chunk(2, dim=-1)
         parts = [self.latent, self.private]
         shared, private = (
@@ -58,16 +88,26 @@ class MMVAE(nn.Module):
 
     configuration : see ModelConfiguration. seeds : one independent copy of the model for each; their first weights,
     and in training their data order and noise, come from their own seed, so a copy is what it would be alone, up to
-    rounding.
+    rounding. lit : by modality, bool [channels, height, width], the pixels that any picture ever lights: the networks
+    of an MLP see and paint these alone, and the bound is that of a decoder that knows the others to be black. By
+    default all pixels.
     """
 
-    def __init__(self, configuration: ModelConfiguration, seeds: Sequence[int] = (0,)):
+    def __init__(
+        self,
+        configuration: ModelConfiguration,
+        seeds: Sequence[int] = (0,),
+        lit: Mapping[str, np.ndarray] | None = None,
+    ):
         super().__init__()
         self.configuration, self.seeds = configuration, tuple(int(seed) for seed in seeds)
         if len(set(self.seeds)) < len(self.seeds) or not self.seeds:
             raise ConfigurationError(f"seeds {list(seeds)}: give each copy a seed of its own")
         generators = [torch.Generator().manual_seed(seed) for seed in self.seeds]
-        self.senses = nn.ModuleDict({m.name: Sense(configuration, m, generators) for m in configuration.modalities})
+        lit = lit or {}
+        self.senses = nn.ModuleDict(
+            {m.name: Sense(configuration, m, generators, lit.get(m.name)) for m in configuration.modalities}
+        )
         copies, learn = len(self.seeds), configuration.learn_prior
         self.prior_raw = nn.Parameter(torch.zeros(copies, configuration.latent), requires_grad=learn)
         # the scale of the private latents that a modality is imagined with from another in training (r in Palumbo et
@@ -96,7 +136,8 @@ class MMVAE(nn.Module):
 
     def copy(self, index: int) -> "MMVAE":
         """The model of one seed alone."""
-        alone = type(self)(self.configuration, self.seeds[index : index + 1])
+        lit = {name: sense.lit for name, sense in self.senses.items()}
+        alone = type(self)(self.configuration, self.seeds[index : index + 1], lit)
         alone.load_state_dict({name: value[index : index + 1] for name, value in self.state_dict().items()})
         return alone.to(self.prior_raw.device)
 
@@ -119,7 +160,7 @@ class MMVAE(nn.Module):
         own = torch.zeros(len(z), sense.private) if private is None else torch.as_tensor(private, dtype=torch.float32)
         latents = torch.cat([z, own], 1).to(self.prior_raw.device)
         parts = [torch.sigmoid(sense.decode(part[None, None])[0, 0]).cpu() for part in latents.split(ROWS)]
-        return torch.cat(parts).reshape(-1, *sense.modality.size).numpy()
+        return sense.paint(torch.cat(parts)).numpy()
 
     def recall(self, images: Images, name: str | None = None, seed: int | None = None) -> np.ndarray:
         """Images as they are reconstructed from themselves; see `associate`."""
@@ -157,7 +198,7 @@ class MMVAE(nn.Module):
         parts = []
         with torch.no_grad():
             for start in range(0, len(images), ROWS):
-                pixels = as_input(torch.from_numpy(images.pixels[start : start + ROWS])[None], self.prior_raw.device)
+                pixels = as_input(sense.see(images.pixels[start : start + ROWS])[None], self.prior_raw.device)
                 shared, private = sense.encode(pixels)
                 parts.append([part[0].cpu().numpy() for part in (*shared, *private)])
         return tuple(np.concatenate(part) for part in zip(*parts, strict=True))
@@ -177,14 +218,20 @@ class MMVAE(nn.Module):
 class VAE(MMVAE):
     """A variational autoencoder of a single modality: the control arm."""
 
-    def __init__(self, configuration: ModelConfiguration, seeds: Sequence[int] = (0,)):
+    def __init__(
+        self,
+        configuration: ModelConfiguration,
+        seeds: Sequence[int] = (0,),
+        lit: Mapping[str, np.ndarray] | None = None,
+    ):
         if len(configuration.modalities) != 1 or configuration.private:
             raise ConfigurationError(
                 "a VAE has one modality and no private latents: take configuration.only(name), or MMVAE"
             )
-        super().__init__(configuration, seeds)
+        super().__init__(configuration, seeds, lit)
 
 
 def as_input(pixels: Tensor, device) -> Tensor:
-    """uint8 [copies, batch, channels, height, width] -> float 0..1 [copies, batch, pixels] on the device."""
+    """uint8 [copies, batch, pixels], or [copies, batch, channels, height, width] -> float 0..1 [copies, batch, pixels]
+    on the device."""
     return pixels.to(device).flatten(2).to(torch.float32).div_(255)

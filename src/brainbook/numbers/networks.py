@@ -133,21 +133,23 @@ class CNNDecoder(nn.Module):
         return self.convolutions[-1](x).reshape(rows, copies, -1).transpose(0, 1)
 
 
-def make_encoder(configuration: ModelConfiguration, modality: Modality, n_outputs: int, generators) -> nn.Module:
-    """Images [copies, rows, pixels] -> [copies, rows, n_outputs]."""
+def make_encoder(
+    configuration: ModelConfiguration, modality: Modality, n_pixels: int, n_outputs: int, generators
+) -> nn.Module:
+    """Images [copies, rows, n_pixels] -> [copies, rows, n_outputs]."""
     if configuration.architecture == "cnn":
         return CNNEncoder(modality.size, configuration.channels, configuration.width, n_outputs, generators)
-    return MLP([math.prod(modality.size), *[configuration.width] * configuration.layers, n_outputs], generators)
+    return MLP([n_pixels, *[configuration.width] * configuration.layers, n_outputs], generators)
 
 
-def make_decoder(configuration: ModelConfiguration, modality: Modality, generators) -> nn.Module:
-    """Latents [copies, rows, latent + private] -> logits [copies, rows, pixels]."""
+def make_decoder(configuration: ModelConfiguration, modality: Modality, n_pixels: int, generators) -> nn.Module:
+    """Latents [copies, rows, latent + private] -> logits [copies, rows, n_pixels]."""
     n_inputs = configuration.latent + configuration.private
     if configuration.architecture == "cnn":
         decoder = CNNDecoder(n_inputs, configuration.width, configuration.channels, modality.size, generators)
         last = decoder.convolutions[-1]
     else:
-        decoder = MLP([n_inputs, *[configuration.width] * configuration.layers, math.prod(modality.size)], generators)
+        decoder = MLP([n_inputs, *[configuration.width] * configuration.layers, n_pixels], generators)
         last = decoder.layers[-1]
     nn.init.constant_(last.bias, configuration.output_bias)
     return decoder

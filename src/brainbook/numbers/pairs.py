@@ -97,7 +97,8 @@ def make_pairs(
 
     sizes : {"train": n, "validation": n, "test": n}, images a modality (a split may be left out). layout and area are
         those of `make_oscn`; digits that of `make_cmnist`; without and repeats those of `pair`; classes `without` are
-        left out of training and validation only.
+        left out of training and validation only. A test image is in one pair, or a few where the other modality has
+        more of its kind: measured twice it tells nothing new.
     """
     unknown = sorted(set(sizes) - set(SPLITS))
     if unknown:
@@ -109,8 +110,8 @@ def make_pairs(
         oscn_seed, cmnist_seed, pair_seed = (int(s) for s in np.random.SeedSequence(step).generate_state(3, np.uint32))
         oscn = make_oscn(n, layout=layout, area=area, seed=oscn_seed)
         cmnist = tint(n, digits=handwritten[split], split=split, seed=cmnist_seed)
-        held = without if split != "test" else ()
-        made[split] = pair(oscn, cmnist, repeats, without=held, seed=pair_seed)
+        held, often = (without, repeats) if split != "test" else ((), 1)
+        made[split] = pair(oscn, cmnist, often, without=held, seed=pair_seed)
     return made
 
 

@@ -4,7 +4,8 @@ Recall is an image made again from itself. Association is an image of the other 
 that three dots bring to mind. A judge (see `judges`) reads the made image; the truth is what the model was shown.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -13,51 +14,68 @@ from brainbook.numbers.images import NUMBERS, Images
 from brainbook.numbers.judges import CHANCE, Judge
 
 
-def made_images(model, images: Mapping[str, Images], seed: int | None = None) -> dict[tuple[str, str], np.ndarray]:
-    """What each modality's images bring to mind in each modality: {(source, target): float [images, ...]}.
+@dataclass(frozen=True)
+class Reading:
+    """What a judge reads off the images of modality `target` that a model makes of images of modality `source`.
+
+    said : int64 [images] by factor, read off the images made. shown : int64 [images] by factor, of what the model saw.
+    cap : the judge's accuracy on real images, by factor. blur : of the images made. noisy : whether their latents were
+    drawn.
+    """
+
+    source: str
+    target: str
+    said: Mapping[str, np.ndarray]
+    shown: Mapping[str, np.ndarray]
+    cap: Mapping[str, float]
+    blur: float
+    noisy: bool
+
+
+def read_made(
+    model, images: Mapping[str, Images], judges: Mapping[str, Judge], seed: int | None = None
+) -> list[Reading]:
+    """Make of each modality's images those of each modality, once, and have them read.
 
     model : VAE, MMVAE or PixelControl. seed : None for noise-free decoding, else see MMVAE.associate.
     """
-    can_associate = hasattr(model, "senses")
-    return {
-        (source, target): model.associate(images[source], source, target, seed)
-        for source in model.names
-        for target in model.names
-        if source == target or can_associate
-    }
+    can_associate, found = hasattr(model, "senses"), []
+    for source in model.names:
+        for target in model.names if can_associate else (source,):
+            made = model.associate(images[source], source, target, seed)
+            said, cap = judges[target].read(made), judges[target].accuracy
+            found.append(Reading(source, target, said, images[source].factors, cap, blur(made), seed is not None))
+    return found
 
 
-def generated_accuracy(
-    model, images: Mapping[str, Images], judges: Mapping[str, Judge], seed: int | None = None
-) -> pd.DataFrame:
-    """Recall and association accuracy on held-out images.
+def generated_accuracy(readings: Sequence[Reading]) -> pd.DataFrame:
+    """Recall and association accuracy, from `read_made` of held-out images.
 
     Returns one row a source, target and factor: measure ("recall", "association"), source, target, factor, condition
-    ("noise-free" or "noisy", when there is a `seed`), value (share of images read right), chance, cap (the judge's own
+    ("noise-free" or "noisy"), value (share of images read right), chance, cap (the judge's own
     accuracy on real images), n. Shape is not shared by the modalities, so association is not scored on it. One more
     row a source and target has the measure "blur" of the images made, factor "pixels".
     """
     rows = []
-    for (source, target), made in made_images(model, images, seed).items():
-        said, truth = judges[target].read(made), images[source].factors
+    for reading in readings:
         about = {
-            "source": source,
-            "target": target,
-            "condition": "noise-free" if seed is None else "noisy",
-            "n": len(made),
+            "source": reading.source,
+            "target": reading.target,
+            "condition": "noisy" if reading.noisy else "noise-free",
+            "n": len(reading.shown["number"]),
         }
         rows.append(
-            {**about, "measure": "blur", "factor": "pixels", "value": blur(made), "chance": np.nan, "cap": np.nan}
+            {**about, "measure": "blur", "factor": "pixels", "value": reading.blur, "chance": np.nan, "cap": np.nan}
         )
-        for factor in [factor for factor in said if factor in truth]:
+        for factor in [factor for factor in reading.said if factor in reading.shown]:
             rows.append(
                 {
                     **about,
-                    "measure": "recall" if source == target else "association",
+                    "measure": "recall" if reading.source == reading.target else "association",
                     "factor": factor,
-                    "value": float((said[factor] == truth[factor]).mean()),
+                    "value": float((reading.said[factor] == reading.shown[factor]).mean()),
                     "chance": CHANCE[factor],
-                    "cap": judges[target].accuracy.get(factor, np.nan),
+                    "cap": reading.cap.get(factor, np.nan),
                 }
             )
     return pd.DataFrame(rows)
@@ -71,15 +89,16 @@ def blur(made: np.ndarray) -> float:
     return float((made * (1 - made)).sum() / max(made.sum(), 1e-9))
 
 
-def confusions(model, images: Mapping[str, Images], judges: Mapping[str, Judge]) -> pd.DataFrame:
+def confusions(readings: Sequence[Reading]) -> pd.DataFrame:
     """How often each number was read as each: columns source, target, number, read, share (of the number's images)."""
     tables = []
-    for (source, target), made in made_images(model, images).items():
-        said = judges[target].read(made)["number"]
-        counts = pd.crosstab(pd.Series(images[source].number, name="number"), pd.Series(said, name="read"))
+    for reading in readings:
+        shown, said = (pd.Series(part["number"]) for part in (reading.shown, reading.said))
+        counts = pd.crosstab(shown.rename("number"), said.rename("read"))
         counts = counts.reindex(index=NUMBERS, columns=NUMBERS, fill_value=0)
         share = counts.div(counts.sum(axis=1).clip(lower=1), axis=0)
-        tables.append(share.stack().rename("share").reset_index().assign(source=source, target=target))
+        about = {"source": reading.source, "target": reading.target}
+        tables.append(share.stack().rename("share").reset_index().assign(**about))
     return pd.concat(tables, ignore_index=True)
 
 

@@ -16,16 +16,15 @@ from safetensors.torch import load_file, save_file
 from brainbook.errors import ConfigurationError
 from brainbook.numbers import judges as judging
 from brainbook.numbers.controls import PixelControl
-from brainbook.numbers.evaluation import COLUMNS, evaluate
+from brainbook.numbers.evaluation import COLUMNS, measure
 from brainbook.numbers.images import Images
 from brainbook.numbers.judges import Judge, train_judge
 from brainbook.numbers.learning import train
 from brainbook.numbers.mmvae import MMVAE, VAE
 from brainbook.numbers.networks import CNNEncoder
-from brainbook.numbers.number_line import read_number, value_by_number
 from brainbook.numbers.pairs import Pairs, make_pairs
 from brainbook.numbers.presets import Study
-from brainbook.numbers.recall import confusions, generated_accuracy
+from brainbook.numbers.recall import confusions, generated_accuracy, read_made
 from brainbook.store import fingerprint, whole_file
 from brainbook.training import progress
 
@@ -72,7 +71,7 @@ def jobs(study: Study, together: bool = False) -> list[Job]:
     return sorted(found, key=lambda job: (job.seeds[0], order.index(job.arm)))
 
 
-@lru_cache(maxsize=2)
+@lru_cache(maxsize=3)  # one a design: jobs go from one to the next and back
 def data(study: Study, design: str) -> dict[str, Pairs]:
     """Pairs by split ("train", "test") of a design."""
     placed = {"layout": "free", "area": "constant"} if design == "area" else {}
@@ -123,7 +122,11 @@ def model_of(study: Study, job: Job, cache: str | Path, device: str = "auto") ->
         settings = settings.only(job.source)
     elif job.arm == "private":
         settings = settings.but(private=study.private)
-    model = (VAE if job.arm == "single" else MMVAE)(settings, seeds=job.seeds)
+    lit = None
+    if study.pixels == "lit" and settings.architecture == "mlp":
+        seen = data(study, job.design)["train"].modalities
+        lit = {modality.name: seen[modality.name].pixels.any(axis=0) for modality in settings.modalities}
+    model = (VAE if job.arm == "single" else MMVAE)(settings, seeds=job.seeds, lit=lit)
     if job.arm == "untrained":
         return model
     key = _key(study, job)
@@ -171,7 +174,10 @@ def do(study: Study, job: Job, cache: str | Path, device: str = "auto") -> dict[
         whole = None if job.arm == "pixels" else model_of(study, job, cache, device)
         for index, seed in enumerate(job.seeds):
             model = PixelControl(shown["train"], study.model.latent) if whole is None else whole.copy(index)
-            tables = _measure(model, shown, judges, study, job.design, seed)
+            if job.design == "unseen":
+                tables = _seen_and_unseen(model, shown["test"], judges, study.left_out)
+            else:
+                tables = measure(model, shown["test"], shown["train"], judges, seed=seed)
             for name, table in tables.items():
                 made[name].append(table.assign(design=job.design, arm=job.arm, seed=seed))
         for name, path in paths.items():
@@ -209,22 +215,6 @@ def run(
     return {name: pd.concat([tables[name] for tables in done], ignore_index=True) for name in TABLES}
 
 
-def _measure(model, shown, judges, study: Study, design: str, seed: int) -> dict[str, pd.DataFrame]:
-    held_out, seen = shown["test"], shown["train"]
-    if design == "unseen":
-        return _seen_and_unseen(model, held_out, judges, study.left_out)
-    lines = []
-    for name in model.names:
-        fitted = seen[name][:3000]
-        read = read_number(model.embed(fitted, name), fitted.number, model.embed(held_out[name], name))
-        lines.append(value_by_number(read, held_out[name].number).assign(source=name))
-    return {
-        "evaluation": evaluate(model, held_out, seen, judges, seed=seed),
-        "confusion": confusions(model, held_out, judges),
-        "number_line": pd.concat(lines, ignore_index=True),
-    }
-
-
 def _seen_and_unseen(model, held_out: dict[str, Images], judges, left_out) -> dict[str, pd.DataFrame]:
     """Recall and association, apart for classes that never met in training and for the others."""
     tables, confused = [], []
@@ -232,8 +222,9 @@ def _seen_and_unseen(model, held_out: dict[str, Images], judges, left_out) -> di
     unseen = np.isin(number * 10 + colour, [n * 10 + c for n, c in left_out])
     for condition, rows in (("seen", ~unseen), ("unseen", unseen)):
         images = {name: shown[rows] for name, shown in held_out.items()}
-        tables.append(generated_accuracy(model, images, judges).assign(condition=condition))
-        confused.append(confusions(model, images, judges).assign(condition=condition))
+        readings = read_made(model, images, judges)
+        tables.append(generated_accuracy(readings).assign(condition=condition))
+        confused.append(confusions(readings).assign(condition=condition))
     empty = pd.DataFrame({"number": pd.Series(dtype=int), "mean": pd.Series(dtype=float), "sd": pd.Series(dtype=float)})
     return {
         "evaluation": pd.concat(tables, ignore_index=True).reindex(columns=COLUMNS),
@@ -251,7 +242,9 @@ def _data_settings(study: Study) -> dict:
 
 
 def _key(study: Study, job: Job) -> str:
-    settings = study.model_dump(mode="json", include={"model", "objective", "training", "private", "left_out"})
+    settings = study.model_dump(
+        mode="json", include={"model", "objective", "training", "private", "pixels", "left_out"}
+    )
     return fingerprint(settings, _data_settings(study), asdict(job), _sources(*MAKING))
 
 
