@@ -114,6 +114,19 @@ def test_a_checkpoint_of_other_settings_is_refused(tmp_path):
         fit(make_model(), make_batch, squared_error, steps=2, learning_rate=0.5, checkpoint=tmp_path, device="cpu")
 
 
+def test_the_norm_is_reported_with_and_without_a_limit_and_the_limit_binds():
+    found = {}
+    for clip in (None, 1e6, 1e-3):
+        model = make_model()
+        curve = fit(model, make_batch, squared_error, steps=4, clip=clip, optimizer=torch.optim.SGD, device="cpu")
+        found[clip] = curve["gradient_norm"].to_numpy(), weights(model)
+    assert (found[None][0] > 0.1).all()
+    np.testing.assert_allclose(found[None][0], found[1e6][0])
+    assert torch.equal(found[None][1], found[1e6][1])
+    moved = {clip: torch.linalg.norm(after - weights(make_model())) for clip, (_, after) in found.items()}
+    assert moved[1e-3] <= 4 * 1e-3 * 1e-3 * 1.001 < moved[None]  # steps, norm, learning rate
+
+
 def test_accumulation_equals_one_larger_batch():
     """Four micro-batches of 8 give the gradient of one batch of 32."""
     x = torch.randn(32, 3, generator=torch.Generator().manual_seed(0))

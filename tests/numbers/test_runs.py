@@ -4,6 +4,7 @@ import json
 
 import numpy as np
 import pytest
+import torch
 
 from brainbook.errors import ConfigurationError
 from brainbook.numbers import judges, runs
@@ -57,6 +58,23 @@ def test_a_second_run_only_reads(done, monkeypatch):
     again = run(TINY, cache, processes=1, device="cpu")
     for name, table in before.items():
         assert table.equals(again[name])
+
+
+def test_a_job_takes_one_core_and_gives_the_others_back(tmp_path, monkeypatch):
+    threads = []
+    monkeypatch.setattr(runs, "judge", lambda *asked: threads.append(torch.get_num_threads()))
+    monkeypatch.setattr(
+        runs, "do", lambda *asked: threads.append(torch.get_num_threads()) or dict.fromkeys(runs.TABLES)
+    )
+    monkeypatch.setattr(runs.pd, "concat", lambda tables, **options: tables)
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        run(TINY, tmp_path, processes=1, device="cpu", only=["multi"])
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(before)
+    assert set(threads) == {1}
 
 
 def test_another_setting_is_another_model(done):

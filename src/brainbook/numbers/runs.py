@@ -2,8 +2,9 @@
 
 import multiprocessing
 import shutil
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from contextlib import contextmanager, nullcontext
 from dataclasses import asdict, dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -200,9 +201,10 @@ def run(
     areas = ["area"] if "area" in {job.design for job in wanted} else []
     first = [("published", "oscn"), ("published", "cmnist"), *((area, "oscn") for area in areas)]
     if processes == 1 or on_gpu:
-        for design, modality in first:
-            judge(study, design, modality, cache, device)
-        done = [do(study, job, cache, device) for job in progress(wanted, "number sense")]
+        with nullcontext() if on_gpu else _one_core():
+            for design, modality in first:
+                judge(study, design, modality, cache, device)
+            done = [do(study, job, cache, device) for job in progress(wanted, "number sense")]
     else:
         context = multiprocessing.get_context("spawn")
         with ProcessPoolExecutor(processes, context, initializer=torch.set_num_threads, initargs=(1,)) as pool:
@@ -213,6 +215,17 @@ def run(
                 future.result()
             done = [future.result() for future in waiting]
     return {name: pd.concat([tables[name] for tables in done], ignore_index=True) for name in TABLES}
+
+
+@contextmanager
+def _one_core() -> Iterator[None]:
+    """Torch on one core inside: shared by two, networks this small cost more core time in waiting than in work."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def _seen_and_unseen(model, held_out: dict[str, Images], judges, left_out) -> dict[str, pd.DataFrame]:
