@@ -83,6 +83,9 @@ def test_the_analysis_sees_a_model_that_has_understood(rng):
     check = truth_check(found).set_index("group")
     assert check["as expected"].all() and check.seen["meaning"] == "gain"
     assert "shows 1 of 1 expected gains, and 0 of 1 that must not be. So the analysis finds" in understood_told(check)
+    lucky = check.assign(seen="gain", **{"as expected": check.expected == "gain"})
+    told = understood_told(lucky)
+    assert "1 of 1 that must not be. (An interval of 95% errs" in told and "So the analysis finds" in told
     missed = check.assign(seen="not told from zero", **{"as expected": False})
     told = understood_told(missed)
     assert "0 of 1 expected gains" in told and "there may be one all the same" in told
