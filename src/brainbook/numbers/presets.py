@@ -55,7 +55,7 @@ STUDIES = {
         private=10,
         pixels="lit",
     ),
-    # MNIST in a quarter of an hour on two cores.
+    # MNIST in some five minutes on two cores.
     "mnist": Study(
         digits="mnist",
         n_train=40_000,
