@@ -13,8 +13,9 @@ holds an effect (10% of the variance of every tenth one follows 64 of the featur
 - The others fit once a fold and permutation, which is what one would write with them.
 
 `seconds_each` is the time of one permutation of all targets, `seconds_1000` that of 1,000: measured for the sequential
-way (with the default 1,000), stretched from `seconds_once` (the map) and `seconds_each` for the others. `draws` are
-permutations a target, on average; `called_null` and `called_effect` the shares of targets without and with an effect
+way (with the default 1,000), stretched from `seconds_once` (the map) and `seconds_each` for the others; `cpu_1000` are
+CPU seconds likewise, which a busy machine changes little. `draws` are permutations a target, on average, `draws_null`
+those of targets that hold nothing; `called_null` and `called_effect` the shares of targets without and with an effect
 that have p <= 0.05. `gemm` is the rate of a float32 matrix product around it, in GFLOP/s, which tells what else the
 machine was doing. `--quick` takes a quarter of scans, features and targets.
 """
@@ -79,44 +80,47 @@ def refit(kind: str, x: np.ndarray, y: np.ndarray, runs: np.ndarray) -> np.ndarr
     return np.tanh(np.mean(scores, axis=0))
 
 
-def seconds(work: Callable) -> tuple[float, object]:
-    """How long it takes, and what it returns."""
-    start = time.perf_counter()
+def timed(work: Callable) -> tuple[np.ndarray, object]:
+    """Seconds and CPU seconds that it takes, array [2], and what it returns."""
+    start = np.array([time.perf_counter(), time.process_time()])
     result = work()
-    return time.perf_counter() - start, result
+    return np.array([time.perf_counter(), time.process_time()]) - start, result
 
 
 def measure(shape: tuple[int, int, int], permutations: int, most: int, peers: list[str]) -> Iterator[dict]:
     """One row a way of doing it."""
     x, y, runs = data(*shape)
     effect = np.arange(y.shape[1]) % EVERY == 0
-
-    def all_targets(n):
-        return permutation_scores(x, y, runs, ALPHA, n_permutations=n)
-
     few = 50_000 // y.shape[1] + 1  # from this many permutations on, the map is made thin where that pays
-    before = gemm_rate("cpu")
-    rounds = [(seconds(lambda: all_targets(few)), seconds(lambda: all_targets(few + permutations)))]
-    between = gemm_rate("cpu")
-    spent, test = seconds(lambda: sequential_permutation_test(x, y, runs, ALPHA, n_permutations=most))
-    after = gemm_rate("cpu")
-    rounds.append((seconds(lambda: all_targets(few)), seconds(lambda: all_targets(few + permutations))))
-    short, long = (min(one[part][0] for one in rounds) for part in (0, 1))
-    each = max(long - short, 1e-9) / permutations
-    once = max(short - few * each, 0.0)
-    null = rounds[0][0][1].null[0]
-    row = {"how": "brainbook, one map", "seconds_once": once, "seconds_each": each, "draws": 1000}
-    yield row | {"seconds_1000": once + 1000 * each, "difference_in_null_sd": 0.0, "gemm": (before + after) / 2}
+    counts = (few, few + permutations)
+    rounds, rates = [], []
+
+    def all_targets():
+        rates.append(gemm_rate("cpu"))
+        found = [timed(lambda n=n: permutation_scores(x, y, runs, ALPHA, n_permutations=n)) for n in counts]
+        rounds.append([spent for spent, _ in found])
+        return found[0][1].null[0]
+
+    null = all_targets()
+    rates.append(gemm_rate("cpu"))
+    spent, test = timed(lambda: sequential_permutation_test(x, y, runs, ALPHA, n_permutations=most))
+    all_targets()
+    short, long = np.min(rounds, axis=0)  # each: seconds, CPU seconds
+    each = (long - short) / permutations
+    once = np.maximum(short - few * each, 0)
+    row = {"how": "brainbook, one map", "seconds_once": once[0], "seconds_each": each[0], "draws": 1000}
+    row |= {"seconds_1000": once[0] + 1000 * each[0], "cpu_1000": once[1] + 1000 * each[1]}
+    yield row | {"difference_in_null_sd": 0.0, "gemm": (rates[0] + rates[-1]) / 2}
     row = {"how": "brainbook, sequential", "draws": test.draws.mean(), "draws_null": test.draws[~effect].mean()}
     row |= {"called_null": (test.p <= 0.05)[~effect].mean(), "called_effect": (test.p <= 0.05)[effect].mean()}
-    yield row | {f"seconds_{most}": spent, "gemm": (between + after) / 2}
+    yield row | {f"seconds_{most}": spent[0], f"cpu_{most}": spent[1], "gemm": (rates[1] + rates[-1]) / 2}
     permuted = next(Permutations(runs, "shift", 1, 0).of(torch.as_tensor(y)))[:, 0].numpy()
     for kind in peers:
         rate = gemm_rate("cpu")
-        spent, again = seconds(lambda kind=kind: refit(kind, x, permuted, runs))
-        row = {"how": f"{kind}, fitted anew", "seconds_once": 0.0, "seconds_each": spent, "draws": 1000}
-        row["difference_in_null_sd"] = float(np.abs(again - null).mean() / null.std())
-        yield row | {"seconds_1000": 1000 * spent, "gemm": rate}
+        spent, again = timed(lambda kind=kind: refit(kind, x, permuted, runs))
+        row = {"how": f"{kind}, fitted anew", "seconds_once": 0.0, "seconds_each": spent[0], "draws": 1000}
+        row |= {"seconds_1000": 1000 * spent[0], "cpu_1000": 1000 * spent[1], "gemm": rate}
+        yield row | {"difference_in_null_sd": float(np.abs(again - null).mean() / null.std())}
 
 
 def main() -> None:
