@@ -1,25 +1,29 @@
 """A refitted null: one linear map, one product a permutation, beside fitting anew with scikit-learn or himalaya.
 
-    python benchmarks/bench_ridge_permutations.py [--quick] [--permutations 10] [--sequential 1000] [--keep]
+    python benchmarks/bench_ridge_permutations.py [--quick] [--permutations 10] [--sequential 1000] [--peers ...]
+        [--keep]
 
 Nine runs; every permutation is a leave-one-run-out refit at one alpha, scored by r within runs. A tenth of the targets
 holds an effect (10% of the variance of every tenth one follows 64 of the features), the others hold nothing.
 
-- "brainbook, one map" draws the given number of permutations of all targets: `permutation_scores`.
+- "brainbook, one map" draws the given number of permutations of all targets: `permutation_scores`; before and after the
+  sequential way, and the faster counts.
 - "brainbook, sequential" stops each target once its score was reached ten times: `sequential_permutation_test`, run as
   it is, with up to `--sequential` permutations a target.
 - The others fit once a fold and permutation, which is what one would write with them.
 
 `seconds_each` is the time of one permutation of all targets, `seconds_1000` that of 1,000: measured for the sequential
-way (with the default 1,000), stretched from `seconds_once` (the map) and `seconds_each` for the others. `draws` are
-permutations a target, on average; `called_null` and `called_effect` the shares of targets without and with an effect
-that have p <= 0.05. `gemm` is the rate of a float32 matrix product right before, in GFLOP/s, which tells what else the
+way (with the default 1,000), stretched from `seconds_once` (the map) and `seconds_each` for the others; `cpu_1000` are
+CPU seconds likewise, which a busy machine changes little. `draws` are permutations a target, on average, `draws_null`
+those of targets that hold nothing; `called_null` and `called_effect` the shares of targets without and with an effect
+that have p <= 0.05. `gemm` is the rate of a float32 matrix product around it, in GFLOP/s, which tells what else the
 machine was doing. `--quick` takes a quarter of scans, features and targets.
 """
 
 import argparse
 import time
 import warnings
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -40,6 +44,7 @@ from brainbook.study import keep
 OUT = Path("results/bench")
 SHAPES = {"a mini's layer": (1350, 512, 20_484), "a large layer": (2790, 4096, 20_484)}
 ALPHA = 1e3
+PEERS = ["brainbook", "himalaya", "scikit-learn"]
 EVERY, SHARE = 10, 0.1  # every tenth target has an effect: this share of its variance
 
 
@@ -75,38 +80,47 @@ def refit(kind: str, x: np.ndarray, y: np.ndarray, runs: np.ndarray) -> np.ndarr
     return np.tanh(np.mean(scores, axis=0))
 
 
-def measure(shape: tuple[int, int, int], permutations: int, most: int) -> list[dict]:
+def timed(work: Callable) -> tuple[np.ndarray, object]:
+    """Seconds and CPU seconds that it takes, array [2], and what it returns."""
+    start = np.array([time.perf_counter(), time.process_time()])
+    result = work()
+    return np.array([time.perf_counter(), time.process_time()]) - start, result
+
+
+def measure(shape: tuple[int, int, int], permutations: int, most: int, peers: list[str]) -> Iterator[dict]:
     """One row a way of doing it."""
     x, y, runs = data(*shape)
-    gemm = [gemm_rate("cpu")]
-    few = 50_000 // y.shape[1] + 1  # from this many permutations on, the map is made thin where that pays
-    start = time.perf_counter()
-    permutation_scores(x, y, runs, ALPHA, n_permutations=few)
-    first = time.perf_counter() - start
-    start = time.perf_counter()
-    found = permutation_scores(x, y, runs, ALPHA, n_permutations=few + permutations)
-    each = max(time.perf_counter() - start - first, 1e-9) / permutations
-    once = max(first - few * each, 0.0)
-    rows = [{"how": "brainbook, one map", "seconds_once": once, "seconds_each": each, "draws": 1000}]
-    rows[0] |= {"seconds_1000": once + 1000 * each, "difference_in_null_sd": 0.0}
-    gemm.append(gemm_rate("cpu"))
-    start = time.perf_counter()
-    test = sequential_permutation_test(x, y, runs, ALPHA, n_permutations=most)
-    seconds = time.perf_counter() - start
     effect = np.arange(y.shape[1]) % EVERY == 0
-    rows.append({"how": "brainbook, sequential", "draws": test.draws.mean(), "draws_null": test.draws[~effect].mean()})
-    rows[1] |= {"called_null": (test.p <= 0.05)[~effect].mean(), "called_effect": (test.p <= 0.05)[effect].mean()}
-    rows[1] |= {f"seconds_{most}": seconds}
+    few = 50_000 // y.shape[1] + 1  # from this many permutations on, the map is made thin where that pays
+    counts = (few, few + permutations)
+    rounds, rates = [], []
+
+    def all_targets():
+        rates.append(gemm_rate("cpu"))
+        found = [timed(lambda n=n: permutation_scores(x, y, runs, ALPHA, n_permutations=n)) for n in counts]
+        rounds.append([spent for spent, _ in found])
+        return found[0][1].null[0]
+
+    null = all_targets()
+    rates.append(gemm_rate("cpu"))
+    spent, test = timed(lambda: sequential_permutation_test(x, y, runs, ALPHA, n_permutations=most))
+    all_targets()
+    short, long = np.min(rounds, axis=0)  # each: seconds, CPU seconds
+    each = (long - short) / permutations
+    once = np.maximum(short - few * each, 0)
+    row = {"how": "brainbook, one map", "seconds_once": once[0], "seconds_each": each[0], "draws": 1000}
+    row |= {"seconds_1000": once[0] + 1000 * each[0], "cpu_1000": once[1] + 1000 * each[1]}
+    yield row | {"difference_in_null_sd": 0.0, "gemm": (rates[0] + rates[-1]) / 2}
+    row = {"how": "brainbook, sequential", "draws": test.draws.mean(), "draws_null": test.draws[~effect].mean()}
+    row |= {"called_null": (test.p <= 0.05)[~effect].mean(), "called_effect": (test.p <= 0.05)[effect].mean()}
+    yield row | {f"seconds_{most}": spent[0], f"cpu_{most}": spent[1], "gemm": (rates[1] + rates[-1]) / 2}
     permuted = next(Permutations(runs, "shift", 1, 0).of(torch.as_tensor(y)))[:, 0].numpy()
-    for kind in ("brainbook", "himalaya", "scikit-learn"):
-        gemm.append(gemm_rate("cpu"))
-        start = time.perf_counter()
-        again = refit(kind, x, permuted, runs)
-        seconds = time.perf_counter() - start
-        difference = float(np.abs(again - found.null[0]).mean() / found.null[0].std())
-        rows.append({"how": f"{kind}, fitted anew", "seconds_once": 0.0, "seconds_each": seconds, "draws": 1000})
-        rows[-1] |= {"seconds_1000": 1000 * seconds, "difference_in_null_sd": difference}
-    return [row | {"gemm": rate} for row, rate in zip(rows, gemm, strict=True)]
+    for kind in peers:
+        rate = gemm_rate("cpu")
+        spent, again = timed(lambda kind=kind: refit(kind, x, permuted, runs))
+        row = {"how": f"{kind}, fitted anew", "seconds_once": 0.0, "seconds_each": spent[0], "draws": 1000}
+        row |= {"seconds_1000": 1000 * spent[0], "cpu_1000": 1000 * spent[1], "gemm": rate}
+        yield row | {"difference_in_null_sd": float(np.abs(again - null).mean() / null.std())}
 
 
 def main() -> None:
@@ -116,20 +130,23 @@ def main() -> None:
     parser.add_argument(
         "--sequential", type=int, default=1000, help="the most that a target draws, one after the other"
     )
+    parser.add_argument("--peers", nargs="*", choices=PEERS, default=PEERS, help="what is fitted anew")
     parser.add_argument("--keep", action="store_true", help="keep the table with the book, in book/kept/bench")
     arguments = parser.parse_args()
     warnings.simplefilter("ignore")
-    tables = []
+    rows = []
     for name, shape in SHAPES.items():
         shape = tuple(size // 4 for size in shape) if arguments.quick else shape
-        rows = measure(shape, arguments.permutations, arguments.sequential)
-        tables.append(pd.DataFrame(rows).assign(shape=name).set_index("shape").reset_index())
-        print(tables[-1].round(3).to_string(index=False), flush=True)
-    table = pd.concat(tables, ignore_index=True)
+        for row in measure(shape, arguments.permutations, arguments.sequential, arguments.peers):
+            rows.append({"shape": name} | row)
+            print(rows[-1], flush=True)
+    table = pd.DataFrame(rows)
+    print(table.round(3).to_string(index=False))
     OUT.mkdir(parents=True, exist_ok=True)
     table.to_csv(OUT / "permutations.csv", index=False)
     if arguments.keep:
         options = f"--permutations {arguments.permutations} --sequential {arguments.sequential}"
+        options += f" --peers {' '.join(arguments.peers)}" if arguments.peers != PEERS else ""
         options += " --quick" if arguments.quick else ""
         about = {"threads": torch.get_num_threads()}
         keep("bench", "permutations", table.assign(**about), f"python benchmarks/bench_ridge_permutations.py {options}")
