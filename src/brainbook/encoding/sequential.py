@@ -41,7 +41,7 @@ def sequential_permutation_test(
     permutation has p = stop_after / n; one that draws all of them has p = (times reached + 1) / (n_permutations + 1).
     Either way p is at most a where nothing is with probability a or less, so `fdr` may be given these p-values. What is
     saved goes with the share of targets that hold nothing: they draw about stop_after x (1 + log(n_permutations /
-    stop_after)) permutations on average, 56 of 1,000 with stop_after = 10; targets with an effect draw all.
+    stop_after)) permutations on average, 56 of 1,000 with stop_after = 10; targets with a clear effect draw all.
 
     Parameters
     ----------
