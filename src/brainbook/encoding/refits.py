@@ -69,14 +69,13 @@ class Refits:
                 if not len(columns):
                     continue
                 y = self.targets.read(part)[:, torch.as_tensor(columns)]
-                score = self._scores(y, [mapping for mapping, _ in pairs])
+                score = self._scores(y, [mapping.matmul for mapping, _ in pairs])
                 yield RefitBlock(self, columns + part.start, y, score, [fast for _, fast in pairs])
 
     def _scores(self, y, maps):
         """Mean r over folds, array [columns of y], by the best of the maps."""
         observed = _without(self.space.z, self.splits, y) if self.with_nuisance else y
-        products = (one @ y if isinstance(one, torch.Tensor) else one(y) for one in maps)
-        return reduce(np.maximum, (_mean(fold_correlations(product, observed, self.tests)) for product in products))
+        return reduce(np.maximum, (_mean(fold_correlations(one(y), observed, self.tests)) for one in maps))
 
 
 @dataclass(frozen=True)

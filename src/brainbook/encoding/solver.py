@@ -114,10 +114,10 @@ class Fold:
     def __init__(self, space: Space, train: np.ndarray, tests: list[np.ndarray], keep: bool):
         self.space, self.train = space, train
         out = np.setdiff1d(np.arange(len(space.x)), train)
-        self.out = out if 0 < len(out) < len(train) else None
-        part = train if self.out is None else out
+        fewer_out = 0 < len(out) < len(train)
+        part = out if fewer_out else train
         gram, zx, zz = space._products(rows(space.x, part), rows(space.z, part))
-        if self.out is not None:
+        if fewer_out:
             whole = space.sums()
             gram, zx, zz = None if gram is None else whole[0] - gram, whole[1] - zx, whole[2] - zz
         self.inverse = torch.linalg.pinv(zz, hermitian=True, rtol=1e-12) if len(zz) else zz

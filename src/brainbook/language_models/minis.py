@@ -5,9 +5,9 @@ and of the corpus. On the command line, for those that are missing:
 
     python -m brainbook.language_models.minis mini-bert mini-albert-v2
 
-The causal ones train for half an hour on a CPU, because to discover the story's hidden scene takes some ten million
-words. Their weights are therefore part of this package, in half precision (`kept_minis`), and so good for as long as
-settings and corpus are the same; `--keep` trains them anew and puts them there.
+The causal ones train for three quarters of an hour on a core, because to discover the story's hidden scene takes more
+than ten million tokens. Their weights are therefore part of this package, in half precision (`kept_minis`), and so good
+for as long as settings and corpus are the same; `--keep` puts those of the cache there, trained if they are missing.
 """
 
 import argparse
@@ -111,29 +111,35 @@ def mini_folder(name: str, cache: str | Path = "cache", train: bool = True, devi
     It is trained if it is neither part of this package nor there yet. Of several processes that ask at once, one trains
     and the others wait for it.
     """
-    settings, root = mini_settings(name), Path(cache) / "models"
-    inputs = {**asdict(settings), "corpus": _corpus_sample()}
-    kept = keyed_folder(KEPT, name, inputs)
-    if kept.is_dir():
-        return kept
+    kept = keyed_folder(KEPT, name, _inputs(name))
+    return kept if kept.is_dir() else _trained_folder(name, cache, train, device)
+
+
+def _inputs(name: str) -> dict:
+    """What the key of a mini model is made of."""
+    return {**asdict(mini_settings(name)), "corpus": _corpus_sample()}
+
+
+def _trained_folder(name: str, cache: str | Path, train: bool, device: str) -> Path:
+    root = Path(cache) / "models"
 
     def make(folder: Path) -> None:
         checkpoint = root / f".{folder.name}.training"
-        model, tokenizer, curve = train_mini(settings, device, name, checkpoint)
+        model, tokenizer, curve = train_mini(mini_settings(name), device, name, checkpoint)
         model.save_pretrained(folder)
         tokenizer.save_pretrained(folder)
         curve.to_csv(folder / "loss.csv", index=False)
         shutil.rmtree(checkpoint, ignore_errors=True)
 
-    return keep_folder(root, name, inputs, make, train)
+    return keep_folder(root, name, _inputs(name), make, train)
 
 
 def keep_mini(name: str, cache: str | Path = "cache", device: str = "auto") -> Path:
-    """Make a mini model part of this package: weights in half precision, and every tenth step of its loss."""
-    inputs = {**asdict(mini_settings(name)), "corpus": _corpus_sample()}
-    for stale in KEPT.glob(f"{name}-" + "[0-9a-f]" * 16):
-        shutil.rmtree(stale)
-    trained = mini_folder(name, cache, device=device)
+    """Make a mini model part of this package: weights in half precision, and every tenth step of its loss.
+
+    It is trained if it is not in `cache`/models. What the package had stays until there is something to take its place.
+    """
+    trained = _trained_folder(name, cache, True, device)
 
     def make(folder: Path) -> None:
         shutil.copytree(trained, folder, dirs_exist_ok=True)
@@ -142,7 +148,9 @@ def keep_mini(name: str, cache: str | Path = "cache", device: str = "auto") -> P
         curve = pd.read_csv(trained / "loss.csv").iloc[::10].dropna(axis=1, how="all")
         curve.to_csv(folder / "loss.csv", index=False, float_format="%.5g")
 
-    return keep_folder(KEPT, name, inputs, make)
+    for stale in KEPT.glob(f"{name}-" + "[0-9a-f]" * 16):
+        shutil.rmtree(stale)
+    return keep_folder(KEPT, name, _inputs(name), make)
 
 
 def keyed_folder(root: Path, name: str, inputs: dict) -> Path:
@@ -350,7 +358,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("names", nargs="+", help=names)
     parser.add_argument("--cache", default="cache", help="models are kept in CACHE/models (default: cache)")
     parser.add_argument("--device", default="auto", help="auto, cpu or cuda")
-    parser.add_argument("--keep", action="store_true", help="train them anew and keep them as part of this package")
+    parser.add_argument("--keep", action="store_true", help="make them part of this package")
     given = parser.parse_args(arguments)
     for name in given.names:
         begun = time.monotonic()
