@@ -2,9 +2,12 @@
 
     python benchmarks/bench_layers.py [--layers 25] [--targets 20484] [--scans 2800] [--features 1024] [--full]
 
-The wish was a third of the separate time, give or take a half (a ratio of 0.5 or below). A count of operations says why
-sharing the responses cannot bring it. One layer of the full shape (n = 2,800 scans in 9 runs, p = 1,024 features,
-T = 20,484 targets, 13 alphas; 36 pairs of runs left out to choose alphas, 9 single runs to score; 1 GF = 1e9 of them):
+The wish was a third of the separate time, give or take a half (a ratio of 0.5 or below). Two things are measured: all
+layers at once, and all layers at once with alphas shared by regions (`alpha_groups`), each chosen on 16 vertices.
+
+A count of operations says why sharing the responses alone cannot bring it. One layer of the full shape (n = 2,800 scans
+in 9 runs, p = 1,024 features, T = 20,484 targets, 13 alphas; 36 pairs of runs left out to choose alphas, 9 single runs
+to score; 1 GF = 1e9 of them):
 
     X'Y by run, for the choice and for the scores         2 x 117.5 GF =   235 GF
     eigenvectors' X'Y, of every fold                     45 x  43.0 GF = 1,933 GF
@@ -20,10 +23,12 @@ T = 20,484 targets, 13 alphas; 36 pairs of runs left out to choose alphas, 9 sin
 Every product above has a factor that is the layer's (its features or its eigenvectors). Layers stacked into one tall
 matrix need the same operations, and matrices of this size run at the processor's speed already. What the responses
 alone need is done once for all folds of a layer; done once for all layers it would save those 1 to 3% again. So layers
-at once cost what they cost one by one, in one call and in the memory of one; 0.5 would need approximations.
+at once cost what they cost one by one, in one call and in the memory of one.
 
-Measured on 2026-11-27, one thread of a shared machine, processor time: 25 layers of the default shape 0.98 (57.3 s
-against 25 x 2.3 s), 3 layers of the full shape 1.03 (262 s against 3 x 84.7 s, which varied by 5%).
+But nine tenths of the count are the choice of alphas, 36 x 13 of them for each target, and neighbouring vertices need
+not choose one by one. With 148 regions of 138 vertices, 16 of them looked at, the targets' part of the choice falls to
+an eighth; what remains are the decompositions and one fit of each of nine folds. `bench_alpha_groups.py` tells what
+that costs in scores.
 
 By default a quarter of the scans, features and targets and 5 layers, which keeps the proportions of the parts; `--full`
 takes the shape of a participant. One layer is timed between the joint fits, so that a busy machine slows both alike:
@@ -39,6 +44,7 @@ import numpy as np
 from brainbook.encoding import cross_validate
 
 RUNS = 9
+REGION = 138  # vertices of fsaverage5 in a region of one hemisphere, on average
 
 
 def data(layers: int, scans: int, features: int, targets: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -53,10 +59,10 @@ def data(layers: int, scans: int, features: int, targets: int) -> tuple[np.ndarr
     return x, y, np.arange(scans) * RUNS // scans
 
 
-def seconds(x: np.ndarray, y: np.ndarray, runs: np.ndarray) -> tuple[float, float]:
+def seconds(x: np.ndarray, y: np.ndarray, runs: np.ndarray, **options) -> tuple[float, float]:
     """Wall time and processor time of cross-validating layers [layers, scans, features]."""
     start, used = time.perf_counter(), time.process_time()
-    cross_validate(x, y, runs, delays=None, device="cpu")
+    cross_validate(x, y, runs, delays=None, device="cpu", **options)
     return time.perf_counter() - start, time.process_time() - used
 
 
@@ -73,19 +79,21 @@ def main() -> None:
     warnings.simplefilter("ignore")  # of alphas at the grid's edge: these responses are made up
     x, y, runs = data(*shape)
     seconds(x[:1, :, :32], y[:, :64], runs)  # whatever is loaded at the first call
-    single, joint = [], []
+    regions = np.arange(shape[3]) // REGION
+    took = {"one layer": [], "all layers at once": [], "the same, alphas by region": []}
     for number in range(given.rounds):
-        single.append(seconds(x[number % shape[0]][None], y, runs))
-        joint.append(seconds(x, y, runs))
-    single.append(seconds(x[-1:], y, runs))
+        took["one layer"].append(seconds(x[number % shape[0]][None], y, runs))
+        took["all layers at once"].append(seconds(x, y, runs))
+        took["the same, alphas by region"].append(seconds(x, y, runs, alpha_groups=regions))
+    took["one layer"].append(seconds(x[-1:], y, runs))
     print(f"{shape[0]} layers, {shape[1]} scans in {RUNS} runs, {shape[2]} features, {shape[3]} targets")
     for place, kind in enumerate(("wall", "processor")):
-        one, all_ = ([times[place] for times in found] for found in (single, joint))
-        ratio = np.median(all_) / (shape[0] * np.median(one))
-        print(f"{kind} time")
-        print(f"{'  one layer':<32}{np.median(one):8.1f} s   ({min(one):.1f} to {max(one):.1f})")
-        print(f"{'  all layers at once':<32}{np.median(all_):8.1f} s   ({min(all_):.1f} to {max(all_):.1f})")
-        print(f"{'  at once / one by one':<32}{ratio:8.2f}     (wished for: 0.50 or less)")
+        print(f"{kind} time; against the layers one by one (wished for: 0.50 or less)")
+        one = np.median([times[place] for times in took["one layer"]])
+        for name, times in took.items():
+            found = [time[place] for time in times]
+            ratio = f"{np.median(found) / (shape[0] * one):8.2f}" if name != "one layer" else ""
+            print(f"  {name:<30}{np.median(found):8.1f} s   ({min(found):.1f} to {max(found):.1f}){ratio}")
 
 
 if __name__ == "__main__":

@@ -15,31 +15,22 @@ from brainbook.encoding.solver import Space, in_groups
 from brainbook.encoding.targets import Targets
 
 
-def choose_alphas(
-    space: Space,
-    targets: Targets,
-    splits: list,
-    alphas: np.ndarray,
-    metric: str = "correlation",
-    per_target: bool = True,
-    fast: bool = False,
-) -> tuple[np.ndarray, np.ndarray]:
-    """The best alpha and its mean score over inner folds.
+def inner_scores(
+    space: Space, targets: Targets, splits: list, alphas: np.ndarray, metric: str = "correlation", fast: bool = False
+) -> np.ndarray:
+    """The mean score of every alpha over the inner folds of every outer fold.
 
     Parameters
     ----------
     space, targets : features and responses.
     splits : list of (training scans, test scans); each outer fold tries alphas on the other folds' test scans.
     alphas : the grid, ascending.
-    metric, per_target, fast : see `cross_validate`.
+    metric, fast : see `cross_validate`.
 
     Returns
     -------
-    best, inner : arrays [folds, targets]; NaN for unusable targets, and `inner` too where there was a single alpha.
+    float32 array [folds, alphas, targets].
     """
-    shape = (len(splits), targets.n_targets)
-    if len(alphas) == 1:
-        return np.where(targets.usable, np.full(shape, alphas[0]), np.nan), np.full(shape, np.nan)
     views = _views(splits)
     count = np.bincount([outer for _, pairs in views for outer, _ in pairs], minlength=len(splits))
     if not count.all():
@@ -63,12 +54,65 @@ def choose_alphas(
                     total[outer, :, part] += torch.nan_to_num(score, nan=0.0).cpu().numpy()
         done += len(folds)
     total /= count[:, None, None]
-    pick = total.argmax(1)
-    if not per_target:
-        pick = np.broadcast_to(total[..., targets.usable].mean(-1).argmax(1)[:, None], shape)
-    best = np.where(targets.usable, alphas[pick], np.nan)
-    inner = np.take_along_axis(total, pick[:, None], axis=1)[:, 0].astype(float)
-    return best, np.where(targets.usable, inner, np.nan)
+    return total
+
+
+class AlphaChooser:
+    """How targets come by their alphas: each by itself, all together, or in groups of which only some are looked at.
+
+    Parameters
+    ----------
+    targets : the responses.
+    per_target : one alpha for each target, or one for all.
+    groups : labels [targets] or None. Targets of one label share an alpha.
+    sample : of each group at most so many usable targets, evenly spaced, are looked at.
+    """
+
+    def __init__(self, targets: Targets, per_target: bool = True, groups=None, sample: int = 16):
+        self.per_target, self.usable = per_target, targets.usable
+        self.sampled, self.group, self.member = targets, None, None
+        if groups is None:
+            return
+        groups = np.asarray(groups)
+        if groups.shape != (targets.n_targets,):
+            raise ValueError(f"alpha_groups must be [{targets.n_targets} targets], not {groups.shape}")
+        if not per_target:
+            raise ValueError(
+                "alpha_groups shares alphas within groups, per_target=False among all: ask for one of them"
+            )
+        if sample < 1:
+            raise ValueError(f"group_sample must be 1 or more, not {sample}")
+        if not self.usable.any():
+            return
+        names = np.unique(groups[self.usable])
+        self.group = np.searchsorted(names, groups).clip(max=len(names) - 1)  # an unusable target's does not matter
+        places = [np.flatnonzero(self.usable & (groups == name)) for name in names]
+        places = [all_[np.linspace(0, len(all_) - 1, min(sample, len(all_))).round().astype(int)] for all_ in places]
+        self.member = np.repeat(np.arange(len(names)), [len(some) for some in places])
+        self.sampled = targets.some(np.concatenate(places))
+
+    def choose(self, space: Space, splits: list, alphas: np.ndarray, metric: str, fast: bool) -> tuple:
+        """The best alpha for every target, and its mean score over inner folds (within groups: the group's).
+
+        Returns
+        -------
+        best, inner : arrays [folds, targets]; NaN for unusable targets, and `inner` too where there was a single alpha.
+        """
+        shape = (len(splits), len(self.usable))
+        if len(alphas) == 1:
+            return np.where(self.usable, np.full(shape, alphas[0]), np.nan), np.full(shape, np.nan)
+        scores = inner_scores(space, self.sampled, splits, alphas, metric, fast)
+        if self.group is not None:
+            first = np.flatnonzero(np.diff(self.member, prepend=-1))
+            scores = np.add.reduceat(scores, first, axis=2) / np.bincount(self.member)
+        pick = scores.argmax(1)
+        if not self.per_target:
+            pick = np.broadcast_to(scores[..., self.usable].mean(-1).argmax(1)[:, None], shape)
+        best = alphas[pick]
+        inner = np.take_along_axis(scores, pick[:, None], axis=1)[:, 0].astype(float)
+        if self.group is not None:
+            best, inner = best[:, self.group], inner[:, self.group]
+        return np.where(self.usable, best, np.nan), np.where(self.usable, inner, np.nan)
 
 
 def _views(splits):

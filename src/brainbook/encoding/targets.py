@@ -27,7 +27,7 @@ class Targets:
         responses = np.asanyarray(responses)
         if responses.ndim != 2:
             raise ValueError(f"responses must be [scans, targets]; they have shape {responses.shape}")
-        self.responses, self.device, self.dtype = responses, device, dtype
+        self.responses, self.device, self.dtype, self.intercept = responses, device, dtype, intercept
         self.n_scans, self.n_targets = responses.shape
         self.block = block or max(64, BLOCK_BYTES // max(1, self.n_scans * torch.finfo(dtype).bits // 8))
         self.mean, self.size = np.zeros(self.n_targets), np.ones(self.n_targets)
@@ -47,6 +47,10 @@ class Targets:
             self.mean[part] = np.where(usable, mean, 0) if intercept else 0
         if self.n_targets and missing == self.n_targets:
             raise ValueError("Input Y contains NaN in every target: nothing to predict")
+
+    def some(self, places: np.ndarray) -> "Targets":
+        """Those of the targets alone, integer array, in memory."""
+        return Targets(self.responses[:, places], device=self.device, dtype=self.dtype, intercept=self.intercept)
 
     def blocks(self) -> list[slice]:
         """Slices of targets, so that a block of them has at most BLOCK_BYTES."""
