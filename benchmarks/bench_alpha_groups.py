@@ -1,6 +1,6 @@
 """What does it cost to let the vertices of a region share a penalty, and what does it save?
 
-    python benchmarks/bench_alpha_groups.py [--data data/phantom] [--samples 4 16 64] [--layer 5]
+    python benchmarks/bench_alpha_groups.py [--data data/phantom] [--samples 4 16 64] [--layer 5] [--keep]
 
 Every listener of the demo's phantom (`make book` simulates it), all vertices of the cortex, one layer of a mini model,
 and a perfect model that has the phantom's true drivers:
@@ -25,6 +25,7 @@ from brainbook.experiment import align, oracle, stack_responses, story_states
 from brainbook.experiment.vertices import OWN
 from brainbook.phantom import read_truth
 from brainbook.recordings import LittlePrince, destrieux
+from brainbook.study import keep
 
 
 def scores_by_way(features, responses, run_of_scan, samples: list[int]) -> dict[str, tuple[np.ndarray, float]]:
@@ -57,19 +58,19 @@ def measure(data: str, cache: str, model: str, layer: int, samples: list[int]) -
     return pd.DataFrame(rows)
 
 
-def tell(table: pd.DataFrame) -> None:
-    """Print ratios of time and changes of r."""
+def summary(table: pd.DataFrame) -> pd.DataFrame:
+    """A row a model, way and set of vertices: ratio of times, mean r, and its change with a 95% interval."""
+    rows = []
     for model, found in table.groupby("model", sort=False):
-        print(model)
         ways = {name: part.set_index("listener") for name, part in found.groupby("penalties", sort=False)}
-        for name, part in ways.items():
-            words = [f"time {np.median(part.seconds / ways[OWN].seconds):.2f}"]
-            for place in ("all", "driven"):
+        for (name, part), place in itertools.product(ways.items(), ("all", "driven")):
+            row = {"model": model, "vertices": place, "penalties": name, "listeners": len(part)}
+            row |= {"time": np.median(part.seconds / ways[OWN].seconds), "r": part[place].mean()}
+            if name != OWN:
                 change = over_participants((part[place] - ways[OWN][place]).to_numpy())
-                told = f" {change.estimate:+.4f} ({change.lower:+.4f} to {change.upper:+.4f})" if name != OWN else ""
-                words.append(f"r {place} {part[place].mean():.4f}{told}")
-            print(f"  {name:<24}" + "   ".join(words))
-    print(f"{table.listener.nunique()} listeners; changes against {OWN}, 95% intervals over listeners")
+                row |= {key: float(getattr(change, key)) for key in ("estimate", "lower", "upper")}
+            rows.append(row)
+    return pd.DataFrame(rows).rename(columns={"estimate": "change"})
 
 
 def main() -> None:
@@ -79,9 +80,19 @@ def main() -> None:
     parser.add_argument("--model", default="mini-causal-joint")
     parser.add_argument("--layer", type=int, default=5)
     parser.add_argument("--samples", type=int, nargs="+", default=[4, 16, 64])
+    parser.add_argument("--keep", action="store_true", help="keep the table in book/kept, for the chapter")
+    given = parser.parse_args()
     torch.set_num_threads(1)
     warnings.simplefilter("ignore", BorderWarning)  # vertices that nothing predicts take any penalty
-    tell(measure(**vars(parser.parse_args())))
+    table = summary(measure(given.data, given.cache, given.model, given.layer, given.samples))
+    if given.keep:
+        keep(
+            "calibration",
+            "alpha_groups",
+            table,
+            f"python benchmarks/bench_alpha_groups.py --keep --model {given.model}",
+        )
+    print(table.round(4).to_string(index=False))
 
 
 if __name__ == "__main__":

@@ -167,17 +167,20 @@ def alice_recording(
     )
 
 
+OWN_BENCHMARK = ("laterality", "alpha_groups")
+
+
 def kept_calibration(table: str) -> pd.DataFrame | None:
     """A table of calibration that is kept with the book, after printing when it was made and how.
 
-    `benchmarks/bench_calibration.py` makes them, and `bench_laterality.py` the one named laterality. None, after
+    `benchmarks/bench_calibration.py` makes them, and a benchmark of its own those named in OWN_BENCHMARK. None, after
     printing how to make it, when it is not there.
     """
     try:
         kept = kept_table("calibration", table)
     except ConfigurationError:
-        maker = "bench_laterality" if table == "laterality" else "bench_calibration"
-        print(f"Not kept yet: python benchmarks/{maker}.py --keep makes the table {table!r}")
+        maker = table if table in OWN_BENCHMARK else "calibration"
+        print(f"Not kept yet: python benchmarks/bench_{maker}.py --keep makes the table {table!r}")
         return None
     print(f"Kept result of {kept.date[:10]}: {kept.command}")
     return kept.rows
