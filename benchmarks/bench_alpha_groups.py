@@ -2,18 +2,19 @@
 
     python benchmarks/bench_alpha_groups.py [--data data/phantom] [--samples 4 16 64] [--layer 5] [--keep]
 
-Every listener of the demo's phantom (`make book` simulates it), all vertices of the cortex, one layer of a mini model,
-and a perfect model that has the phantom's true drivers:
-penalties that every vertex chooses for itself, against penalties shared by region and chosen on some of its vertices
-(`alpha_groups`). Scores are of left-out runs, over all vertices and over those of regions that the phantom drives; the
-interval of their change is over listeners. Processor time is of one thread, the ways side by side for each listener.
-A phantom tests the method and says nothing about brains.
+Every listener of the demo's phantom (simulated if `make book` has not done so), all vertices of the cortex, one layer of
+a mini model, and a perfect model that has the phantom's true drivers: penalties that every vertex chooses for itself,
+against penalties shared by region and chosen on some of its vertices (`alpha_groups`). Scores are of left-out runs,
+over all vertices and over those of regions that the phantom drives; the interval of their change is over listeners.
+Processor time is of one thread, the ways side by side for each listener. A phantom tests the method and says nothing
+about brains.
 """
 
 import argparse
 import itertools
 import time
 import warnings
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -23,7 +24,7 @@ from brainbook.encoding import BorderWarning, cross_validate
 from brainbook.encoding.hemispheres import over_participants
 from brainbook.experiment import align, oracle, stack_responses, story_states
 from brainbook.experiment.vertices import OWN
-from brainbook.phantom import read_truth
+from brainbook.phantom import make_phantom, read_truth
 from brainbook.recordings import LittlePrince, destrieux
 from brainbook.study import keep
 
@@ -84,6 +85,8 @@ def main() -> None:
     given = parser.parse_args()
     torch.set_num_threads(1)
     warnings.simplefilter("ignore", BorderWarning)  # vertices that nothing predicts take any penalty
+    if not (Path(given.data) / "truth").is_dir():
+        make_phantom(given.data, participants=3, scans=150, voxel_size=6, seed=0)  # the demo's
     table = summary(measure(given.data, given.cache, given.model, given.layer, given.samples))
     if given.keep:
         keep(

@@ -50,7 +50,8 @@ class Targets:
 
     def some(self, places: np.ndarray) -> "Targets":
         """Those of the targets alone, integer array, in memory."""
-        return Targets(self.responses[:, places], device=self.device, dtype=self.dtype, intercept=self.intercept)
+        options = {"device": self.device, "dtype": self.dtype, "block": self.block, "intercept": self.intercept}
+        return Targets(self.responses[:, places], **options)
 
     def blocks(self) -> list[slice]:
         """Slices of targets, so that a block of them has at most BLOCK_BYTES."""
