@@ -2,7 +2,7 @@
 
     python benchmarks/bench_alpha_groups.py [--data data/phantom] [--samples 4 16 64] [--layer 5] [--keep]
 
-Every listener of the demo's phantom (simulated if `make book` has not done so), all vertices of the cortex, one layer of
+Every listener of the demo's phantom (simulated if `make book` has not done so), all vertices of the cortex, a layer of
 a mini model, and a perfect model that has the phantom's true drivers: penalties that every vertex chooses for itself,
 against penalties shared by region and chosen on some of its vertices (`alpha_groups`). Scores are of left-out runs,
 over all vertices and over those of regions that the phantom drives; the interval of their change is over listeners.
