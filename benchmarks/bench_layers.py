@@ -30,6 +30,10 @@ not choose one by one. With 148 regions of 138 vertices, 16 of them looked at, t
 an eighth; what remains are the decompositions and one fit of each of nine folds. `bench_alpha_groups.py` tells what
 that costs in scores.
 
+Measured on 2026-11-27, one thread beside other work, processor time against the layers one by one (83.4 s each): 25
+layers of the full shape at once 0.97 (2,014 s), with alphas by region 0.29 (597 s). The default shape, on a free
+machine: 0.99 and 0.35.
+
 By default a quarter of the scans, features and targets and 5 layers, which keeps the proportions of the parts; `--full`
 takes the shape of a participant. One layer is timed between the joint fits, so that a busy machine slows both alike:
 trust the ratio, and of a busy machine that of processor time.

@@ -7,6 +7,7 @@ from sklearn.kernel_ridge import KernelRidge
 from sklearn.linear_model import Ridge
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
+from threadpoolctl import threadpool_info
 
 from brainbook.encoding import (
     RidgeEncoder,
@@ -136,3 +137,16 @@ def test_the_gpu_gives_what_the_processor_gives(rng, study):
     features, responses, runs = study(rng, n_features=60)
     cpu, gpu = (cross_validate(features, responses, runs, (1, 2), device=device) for device in ("cpu", "cuda"))
     np.testing.assert_allclose(gpu.fold_scores, cpu.fold_scores, atol=1e-3)
+
+
+@pytest.mark.parametrize(("size", "alone"), [(64, True), (solver.SMALL + 1, False)])
+def test_small_matrices_are_decomposed_by_one_thread(monkeypatch, size, alone):
+    def threads():
+        return [library["num_threads"] for library in threadpool_info() if library["user_api"] == "blas"]
+
+    seen, before = [], threads()
+    eigh = np.linalg.eigh
+    monkeypatch.setattr(np.linalg, "eigh", lambda matrix: (seen.append(threads()), eigh(np.diag(np.diag(matrix))))[1])
+    values, _ = solver._eigh(torch.eye(size, dtype=torch.float64), torch.float64)
+    assert len(values) == size and threads() == before
+    assert seen == [[1] * len(before) if alone else before]

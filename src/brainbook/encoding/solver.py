@@ -12,15 +12,18 @@ so that no inverse and no prediction has to be made anew for another alpha or ta
 """
 
 from collections.abc import Iterator
+from functools import cache
 from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
+from threadpoolctl import ThreadpoolController
 
 if TYPE_CHECKING:
     from brainbook.encoding.products import BlockProducts
 
 PRIMAL_BELOW = 0.8  # with fewer than this many features per scan, the features' own Gram matrix is the cheaper one
+SMALL = 1024  # matrices up to this are decomposed by one thread: several save little, and wait long on a busy machine
 GROUP_BYTES = 2**29  # of decomposed folds that are kept at the same time
 _SMALLEST = {torch.float32: 1e-9, torch.float64: 1e-14}  # eigenvalues below this share of the largest are rounding
 
@@ -195,10 +198,16 @@ def design(n_scans: int, nuisance, intercept: bool, device) -> torch.Tensor:
     return torch.as_tensor(np.hstack(columns) if columns else np.zeros((n_scans, 0))).to(device)
 
 
+@cache
+def _blas_libraries() -> ThreadpoolController:
+    return ThreadpoolController()
+
+
 def _eigh(gram, dtype):
     """Eigenvalues, ascending, and vectors of a symmetric float64 matrix; those that are but rounding are left out."""
     if gram.device.type == "cpu":  # numpy's LAPACK takes two thirds of torch's time here
-        values, vectors = (torch.from_numpy(part) for part in np.linalg.eigh(gram.numpy()))
+        with _blas_libraries().limit(limits=1 if len(gram) <= SMALL else None, user_api="blas"):
+            values, vectors = (torch.from_numpy(part) for part in np.linalg.eigh(gram.numpy()))
     else:
         values, vectors = torch.linalg.eigh(gram)
     first = int(torch.searchsorted(values, _SMALLEST[dtype] * values[-1].clamp_min(1e-300), right=True))
