@@ -118,6 +118,7 @@ class Matcher(nn.Module):
         self.causal = language_model.causal
         self.body = language_model_with_head(language_model) if with_language_head else _copy(language_model.model)
         self.has_language_head = with_language_head
+        self.plain_head = with_language_head and self.causal and _head_is_plain(self.body)
         self.head = MatchingHead(language_model.n_units, n_hidden, seed)
 
     def embed(self, ids: torch.Tensor, mask: torch.Tensor, labels: torch.Tensor | None = None):
@@ -126,12 +127,15 @@ class Matcher(nn.Module):
         With `labels` [sentences, tokens] (-100 where nothing is asked) also the mean loss of the language model, nats
         a predicted token.
         """
-        if not self.has_language_head:
-            states = self.body(input_ids=ids, attention_mask=mask).last_hidden_state
+        if labels is not None and self.has_language_head and not self.plain_head:
+            output = self.body(input_ids=ids, attention_mask=mask, labels=labels, output_hidden_states=True)
+            return _mean(output.hidden_states[-1], mask), output.loss
+        states = self.language_model(input_ids=ids, attention_mask=mask).last_hidden_state
+        if labels is None or not self.has_language_head:
             return _mean(states, mask), states.new_zeros(())
-        output = self.body(input_ids=ids, attention_mask=mask, labels=labels, output_hidden_states=True)
-        loss = output.loss if labels is not None else output.logits.new_zeros(())
-        return _mean(output.hidden_states[-1], mask), loss
+        asked = labels[:, 1:] != _NOT_PREDICTED  # the head is for these words only, not for the padding
+        scores = self.body.get_output_embeddings()(states[:, :-1][asked]).float()
+        return _mean(states, mask), functional.cross_entropy(scores, labels[:, 1:][asked])
 
     @property
     def language_model(self) -> nn.Module:
@@ -155,6 +159,14 @@ class Matcher(nn.Module):
         trained = {id(parameter) for layer in stacks[0][n_layers:] for parameter in layer.parameters()}
         for parameter in model.parameters():
             parameter.requires_grad_(id(parameter) in trained)
+
+
+def _head_is_plain(body: nn.Module) -> bool:
+    """Whether a causal model's scores are its output layer's, not scaled or capped after it."""
+    ids = torch.arange(8)[None] % body.config.vocab_size
+    with torch.inference_mode():
+        scores = body.get_output_embeddings()(body.base_model(input_ids=ids).last_hidden_state)
+        return torch.allclose(scores, body(input_ids=ids).logits, rtol=1e-4, atol=1e-4)
 
 
 def _mean(states: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:

@@ -4,11 +4,13 @@ import numpy as np
 import pytest
 import torch
 from torch.nn import functional
+from transformers import GraniteConfig, GraniteForCausalLM
 
 from brainbook.errors import ModelError
 from brainbook.language_models.matching import (
     Matcher,
     MatchingHead,
+    _head_is_plain,
     contrast_loss,
     cosine_loss,
     language_labels,
@@ -133,6 +135,41 @@ def test_the_language_head_is_the_models_own(tiny_bert, tiny_causal, tiny_folder
     headless = tiny_folder("bert", head=False)
     with pytest.raises(ModelError, match="without its language-modelling head.*weight 0"):
         Matcher(headless, with_language_head=True)
+
+
+def test_the_loss_over_words_alone_is_the_one_over_padded_sentences(tiny_causal):
+    tokenizer = tiny_causal.tokenizer
+    batch = tokenizer(
+        ["the fox saw a bird", "a bird sings", "the"], padding=True, padding_side="right", return_tensors="pt"
+    )
+    ids, mask = batch["input_ids"], batch["attention_mask"]
+    labels = ids.masked_fill(mask == 0, -100)
+    found = []
+    for plain in (True, False):  # the head asked for words only; transformers' own loss
+        matcher = Matcher(tiny_causal, with_language_head=True)
+        assert matcher.plain_head
+        matcher.plain_head = plain
+        vectors, loss = matcher.embed(ids, mask, labels)
+        (loss + vectors.square().sum()).backward()
+        found.append([loss, vectors, *(weights.grad for weights in matcher.body.parameters())])
+    for mine, theirs in zip(*found, strict=True):
+        torch.testing.assert_close(mine, theirs, atol=1e-6, rtol=1e-5)
+
+
+def test_scores_that_are_scaled_after_the_head_are_noticed():
+    sizes = {"vocab_size": 20, "hidden_size": 16, "intermediate_size": 16, "num_hidden_layers": 1}
+    heads = {
+        "num_attention_heads": 2,
+        "num_key_value_heads": 2,
+        "pad_token_id": 0,
+        "bos_token_id": 1,
+        "eos_token_id": 2,
+    }
+    for scaling, plain in ((1.0, True), (8.0, False)):
+        model = GraniteForCausalLM(
+            GraniteConfig(logits_scaling=scaling, initializer_range=0.2, **sizes, **heads)
+        ).eval()
+        assert _head_is_plain(model) == plain
 
 
 @pytest.mark.parametrize("causal", [True, False])
