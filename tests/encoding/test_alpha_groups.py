@@ -99,6 +99,11 @@ def test_what_cannot_be_grouped_is_named(cortex):
         cross_validate(features, responses, runs, (1, 2), ALPHAS, alpha_groups=groups, per_target=False)
     with pytest.raises(ValueError, match="group_sample"):
         cross_validate(features, responses, runs, (1, 2), ALPHAS, alpha_groups=groups, group_sample=0)
+    for missing in (np.nan, None):
+        with pytest.raises(ValueError, match="missing labels"):
+            cross_validate(
+                features, responses, runs, (1, 2), ALPHAS, alpha_groups=np.array([missing, *groups[1:]], object)
+            )
     with pytest.warns(RuntimeWarning, match="12 of 12 targets"):
         found = cross_validate(features, np.ones_like(responses), runs, (1, 2), ALPHAS, alpha_groups=groups)
     assert np.isnan(found.scores).all()

@@ -7,6 +7,7 @@ decompositions for this, not 72.
 from itertools import combinations
 
 import numpy as np
+import pandas as pd
 import torch
 
 from brainbook.encoding.comparison import compare
@@ -82,6 +83,8 @@ class AlphaChooser:
             )
         if sample < 1:
             raise ValueError(f"group_sample must be 1 or more, not {sample}")
+        if pd.isna(groups[self.usable]).any():
+            raise ValueError("alpha_groups holds missing labels: give these targets a group of their own")
         if not self.usable.any():
             return
         names = np.unique(groups[self.usable])
