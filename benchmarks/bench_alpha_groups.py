@@ -1,6 +1,6 @@
 """What does it cost to let the vertices of a region share a penalty, and what does it save?
 
-    python benchmarks/bench_alpha_groups.py [--data data/phantom] [--samples 4 16 64] [--layer 5] [--keep]
+    python benchmarks/bench_alpha_groups.py [--data data/phantom] [--samples 4 16 64] [--layer 5] [--model NAME] [--keep]
 
 Every listener of the demo's phantom (simulated if `make book` has not done so), all vertices of the cortex, a layer of
 a mini model, and a perfect model that has the phantom's true drivers: penalties that every vertex chooses for itself,
@@ -12,6 +12,8 @@ about brains.
 
 import argparse
 import itertools
+import shlex
+import sys
 import time
 import warnings
 from pathlib import Path
@@ -89,12 +91,8 @@ def main() -> None:
         make_phantom(given.data, participants=3, scans=150, voxel_size=6, seed=0)  # the demo's
     table = summary(measure(given.data, given.cache, given.model, given.layer, given.samples))
     if given.keep:
-        keep(
-            "calibration",
-            "alpha_groups",
-            table,
-            f"python benchmarks/bench_alpha_groups.py --keep --model {given.model}",
-        )
+        command = shlex.join(["python", "benchmarks/bench_alpha_groups.py", *sys.argv[1:]])
+        keep("calibration", "alpha_groups", table, command)
     print(table.round(4).to_string(index=False))
 
 

@@ -71,7 +71,7 @@ class AlphaChooser:
 
     def __init__(self, targets: Targets, per_target: bool = True, groups=None, sample: int = 16):
         self.per_target, self.usable = per_target, targets.usable
-        self.sampled, self.group, self.member = targets, None, None
+        self.sampled, self.group, self.sizes = targets, None, None
         if groups is None:
             return
         groups = np.asarray(groups)
@@ -91,7 +91,7 @@ class AlphaChooser:
         self.group = np.searchsorted(names, groups).clip(max=len(names) - 1)  # an unusable target's does not matter
         places = [np.flatnonzero(self.usable & (groups == name)) for name in names]
         places = [all_[np.linspace(0, len(all_) - 1, min(sample, len(all_))).round().astype(int)] for all_ in places]
-        self.member = np.repeat(np.arange(len(names)), [len(some) for some in places])
+        self.sizes = np.array([len(some) for some in places])  # of the samples, which lie one behind the other
         self.sampled = targets.some(np.concatenate(places))
 
     def choose(self, space: Space, splits: list, alphas: np.ndarray, metric: str, fast: bool) -> tuple:
@@ -106,8 +106,7 @@ class AlphaChooser:
             return np.where(self.usable, np.full(shape, alphas[0]), np.nan), np.full(shape, np.nan)
         scores = inner_scores(space, self.sampled, splits, alphas, metric, fast)
         if self.group is not None:
-            first = np.flatnonzero(np.diff(self.member, prepend=-1))
-            scores = np.add.reduceat(scores, first, axis=2) / np.bincount(self.member)
+            scores = np.add.reduceat(scores, np.cumsum(self.sizes) - self.sizes, axis=2) / self.sizes
         pick = scores.argmax(1)
         if not self.per_target:
             pick = np.broadcast_to(scores[..., self.usable].mean(-1).argmax(1)[:, None], shape)

@@ -112,7 +112,7 @@ def cross_validate(
     per_target : one alpha for each target, or one for all.
     alpha_groups : array [targets] of labels (such as each vertex's region and hemisphere), or None. Targets of one
         label share an alpha, the one of the best mean score over `group_sample` of them, evenly spaced. Most of the
-        work is to choose alphas: for the vertices of a cortex this takes a third of the time or less.
+        work is to choose alphas: for the vertices of a cortex this takes about a third of the time.
     scale : z-score features by the training scans of each fold.
     emphasis : for each layer an array [units], factors after scaling (a larger one is penalised less), or None.
     predictions : keep the predictions of the test scans.
