@@ -1,6 +1,6 @@
 """What does it cost to let the vertices of a region share a penalty, and what does it save?
 
-    python benchmarks/bench_alpha_groups.py [--data data/phantom] [--samples 4 16 64] [--layer 5] [--model NAME] [--keep]
+    python benchmarks/bench_alpha_groups.py [--data data/phantom] [--samples 4 16 64] [--layer 5] [--keep]
 
 Every listener of the demo's phantom (simulated if `make book` has not done so), all vertices of the cortex, a layer of
 a mini model, and a perfect model that has the phantom's true drivers: penalties that every vertex chooses for itself,
