@@ -3,7 +3,7 @@ import pytest
 from papermill.exceptions import PapermillExecutionError
 
 from brainbook.errors import ConfigurationError
-from brainbook.notebooks import PACKAGE, execute, notebook_parameters, sources
+from brainbook.notebooks import PACKAGE, chapter_notebook, execute, notebook_parameters, sources
 
 HEAD = """---
 jupytext:
@@ -58,3 +58,13 @@ def test_a_failed_run_keeps_what_ran_and_makes_no_result(tmp_path):
     with pytest.raises(PapermillExecutionError, match="seed"):
         execute(path, tmp_path / "out/a.ipynb", {})
     assert [file.name for file in (tmp_path / "out").iterdir()] == ["a.part.ipynb"]
+
+
+def test_cells_about_the_truth_are_left_out_on_real_recordings(tmp_path):
+    path = tmp_path / "a.md"
+    tagged = '\n+++ {"tags": ["phantom"]}\n\nA phantom.\n\n+++ {"tags": ["real"]}\n\nReal.\n\n+++\n\nBoth.\n'
+    path.write_text(HEAD + CELLS.replace("model =", f'data = "{tmp_path / "phantom"}"\nmodel =') + tagged)
+    (tmp_path / "phantom/truth").mkdir(parents=True)
+    for data, seen in ((None, ["A phantom.", "Both."]), (tmp_path, ["Real.", "Both."])):
+        cells = chapter_notebook(path, data).cells
+        assert [cell.source for cell in cells if cell.cell_type == "markdown"] == seen

@@ -2,10 +2,11 @@
 
 import argparse
 import os
+import re
 import sys
 from pathlib import Path
 
-from brainbook.errors import BrainbookError
+from brainbook.errors import BrainbookError, ConfigurationError
 from brainbook.study_file import Study, read_study
 
 
@@ -21,11 +22,12 @@ def main(arguments: list[str] | None = None) -> int:
             "list": "print the runs of a study, one a line",
             "run": "execute one run of a study",
             "page": "write a chapter's page of the book",
+            "notebook": "print a chapter as the .ipynb that papermill executes on the recordings of --data",
             "keep": "write tables of a study's results into book/kept, to be committed for readers who cannot run it",
         }.items()
     }
-    for command in added.values():
-        command.add_argument("study")
+    for name, command in added.items():
+        command.add_argument("chapter" if name == "notebook" else "study")
         command.add_argument("--data", default=None, help="fills in ${DATA} of the study file")
     added["study"].add_argument("--jobs", type=int, default=2, help="cores (local) or queued runs (cluster) at a time")
     added["study"].add_argument("--memory", type=int, default=6000, help="MB that all local runs together may take")
@@ -47,6 +49,8 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _do(options: argparse.Namespace) -> int:
+    if options.command == "notebook":
+        return _notebook(options.chapter, options.data)
     data = options.data or ("DATA" if options.command == "check" else None)  # a plan can be made before they are here
     study = read_study(options.study, data)
     if options.command == "list":
@@ -79,6 +83,20 @@ def _do(options: argparse.Namespace) -> int:
         from brainbook.workflow.execution import execute_run
 
         return execute_run(study, study.runs[options.run]) == "failed"
+    return 0
+
+
+def _notebook(chapter: str, data: str | None) -> int:
+    import nbformat
+
+    from brainbook.notebooks import chapter_notebook
+    from brainbook.study_file import NOTEBOOKS
+
+    source = NOTEBOOKS / f"{chapter}.md"
+    if not re.fullmatch(r"\w+", chapter) or not source.is_file():
+        known = ", ".join(sorted(path.stem for path in NOTEBOOKS.glob("*.md")))
+        raise ConfigurationError(f"there is no chapter {chapter!r}; there are {known}")
+    print(nbformat.writes(chapter_notebook(source, data)))
     return 0
 
 

@@ -11,6 +11,7 @@ from functools import lru_cache
 from pathlib import Path
 
 import jupytext
+import nbformat
 
 from brainbook.errors import ConfigurationError
 
@@ -44,6 +45,22 @@ def notebook_parameters(path: str | Path) -> dict[str, object]:
             except ValueError:
                 found[statement.targets[0].id] = Expression(ast.unparse(statement.value))
     return found
+
+
+def chapter_notebook(source: str | Path, data: str | Path | None = None) -> nbformat.NotebookNode:
+    """Read a chapter as the notebook that is executed on the recordings in the folder `data`.
+
+    Cells tagged `phantom` (code or Markdown) concern simulated recordings with a known truth: they are left out when
+    `data` has no folder `truth`. Cells tagged `real` are left out when it has one. None takes the chapter's own default
+    for `data`; a chapter without that parameter keeps all its cells.
+    """
+    notebook = jupytext.read(source)
+    if data is None:
+        data = notebook_parameters(source).get("data")
+    if data:
+        absent = "real" if (Path(data) / "truth").is_dir() else "phantom"
+        notebook.cells = [cell for cell in notebook.cells if absent not in cell.metadata.get("tags", [])]
+    return notebook
 
 
 def sources(path: str | Path) -> list[Path]:
@@ -108,7 +125,7 @@ def execute(source: str | Path, output: str | Path, parameters: dict[str, object
     partial = output.with_name(f"{output.stem}.part.ipynb")
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", stream=sys.stderr)
     papermill.execute_notebook(
-        jupytext.read(source),
+        chapter_notebook(source, parameters.get("data")),
         partial,
         parameters=parameters,
         kernel_name="python3",
