@@ -81,9 +81,9 @@ def describe_controls(scores: pd.Series, model: str, untrained: str, group: str,
     left = scores[model, "FLA"]
     fixed = f"Under FLA {left:.3f} is left" if left > near else f"Under FLA nothing is left ({left:.3f})"
     return (
-        f"In the {group} group, one bit (speech or silence) scores {bit:.3f}, the number of words {count:.3f}. The model "
-        f"scores {mine:.3f}, {beyond}{needed}. Its untrained twin scores {twin:.3f}, so training adds {mine - twin:+.3f}. "
-        f"{fixed}."
+        f"In the {group} group, one bit (speech or silence) scores {bit:.3f}, the number of words {count:.3f}. The "
+        f"model scores {mine:.3f}, {beyond}{needed}. Its untrained twin scores {twin:.3f}, so training adds "
+        f"{mine - twin:+.3f}. {fixed}."
     )
 
 

@@ -88,7 +88,7 @@ def describe_sources(scores: pd.DataFrame) -> str:
     """Whose scores stand on either side of the table, in words; `scores` as for `beside_published`."""
     languages = scores.groupby("language").participant.nunique()
     who = ", ".join(f"{n} {language}" for language, n in languages.items())
-    number = f"{languages.sum()} participant{'s' * (languages.sum() > 1)}"
+    number = f"{languages.sum()} participant{'s' if languages.sum() > 1 else ''}"
     return (
         "Published: **one** English-speaking participant, mean over 250,000 to 300,000 points of the cortical surface. "
         f"Ours: mean over {number} ({who}) and the mean responses of 148 regions, so that much of the noise is "
