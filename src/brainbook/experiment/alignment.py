@@ -92,21 +92,19 @@ def describe_drivers(scores: pd.Series, model: str, near: float = 0.01) -> str:
 
     scores : r by (model, alignment, group); "word count" and "oracle" are among the models, "none" among the groups.
     """
-    groups = [group for group in scores["oracle", "VLA"].index if group != "none"]
-    rows = [
-        (group, scores[model, "VLA", group], scores["word count", "VLA", group], scores["oracle", "VLA", group])
-        for group in groups
-    ]
-    text = "; ".join(f"**{group}**: {mine:.3f} of {best:.3f}" for group, mine, _, best in rows)
-    counted = [group for group, mine, count, _ in rows if count > mine + near]
-    missed = [group for group, mine, _, best in rows if mine < best / 10]
+    wide = scores.unstack()  # a row for each model and alignment
+    mine, count, best = (wide.loc[name, "VLA"] for name in (model, "word count", "oracle"))
+    groups = [group for group in scores.index.unique(-1) if group != "none"]
+    text = "; ".join(f"**{group}**: {mine[group]:.3f} of {best[group]:.3f}" for group in groups)
+    counted = [group for group in groups if count[group] > mine[group] + near]
+    missed = [group for group in groups if mine[group] < best[group] / 10]
     text = f"The model under VLA, of what the true drivers score: {text}."
     if counted:
         text += f" The number of words predicts the regions of {', '.join(counted)} better than the model does."
     if missed:
         text += f" Of {', '.join(missed)} the model finds less than a tenth."
-    undriven = scores[:, :, "none"]
-    name, value = " under ".join(undriven.abs().idxmax()[:2]), undriven.abs().max()
+    undriven = wide["none"].abs()
+    name, value = " under ".join(undriven.idxmax()), undriven.max()
     return text + (
         f" Regions that nothing drives stay within {value:.3f} of zero, whatever predicts them."
         if value <= 2 * near
