@@ -16,6 +16,7 @@ def scores_by_trim(
     spaces: Mapping[str, Features],
     responses: np.ndarray,
     members: dict[str, np.ndarray],
+    trim: int = TRIM,
     trims: Sequence[int] = TRIMS,
     alpha: float = 1e3,
     device: str = "auto",
@@ -29,6 +30,7 @@ def scores_by_trim(
     spaces : name -> features; those that differ in width by layer are taken together.
     responses : array [participants, scans, targets].
     members : boolean array [targets] a group.
+    trim, trims : scans left out at each edge, those that the chapter leaves out and others to compare.
 
     Returns
     -------
@@ -38,10 +40,10 @@ def scores_by_trim(
     tables = []
     for name, space in spaces.items():
         values = np.hstack(space.values) if isinstance(space.values, list) else space.values[-1]
-        for trim in trims:
-            found = cross_validate(values, side_by_side, space.run_of_scan, alphas=alpha, trim=trim, device=device)
+        for out in sorted({trim, *trims}):
+            found = cross_validate(values, side_by_side, space.run_of_scan, alphas=alpha, trim=out, device=device)
             scores = np.nanmean(found.scores.reshape(len(responses), -1), axis=0)
-            tables.append(average_by(scores, members).assign(features=name, trim=trim))
+            tables.append(average_by(scores, members).assign(features=name, trim=out))
     return pd.concat(tables, ignore_index=True)[["features", "trim", "group", "value"]]
 
 
