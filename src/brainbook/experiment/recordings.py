@@ -80,7 +80,9 @@ def describe_lags(lags: pd.DataFrame) -> str:
     single = by_person.groupby(["language", "participant"], sort=False).idxmax().map(lambda key: key[2])
     listed = ", ".join(f"{name} {lag:+d} scans (r = {by_language[name, lag]:.2f})" for name, lag in best.items())
     text = f"**Best lags:** {listed}. "
-    text += f"Of {len(single)} participants {int((single.abs() <= NEAR).sum())} have theirs within {NEAR} scan of zero. "
+    text += (
+        f"Of {len(single)} participants {int((single.abs() <= NEAR).sum())} have theirs within {NEAR} scan of zero. "
+    )
     weak = [name for name, lag in best.items() if by_language[name, lag] < 0.1]
     late = [name for name, lag in best.items() if abs(lag) > NEAR and name not in weak]
     if weak:
@@ -116,7 +118,9 @@ def describe_ceilings(pair: pd.DataFrame, language: str) -> str:
     """
     driven = pair[pair["driver"] != "none"]
     if driven.empty:
-        return "Nothing drives a region of this phantom: every ceiling is 0, and whatever a model scores here is chance."
+        return (
+            "Nothing drives a region of this phantom: every ceiling is 0, and whatever a model scores here is chance."
+        )
     published, group, single = driven[["published", "group", "ceiling"]].mean()
     return (
         f"In the driven regions two halves of the real {language} group agree at R = {published:.2f} on average. A "

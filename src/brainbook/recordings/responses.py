@@ -133,7 +133,7 @@ def check_signal(surface: np.ndarray, path: Path) -> None:
     """
     empty = ~(np.nan_to_num(surface) != 0).any(axis=1)
     if empty.any() and not empty.all():
-        raise DatasetError(f"{path}: nothing was recorded in {_scans(empty)}. It is damaged: get it again")
+        raise DatasetError(f"{path}: nothing was recorded in {which_scans(empty)}. It is damaged: get it again")
     with np.errstate(invalid="ignore"):
         moving = np.ptp(surface, axis=0) > 0
     left, right = np.split(moving, 2)
@@ -147,10 +147,10 @@ def check_signal(surface: np.ndarray, path: Path) -> None:
             )
     repeats = np.append(False, (np.diff(surface[:, moving], axis=0) == 0).all(axis=1))
     if repeats.any():
-        warnings.warn(f"{path}: the same numbers as in the scan before in {_scans(repeats)}", stacklevel=2)
+        warnings.warn(f"{path}: the same numbers as in the scan before in {which_scans(repeats)}", stacklevel=2)
 
 
-def _scans(which: np.ndarray) -> str:
+def which_scans(which: np.ndarray) -> str:
     """The scans of a bool array [scans] in words, the first scan being 0."""
     numbers = np.flatnonzero(which)
     more = f" and {len(numbers) - 5} more" if len(numbers) > 5 else ""
