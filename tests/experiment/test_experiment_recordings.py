@@ -58,14 +58,15 @@ def test_words_in_scans():
     assert table["words per scan"] == pytest.approx(0.8)
 
 
-def test_agreement():
-    assert "another" not in describe_agreement(0.5, 150)
-    assert "r = 0.50" in describe_agreement(0.5, 150) and "75% of its variance is something else" in describe_agreement(
-        0.5, 150
-    )
-    for r in (0.1, -0.4, np.nan):
-        assert "does not visibly follow" in describe_agreement(r, 150)
-    assert "does not visibly follow" not in describe_agreement(0.1, 1500)
+def test_agreement_inside_a_section_and_at_its_edges(rng):
+    noise, common = rng.normal(size=(2, 200))
+    text = describe_agreement(common + 0.5 * noise, common)
+    assert "tends to sink with it" in text and "r = 0.9" in text
+    assert "does not visibly follow" in describe_agreement(noise, common)
+    assert "does not visibly follow" in describe_agreement(np.full(200, np.nan), common)
+    noise[[0, 1, -1, -2]] = common[[0, 1, -1, -2]] = 30  # all that they share are the edges
+    text = describe_agreement(noise, common)
+    assert "whole section the two curves correlate at r = 0.9" in text and "does not visibly follow" in text
 
 
 def lags(best, r=0.5, participants=2):

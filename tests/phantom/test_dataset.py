@@ -247,7 +247,8 @@ def test_a_damaged_description_of_a_phantom(truth_folder, content):
 def test_a_damaged_truth_is_named(truth_folder, name, rng):
     def all_of_it():
         truth = read_truth(truth_folder)
-        truth.words("EN"), truth.senses("EN"), truth.identities("EN"), truth.story("EN")
+        if "_EN" in name:
+            getattr(truth, name.split("_")[0])("EN")
 
     all_of_it()
     path = truth_folder / "truth" / name
@@ -259,7 +260,7 @@ def test_a_damaged_truth_is_named(truth_folder, name, rng):
         path.write_bytes(damage)
         with pytest.raises(DatasetError, match=name):
             all_of_it()
-    for _ in range(20):  # other bytes in the first lines, or in an array's header
+    for _ in range(12):  # other bytes in the first lines, or in an array's header
         place = rng.integers(0, 120)
         path.write_bytes(whole[:place] + bytes([rng.integers(256)]) + whole[place + 1 :])
         try:

@@ -7,6 +7,7 @@ import pandas as pd
 
 from brainbook.recordings import LittlePrince
 
+EDGE = 8  # scans at each end of a section that hold the response to the beginning and the end of speech
 NEAR = 1  # scans that a best lag may differ by, as the response of the blood differs between people and regions
 
 
@@ -49,23 +50,30 @@ def word_table(words: Mapping[str, pd.DataFrame], counts: Mapping[str, np.ndarra
     return pd.DataFrame(rows).T.astype({"words": int, "different words": int, "most in a scan": int})
 
 
-def describe_agreement(r: float, n_scans: int) -> str:
-    """What the correlation of a recorded with an expected signal over a section lets one say.
+def describe_agreement(recorded: np.ndarray, expected: np.ndarray) -> str:
+    """How a recorded signal [scans] follows an expected one over a section, with and without the section's edges.
 
-    It must be larger than 2 / sqrt(scans) to be more than two signals without any relation often have. Neighbouring
-    scans resemble each other, so this is a low bar.
+    Where speech begins and ends both signals change most, whatever is said: `EDGE` scans at each end are left out for
+    the second r. It must be larger than 2 / sqrt(scans) to be more than two signals without any relation often have.
+    Neighbouring scans resemble each other, so this is a low bar.
     """
-    said = f"Over the whole section the two curves correlate at r = {r:.2f}"
-    bar = 2 / np.sqrt(n_scans)
-    if not r > bar:
+    r = np.corrcoef(recorded, expected)[0, 1]
+    inner = np.corrcoef(recorded[EDGE:-EDGE], expected[EDGE:-EDGE])[0, 1]
+    bar = 2 / np.sqrt(len(recorded) - 2 * EDGE)
+    said = (
+        f"Over the whole section the two curves correlate at r = {r:.2f}; without the {EDGE} scans at each end, where "
+        f"speech begins and stops, at r = {inner:.2f}"
+    )
+    if not inner > bar:
         return (
-            f"{said}, not more than the {bar:.2f} that signals without any relation may reach: here the region does not "
-            "visibly follow the number of words."
+            f"{said}, not more than the {bar:.2f} that signals without any relation may reach: inside the section the "
+            "region does not visibly follow the number of words."
         )
     return (
-        f"{said}. Where speech slows down or pauses the expected response sinks some five seconds later, and the "
-        f"recorded one tends to sink with it; {1 - r**2:.0%} of its variance is something else. The expected curve "
-        "knows *when* something was said, not *what*: a model of language must beat it before it may speak of meaning."
+        f"{said}: there {1 - inner**2:.0%} of the recorded variance is something else. Where speech slows or pauses "
+        "the expected response sinks some five seconds later, and the recorded one tends to sink with it. The expected "
+        "curve knows *when* something was said, not *what*: a model of language must beat it before it may speak of "
+        "meaning."
     )
 
 
@@ -125,6 +133,5 @@ def describe_ceilings(pair: pd.DataFrame, language: str) -> str:
     return (
         f"In the driven regions two halves of the real {language} group agree at R = {published:.2f} on average. A "
         f"perfect model of the story would then reach r = {group:.2f} with the average of the whole group, and only "
-        f"{single:.2f} with one participant of the phantom. A score above its ceiling points to a mistake or to luck: "
-        f"so does a mean of {group:.1f} over one person's cortex."
+        f"{single:.2f} with one participant of the phantom. A score above its ceiling points to a mistake or to luck."
     )

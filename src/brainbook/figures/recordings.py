@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from brainbook.figures.look import GREY, MARKERS, OKABE_ITO, WIDTH, colours, finish, new_axes
 
@@ -57,6 +58,7 @@ def section_course(
     times, paint = (np.arange(len(counts)) + 0.5) * tr, colours(signals)
     bars.bar(times, counts, width=tr, color=GREY)
     bars.set_ylabel("Words\nper scan")
+    bars.yaxis.set_major_locator(MaxNLocator(4, integer=True))
     for name, values in signals.items():
         values = (values - values.mean()) / values.std()
         lines.plot(times, values, color=paint[name], label=name, linewidth=1.4)
