@@ -226,8 +226,8 @@ def criteria() -> list[Criterion]:
 
 def judge_criteria(evaluation: pd.DataFrame) -> pd.DataFrame:
     """One row a criterion: claim, figure, parts, criterion, kind, value (mean over seeds), against (what it is held
-    against), difference and its lower and upper limit, t, df, p, g (Hedges), holds (True, False, or None where it cannot be
-    told).
+    against), difference and its lower and upper limit, t, df, p, g (Hedges), holds (True, False, or None where it
+    cannot be decided).
 
     evaluation : tables of `evaluate`, with design, arm and seed, as `runs.run` returns. Criteria of designs or arms
     that were not run are left out.

@@ -54,10 +54,11 @@ def generated_accuracy(readings: Sequence[Reading]) -> pd.DataFrame:
     """Recall and association accuracy, from `read_made` of held-out images.
 
     Returns one row a source, target and factor: measure ("recall", "association"), source, target, factor, condition
-    ("noise-free" or "noisy"), value (share of images read right), chance, cap (the judge's own accuracy on real images),
-    n. Shape is not shared by the modalities, so association is not scored on it. Two more rows per source and target: the factor "each number", the share of the nine numbers whose images are read as that number
-    more often than as any other (a model that gives one answer to all reaches 1/9, whatever its accuracy); and the
-    measure "blur" of the images made, factor "pixels".
+    ("noise-free" or "noisy"), value (share of images read right), chance, cap (the judge's own accuracy on real
+    images), n. Shape is not shared by the modalities, so association is not scored on it. Two more rows per source and
+    target: the factor "each number", the share of the nine numbers whose images are read as that number more often
+    than as any other (a model that gives one answer to all reaches 1/9, whatever its accuracy); and the measure "blur"
+    of the images made, factor "pixels".
     """
     most_often = confusions(readings)
     most_often = most_often.loc[most_often.groupby(["source", "target", "number"]).share.idxmax()]
