@@ -55,7 +55,7 @@ def states(folder: Path) -> dict:
     from transformers import BertConfig, BertModel
 
     from brainbook.language_models import load_language_model, word_states
-    from brainbook.language_models.zoo import LanguageModel
+    from brainbook.language_models import LanguageModel
 
     words = _prince(folder).words("EN").word.tolist()[:WORDS]
     mini = load_language_model("mini-bert", cache=str(ROOT / "cache"))

@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from brainbook.errors import ConfigurationError, DatasetError
-from brainbook.stimuli.sentence_pairs import LABELS, make_pairs, read_xnli, shuffle_pairs, xnli_from_hub
+from brainbook.stimuli import make_pairs, read_xnli, shuffle_pairs, xnli_from_hub
+from brainbook.stimuli.xnli import LABELS
 
 ROWS = {
     "en": ["He left.\tHe is here.\tcontradiction", "He left.\tHe went.\tentailment", "It rains.\tIt is wet.\tneutral"],
