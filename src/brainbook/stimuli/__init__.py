@@ -1,11 +1,6 @@
 """What people heard and what models read."""
 
-from brainbook.stimuli.annotation import (
-    changed_words,
-    read_prosody,
-    read_textgrid,
-    read_word_information,
-)
+from brainbook.stimuli.annotation import changed_words, read_textgrid, read_word_information
 from brainbook.stimuli.files import MissingFileError, check_content
 from brainbook.stimuli.sentence_pairs import make_pairs, shuffle_pairs
 from brainbook.stimuli.word_checks import check_clock
@@ -17,7 +12,6 @@ __all__ = [
     "check_clock",
     "check_content",
     "make_pairs",
-    "read_prosody",
     "read_textgrid",
     "read_word_information",
     "read_xnli",

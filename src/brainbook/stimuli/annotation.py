@@ -4,7 +4,6 @@ Every reader returns a DataFrame with the columns word (text), onset and offset 
 word in the order of the recording, index 0, 1, 2 ... Rows that carry no word (silence, blank) are left out.
 """
 
-import io
 import re
 import warnings
 from pathlib import Path
@@ -16,10 +15,8 @@ from brainbook.errors import AnnotationError
 from brainbook.stimuli.files import check_content
 from brainbook.stimuli.labels import as_written
 from brainbook.stimuli.textgrid import read_tiers
-from brainbook.stimuli.word_checks import SECTIONS, check_language, checked_words
+from brainbook.stimuli.word_checks import check_language, checked_words
 from brainbook.stimuli.word_tables import decode, parse_table
-
-PROSODY = ["section", "time", "intensity", "f0"]
 
 # Rows of ds003643 that are known to be wrong, by the label in the file's first column, as the public code of earlier
 # studies of this dataset mends them: repeated lines, a mismatch with the text, damaged accents and elisions.
@@ -183,35 +180,6 @@ def _as_written(table: pd.DataFrame, dataset: str | None) -> tuple[pd.DataFrame,
             changes.append((row, was, word, why))
     kept = table.assign(word=np.array(words, dtype=object))[np.array(words, dtype=object) != ""]
     return kept, pd.DataFrame(changes, columns=["row", "was", "is", "why"])
-
-
-def read_prosody(path: str | Path) -> pd.DataFrame:
-    """Read the sound of a reading (`lppEN_prosody.csv`): section (1..9), time (s), intensity (dB), f0 (Hz).
-
-    AnnotationError, which names the file, if columns or rows are missing or a value is no number.
-    """
-    path = check_content(path)
-    try:
-        table = pd.read_csv(io.StringIO(decode(path)), skipinitialspace=True)
-    except (ValueError, pd.errors.ParserError) as error:
-        raise AnnotationError(f"{path}: not a table of comma-separated values: {error}") from None
-    missing = [name for name in PROSODY if name not in table]
-    if missing:
-        there = ", ".join(map(str, table.columns))[:200]
-        raise AnnotationError(f"{path} has no column {', '.join(missing)}; its columns are {there}")
-    table = table[PROSODY]
-    if not len(table):
-        raise AnnotationError(f"{path} holds a header and no row: get it again")
-    for name in PROSODY:
-        values = pd.to_numeric(table[name], errors="coerce")
-        bad = ~np.isfinite(values.to_numpy(float)) | (name == "section") & ~values.isin(SECTIONS).to_numpy()
-        if bad.any():
-            row = int(np.flatnonzero(bad)[0])
-            raise AnnotationError(
-                f"{path}, line {row + 2}: {name} is {str(table[name].iloc[row])[:40]!r} ({int(bad.sum())} rows are "
-                "like this). Correct it in the file"
-            )
-    return table
 
 
 def is_phantom(path: str | Path) -> bool:

@@ -30,14 +30,13 @@ _EDGES = '.,;:!?…"«»“”„—– '  # not the hyphen of '-il' and not the
 _NEGATION = re.compile(r"(do|does|did|ca|could|would|should|has|have|had|is|are|was|were)nt")
 _BRACKETED = re.compile(r"\[.*\]|<.*>|\{.*\}|\(.*\)")
 _SPREADSHEET = re.compile(r"#(?:NAME\?|N/A|REF!|VALUE!|DIV/0!|NUM!|NULL!)")
-_INVISIBLE = re.compile("[\u00ad\u200b\u200e\u200f\u2060\ufeff]")
+_INVISIBLE = re.compile("[\x80-\x9f\u00ad\u200b\u200e\u200f\u2060\ufeff]")
 _ENTITY = re.compile(r"&#?\w+;")
 # Praat's manual, "Special symbols": a backslash and two characters
-_SIGN = re.compile(r"\\(?:([A-Za-z])([\"'`^~,v])|(o/|O/|ao|Ao|ae|Ae|oe|Oe|ss|<<|>>|bs))")
-_MARKS = {'"': "\u0308", "'": "\u0301", "`": "\u0300", "^": "\u0302", "~": "\u0303", ",": "\u0327", "v": "\u030c"}
-_LETTERS = dict(
-    zip(["o/", "O/", "ao", "Ao", "ae", "Ae", "oe", "Oe", "ss", "<<", ">>", "bs"], "øØåÅæÆœŒß«»\\", strict=True)
-)
+_MARKS = {'"': "\u0308", "'": "\u0301", "`": "\u0300", "^": "\u0302", "~": "\u0303", ",": "\u0327"}
+_LETTERS = {"o/": "ø", "O/": "Ø", "ao": "å", "Ao": "Å", "ae": "æ", "Ae": "Æ", "oe": "œ", "Oe": "Œ", "ss": "ß"}
+_LETTERS |= {"cv": "č", "Cv": "Č", "sv": "š", "Sv": "Š", "zv": "ž", "Zv": "Ž", "<<": "«", ">>": "»", "bs": "\\"}
+_SIGN = re.compile(r"\\(?:([A-Za-z])([\"'`^~,])|(" + "|".join(_LETTERS) + "))")
 
 
 def as_written(label: str, dataset: str | None = None) -> tuple[str, str]:
@@ -50,20 +49,38 @@ def as_written(label: str, dataset: str | None = None) -> tuple[str, str]:
     the edges of a word, and n't without its apostrophe.
     """
     word, why = label.strip(), []
-    for repair, reason in (*_REPAIRS, *(_REPAIRS_OF_DATASET if dataset else ())):
-        mended = repair(word, dataset).strip()
-        if mended != word:
+    known = KNOWN_LABELS.get(dataset, {}).get(word)
+    if known or word.casefold() in PAUSES:
+        return known or "", "a label known to be wrong" if known else ""
+
+    def repair(function, reason: str) -> None:
+        nonlocal word
+        repaired = function(word).strip()
+        if repaired != word:
+            word = repaired
             why.append(reason)
-        word = mended
-    if label.strip().casefold() in PAUSES:
-        return "", ""
-    for no_word, reason in _REFUSALS:
-        if no_word(word):
-            return "", reason
+
+    repair(lambda word: _ENTITY.sub(lambda entity: html.unescape(entity[0]), word), "an HTML entity")
+    repair(_recoded, "UTF-8 that was read as another encoding")
+    repair(_without_signs, "a Praat sign")
+    repair(lambda word: _INVISIBLE.sub("", word), "an invisible character")
+    repair(lambda word: unicodedata.normalize("NFC", word), "a letter and its accent apart")
+    if word.casefold() in NO_WORDS | PAUSES - {""}:
+        return "", "a noise or pause, no word"
+    if _SPREADSHEET.fullmatch(word):
+        return "", "a spreadsheet's error in place of a word"
+    if _BRACKETED.fullmatch(word):
+        return "", "a label in brackets, no word"
+    if not any(character.isalnum() for character in word):
+        return "", "no letter or digit"
+    if dataset:
+        repair(lambda word: word.strip(_EDGES), "punctuation")
+    if dataset == "EN" and _NEGATION.fullmatch(word):
+        repair(lambda word: f"{word[:-2]}n't", "an apostrophe lost")
     return word, "; ".join(why)
 
 
-def _recoded(word: str, _) -> str:
+def _recoded(word: str) -> str:
     """A word of UTF-8 that was read as a Western encoding: 'Ã©tÃ©' is 'été'."""
     for encoding in ("cp1252", "latin-1"):
         try:
@@ -73,27 +90,8 @@ def _recoded(word: str, _) -> str:
     return word
 
 
-def _without_signs(word: str, _) -> str:
+def _without_signs(word: str) -> str:
     word = re.sub(r"^\\` ?", "", word)  # an opening quote
     word = re.sub(r"\\` ?", "'", word)  # an apostrophe: "it\` ll"
-    return _SIGN.sub(lambda sign: _LETTERS[sign[3]] if sign[3] else sign[1] + _MARKS[sign[2]], word)
-
-
-_REPAIRS = (
-    (lambda word, _: _ENTITY.sub(lambda entity: html.unescape(entity[0]), word), "an HTML entity"),
-    (_recoded, "UTF-8 that was read as another encoding"),
-    (_without_signs, "a Praat sign"),
-    (lambda word, _: _INVISIBLE.sub("", word), "an invisible character"),
-    (lambda word, _: unicodedata.normalize("NFC", word), "a letter and its accent apart"),
-)
-_REPAIRS_OF_DATASET = (
-    (lambda word, dataset: KNOWN_LABELS.get(dataset, {}).get(word, word), "a label known to be wrong"),
-    (lambda word, _: word.strip(_EDGES), "punctuation"),
-    (lambda word, dataset: _NEGATION.sub(r"\1n't", word) if dataset == "EN" else word, "an apostrophe lost"),
-)
-_REFUSALS = (
-    (lambda word: word.casefold() in NO_WORDS | PAUSES, "a noise or pause, no word"),
-    (_SPREADSHEET.fullmatch, "a spreadsheet's error in place of a word"),
-    (_BRACKETED.fullmatch, "a label in brackets, no word"),
-    (lambda word: not any(character.isalnum() for character in word), "no letter or digit"),
-)
+    accented = _SIGN.sub(lambda sign: _LETTERS[sign[3]] if sign[3] else sign[1] + _MARKS[sign[2]], word)
+    return word if accented == word else unicodedata.normalize("NFC", accented)

@@ -91,8 +91,8 @@ def check_clock(words: pd.DataFrame, seconds: dict[int, float], path: str | Path
     Raises
     ------
     AnnotationError : says which section, and how many of its words lie more than `SLACK` after the end of its audio (as
-        milliseconds do, and onsets that run on over the sections), or that they all end in its first half (as minutes
-        do, and scans).
+        milliseconds do, and onsets that run on over the sections), or that all of 20 or more end in its first half (as
+        minutes do, and scans).
     """
     begin = 0.0  # of the section, on the whole story's clock
     for section, length in sorted(seconds.items()):
@@ -102,11 +102,11 @@ def check_clock(words: pd.DataFrame, seconds: dict[int, float], path: str | Path
         what = ""
         if late:
             what = f"{late} of {len(mine)} words lie after the end of its audio ({length:g} s), the last at {last:g} s"
-            if last / 1000 <= length + SLACK < mine["offset"].median():
-                what += " (milliseconds?)"
-            elif begin and mine["onset"].min() >= begin - SLACK:
+            if begin and mine["onset"].min() >= begin - SLACK:
                 what += " (a clock that runs on over the sections?)"
-        elif last < length / 2:
+            elif last / 1000 <= length + SLACK < mine["offset"].median():
+                what += " (milliseconds?)"
+        elif len(mine) >= 20 and last < length / 2:
             what = f"its {len(mine)} words end at {last:g} s of {length:g} s of audio (minutes, or scans?)"
         if what:
             advice = "Give onset and offset in seconds from the start of the section's audio"

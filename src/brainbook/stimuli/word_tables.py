@@ -41,9 +41,10 @@ def parse_table(text: str, path: Path) -> pd.DataFrame:
     Every line is a row: a quote that swallows the lines below it is an error.
     """
     lines = [(number, line) for number, line in enumerate(re.split(r"\r\n|\r|\n", text), 1) if line.strip()]
-    headers = {mark: [name.strip() for name in _cells(lines[0][1], mark, 0, path, 1)] for mark in ",;\t" if lines}
-    separator = next((mark for mark, header in headers.items() if set(COLUMNS) <= set(header)), ",")
-    header = headers.get(separator, [])
+    first = lines[0][1] if lines else ""
+    named = {mark: {name.strip(' "') for name in first.split(mark)} for mark in ",;\t"}
+    separator = next((mark for mark, names in named.items() if names.issuperset(COLUMNS)), ",")
+    header = [name.strip() for name in _cells(first, separator, 0, path, 1)] if lines else []
     missing = [name for name in COLUMNS if name not in header]
     if missing:
         found = ", ".join(header)[:200] or "none"
