@@ -98,7 +98,7 @@ def _check(states: np.ndarray, texts: list[str], name: str) -> None:
     sample = sample[:, np.abs(sample[0]).max(1) > 0]  # those with sub-words
     if sample.shape[1] > 1:
         size = np.sqrt((sample.astype(float) ** 2).mean((1, 2)))
-        constant = np.flatnonzero(sample.std(1, dtype=float).max(1) < CONSTANT * size)
+        constant = np.flatnonzero(sample.std(1, dtype=float).max(1) <= CONSTANT * size)
         if len(constant):
             layers = ", ".join(map(str, constant))
             warnings.warn(f"{name}: layer {layers} has one vector for all words: leave it out", stacklevel=3)
