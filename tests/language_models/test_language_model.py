@@ -109,14 +109,7 @@ def test_a_bert_that_decodes_is_causal_and_weak_attention_is_still_seen(bert):
 
 
 def test_a_model_that_reads_no_words_is_refused_by_name(bert, tmp_path):
-    settings = {
-        "d_model": 32,
-        "encoder_layers": 1,
-        "decoder_layers": 1,
-        "encoder_attention_heads": 2,
-        "num_mel_bins": 8,
-    }
-    settings |= {"decoder_attention_heads": 2, "encoder_ffn_dim": 32, "decoder_ffn_dim": 32}
+    settings = {**BART, "num_mel_bins": 8, "max_source_positions": 64, "pad_token_id": 0}
     with pytest.raises(ModelError, match="a whisper that cannot read words"):
         load_language_model(saved(tmp_path, "whisper", settings, bert.tokenizer), device="cpu")
 
