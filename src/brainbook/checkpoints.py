@@ -54,8 +54,8 @@ class Checkpoints:
     def _restore(self, folder: Path, state: dict, model: nn.Module, optimizer: torch.optim.Optimizer) -> None:
         other = [name for name, value in self.settings.items() if state["settings"].get(name) != value]
         if other:
-            told = ", ".join(f"{name} {state['settings'].get(name)!r} (now {self.settings[name]!r})" for name in other)
-            raise ConfigurationError(f"{folder}: made with other settings: {told}. Remove the folder or restore them.")
+            named = ", ".join(f"{name} {state['settings'].get(name)!r} (now {self.settings[name]!r})" for name in other)
+            raise ConfigurationError(f"{folder}: made with other settings: {named}. Remove the folder or restore them.")
         try:
             load_model(model, folder / "model.safetensors")
         except RuntimeError as error:

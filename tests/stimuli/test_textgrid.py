@@ -95,7 +95,7 @@ def test_the_tier_with_the_words(tmp_path, form):
 
 
 @FORMS
-def test_two_tiers_of_one_name_are_told_by_their_numbers(tmp_path, form):
+def test_two_tiers_of_one_name_are_chosen_by_their_numbers(tmp_path, form):
     text = form({"word": STORY, "one": [(0, 1, "AH")], "two": [(0, 1, "OH")]})
     path = write(tmp_path, text.replace('"one"', '"phones"').replace('"two"', '"phones"'))
     assert len(read_textgrid(path)) == len(read_textgrid(path, tier="word")) == 3
