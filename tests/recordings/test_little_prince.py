@@ -1,5 +1,6 @@
 import nibabel as nib
 import numpy as np
+import pandas as pd
 import pytest
 
 from brainbook.errors import AnnotationError, ConfigurationError, DatasetError
@@ -118,6 +119,19 @@ def test_a_section_without_words(fake):
     path.write_text("".join(line for line in lines if not line.rstrip().endswith(",4")))
     with pytest.raises(AnnotationError, match="no word in section 4"):
         LittlePrince(fake.root).words("EN")
+
+
+def test_words_off_the_clock_of_their_audio_are_refused(fake):
+    fake.participant("sub-EN057")
+    path = fake.root / "annotation" / "EN" / "lppEN_word_information.csv"
+    table = pd.read_csv(path, index_col=0)
+    table.loc[table.section >= 3, ["onset", "offset"]] += 500.0
+    table.to_csv(path)
+    prince = LittlePrince(fake.root)
+    n = (table.section == 3).sum()
+    with pytest.raises(AnnotationError, match=f"section 3: {n} of {n} words lie after the end of its audio"):
+        prince.words("EN")
+    assert list(prince.changed_words("EN").columns) == ["row", "was", "is", "why"]
 
 
 def test_prosody(fake):

@@ -25,7 +25,7 @@ from brainbook.recordings.layout import (
     language_of,
     participants_of,
 )
-from brainbook.stimuli import read_word_information
+from brainbook.stimuli import changed_words, check_clock, read_word_information
 from brainbook.stimuli.files import is_pointer, read_table
 
 HOW_TO_GET = (
@@ -197,20 +197,29 @@ class LittlePrince:
     def words(self, language: str) -> pd.DataFrame:
         """What was heard: word, onset, offset (seconds from the start of the section's audio), section (1..9).
 
-        Known bad rows are mended (`brainbook.stimuli.annotation.KNOWN_BAD_ROWS`), but not those of a phantom. There is
-        no punctuation: the words in order are the text.
+        What is known to be wrong is mended (`changed_words` shows it), but nothing of a phantom. There is no
+        punctuation: the words in order are the text. Words off the clock of their section's audio are refused.
         """
         self._check_language(language)
         if language not in self._words:
-            path = self.root / "annotation" / language / f"lpp{language}_word_information.csv"
+            path = self._word_information(language)
             words = read_word_information(path, language)
             silent = set(range(1, N_SECTIONS + 1)) - set(words.section)
             if silent:
                 raise AnnotationError(
                     f"{path} has no word in section {', '.join(map(str, sorted(silent)))}: get it again"
                 )
+            check_clock(words, self.audio_seconds(language), path)
             self._words[language] = words
         return self._words[language].copy()
+
+    def changed_words(self, language: str) -> pd.DataFrame:
+        """What `words` changes in the dataset's table: row (its label there), was, is ('' if left out), why."""
+        self._check_language(language)
+        return changed_words(self._word_information(language), language)
+
+    def _word_information(self, language: str) -> Path:
+        return self.root / "annotation" / language / f"lpp{language}_word_information.csv"
 
     def prosody(self, language: str) -> pd.DataFrame:
         """Sound of the reading: section, time (s), intensity (dB), f0 (Hz; NaN where a cell is empty), as published."""
