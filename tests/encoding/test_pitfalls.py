@@ -40,6 +40,7 @@ def nothing(seed=0, n_runs=5, length=40, targets=40):
         runs=np.repeat(np.arange(n_runs), length),
         responses=noise,
         single=features[0],
+        zeros=features[0],
         unfiltered=slow,
         echoes=echoes,
         raw_echoes=10_000 + 100 * echoes,
@@ -57,7 +58,12 @@ def test_leaks_make_something_of_nothing_and_other_choices_do_not(measured):
     leaks = ["echoes 1 and 2 train, 3 tests", "all published choices", "shuffled folds, no high-pass"]
     assert (r[leaks] > 0.1).all()
     assert r["layer chosen on test scores"] > r["layer chosen inside training"] + 0.03
-    harmless = ["careful", "single words, no context", "edges kept, delays over borders", "min-max scaling, test by itself"]
+    harmless = [
+        "careful",
+        "single words, no context",
+        "edges kept, delays over borders",
+        "min-max scaling, test by itself",
+    ]
     assert (r[harmless].abs() < 0.05).all()
 
 
@@ -78,7 +84,9 @@ def test_a_single_run_leaves_out_what_it_does_not_have():
     data = nothing(2, n_runs=1, length=200, targets=8)
     data = Recording(data.layers, 1, data.runs, data.responses, splits=blocks_with_gaps(200, 4, gap=6))
     names = set(measure_choices(data, n_permutations=0).choice)
-    assert "careful" in names and "edges kept, delays over borders" not in names and "all published choices" not in names
+    assert (
+        "careful" in names and "edges kept, delays over borders" not in names and "all published choices" not in names
+    )
 
 
 def test_averages_of_what_passes():

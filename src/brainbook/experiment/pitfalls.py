@@ -251,7 +251,14 @@ def with_true_features(data: Recording, truth: Truth, language: str) -> Recordin
 
 
 def alice_recording(
-    root: str | Path, model: str, layer: int, components: int = 20, context: int = 32, cache=None, device="auto", trim: int = 8
+    root: str | Path,
+    model: str,
+    layer: int,
+    components: int = 20,
+    context: int = 32,
+    cache=None,
+    device="auto",
+    trim: int = 8,
 ) -> Recording | None:
     """The real recordings of Alice: 6 regions of each participant side by side, one run cut into blocks with gaps.
 

@@ -97,7 +97,12 @@ def edges(table: pd.DataFrame, trim: int, title: str = "What the edges of sectio
     """
     groups = list(dict.fromkeys(table.group))
     figure, axes = plt.subplots(
-        -(-len(groups) // 2), 2, figsize=(WIDTH, 1.2 + 2 * -(-len(groups) // 2)), sharex=True, sharey=True, squeeze=False
+        -(-len(groups) // 2),
+        2,
+        figsize=(WIDTH, 1.2 + 2 * -(-len(groups) // 2)),
+        sharex=True,
+        sharey=True,
+        squeeze=False,
     )
     for ax, group in zip(axes.flat, groups, strict=False):
         ax.axhline(0, color=GREY, linewidth=1)
