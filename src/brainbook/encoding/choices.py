@@ -74,27 +74,22 @@ class Recording:
     @property
     def folds(self) -> list:
         """The careful splits: inner scans only."""
-        inner = self.inner
-        return [(np.intersect1d(train, inner), np.intersect1d(test, inner)) for train, test in self.untrimmed]
-
-    def centred(self, x: np.ndarray) -> np.ndarray:
-        """Features [..., scans, units] less their mean over the inner scans.
-
-        The mean is of all runs: what it is reaches the scores only through the padding before a run's first scan, which
-        a `trim` of the longest delay or more takes out.
-        """
-        return x - x[..., self.inner, :].mean(-2, keepdims=True)
+        if self.splits is None:
+            return leave_one_run_out(self.runs, self.trim)
+        return [tuple(np.intersect1d(scans, self.inner) for scans in split) for split in self.splits]
 
     def delayed(self, x: np.ndarray) -> np.ndarray:
-        """The careful design: features [scans, units], centred and then delayed within runs."""
-        return delay(self.centred(x), self.delays, self.runs)
+        """Features [scans, units] centred over the inner scans, then delayed within runs: for echoes and other scales.
+
+        `cross_validate` centres by the training runs; the two differ in scans that are less than a delay from the start
+        of their run, which a `trim` of the longest delay or more leaves out.
+        """
+        return delay(x - x[self.inner].mean(0), self.delays, self.runs)
 
     @cached_property
     def every_layer(self) -> CrossValidation:
         """Scores of every layer under the careful protocol: for two choices, computed once."""
-        return quiet(
-            cross_validate, self.centred(self.layers), self.responses, self.runs, self.delays, ALPHAS, splits=self.folds
-        )
+        return quiet(cross_validate, self.layers, self.responses, self.runs, self.delays, ALPHAS, splits=self.folds)
 
 
 @dataclass(frozen=True)
@@ -106,9 +101,9 @@ class Outcome:
     r : array [targets].
     n : what is taken for the number of independent points in Pearson's p.
     alpha : one alpha that suits most targets.
-    pipeline : (design, responses, splits), for refitting on permuted responses; None where that cannot be. With echoes
-        the responses are [3, scans, targets], and the only split (training rows, list of test rows) names rows of the
-        three echoes stacked below one another.
+    pipeline : (features, responses, splits, delays or None if they are applied), for refitting on permuted responses;
+        None where that cannot be. With echoes the responses are [3, scans, targets], and the only split (training rows,
+        list of test rows) names rows of the three echoes stacked below one another.
     """
 
     r: np.ndarray
@@ -122,7 +117,7 @@ def careful(data: Recording) -> Outcome:
 
     Scaling and alphas come from training scans.
     """
-    return _score(data, data.delayed(data.features), data.responses, data.folds)
+    return _score(data, data.features, data.responses, data.folds, data.delays)
 
 
 def edges_kept(data: Recording, over_borders: bool = False) -> Outcome:
@@ -133,7 +128,7 @@ def edges_kept(data: Recording, over_borders: bool = False) -> Outcome:
 
 def single_words(data: Recording) -> Outcome:
     """Words are embedded one at a time, without their context."""
-    return _score(data, data.delayed(data.single), data.responses, data.folds)
+    return _score(data, data.single, data.responses, data.folds, data.delays)
 
 
 def circular_delays(data: Recording) -> Outcome:
@@ -146,7 +141,7 @@ def shuffled_folds(data: Recording, unfiltered: bool = False) -> Outcome:
     inner = data.inner
     splits = [(inner[a], inner[b]) for a, b in KFold(5, shuffle=True, random_state=0).split(inner)]
     responses = data.unfiltered if unfiltered else data.responses
-    return _score(data, data.delayed(data.features), responses, splits)
+    return _score(data, data.features, responses, splits, data.delays)
 
 
 def layer_inside(data: Recording) -> Outcome:
@@ -161,9 +156,9 @@ def layer_on_test(data: Recording) -> Outcome:
 
 def alpha_on_test(data: Recording) -> Outcome:
     """The best alpha for each target, chosen by the scores that are then reported."""
-    x = data.delayed(data.features)
     tried = [
-        quiet(cross_validate, x, data.responses, data.runs, None, alpha, splits=data.folds).scores for alpha in ALPHAS
+        quiet(cross_validate, data.features, data.responses, data.runs, data.delays, alpha, splits=data.folds).scores
+        for alpha in ALPHAS
     ]
     return Outcome(np.max(tried, axis=0), _tested(data.folds))
 
@@ -233,7 +228,7 @@ def _score_echoes(x, echoes, train, tests, cv, n, alphas=ALPHAS, scale=True):
     if scale:
         size = x[scans].std(0)
         x = x / np.where(size > 0, size, 1)
-    return Outcome(r, n, float(np.nanmedian(encoder.best_alphas_)), (x, echoes, [(train, tests)]))
+    return Outcome(r, n, float(np.nanmedian(encoder.best_alphas_)), (x, echoes, [(train, tests)], None))
 
 
 CHOICES: dict[str, Callable[[Recording], Outcome]] = {
@@ -278,10 +273,10 @@ def allowed(data: Recording) -> list[str]:
     return [name for name in CHOICES if not any(_lacks(data, need) for need in NEEDS.get(name, ()))]
 
 
-def _score(data, x, responses, splits):
-    found = quiet(cross_validate, x, responses, data.runs, None, ALPHAS, splits=splits)
+def _score(data, x, responses, splits, delays=None):
+    found = quiet(cross_validate, x, responses, data.runs, delays, ALPHAS, splits=splits)
     alpha = float(np.nanmedian(found.best_alphas))
-    return Outcome(found.scores, _tested(splits), alpha, (x, responses, splits))
+    return Outcome(found.scores, _tested(splits), alpha, (x, responses, splits, delays))
 
 
 def _tested(splits):

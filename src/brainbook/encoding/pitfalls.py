@@ -15,6 +15,7 @@ from brainbook.encoding.hemispheres import over_participants
 from brainbook.encoding.nulls import Permutations, fold_correlations
 from brainbook.encoding.scores import correlation, fisher_mean
 from brainbook.encoding.significance import PermutationScores, fdr, permutation_scores
+from brainbook.encoding.splits import fold_weights, used_scans
 
 _OF_TARGETS = ("responses", "unfiltered", "echoes", "raw_echoes")
 
@@ -68,10 +69,11 @@ def measure_choices(
         found = CHOICES[name](data)
         p_null = np.full(len(found.r), np.nan)
         if n_permutations and found.pipeline is not None:
-            x, responses, splits = found.pipeline
-            responses, options = responses[..., :refitted], {"n_permutations": n_permutations, "seed": seed}
+            x, responses, splits, delays = found.pipeline
+            responses = responses[..., :refitted]
+            options = {"n_permutations": n_permutations, "seed": seed, "splits": splits, "delays": delays}
             refit = _refit_echoes if responses.ndim == 3 else permutation_scores
-            null = refit(x, responses, data.runs, found.alpha, splits=splits, **options)
+            null = refit(x, responses, data.runs, found.alpha, **options)
             p_null[:refitted] = null.p(pooled=True)
         table = {"choice": name, "target": np.arange(len(found.r)), "r": found.r}
         tables.append(pd.DataFrame({**table, "p_scans": pearson_p(found.r, found.n), "p_null": p_null}))
@@ -131,10 +133,10 @@ def measure_tests(data: Recording, n_permutations: int = 100, seed: int = 0) -> 
     DataFrame with a row for each test and target: test, target, r, p (one-sided).
     """
     found = careful(data)
-    x, responses, splits = found.pipeline
-    options = {"n_permutations": n_permutations, "seed": seed, "splits": splits}
+    x, responses, splits, delays = found.pipeline
+    options = {"n_permutations": n_permutations, "seed": seed, "splits": splits, "delays": delays}
     null = permutation_scores(x, responses, data.runs, found.alpha, **options)
-    fixed = cross_validate(x, responses, data.runs, None, found.alpha, splits=splits, predictions=True)
+    fixed = cross_validate(x, responses, data.runs, delays, found.alpha, splits=splits, predictions=True)
     folds = np.arctanh(fixed.fold_scores)
     n_folds, error = len(folds), folds.std(0, ddof=1)
     widened = error * np.sqrt(1 / n_folds + 1 / (n_folds - 1))
@@ -158,8 +160,8 @@ def spread_of_mean(data: Recording, n_permutations: int = 100, seed: int = 0) ->
     Targets share the story and some noise, so their mean scatters far more than that of as many independent scores.
     """
     found = careful(data)
-    x, responses, splits = found.pipeline
-    options = {"n_permutations": n_permutations, "seed": seed, "splits": splits}
+    x, responses, splits, delays = found.pipeline
+    options = {"n_permutations": n_permutations, "seed": seed, "splits": splits, "delays": delays}
     null = permutation_scores(x, responses, data.runs, found.alpha, **options).null
     return float(np.nanmean(null, axis=1).std(ddof=1))
 
@@ -174,8 +176,9 @@ def measure_edges(
 
     Parameters
     ----------
-    features : (name, coding) -> array [scans, units]. Those of the coding "centred" are centred before they are
-        delayed, so that what lies before a run is their mean; all others are delayed as they are, after zeros.
+    features : (name, coding) -> array [scans, units]. Those of the coding "centred" are centred by the training runs
+        before they are delayed, so that what lies before a run is their mean; others are delayed as they are, from
+        zeros.
     data : responses, runs and delays.
     members : name of a set of targets -> boolean array [targets].
     trims : scans at each edge that neither train nor test.
@@ -189,11 +192,11 @@ def measure_edges(
     for trim in trims:
         cut = replace(data, trim=trim)
         for (name, coding), x in features.items():
-            design = cut.delayed(x) if coding == "centred" else delay(x, data.delays, data.runs)
-            if np.ptp(design[cut.inner], axis=0).max() < 1e-6:
-                r = np.full(data.responses.shape[1], np.nan)
-            else:
-                r = quiet(cross_validate, design, data.responses, data.runs, None, ALPHAS, splits=cut.folds).scores
+            published = delay(x, data.delays, data.runs)
+            design = (x, data.delays) if coding == "centred" else (published, None)
+            r = quiet(cross_validate, design[0], data.responses, data.runs, design[1], ALPHAS, splits=cut.folds).scores
+            if not np.ptp(published[cut.inner], axis=0).any():
+                r[:] = np.nan
             rows += [(name, coding, trim, group, quiet(np.nanmean, r[chosen])) for group, chosen in members.items()]
     return pd.DataFrame(rows, columns=["features", "coding", "trim", "group", "r"])
 
@@ -242,10 +245,11 @@ def only(data: Recording, targets: slice | np.ndarray) -> Recording:
     return replace(data, **{name: None if array is None else array[..., targets] for name, array in cut.items()})
 
 
-def _refit_echoes(x, echoes, runs, alpha, *, n_permutations, seed, splits):
+def _refit_echoes(x, echoes, runs, alpha, *, n_permutations, seed, splits, delays):
     """Scores of a pipeline on stacked echoes, and those of refits on echoes shifted within runs, all three alike."""
     ((train, tests),) = splits
     n, count = len(x), echoes.shape[-1]
+    used = np.unique(np.concatenate([train, *tests]) % n)
     z = x - x[train % n].mean(0)
     rows = z[train % n].astype(float)
     weights = np.linalg.solve(rows.T @ rows + alpha * np.eye(rows.shape[1]), rows.T).astype(np.float32)
@@ -257,15 +261,20 @@ def _refit_echoes(x, echoes, runs, alpha, *, n_permutations, seed, splits):
 
     # Raw readings are thousands of units beside which their changes are small: centred for the sake of float32.
     together = np.concatenate([echo - echo.mean(0) for echo in echoes], axis=1).astype(np.float32)
-    permuted = Permutations(runs, "shift", n_permutations, seed).of(torch.as_tensor(together))
-    return PermutationScores(score(together), np.stack([score(one[:, 0].numpy()) for one in permuted]))
+    null = []
+    for permuted in Permutations(runs[used], "shift", n_permutations, seed).of(torch.as_tensor(together[used])):
+        moved = together.copy()
+        moved[used] = permuted[:, 0].numpy()
+        null.append(score(moved))
+    return PermutationScores(score(together), np.stack(null))
 
 
 def _fixed_p(fixed, responses, runs, n_permutations, seed):
-    tests = [torch.as_tensor(test) for _, test in fixed.splits]
-    predicted = torch.as_tensor(fixed.predictions).float()
+    used, weights = used_scans(fixed.splits), fold_weights(fixed.splits)
+    tests = [torch.as_tensor(np.searchsorted(used, test)) for _, test in fixed.splits]
+    predicted, observed = (torch.as_tensor(np.asarray(part)[used]).float() for part in (fixed.predictions, responses))
     null = [
-        fisher_mean(fold_correlations(predicted, permuted[:, 0].float(), tests).numpy())
-        for permuted in Permutations(runs, "shift", n_permutations, seed).of(torch.as_tensor(np.asarray(responses)))
+        fisher_mean(fold_correlations(predicted, permuted[:, 0], tests).numpy(), weights=weights)
+        for permuted in Permutations(runs[used], "shift", n_permutations, seed).of(observed)
     ]
     return (1 + (np.array(null) >= fixed.scores).sum(0)) / (1 + n_permutations)

@@ -13,7 +13,7 @@ from brainbook.encoding import blocks_with_gaps, variable_length
 from brainbook.encoding.choices import Recording
 from brainbook.encoding.pitfalls import only, with_shifted_copies
 from brainbook.errors import BrainbookError, ConfigurationError
-from brainbook.experiment.features import align, story_states, word_count
+from brainbook.experiment.features import TRIM, align, speech_or_silence, story_states, word_count
 from brainbook.experiment.scores import driver_members, group_members
 from brainbook.language_models import load_language_model, word_states
 from brainbook.phantom import Truth, make_phantom, read_truth
@@ -159,7 +159,7 @@ def recording(
     cache: str | None = "cache",
     device: str = "auto",
     stride: int | None = None,
-    trim: int = 8,
+    trim: int = TRIM,
 ) -> tuple[Recording, pd.DataFrame, dict[tuple[str, str], np.ndarray]]:
     """Participants side by side as targets, and a language model's states on the clock of the scans.
 
@@ -181,6 +181,7 @@ def recording(
         for words, window in ((context, stride), (0, None))
     )
     contextual, alone = (align(prince, language, one, aggregate="sum") for one in (states, words_alone))
+    published = align(prince, language, words_alone[layer : layer + 1], silence="zeros")
     layers = np.stack([principal(values, components) for values in contextual.values])
     common = [name for name in KINDS if all(name in part for part in parts)]
     stack = {name: np.concatenate([part[name] for part in parts], axis=1) for name in common}
@@ -191,7 +192,7 @@ def recording(
         runs=contextual.run_of_scan,
         responses=stack["responses"],
         single=principal(alone.values[layer], components),
-        zeros=principal(_published(prince, language, words_alone[layer]), components),
+        zeros=principal(published.values[0], components),
         unfiltered=stack["unfiltered"],
         echoes=np.stack([stack[f"echo {echo}"] for echo in ECHOES]) if echoes else None,
         raw_echoes=np.stack([stack[f"raw {echo}"] for echo in ECHOES]) if echoes else None,
@@ -217,25 +218,14 @@ def edge_features(
     scans hold the mean of the run's others instead, and everything is to be centred before it is delayed. A count and
     a bit have no silence to fill.
     """
-    filled = align(prince, language, states[None], aggregate="mean").values[0]
-    count = word_count(prince, language).values[0]
     features = {
-        ("model", "zeros"): principal(_published(prince, language, states), components),
-        ("model", "centred"): principal(filled, components),
+        ("model", coding): principal(align(prince, language, states[None], silence=silence).values[0], components)
+        for coding, silence in (("zeros", "zeros"), ("centred", "mean"))
     }
-    for name, values in (("word count", count), ("speech or silence", (count > 0).astype(np.float32))):
+    for name, feature in (("word count", word_count), ("speech or silence", speech_or_silence)):
+        values = feature(prince, language).values[0]
         features |= {(name, coding): values for coding in ("zeros", "centred")}
     return features
-
-
-def _published(prince: LittlePrince, language: str, states: np.ndarray) -> np.ndarray:
-    """The mean of each scan's words, zeros in silence: [words, units] -> [scans, units]."""
-    words = prince.words(language)
-    parts = []
-    for section, n_scans in prince.scans(language).items():
-        heard = (words.section == section).to_numpy()
-        parts.append(variable_length(states[heard], words.onset.to_numpy()[heard], n_scans, prince.tr))
-    return np.concatenate(parts)
 
 
 def with_true_features(data: Recording, truth: Truth, language: str) -> Recording:
@@ -258,7 +248,7 @@ def alice_recording(
     context: int = 32,
     cache=None,
     device="auto",
-    trim: int = 8,
+    trim: int = TRIM,
 ) -> Recording | None:
     """The real recordings of Alice: 6 regions of each participant side by side, one run cut into blocks with gaps.
 
