@@ -27,6 +27,7 @@ from brainbook.encoding.choices import (
     layer_inside,
     layer_on_test,
     published_protocol,
+    quiet,
 )
 from brainbook.encoding.nulls import Permutations
 from brainbook.encoding.pitfalls import (
@@ -164,7 +165,7 @@ def test_edges_of_runs_make_a_score_that_trimming_takes_away(rng):
     assert r["model", "zeros", 0, "hears"] > 0.4 and r["speech or silence", "centred", 0, "hears"] > 0.4
     assert abs(r["model", "centred", 8, "hears"]) < 0.1 and abs(r["model", "zeros", 0, "deaf"]) < 0.1
     assert np.isnan(r["speech or silence", "zeros", 8, "hears"])  # nothing but speech is left
-    one = cross_validate(filled, data.responses, data.runs, data.delays, ALPHAS, trim=8).scores
+    one = quiet(cross_validate, filled, data.responses, data.runs, data.delays, ALPHAS, trim=8).scores
     assert r["model", "centred", 8, "hears"] == pytest.approx(one[:8].mean())
     figure = edges(table, trim=8)
     assert [ax.get_title(loc="left") for ax in figure.axes] == ["hears", "deaf"] and len(figure.axes[0].lines) == 6

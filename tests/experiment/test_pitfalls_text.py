@@ -115,7 +115,7 @@ def edges(bit, model=0.1, careful=0.02, elsewhere=0.0, null=0.0):
 
 def test_edges_are_read_from_the_table():
     said = text.describe_edges(edges((0.14, np.nan, np.nan)), 8, "null phantom")
-    assert "scores 0.100 in sound" in said and "no sign of language" in said and "keeps 0.020" in said
+    assert "scores 0.100 in sound" in said and "no sign of language" in said and "model scores 0.020" in said
     assert "From 4 trimmed scans on" in said and "safe side" in said and "no null finds this" in said
     assert "a good part" in text.describe_edges(edges((0.05, 0.0, 0.0)), 8, "null phantom")
     assert "little of the model's" in text.describe_edges(edges((0.012, 0.0, 0.0)), 8, "null phantom")

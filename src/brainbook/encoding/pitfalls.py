@@ -15,7 +15,7 @@ from brainbook.encoding.hemispheres import over_participants
 from brainbook.encoding.nulls import Permutations, fold_correlations
 from brainbook.encoding.scores import correlation, fisher_mean
 from brainbook.encoding.significance import PermutationScores, fdr, permutation_scores
-from brainbook.encoding.splits import fold_weights, used_scans
+from brainbook.encoding.splits import FEWEST, fold_weights, used_scans
 
 _OF_TARGETS = ("responses", "unfiltered", "echoes", "raw_echoes")
 
@@ -181,7 +181,7 @@ def measure_edges(
         zeros.
     data : responses, runs and delays.
     members : name of a set of targets -> boolean array [targets].
-    trims : scans at each edge that neither train nor test.
+    trims : scans at each edge that neither train nor test; those that leave too little of a run are left out.
 
     Returns
     -------
@@ -189,7 +189,8 @@ def measure_edges(
     features that never change, such as a bit for silence when no silent scan is left).
     """
     rows = []
-    for trim in trims:
+    shortest = np.unique(data.runs, return_counts=True)[1].min()
+    for trim in (trim for trim in trims if shortest - 2 * trim >= 2 * FEWEST):
         cut = replace(data, trim=trim)
         for (name, coding), x in features.items():
             published = delay(x, data.delays, data.runs)

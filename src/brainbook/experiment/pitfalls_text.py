@@ -126,10 +126,10 @@ def describe_levels(shares: pd.DataFrame) -> str:
         f"({refitted.share_p_null.idxmax()}). "
     )
     if ECHOES in refitted.index:
-        worst = refitted.loc[[name for name in (ECHOES, PUBLISHED) if name in refitted.index]]
+        worst = refitted.loc[[name for name in (ECHOES, ONE_FIFTH, FIVE_FOLDS, PUBLISHED) if name in refitted.index]]
         text += (
-            f"Where echoes train and test, Pearson's p calls {worst.share_p_scans.min():.0%} or more significant "
-            f"and the refitted null {worst.share_p_null.max():.0%} or fewer: "
+            f"Where echoes train and test, Pearson's p calls {_span(worst.share_p_scans)} significant and the "
+            f"refitted null {_span(worst.share_p_null)}: "
             + (
                 "a refit leaks as much as the analysis does, so a *p-value* may be right and the *score* inflated. "
                 if worst.share_p_null.max() < 3 * LEVEL < worst.share_p_scans.min()
@@ -140,6 +140,11 @@ def describe_levels(shares: pd.DataFrame) -> str:
         "A small p-value is no excuse for an inflated score, nor the other way round. (The refitted null is of one "
         "recording, and its vertices share their noise: such a share scatters from one recording to the next.)"
     )
+
+
+def _span(shares):
+    ends = [f"{shares.min():.0%}", f"{shares.max():.0%}"]
+    return " to ".join(dict.fromkeys(ends))
 
 
 def describe_tests(level: pd.Series) -> str:
@@ -203,7 +208,7 @@ def describe_edges(table: pd.DataFrame, trim: int, nothing: str) -> str:
         text += f"One bit a scan, speech or silence, scores {bit:.3f}: a good part of the model's score. "
     else:
         text += f"One bit a scan, speech or silence, scores {bit:.3f}: little of the model's score. "
-    text += f"Centred, filled and with {trim} scans trimmed at each edge, the model keeps {careful:.3f} of it" + (
+    text += f"Centred, filled and with {trim} scans trimmed at each edge, the model scores {careful:.3f}" + (
         f", the word count {count:.3f}. " if np.isfinite(count) else ". "
     )
     bits = table[(table.features == BIT) & (table.coding == "zeros") & (table.group == top)].set_index("trim").r
@@ -256,7 +261,7 @@ def describe_groups(table: pd.DataFrame, without: str | None) -> str:
 
 def describe_verdict(verdict: pd.DataFrame) -> str:
     """Which choices harm, which cost, which do nothing."""
-    groups = {name: ", ".join(part.choice) for name, part in verdict.groupby("verdict")}
+    groups = {name: "; ".join(part.choice) for name, part in verdict.groupby("verdict")}
     harms, costs, nothing = (groups.get(name, "none of them") for name in ("harms", "costs power", "does nothing"))
     return (
         f"*Does harm*, because it makes something of nothing: {harms}. *Costs power*, because more is lost where "

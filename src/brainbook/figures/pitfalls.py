@@ -50,7 +50,7 @@ def inflation(
         ax.plot(rows, y, marker, color=colour, markersize=7, label=name)
     ax.set_xlabel(f"Mean Pearson r over {targets}")
     _legend(figure, ax, len(names))
-    ax.set_title(title, loc="right" if len(title) > 40 else "left")
+    ax.set_title(title, loc="right" if len(title) > 32 else "left")
     return figure
 
 
@@ -79,7 +79,7 @@ def called_significant(
     ax.axvline(nominal, color=GREY, linewidth=1)
     ax.set(xlabel=f"Share of vertices with p ≤ {nominal:g}", xlim=(-0.02, 1.02))
     _legend(figure, ax, len(columns))
-    ax.set_title(title, loc="right" if len(title) > 40 else "left")
+    ax.set_title(title, loc="right" if len(title) > 32 else "left")
     return figure
 
 
@@ -117,11 +117,12 @@ def edges(table: pd.DataFrame, trim: int, title: str = "What the edges of sectio
         ax.set_xticks(sorted(set(table.trim)))
     for ax in axes.flat[len(groups) :]:
         ax.set_visible(False)
-    figure.supxlabel("Scans trimmed at each edge of a section", fontsize="medium")
-    figure.supylabel("Mean Pearson r", fontsize="medium")
-    handles, labels = axes.flat[0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=2)
-    figure.suptitle(title, x=0.02, ha="left")
+    for ax in axes.flat:
+        ax.set(xlabel="Scans trimmed at each edge", ylabel="Mean Pearson r")
+        ax.label_outer()
+    handles = axes.flat[0].get_legend_handles_labels()[0]
+    figure.legend(handles=handles[::2] + handles[1::2], loc="outside lower center", ncols=2)  # a column for each coding
+    figure.suptitle(title, x=0.02, ha="left", fontsize="large")
     return figure
 
 
