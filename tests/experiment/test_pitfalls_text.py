@@ -43,13 +43,17 @@ def test_leaks_are_explained_only_where_they_show():
     [(0.1, 0.1, "neither costs"), (0.0, 0.1, "only this costs power: circular"), (0.0, 0.0, "both cost power")],
 )
 def test_costs_are_those_beyond_chance(circular, single, expected):
-    assert expected in text.describe_costs(scores(), scores(careful=0.11, circular=circular, single=single), 0.02)
+    best = scores(careful=0.11, circular=circular, single=single)
+    assert expected in text.describe_costs(scores(), best, 0.02)
+    assert "true features 0.110" in text.describe_costs(scores(), best, 0.02)
+    assert "true features" not in text.describe_costs(best, best, 0.02)  # real recordings
 
 
 def test_a_leak_hides_a_signal_or_does_not():
     nothing = scores(published=0.4, careful=0.0)
     assert "hides the signal" in text.describe_drowning(scores(published=0.38, careful=0.03), nothing)
     assert "still shows" in text.describe_drowning(scores(published=0.9, careful=0.3), nothing)
+    assert "could be hidden" in text.describe_drowning(scores(published=0.38, careful=-0.01), nothing)
     assert "does not measure" in text.describe_drowning(scores(published=0.1, careful=0.3), nothing)
     assert text.describe_drowning(scores(), scores().drop(text.PUBLISHED)) == ""
 
@@ -120,6 +124,8 @@ def test_edges_are_read_from_the_table():
     assert "a good part" in text.describe_edges(edges((0.05, 0.0, 0.0)), 8, "null phantom")
     assert "little of the model's" in text.describe_edges(edges((0.012, 0.0, 0.0)), 8, "null phantom")
     assert "inside the sections" in text.describe_edges(edges((0.14, 0.1, 0.1)), 8, "null phantom")
+    assert "do no harm" in text.describe_edges(edges((0.0, 0.0, 0.0)), 8, "null phantom")
+    assert "too small to compare" in text.describe_edges(edges((0.14, 0, 0), model=0.01), 8, "null phantom")
     assert "too few here" in text.describe_edges(edges((0.14, 0.1, 0.0)), 4, "null phantom")
     assert "by -0.040 at most (word)" in text.describe_edges(edges((0.14, 0, 0), elsewhere=-0.04), 8, "null phantom")
     assert "a null shows this" in text.describe_edges(edges((0.14, 0.0, 0.0), null=0.09), 8, "null phantom")

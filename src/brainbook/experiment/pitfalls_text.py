@@ -50,14 +50,17 @@ def describe_leaks(of_nothing: pd.Series, verdict: pd.DataFrame, recordings: int
 
 
 def describe_costs(of_model: pd.Series, of_best: pd.Series, chance: float) -> str:
-    """What two choices cost where something is: mean r by choice of the model, and of the best features known."""
+    """What two choices cost where something is: mean r by choice of the model, and of the best features known.
+
+    On real recordings the two are the same.
+    """
     lost = [name for name in (CIRCULAR, SINGLE) if of_best["careful"] - of_best[name] > chance]
     cost = ("neither costs more than chance does", f"only this costs power: {' '.join(lost)}", "both cost power")
+    other = f", that of the true features {of_best['careful']:.3f}" if of_best["careful"] != of_model["careful"] else ""
     return (
-        f"The careful score of the model is {of_model['careful']:.3f}, that of the features that costs are measured "
-        f"with {of_best['careful']:.3f}. With these, circular delays give {of_best[CIRCULAR]:.3f} and single words "
-        f"{of_best[SINGLE]:.3f}; {cost[len(lost)]}. The grey band, ±{chance:.3f}, is how far chance alone moves such a "
-        f"mean: vertices share a story and some noise."
+        f"The careful score of the model is {of_model['careful']:.3f}{other}. With these features, circular delays give "
+        f"{of_best[CIRCULAR]:.3f} and single words {of_best[SINGLE]:.3f}; {cost[len(lost)]}. The grey band, "
+        f"±{chance:.3f}, is how far chance alone moves such a mean: vertices share a story and some noise."
     )
 
 
@@ -71,6 +74,8 @@ def describe_drowning(something: pd.Series, nothing: pd.Series) -> str:
         f"recording with nothing in it {nothing[PUBLISHED]:.3f}: a difference of {apart:+.3f}, where the careful "
         f"protocol has {careful:+.3f}. "
     )
+    if careful <= 0:
+        return facts + "The careful protocol finds no signal here that could be hidden."
     if nothing[PUBLISHED] > 2 * max(careful, 0) and abs(apart) < nothing[PUBLISHED] / 4:
         return facts + "The leak hides the signal: with it, recordings with and without a signal score nearly the same."
     if apart > careful > 0:
@@ -214,7 +219,9 @@ def describe_edges(table: pd.DataFrame, trim: int, nothing: str) -> str:
     bits = table[(table.features == BIT) & (table.coding == "zeros") & (table.group == top)].set_index("trim").r
     left = [there for there, value in bits.items() if abs(value) > 0.01]  # NaN: no silent scan is left
     gone = [there for there in bits.index if not left or there > max(left)]
-    if not gone:
+    if gone and gone[0] == bits.index[0]:
+        text += "The bit scores nothing at any trim: these edges do no harm. "
+    elif not gone:
         text += "The bit keeps a score at every trim: there is silence inside the sections, too. "
     elif gone[0] <= trim:
         text += f"From {gone[0]} trimmed scans on the bit scores nothing: {trim}, the default, is on the safe side. "
@@ -226,6 +233,8 @@ def describe_edges(table: pd.DataFrame, trim: int, nothing: str) -> str:
         most = max(moved, key=lambda name: abs(moved[name]))
         text += f"Elsewhere the model's score moves by {moved[most]:+.3f} at most ({most}). "
     null = r["model", "zeros", 0, nothing]
+    if published < 0.02:
+        return text + f"Where nothing is, the published way scores {null:+.3f}: these scores are too small to compare."
     return text + (
         f"Where nothing is, the published way scores {null:+.3f}: "
         + (
