@@ -62,8 +62,7 @@ def test_real_recordings_are_compared_with_themselves_at_other_times(rng, monkey
         "cortex": [True, True, True],
         "visual": [True, True, False],
         "auditory": [True, False, False],
-        "linguistic": [False, False, False],
-    }
+    }  # no linguistic region is among the targets
 
 
 def test_echoes_that_are_only_listed_are_not_there(tmp_path, capsys):

@@ -38,7 +38,8 @@ class Pair:
     nulls : `nothing` and copies of it that are shifted in time within each run, as further targets.
     strongest : `something` with the features that are known to predict best, for what a choice costs.
     driven : boolean array [targets of something], those that follow the story, as far as one knows.
-    members : targets of something by what drives them (a phantom) or by functional group: name -> boolean array.
+    members : targets of something by what drives them (a phantom) or by functional group: name -> boolean array; groups
+        of which no target was taken are left out.
     edges : features in two codings for `measure_edges`: (name, coding) -> array [scans, units].
     """
 
@@ -75,14 +76,18 @@ def open_pair(
         shifted = [with_shifted_copies(something, count, seed, original=False) for count in (1, copies + 1)]
         everywhere = np.ones(something.responses.shape[1], bool)
         names = ("recordings", "recordings, shifted")
-        return Pair(names, something, *shifted, something, everywhere, group_members(columns), edges)
+        return Pair(names, something, *shifted, something, everywhere, _there(group_members(columns)), edges)
     truth, twin = read_truth(data), LittlePrince(null_twin(data, null, language))
     nothing = recording(twin, language, with_echoes(twin, language), **options)[0]
     nulls = with_shifted_copies(nothing, copies, seed)
     members = driver_members(truth, columns)
     driven = ~members["none"]
     strongest = only(with_true_features(something, truth, language), driven)
-    return Pair(("phantom", "null phantom"), something, nothing, nulls, strongest, driven, members, edges)
+    return Pair(("phantom", "null phantom"), something, nothing, nulls, strongest, driven, _there(members), edges)
+
+
+def _there(members: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    return {name: chosen for name, chosen in members.items() if chosen.any()}
 
 
 def null_twin(data: str | Path, folder: str | Path, language: str = "EN", participants: int = 2) -> Path:
