@@ -118,7 +118,7 @@ def edges(table: pd.DataFrame, trim: int, title: str = "What the edges of sectio
     for ax in axes.flat[len(groups) :]:
         ax.set_visible(False)
     for ax in axes.flat:
-        ax.set(xlabel="Scans trimmed at each edge", ylabel="Mean Pearson r")
+        ax.set(xlabel="Scans trimmed", ylabel="Mean Pearson r")
         ax.label_outer()
     handles = axes.flat[0].get_legend_handles_labels()[0]
     figure.legend(handles=handles[::2] + handles[1::2], loc="outside lower center", ncols=2)  # a column for each coding
