@@ -186,6 +186,34 @@ def roc_tables(
     return pd.concat(curves, ignore_index=True), pd.DataFrame(areas)
 
 
+def areas_told(areas: pd.DataFrame) -> str:
+    """Areas under the curves in words (Markdown): does transfer know more than lengths do?
+
+    areas : of `roc_tables`; a model's name, and "length only".
+    """
+    lines = []
+    for language, rows in areas.groupby("language", sort=False):
+        rows = rows.set_index("classifier")
+        each = "; ".join(f"{name} {it.auc:.3f} ({it.lower:.3f} to {it.upper:.3f})" for name, it in rows.iterrows())
+        transferred, lengths = rows.loc["transfer"], rows.loc["length only"]
+        more = "more than" if transferred.lower > max(lengths.upper, 0.5) else "no more, by these intervals, than"
+        lines.append(f"{language}: {each}; so transfer knows {more} lengths do")
+    return f"Area under the curve, with length-matched mismatches (.5 is chance). {'. '.join(lines)}."
+
+
+def learning_told(learning: pd.DataFrame) -> str:
+    """The best validation accuracy of each training in words (Markdown), and how much it read.
+
+    learning : columns series, pairs, validation_accuracy.
+    """
+    looked = learning.dropna(subset="validation_accuracy").groupby("series", sort=False)
+    ends = looked.agg(best=("validation_accuracy", "max"), pairs=("pairs", "max"), looks=("pairs", "size"))
+    parts = [
+        f"{name} {100 * it.best:.1f}% ({it.pairs:,.0f} pairs, {it.looks:.0f} looks)" for name, it in ends.iterrows()
+    ]
+    return f"Best accuracy on the validation part: {'; '.join(parts)}."
+
+
 def retrieval_table(pairs: pd.DataFrame, models: Mapping[str, tuple], n: int = 200, seed: int = 0) -> pd.DataFrame:
     """Which sentence is the translation? `n` sentences of the test part, every two languages, both ways.
 

@@ -7,10 +7,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from brainbook.encoding import PermutationScores, compare_nulls, compare_runs, fdr, permutation_scores
+from brainbook.encoding import PermutationScores, compare_nulls, compare_runs, fdr, fisher_mean, permutation_scores
 from brainbook.encoding.hemispheres import over_participants
 from brainbook.encoding.sentences import equal_shares, left_over, other_sentences, shared_states
-from brainbook.experiment.features import Features, align
+from brainbook.experiment.features import Features, align, word_count
+from brainbook.experiment.features import word_count as speech_or_silence  # TODO engine
 from brainbook.experiment.scores import ParticipantScores, score_participants
 from brainbook.phantom import read_truth
 from brainbook.recordings import LittlePrince
@@ -64,6 +65,33 @@ def encode(
     return Encoded(scores, null, layer)
 
 
+def baselines(
+    prince: LittlePrince,
+    language: str,
+    listener: np.ndarray,
+    columns: pd.DataFrame,
+    members: Mapping[str, np.ndarray],
+    device: str = "auto",
+) -> pd.DataFrame:
+    """What needs no model: how well word counts, and one bit (speech or silence), predict the average listener.
+
+    Parameters
+    ----------
+    listener : array [scans, targets].
+
+    Returns
+    -------
+    DataFrame: features, group, value (mean r over runs and regions).
+    """
+    parts = []
+    for name, make in (("speech or silence", speech_or_silence), ("word count", word_count)):
+        scores = score_participants(make(prince, language), listener[None], ["average"], columns, device)
+        parts.append(
+            scores.table(members).groupby("group", sort=False).value.mean().reset_index().assign(features=name)
+        )
+    return pd.concat(parts, ignore_index=True)
+
+
 @dataclass(frozen=True)
 class Change:
     """The same listeners, encoded with two models in the same way."""
@@ -84,7 +112,8 @@ class Change:
         seen = _z(self.after.null.score) - _z(self.before.null.score)
         for group, chosen in members.items():
             one, two = (
-                _z(found.scores.fold_scores[0][:, chosen]).mean(1, keepdims=True) for found in (self.before, self.after)
+                np.nanmean(_z(found.scores.fold_scores[0][:, chosen]), axis=1, keepdims=True)
+                for found in (self.before, self.after)
             )
             it = compare_runs(two, one, fisher=False)
             null = drawn[:, chosen].mean(1)
@@ -106,6 +135,12 @@ class Change:
         table["value"] = table.value_after - table.value_before
         table = table[table.participant != "average"]
         return table.groupby(["participant", "group"], sort=False).value.mean().reset_index()
+
+    def of_participant(self, name: str) -> dict[str, np.ndarray]:
+        """One participant's mean r by region, {"before": [targets], "after": [targets]}."""
+        place = self.after.scores.participants.index(name)
+        stages = {"before": self.before, "after": self.after}
+        return {stage: fisher_mean(found.scores.fold_scores[place]) for stage, found in stages.items()}
 
     def regions(self) -> pd.DataFrame:
         """region, hemisphere, before, after (r), change (z), lower, upper, p_runs, p (refitted null), q (FDR).

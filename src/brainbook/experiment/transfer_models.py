@@ -8,8 +8,8 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
+from scipy.stats import binom
 
 from brainbook.encoding.hemispheres import over_participants
 from brainbook.errors import ConfigurationError
@@ -191,10 +191,11 @@ def brains_told(table: pd.DataFrame) -> str:
         return "No model that has read brains and no control were trained alike and heard by two participants or more."
     more, less = int((table.lower > 0).sum()), int((table.upper < 0).sum())
     text = (
-        f"Of {len(table)} comparisons, the model that has read brains gains more in {more}, less in {less}, beyond the "
-        "interval. "
+        f"Of {len(table)} comparisons, the model that has read brains gains more in {more} and less in {less}, beyond "
+        f"the interval; by luck alone {0.025 * len(table):.1f} would on either side. "
     )
-    expected = 0.025 * len(table)
-    if max(more, less) <= max(1, np.ceil(2 * expected)):
-        return text + f"By luck alone {expected:.1f} would be expected on either side: no advantage of the brain shows."
-    return text + f"By luck alone {expected:.1f} would be expected on either side."
+    luck = {name: binom.sf(count - 1, len(table), 0.025) for name, count in (("more", more), ("less", less))}
+    for name, p in luck.items():
+        if p <= 0.05:
+            return text + f"That it gains {name} is more than luck, if the comparisons were independent."
+    return text + "No difference between the two shows."

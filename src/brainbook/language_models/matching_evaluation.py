@@ -80,7 +80,7 @@ def pairs_needed(percent: float, tries: int = 1, chance: float = 0.5, most: int 
     upper = np.where(correct < n, beta.ppf(1 - tail, correct + 1, n - correct), 1.0)
     last = int(n[(lower <= chance) & (chance <= upper)].max(initial=0))
     if last == most:
-        raise ConfigurationError(f"{percent}% cannot be told from {100 * chance:g}% with {most:,} pairs")
+        raise ConfigurationError(f"{percent}% cannot be distinguished from {100 * chance:g}% with {most:,} pairs")
     return last + 1
 
 
