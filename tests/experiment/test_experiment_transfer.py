@@ -20,7 +20,10 @@ from brainbook.experiment.pairs import (
 from brainbook.experiment.transfer import (
     Change,
     cortex_told,
+    each,
     encode,
+    forgetting_told,
+    regions_told,
     selection_told,
     shared_summary,
     shared_told,
@@ -77,6 +80,26 @@ def test_the_cortex_in_words_follows_its_interval():
     assert "+10% (+9% to +11%)" in sharp and "would not show" not in sharp and "No percentage" not in sharp
     nothing = cortex_told(pd.DataFrame([row, row | {"language": "CN", "percent": np.nan}]), 3, 15)
     assert "No percentage for CN" in nothing and "would not show in FR." in nothing
+
+
+def test_changes_are_put_together_with_their_labels(change):
+    table = each({("FR", "after"): change, ("FR", "shuffled"): change}, Change.regions)
+    assert len(table) == 40 and set(table.condition) == {"FR", "FR, shuffled"} and set(table.language) == {"FR"}
+    assert table.index.is_unique and set(table.model) == {"after", "shuffled"}
+
+
+def test_regions_and_forgetting_in_words_follow_the_tables():
+    rows = pd.DataFrame(
+        {"language": ["FR", "FR", "FR", "CN"], "change": [0.1, 0.1, -0.1, 0.1], "q": [0.01, 0.2, 0.01, 1]}
+    )
+    assert "correction: FR 1 up, 1 down; CN 0 up, 0 down." in regions_told(rows)
+    assert "FR 2 up, 0 down" in regions_told(rows.assign(q=[0.01, 0.02, 0.2, 1]))
+    cortex = pd.DataFrame(
+        {"language": ["FR", "EN"], "group": "cortex", "change": -0.01, "lower": -0.02, "upper": -0.005}
+    )
+    assert "changes by -0.0100 (-0.0200 to -0.0050), a loss by" in forgetting_told(cortex)
+    assert "no loss by" in forgetting_told(cortex.assign(upper=0.001))
+    assert forgetting_told(cortex[cortex.language == "FR"]) == ""
 
 
 def test_the_mean_change_is_given_with_how_its_regions_were_chosen():

@@ -1,6 +1,6 @@
 """Helpers of the chapter `transfer`: encoding before and after fine-tuning; shared or specific."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -157,6 +157,19 @@ class Change:
         )  # fmt: skip
 
 
+def each(change: Mapping[tuple[str, str], Change], make: Callable[[Change], pd.DataFrame]) -> pd.DataFrame:
+    """`make` of several changes, one below the other, with the columns language, model and condition (a label).
+
+    change : (language of the listeners, "after" or "shuffled") -> Change.
+    """
+    labels = {"after": "", "shuffled": ", shuffled"}
+    tables = [
+        make(it).assign(language=language, model=model, condition=language + labels[model])
+        for (language, model), it in change.items()
+    ]
+    return pd.concat(tables, ignore_index=True)
+
+
 def story_sentences(prince: LittlePrince, root: str | Path, languages: list[str]) -> dict[str, np.ndarray]:
     """Which sentence (equal numbers are translations) each word of each language's story belongs to.
 
@@ -260,6 +273,30 @@ def cortex_told(changes: pd.DataFrame, low: float, high: float) -> str:
             f"before, so a gain of {low:g}% would not show in {', '.join(hidden)}. "
         )
     return text
+
+
+def forgetting_told(changes: pd.DataFrame) -> str:
+    """What became of English, the language that the model had read, in words (Markdown); "" where nobody heard it."""
+    rows = changes[(changes.group == "cortex") & (changes.language == "EN")]
+    return "".join(
+        f"**Forgetting:** with English listeners the cortex changes by {it.change:+.4f} ({it.lower:+.4f} to "
+        f"{it.upper:+.4f}), {'a loss' if it.upper < 0 else 'no loss'} by this interval."
+        for it in rows.itertuples()
+    )
+
+
+def regions_told(regions: pd.DataFrame, level: float = 0.05) -> str:
+    """How many regions change, in words (Markdown); `regions` as in `selection_told`."""
+    sure = regions[regions.q <= level]
+    parts = [
+        f"{language} {(rows.change > 0).sum()} up, {(rows.change < 0).sum()} down"
+        for language in regions.language.unique()
+        for rows in [sure[sure.language == language]]
+    ]
+    return (
+        f"Regions whose change survives correction: {'; '.join(parts)}. The maps show all regions, significant or not: "
+        "neighbours that change together are no independent evidence."
+    )
 
 
 def selection_told(regions: pd.DataFrame, level: float = 0.05) -> str:
