@@ -81,7 +81,9 @@ def test_a_setting_twice_counts_once_and_never_with_other_numbers(study):
     before = len(gather_transfers("demo", study).accuracy)
     planted_run(study, "again", "mini-bert", correct=505, gain=0.01)
     assert len(gather_transfers("demo", study).accuracy) == before
-    planted_run(study, "again", "mini-bert", correct=506, gain=0.01)
+    planted_run(study, "again", "mini-bert", correct=505, gain=0.01 + 1e-6)  # another device
+    assert len(gather_transfers("demo", study).changes) == 2 * 2 * 9
+    planted_run(study, "again", "mini-bert", correct=507, gain=0.01)
     with pytest.raises(
         ConfigurationError, match="model mini-bert, loss published, trained FR, seed 0 and other numbers"
     ):

@@ -18,6 +18,7 @@ from brainbook.study import ROOT, results
 
 SETTING = ["model", "loss", "trained", "seed"]
 HEAD = "transfer, head"
+SAME = 1e-3  # what two devices may make different
 
 
 @dataclass(frozen=True)
@@ -46,13 +47,13 @@ def gather_transfers(study: str, root: str | Path = ROOT) -> Transfers:
     """The tables of all `transfer` runs of a study, each setting once.
 
     Raises ConfigurationError when there are none, and when two runs have the same model, loss, languages and seed but
-    other numbers: their remaining parameters differ, give them studies of their own.
+    other numbers (by more than `SAME`): their remaining parameters differ, give them studies of their own.
     """
     if not study:
         raise ConfigurationError("this page gathers the runs of a study: give its name, as `study: demo`")
     seeds = results(study, root=root).set_index("run").seed
     tables = {}
-    for name in ("accuracy", "change_by_group", "change_by_participant"):
+    for name, value in (("accuracy", "accuracy"), ("change_by_group", "change"), ("change_by_participant", "value")):
         rows = results(study, name, root)
         rows = rows[rows.chapter == "transfer"]
         about = {"loss": rows.parameter_loss, "trained": rows.parameter_second.map(json.loads).str.join("+"),
@@ -60,13 +61,15 @@ def gather_transfers(study: str, root: str | Path = ROOT) -> Transfers:
         rows = rows.rename(columns={"model": "trained_on"}).assign(model=rows.parameter_model, **about)
         kept = [column for column in rows if not column.startswith("parameter_") and column not in ("run", "chapter")]
         key = [*SETTING, *(it for it in ("classifier", "mismatch", "trained_on", "group", "participant") if it in rows)]
-        rows = rows[kept].drop_duplicates()
-        if (twice := rows.duplicated([*key, "language"])).any():
-            row = rows[twice].iloc[0]
+        rows = rows[kept]
+        ends = rows.groupby([*key, "language"], sort=False)[value].agg(["min", "max"])
+        if (differ := ends["max"] - ends["min"] > SAME).any():
+            row = ends[differ].reset_index().iloc[0]
             raise ConfigurationError(
                 f"two transfer runs of study {study!r} have {', '.join(f'{it} {row[it]}' for it in SETTING)} and other "
                 f"numbers in {name}: their remaining parameters differ, give them studies of their own"
             )
+        rows = rows.drop_duplicates([*key, "language"])
         tables[name] = rows.replace({"trained_on": {"after": "translations"}})
     accuracy = tables["accuracy"].query("classifier == @HEAD").drop(columns="classifier")
     return Transfers(*(it.reset_index(drop=True) for it in (accuracy, *list(tables.values())[1:])))
