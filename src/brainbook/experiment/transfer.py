@@ -10,8 +10,7 @@ import pandas as pd
 from brainbook.encoding import PermutationScores, compare_nulls, compare_runs, fdr, fisher_mean, permutation_scores
 from brainbook.encoding.hemispheres import over_participants
 from brainbook.encoding.sentences import equal_shares, left_over, other_sentences, shared_states
-from brainbook.experiment.features import Features, align, word_count
-from brainbook.experiment.features import word_count as speech_or_silence  # TODO engine
+from brainbook.experiment.features import TRIM, Features, align, speech_or_silence, word_count
 from brainbook.experiment.scores import ParticipantScores, score_participants
 from brainbook.phantom import read_truth
 from brainbook.recordings import LittlePrince
@@ -45,6 +44,7 @@ def encode(
     n_permutations: int = 200,
     seed: int = 0,
     device: str = "auto",
+    trim: int = TRIM,
 ) -> Encoded:
     """Encode the average listener and every participant with the features of one model.
 
@@ -53,14 +53,15 @@ def encode(
     features : values [layers, scans, units].
     responses : array [participants, scans, targets], z-scored within each run.
     n_permutations, seed : of the null; two models are compared on the same permutations.
+    trim : scans at each edge of every section that are left out, of scores and null alike.
     """
     listener = responses.mean(0)
     stacked, names = np.concatenate([listener[None], responses]), ["average", *participants]
-    scores = score_participants(features, stacked, names, columns, device)
+    scores = score_participants(features, stacked, names, columns, device, trim=trim)
     layer = int(np.bincount(scores.chosen_layers[0].ravel()).argmax())
     null = permutation_scores(
         features.values[layer], listener, features.run_of_scan, NULL_ALPHA,
-        delays=DELAYS, n_permutations=n_permutations, seed=seed, device=device,
+        delays=DELAYS, n_permutations=n_permutations, seed=seed, trim=trim, device=device,
     )  # fmt: skip
     return Encoded(scores, null, layer)
 
@@ -115,6 +116,8 @@ class Change:
                 np.nanmean(_z(found.scores.fold_scores[0][:, chosen]), axis=1, keepdims=True)
                 for found in (self.before, self.after)
             )
+            scored = np.isfinite(one + two)[:, 0]  # a run that is too short has no score
+            one, two = one[scored], two[scored]
             it = compare_runs(two, one, fisher=False)
             null = drawn[:, chosen].mean(1)
             reached = np.abs(null - null.mean()) >= np.abs(seen[chosen].mean() - null.mean())

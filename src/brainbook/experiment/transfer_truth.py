@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from brainbook.encoding import compare_runs, cross_validate
-from brainbook.experiment.features import Features, oracle
+from brainbook.experiment.features import TRIM, Features, oracle
 from brainbook.language_models import phantom_targets, read_out
 from brainbook.phantom import Truth
 from brainbook.phantom.drivers import DRIVERS
@@ -104,7 +104,9 @@ def driver_change(
     targets = np.concatenate([values for values, _ in drivers.values()], axis=1).astype(np.float32)
     scores = []
     for features in (before, after):
-        found = cross_validate(features.values, targets, features.run_of_scan, None, DRIVER_ALPHAS, device=device)
+        found = cross_validate(
+            features.values, targets, features.run_of_scan, None, DRIVER_ALPHAS, trim=TRIM, device=device
+        )
         chosen = np.take_along_axis(found.fold_scores, found.chosen_layer()[None], axis=0)[0]
         scores.append(np.arctanh(np.clip(chosen, -0.999999, 0.999999)))
     rows, start = [], 0
