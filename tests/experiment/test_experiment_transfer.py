@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from brainbook.errors import ConfigurationError
-from brainbook.experiment import Features
+from brainbook.experiment import Features, transfer
 from brainbook.experiment.pairs import (
     Matching,
     accuracy_told,
@@ -61,6 +61,36 @@ def test_the_change_is_where_it_was_put(change):
     alone = change.of_participant("b")
     assert (alone["after"][:10] > alone["before"][:10]).all() and np.abs(alone["after"][10:]).max() < 0.2
     assert change.after.layer == 1
+
+
+def test_what_is_at_the_edges_of_sections_scores_nothing():
+    """Speech begins and ends there: features that know no more than that predict nothing inside, null included."""
+    rng = np.random.default_rng(0)
+    edge = np.tile(np.arange(60) < 6, 9).astype(np.float32)
+    responses = (4 * edge[:, None] + rng.standard_normal((2, len(RUNS), 4))).astype(np.float32)
+    columns = pd.DataFrame({"region": list("abcd"), "hemisphere": "lh"})
+    features = Features((edge[:, None] + 0.01 * rng.standard_normal((1, len(RUNS), 1))).astype(np.float32), RUNS)
+    options = {"n_permutations": 9}
+    with pytest.warns(RuntimeWarning):  # alphas at the border: nothing is left to be predicted
+        inside = encode(features, responses, ["a", "b"], columns, **options)
+    whole = encode(features, responses, ["a", "b"], columns, **options, trim=0)
+    assert whole.scores.fold_scores.mean() > 0.6 and whole.null.score.mean() > 0.6
+    assert np.abs(inside.scores.fold_scores.mean()) < 0.1 and np.abs(inside.null.score.mean()) < 0.1
+
+
+def test_baselines_need_no_model(monkeypatch):
+    rng = np.random.default_rng(0)
+    counts = rng.poisson(1.0, (len(RUNS), 1)).astype(np.float32)
+    monkeypatch.setattr(transfer, "word_count", lambda prince, language: Features(counts[None], RUNS))
+    monkeypatch.setattr(
+        transfer, "speech_or_silence", lambda prince, language: Features((counts > 0)[None] * 1.0, RUNS)
+    )
+    listener = np.roll(counts, 2, axis=0) + 0.5 * rng.standard_normal((len(RUNS), 3))
+    columns = pd.DataFrame({"region": list("abc"), "hemisphere": "lh"})
+    table = transfer.baselines(None, "EN", listener.astype(np.float32), columns, {"cortex": np.ones(3, bool)})
+    value = table.set_index("features").value
+    assert value.index.tolist() == ["speech or silence", "word count"]
+    assert value["word count"] > 0.8 > value["speech or silence"] > 0.5
 
 
 def test_regions_that_gain_survive_correction(change):
