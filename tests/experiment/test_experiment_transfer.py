@@ -211,22 +211,22 @@ def test_accuracies_in_words_follow_the_table():
     assert "beats" not in accuracy_told(table.assign(accuracy=table.accuracy.where(table.accuracy != 0.8, 0.5)))
 
 
-def test_areas_in_words_need_to_beat_lengths():
-    rows = [("length only", 0.55, 0.52, 0.58), ("transfer", 0.7, 0.66, 0.74)]
+def test_areas_in_words_need_to_beat_lengths_and_the_model_before():
+    rows = [("length only", 0.55, 0.52, 0.58), ("no fine-tuning", 0.6, 0.57, 0.63), ("transfer", 0.7, 0.66, 0.74)]
     areas = pd.DataFrame(rows, columns=["classifier", "auc", "lower", "upper"]).assign(language="FR")
     told = areas_told(areas)
-    assert "transfer 0.700 (0.660 to 0.740); so transfer knows more than lengths do" in told
-    areas.loc[1, "lower"] = 0.57  # within the interval of lengths
-    assert "knows no more, by these intervals, than lengths" in areas_told(areas)
-    below = areas.assign(lower=[0.2, 0.45], upper=[0.4, 0.6])
-    assert "knows no more" in areas_told(below)
+    assert "transfer 0.700 (0.660 to 0.740); so transfer knows more than lengths and the model before." in told
+    areas.loc[2, "lower"] = 0.6  # within the interval of the model before
+    assert "knows more than lengths." in areas_told(areas)
+    areas.loc[2, "lower"] = 0.57
+    assert "knows no more than either." in areas_told(areas)
 
 
 def test_learning_in_words_counts_looks_and_pairs():
     table = pd.DataFrame({"series": ["a", "a", "a", "b"], "pairs": [32, 64, 96, 1600],
                           "validation_accuracy": [0.75, np.nan, 0.5, 0.5]})  # fmt: skip
     told = learning_told(table)
-    assert "a 75.0% (96 pairs, 2 looks); b 50.0% (1,600 pairs, 1 looks)." in told
+    assert "a 75.0% (96 pairs, 2 looks); b 50.0% (1,600 pairs, 1 look)." in told
 
 
 def test_real_tables_say_what_is_missing(monkeypatch, tmp_path):

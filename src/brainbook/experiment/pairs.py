@@ -187,18 +187,18 @@ def roc_tables(
 
 
 def areas_told(areas: pd.DataFrame) -> str:
-    """Areas under the curves in words (Markdown): does transfer know more than lengths do?
+    """Areas under the curves in words (Markdown): does transfer know more than lengths do, and than the model before?
 
-    areas : of `roc_tables`; a model's name, and "length only".
+    areas : of `roc_tables`, with the classifiers "length only", "no fine-tuning" and "transfer".
     """
     lines = []
     for language, rows in areas.groupby("language", sort=False):
         rows = rows.set_index("classifier")
         each = "; ".join(f"{name} {it.auc:.3f} ({it.lower:.3f} to {it.upper:.3f})" for name, it in rows.iterrows())
-        transferred, lengths = rows.loc["transfer"], rows.loc["length only"]
-        more = "more than" if transferred.lower > max(lengths.upper, 0.5) else "no more, by these intervals, than"
-        lines.append(f"{language}: {each}; so transfer knows {more} lengths do")
-    return f"Area under the curve, with length-matched mismatches (.5 is chance). {'. '.join(lines)}."
+        known = [name for name in ("length only", "no fine-tuning") if rows.lower["transfer"] > rows.upper[name]]
+        more = " and ".join({"length only": "lengths", "no fine-tuning": "the model before"}[name] for name in known)
+        lines.append(f"{language}: {each}; so transfer knows {'more than ' + more if known else 'no more than either'}")
+    return f"Area under the curve, with length-matched mismatches (.5 is chance; intervals). {'. '.join(lines)}."
 
 
 def learning_told(learning: pd.DataFrame) -> str:
