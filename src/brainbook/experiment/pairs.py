@@ -209,7 +209,8 @@ def learning_told(learning: pd.DataFrame) -> str:
     looked = learning.dropna(subset="validation_accuracy").groupby("series", sort=False)
     ends = looked.agg(best=("validation_accuracy", "max"), pairs=("pairs", "max"), looks=("pairs", "size"))
     parts = [
-        f"{name} {100 * it.best:.1f}% ({it.pairs:,.0f} pairs, {it.looks:.0f} looks)" for name, it in ends.iterrows()
+        f"{name} {100 * it.best:.1f}% ({it.pairs:,.0f} pairs, {it.looks:.0f} look{'' if it.looks == 1 else 's'})"
+        for name, it in ends.iterrows()
     ]
     return f"Best accuracy on the validation part: {'; '.join(parts)}."
 
