@@ -105,7 +105,7 @@ def test_the_cortex_in_words_follows_its_interval():
     row = {"language": "FR", "before": 0.1, "after": 0.11, "change": 0.01, "lower": -0.01, "upper": 0.03, "percent": 10}
     told = cortex_told(pd.DataFrame([row]), 3, 15)
     assert "FR 0.100 to 0.110 (+0.0100, -0.0100 to +0.0300), +10% (-10% to +30%)" in told
-    assert "20 to 20% of the correlation before, so a gain of 3% would not show in FR" in told
+    assert "Half of the interval is 20% (FR) of the correlation before, so a gain of 3% would not show in FR" in told
     sharp = cortex_told(pd.DataFrame([row | {"lower": 0.009, "upper": 0.011}]), 3, 15)
     assert "+10% (+9% to +11%)" in sharp and "would not show" not in sharp and "No percentage" not in sharp
     nothing = cortex_told(pd.DataFrame([row, row | {"language": "CN", "percent": np.nan}]), 3, 15)

@@ -271,9 +271,10 @@ def cortex_told(changes: pd.DataFrame, low: float, high: float) -> str:
         without = [language for language in changes.language if language not in halves]
         text += f"No percentage for {', '.join(without)}: the correlation before is not surely above zero. "
     if hidden := [language for language, half in halves.items() if half > low]:
+        sizes = ", ".join(f"{half:.0f}% ({language})" for language, half in halves.items())
         text += (
-            f"Half of the interval is {min(halves.values()):.0f} to {max(halves.values()):.0f}% of the correlation "
-            f"before, so a gain of {low:g}% would not show in {', '.join(hidden)}. "
+            f"Half of the interval is {sizes} of the correlation before, so a gain of {low:g}% would not show in "
+            f"{', '.join(hidden)}. "
         )
     return text
 
