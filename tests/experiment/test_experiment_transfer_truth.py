@@ -115,11 +115,12 @@ def test_the_check_in_words_says_where_the_placebo_gains():
 
 def test_what_is_said_of_sound_follows_its_interval():
     speech = {"FR": 0.095, "CN": 0.002}
-    told = sound_told(planted(FR_sound="loss"), speech)
-    assert "listeners of FR lose (-0.0200, -0.0300 to -0.0100; one bit, speech or silence, reaches r = 0.095" in told
+    told = sound_told(planted(FR_sound="loss"), planted(FR_sound="gain"), speech)
+    assert "listeners of FR lose (-0.0200, -0.0300 to -0.0100; after shuffled translations +0.0200; one bit" in told
+    assert "one bit, speech or silence, reaches r = 0.095" in told
     assert "listeners of CN change by no more than their interval" in told and "r = 0.002" in told
-    assert "listeners of FR gain" in sound_told(planted(FR_sound="gain"), speech)
-    assert "lose" not in sound_told(planted(), speech)
+    assert "listeners of FR gain" in sound_told(planted(FR_sound="gain"), planted(), speech)
+    assert "lose" not in sound_told(planted(), planted(), speech)
 
 
 def test_what_the_states_predict_in_words_follows_the_table():

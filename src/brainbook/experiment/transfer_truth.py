@@ -65,20 +65,21 @@ def check_told(check: pd.DataFrame, placebo: pd.DataFrame) -> str:
     return text + (f"Not shown, and so not claimed: {', '.join(missing)}." if missing else "")
 
 
-def sound_told(check: pd.DataFrame, speech: Mapping[str, float]) -> str:
+def sound_told(check: pd.DataFrame, placebo: pd.DataFrame, speech: Mapping[str, float]) -> str:
     """What transfer did in the sound regions, in words (Markdown).
 
     Parameters
     ----------
-    check : `truth_check` after transfer, with the column language.
+    check, placebo : as for `check_told`.
     speech : by language, how well "a word or silence?" alone predicts the sound regions (Pearson r).
     """
-    lines = []
+    lines, same = [], placebo[placebo.group == "sound"].set_index("language").change
     for row in check[check.group == "sound"].itertuples():
         seen = {"gain": "gain", "loss": "lose"}.get(row.seen, "change by no more than their interval")
         lines.append(
-            f"listeners of {row.language} {seen} ({row.change:+.4f}, {row.lower:+.4f} to {row.upper:+.4f}; one bit, "
-            f"speech or silence, reaches r = {speech[row.language]:.3f} there)"
+            f"listeners of {row.language} {seen} ({row.change:+.4f}, {row.lower:+.4f} to {row.upper:+.4f}; after shuffled "
+            f"translations {same[row.language]:+.4f}; one bit, speech or silence, reaches r = "
+            f"{speech[row.language]:.3f} there)"
         )
     return "In the *sound* regions, which no understanding can predict better, " + "; ".join(lines) + "."
 
