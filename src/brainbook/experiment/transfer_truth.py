@@ -77,8 +77,8 @@ def sound_told(check: pd.DataFrame, placebo: pd.DataFrame, speech: Mapping[str, 
     for row in check[check.group == "sound"].itertuples():
         seen = {"gain": "gain", "loss": "lose"}.get(row.seen, "change by no more than their interval")
         lines.append(
-            f"listeners of {row.language} {seen} ({row.change:+.4f}, {row.lower:+.4f} to {row.upper:+.4f}; after shuffled "
-            f"translations {same[row.language]:+.4f}; one bit, speech or silence, reaches r = "
+            f"listeners of {row.language} {seen} ({row.change:+.4f}, {row.lower:+.4f} to {row.upper:+.4f}; after "
+            f"shuffled translations {same[row.language]:+.4f}; one bit, speech or silence, reaches r = "
             f"{speech[row.language]:.3f} there)"
         )
     return "In the *sound* regions, which no understanding can predict better, " + "; ".join(lines) + "."
