@@ -79,7 +79,7 @@ def sound_told(check: pd.DataFrame, placebo: pd.DataFrame, speech: Mapping[str, 
         lines.append(
             f"listeners of {row.language} {seen} ({row.change:+.4f}, {row.lower:+.4f} to {row.upper:+.4f}; after "
             f"shuffled translations {same[row.language]:+.4f}; one bit, speech or silence, reaches r = "
-            f"{speech[row.language]:.3f} there)"
+            f"{speech[row.language]:z.3f} there)"
         )
     return "In the *sound* regions, which no understanding can predict better, " + "; ".join(lines) + "."
 
