@@ -2,8 +2,8 @@
 
 Sources
 -------
-- Luo & Kobayashi, "BrainLM を用いた多言語学習での転移学習性能の検証" (NLP 2025: a test of transfer in multilingual learning
-  with BrainLM): tables of alignment, transfer and regions, each of ONE participant of a language.
+- Luo & Kobayashi, "BrainLM を用いた多言語学習での転移学習性能の検証" (NLP 2025): tables of alignment, transfer and
+  regions, each of ONE participant of a language.
 - Bonnasse-Gahot & Pallier (NeurIPS 2024): maps of between-group reliability, averaged over Destrieux regions.
 - Noda, Soda & Yamashita (JSAI; Frontiers in Neuroscience 18:1330512, 2024): number sense.
 """

@@ -7,8 +7,8 @@ participants have in common, so that the average of n of them has the reliabilit
     inter-subject correlation  sqrt(s R_(n-1)): one participant with the mean of n - 1 others   (`noise_ceiling`)
     a perfect model's r      sqrt(R_n) with an average of n, sqrt(s) with one participant    (`largest_r`, `perfect_r`)
 
-Only the last is a bound on the r of a model of the stimulus, and only for what participants have in common: with one
-participant a model that is trained on that participant may also predict a response to the stimulus that is theirs alone.
+Only the last is a bound on the r of a model of the stimulus, and only for what participants have in common: a model
+trained on one participant may also predict a response to the stimulus that is that participant's alone.
 """
 
 import numpy as np
