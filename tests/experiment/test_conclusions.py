@@ -42,7 +42,7 @@ def test_conclusions_with_the_truth_follow_it():
     added = pd.DataFrame({"value": [-0.01, 0.02, 0.0]}, index=["sound", "topic", "none"])
     classes = pd.DataFrame({"series": "language model", "lower": [-1, 0.1, 0.3], "upper": [1, 0.3, 0.4], "truth": 0.2})
     text = conclude_with_truth(regions, anywhere, driven, 80.0, added, Interval(0.01, 0.0, 0.02), classes)
-    assert "Of 2 regions that the phantom drives, 1 are found; of the 1 others 0" in text
+    assert "Of 2 regions that the phantom drives 1 are found, of 1 others 0" in text
     assert "0.30 in the driven regions that were found and 0.20 in the driven regions that were missed" in text
     assert "between -0.010 (sound) and +0.020 (topic)" in text and "in 2 of three classes" in text
     assert "1 of the language model's intervals reach from -1 to 1" in text

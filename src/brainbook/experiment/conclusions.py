@@ -75,8 +75,8 @@ def conclude_with_truth(
         if (driven & rows).any()
     ]
     return "\n".join([
-        f"- **Where, in truth.** Of {driven.sum()} regions that the phantom drives, {anywhere[driven].sum()} are found; "
-        f"of the {(~driven).sum()} others {anywhere[~driven].sum()}. A perfect model would reach {' and '.join(reach)}.",
+        f"- **Where, in truth.** Of {driven.sum()} regions that the phantom drives {anywhere[driven].sum()} are found, "
+        f"of {(~driven).sum()} others {anywhere[~driven].sum()}. A perfect model would reach {' and '.join(reach)}.",
         f"- **How deep, in truth.** With perfect layers a region's own is found in {right:.0f}%. With the language "
         f"model depth adds between {driver.min():+.3f} ({driver.idxmin()}) and {driver.max():+.3f} "
         f"({driver.idxmax()}); from driver to driver, in the true order, it adds {told(step)} more.",
