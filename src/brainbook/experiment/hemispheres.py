@@ -11,7 +11,7 @@ from brainbook import published
 from brainbook.encoding import fdr, permutation_scores, prediction_covariance
 from brainbook.encoding.hemispheres import Interval, hemisphere_difference, index_of_amplitudes, index_of_means
 from brainbook.encoding.laterality import amplitude_index, laterality_index, score_after_fitting
-from brainbook.experiment.features import Features
+from brainbook.experiment.features import TRIM, Features
 from brainbook.experiment.scores import ParticipantScores, average_by
 
 DELAYS = (1, 2, 3, 4)
@@ -78,6 +78,7 @@ def significance_of_regions(
     n_permutations: int = 200,
     seed: int = 0,
     device: str = "auto",
+    trim: int = TRIM,
 ) -> np.ndarray:
     """Is each region of the average listener predicted better than when its scans are shifted in time?
 
@@ -91,6 +92,7 @@ def significance_of_regions(
     alpha : the penalty, on the scale of z-scored features.
     n_permutations : refitted shifts. Their standardised scores are pooled over regions, which resolves p-values of
         1 / (permutations x regions).
+    trim : scans at each edge of every section that are left out, of the null as of the score.
 
     Returns
     -------
@@ -98,7 +100,7 @@ def significance_of_regions(
     """
     found = permutation_scores(
         features.values[layer], responses.mean(axis=0), features.run_of_scan, alpha, delays=DELAYS,
-        n_permutations=n_permutations, seed=seed, device=device,
+        n_permutations=n_permutations, seed=seed, device=device, trim=trim,
     )  # fmt: skip
     return found.p(pooled=True)
 
@@ -175,6 +177,7 @@ def participants_covariance(
     run_of_scan: np.ndarray,
     alpha: float = 1e3,
     device: str = "auto",
+    trim: int = TRIM,
 ) -> np.ndarray:
     """How much of each participant's responses the predictions of left-out runs carry (see `prediction_covariance`).
 
@@ -184,6 +187,7 @@ def participants_covariance(
         (`layer_of_others`), or put them side by side.
     responses : array [participants, scans, regions].
     alpha : one penalty for all regions.
+    trim : scans at each edge of every section that neither train nor test.
 
     Returns
     -------
@@ -191,7 +195,7 @@ def participants_covariance(
     """
     n_participants, n_scans, n_regions = responses.shape
     side_by_side = np.moveaxis(responses, 0, 1).reshape(n_scans, -1)
-    found = prediction_covariance(features, side_by_side, run_of_scan, alpha, delays=DELAYS, device=device)
+    found = prediction_covariance(features, side_by_side, run_of_scan, alpha, delays=DELAYS, trim=trim, device=device)
     return found.reshape(n_participants, n_regions)
 
 

@@ -15,9 +15,10 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from brainbook.encoding import fdr, fisher_mean, largest_r, noise_ceiling, perfect_r
+from brainbook.encoding import fdr, fisher_mean, largest_r, leave_one_run_out, noise_ceiling, perfect_r
+from brainbook.encoding.splits import used_scans
 from brainbook.errors import ConfigurationError
-from brainbook.experiment.features import align, story_states, word_count
+from brainbook.experiment.features import TRIM, align, speech_or_silence, story_states, word_count
 from brainbook.experiment.scores import group_members, score_participants, stack_responses
 from brainbook.phantom import Truth
 from brainbook.recordings import LittlePrince
@@ -60,7 +61,8 @@ def compute_scores(
     cache: str | None = "cache",
     stride: int | None = None,
 ) -> pd.DataFrame:
-    """The same table without any other run: every model under every alignment, and the word count under VLA.
+    """The same table without any other run: every model under every alignment, and under VLA the word count and the one
+    bit of whether there is speech.
 
     Parameters
     ----------
@@ -73,7 +75,10 @@ def compute_scores(
     for language, names in people.items():
         responses, _, columns = stack_responses(prince, names, cache=cache)
         members = group_members(columns)
-        features = {("word count", "VLA"): word_count(prince, language)}
+        features = {
+            ("word count", "VLA"): word_count(prince, language),
+            ("speech or silence", "VLA"): speech_or_silence(prince, language),
+        }
         for model in models:
             states = story_states(prince, language, model, context=context, cache=cache, device=device, stride=stride)
             states = states if layers is None else states[list(layers)]
@@ -84,11 +89,13 @@ def compute_scores(
     return pd.concat(parts, ignore_index=True)[[*KEY, "value"]]
 
 
-def shared_responses(prince: LittlePrince, people: dict[str, list[str]], cache: str | None = "cache") -> pd.DataFrame:
+def shared_responses(
+    prince: LittlePrince, people: dict[str, list[str]], cache: str | None = "cache", trim: int = TRIM
+) -> pd.DataFrame:
     """How much participants share: each one's correlation with the mean of the others (inter-subject), by group.
 
-    It is no bound on a model's r; `perfect_models` makes one of it. Scans at the edges of runs, which the encoding
-    scores leave out, are left out here, too.
+    It is no bound on a model's r; `perfect_models` makes one of it. `trim` : scans at each edge of every section that
+    are left out, as they are of the scores.
 
     Returns a DataFrame: language, participant, group, value. A language with one participant has none.
     """
@@ -97,7 +104,8 @@ def shared_responses(prince: LittlePrince, people: dict[str, list[str]], cache: 
         if len(names) < 2:
             continue
         responses, runs, columns = stack_responses(prince, names, cache=cache)
-        each = noise_ceiling(responses, runs, keep="each")
+        inner = used_scans(leave_one_run_out(runs, trim))
+        each = noise_ceiling(responses[:, inner], runs[inner], keep="each")
         for group, chosen in group_members(columns).items():
             values = np.nanmean(each[:, chosen], axis=1)
             rows += [(language, name, group, value) for name, value in zip(names, values, strict=True)]
