@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from brainbook.encoding.hemispheres import Interval
-from brainbook.experiment.conclusions import conclude, conclude_with_truth
+from brainbook.experiment.conclusions import conclude, conclude_with_truth, read_gain, read_sides
 from brainbook.experiment.layers import read_edges
 
 
@@ -48,3 +48,19 @@ def test_conclusions_with_the_truth_follow_it():
     assert "1 of the language model's intervals reach from -1 to 1" in text
     every = conclude_with_truth(regions, driven, driven, 80.0, added, Interval(0.01, 0.0, 0.02), classes[1:])
     assert "missed" not in every and "reach from -1" not in every
+
+
+def test_gains_are_said_over_all_regions_first():
+    text = read_gain(Interval(0.01, 0.0, 0.02), Interval(0.02, 0.01, 0.03), 9, 148)
+    assert text.index("all 148 regions changes by +0.010") < text.index("significant in some language by +0.020")
+    assert "leans towards a gain" in text and "leans" not in read_gain(Interval(0.01, 0.0, 0.02), None, 9, 148)
+
+
+def test_published_sides_are_read_by_their_signs():
+    rows = pd.DataFrame({"language": ["EN", "FR"], "published": [0.01, -0.02], "lower": -0.05, "upper": 0.05})
+    apart = pd.DataFrame({"group": ["visual"], "value": 0.1, "lower": 0.05, "upper": 0.15, "q": 0.01})
+    text = read_sides(rows, apart, 3, 9)
+    assert "go both ways: EN +0.010, FR -0.020" in text and "0.10 wide" in text and "differ in visual (+0.100" in text
+    left = read_sides(rows.assign(published=0.01), apart[:0], 3, 9)
+    assert "all go to the left" in left and "no group differs" in left
+    assert "go to the right" in read_sides(rows.assign(published=-0.01), apart[:0], 3, 9)

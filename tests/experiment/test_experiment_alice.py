@@ -9,12 +9,14 @@ from brainbook.experiment.alice import (
     Listeners,
     ceilings,
     chance,
+    conclude,
     count_words,
     gather,
     on_scans,
     over_people,
     paired,
     rate_and_sound,
+    read_ceilings,
     read_controls,
     read_layers,
     read_untrained,
@@ -107,6 +109,13 @@ def test_controls_are_read_by_their_numbers():
     both = read_controls(pd.Series([0.4, 0.2, 0.3], names), p * 0, *names)
     assert "*Both alignments predict*" in both and "scores 0.10 more than counting" in both
     assert "not told from chance" in read_controls(means, p + 0.1, *names)
+
+
+def test_ceilings_and_conclusions_are_read_by_their_numbers():
+    table = pd.DataFrame({"listener": [0.21, 0.4], "average": [0.7, 0.9]})
+    assert "0.21 to 0.40 with one of them, and of 0.70 to 0.90 with the average of all 27" in read_ceilings(table, 27)
+    row = pd.Series({"value": 0.05, "lower": 0.01, "upper": 0.09})
+    assert "keeps something in" in conclude("", row) and "nothing that is sure" in conclude("", row - 0.02)
 
 
 @pytest.mark.parametrize(

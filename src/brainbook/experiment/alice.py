@@ -256,3 +256,25 @@ def read_untrained(left: pd.DataFrame, condition: str) -> str:
         f"({people.lower:+.3f} to {people.upper:+.3f}); of their average, from {by_region.iloc[0]:.2f} in "
         f"{by_region.index[0]} to {by_region.iloc[-1]:.2f} in {by_region.index[-1]}."
     )
+
+
+def read_ceilings(ceiling: pd.DataFrame, n: int) -> str:
+    """What a perfect model would reach, in words. `ceiling` : from `ceilings`; n : participants."""
+    one, group = ceiling.listener, ceiling.average
+    return (
+        f"A model that knew everything the listeners share would reach a correlation of {one.min():.2f} to "
+        f"{one.max():.2f} with one of them, and of {group.min():.2f} to {group.max():.2f} with the average of all {n}, "
+        "which washes out what is each person's own."
+    )
+
+
+def conclude(controls: str, remainder: pd.Series) -> str:
+    """The page's conclusions, a line each. controls : of `read_controls`; remainder : value, lower, upper of the model
+    beyond word rate and sound, over single listeners."""
+    sure = "something" if remainder.lower > 0 else "nothing that is sure"
+    return (
+        f"- **Words and the clock.** {controls}\n"
+        f"- **Count first.** Beyond the number of words and the power of the sound the model keeps {sure} in single "
+        f"listeners: {remainder.value:.3f} ({remainder.lower:+.3f} to {remainder.upper:+.3f}). Only what is left after "
+        "the simplest signals can be said of language."
+    )

@@ -7,6 +7,42 @@ from brainbook.encoding.hemispheres import Interval
 from brainbook.experiment.hemispheres import says_nothing, told, verdict
 
 
+def read_gain(everywhere: Interval, there: Interval | None, n: int, n_regions: int) -> str:
+    """By how much r changes from before to after, over all regions and over the significant ones, in words.
+
+    there : None where no region is significant. n : participants.
+    """
+    text = (
+        f"From *before* to *after* the mean r over all {n_regions} regions changes by {told(everywhere)} (mean and 95% "
+        f"interval over {n} participants)"
+    )
+    if there is not None:
+        text += (
+            f"; over the regions that are significant in some language by {told(there)}. These regions were found with "
+            "the model *after*, so that the second figure leans towards a gain"
+        )
+    return text + ". Grey regions are the same in all maps of a row: those that the model *after* does not predict."
+
+
+def read_sides(differences: pd.DataFrame, apart: pd.DataFrame, per_language: int, n: int) -> str:
+    """Left less right, published and ours, in words.
+
+    differences : from `sides_by_language`. apart : rows of `sides_by_group` that differ: group, value, lower, upper, q.
+    """
+    paper = differences.dropna(subset="published")
+    ways = paper.groupby("language", sort=False).published.mean()
+    signs = set(np.sign(ways))
+    lead = "go both ways" if {-1, 1} <= signs else "all go to the left" if signs == {1} else "go to the right"
+    ours = ", ".join(f"{row.group} ({told(row)}, q = {row.q:.2g})" for row in apart.itertuples())
+    return (
+        f"The published differences {lead}: {', '.join(f'{name} {value:+.3f}' for name, value in ways.items())} on "
+        "average over the groups. With one listener a language nobody can say how much another listener would differ; "
+        f"here the intervals over {per_language} listeners a language are {(paper.upper - paper.lower).median():.2f} "
+        f"wide. Over all {n} listeners "
+        + (f"left and right differ in {ours}." if ours else "no group differs between left and right (q above .05).")
+    )
+
+
 def conclude(
     anywhere: np.ndarray, by_region: pd.DataFrame, claim: pd.DataFrame, paper: pd.DataFrame, apart: pd.DataFrame, n: int
 ) -> str:
