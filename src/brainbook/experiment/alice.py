@@ -268,20 +268,18 @@ def read_ceilings(ceiling: pd.DataFrame, n: int) -> str:
     )
 
 
-def conclude(controls: str, over_count, remainder) -> str:
+def conclude(controls: str, gain, remainder) -> str:
     """The page's conclusions, a line each.
 
-    controls : from `read_controls`. over_count, remainder : value, lower and upper over single listeners of the model
-    less the word count, and of the model beyond word rate and sound.
+    controls : from `read_controls`. gain, remainder : value, lower and upper over single listeners of the model less the
+    word count, and of the model beyond word rate and sound.
     """
     sure = "something" if remainder.lower > 0 else "nothing that is sure"
-    better = (
-        "better than" if over_count.lower > 0 else "worse than" if over_count.upper < 0 else "not surely better than"
-    )
+    better = "better than" if gain.lower > 0 else "worse than" if gain.upper < 0 else "not surely better than"
     return (
         f"- **Words and the clock.** {controls}\n"
-        f"- **Count first.** In single listeners the model is {better} the number of words: {over_count.value:+.3f} "
-        f"({over_count.lower:+.3f} to {over_count.upper:+.3f}). Beyond the number of words and the power of the sound it keeps {sure}: "
-        f"{remainder.value:.3f} ({remainder.lower:+.3f} to {remainder.upper:+.3f}). Only what is left after the simplest "
-        "signals can be said of language."
+        f"- **Count first.** In single listeners the model is {better} the number of words: {gain.value:+.3f} "
+        f"({gain.lower:+.3f} to {gain.upper:+.3f}). Beyond the number of words and the power of the sound it keeps "
+        f"{sure}: {remainder.value:.3f} ({remainder.lower:+.3f} to {remainder.upper:+.3f}). Only what is left after the "
+        "simplest signals can be said of language."
     )
