@@ -141,7 +141,7 @@ def test_what_an_untrained_model_keeps_follows_its_interval():
     ]
     table = pd.DataFrame([*rows, (GROUP, "LATL", 0.1), (GROUP, "LIPL", 0.2)], columns=["listener", "region", "value"])
     text = read_untrained(table.assign(condition="untrained"), "untrained")
-    assert "it keeps something" in text and "from 0.10 in LATL to 0.20 in LIPL" in text
+    assert "twin keeps something" in text and "from 0.10 in LATL to 0.20 in LIPL" in text
     assert "keeps nothing that is sure" in read_untrained(table.assign(condition="u", value=table.value - 0.13), "u")
 
 
