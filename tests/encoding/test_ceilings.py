@@ -33,9 +33,9 @@ def test_the_ceiling_is_what_others_share(shared):
 
 def test_no_correlation_between_participants_bounds_a_model_and_its_correction_does(rng):
     """A model that is the signal itself, against bounds made of nothing but the noisy responses."""
-    share, n = np.repeat([0.0187, 0.1, 0.4], 200), 34
-    signal = rng.standard_normal((1500, len(share)))
-    responses = np.sqrt(share) * signal + np.sqrt(1 - share) * rng.standard_normal((n, 1500, len(share)))
+    share, n = np.repeat([0.0187, 0.1, 0.4], 50), 34
+    signal = rng.standard_normal((1200, len(share)))
+    responses = np.sqrt(share) * signal + np.sqrt(1 - share) * rng.standard_normal((n, 1200, len(share)))
     halves, alone = group_ceiling(responses, n_halvings=4), noise_ceiling(responses)
     reached = {
         1 / (n / 2): np.mean([correlation(signal, one) for one in responses[:6]], axis=0),
