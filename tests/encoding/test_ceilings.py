@@ -46,7 +46,7 @@ def test_no_correlation_between_participants_bounds_a_model_and_its_correction_d
         of = share == value
         for times, r in reached.items():
             assert largest_r(halves[of].mean(), times) == pytest.approx(r[of].mean(), abs=0.01)
-        assert r[of].mean() > halves[of].mean() + 0.05, "the reliability itself is no bound"
+        assert reached[1][of].mean() > halves[of].mean() + 0.02, "the reliability itself is no bound"
         assert perfect_r(alone[of].mean(), n) == pytest.approx(reached[1 / (n / 2)][of].mean(), abs=0.005)
         assert alone[of].mean() < reached[1 / (n / 2)][of].mean() - 0.005
 
