@@ -8,7 +8,7 @@ from brainbook.study import folder_fingerprint, results, start_run, write_overvi
 
 
 def run(root, name, r, **parameters):
-    it = start_run("alignment", results=root / "demo" / name, data=root, seed=3, parameters=parameters)
+    it = start_run("a_chapter", results=root / "demo" / name, data=root, seed=3, parameters=parameters)
     it.save(pd.DataFrame({"group": ["visual", "auditory"], "r": r}), "scores")
     it.provenance()
 
