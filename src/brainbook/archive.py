@@ -23,7 +23,8 @@ from brainbook.source_code import BEGAN, PACKAGE, code_fingerprint, sources
 from brainbook.store import fingerprint, whole_file
 
 KEPT = Path("book/kept")
-NO_NUMBERS = ("figures", "study.py", "archive.py", "pages.py")  # of the package: what draws, and what writes down
+# Of the package, what draws, runs things and writes files: it decides no number.
+NO_NUMBERS = ("figures", "workflow", "study.py", "archive.py", "pages.py", "store.py", "source_code.py", "errors.py")
 CONSULTED: dict[tuple[str, str, bool], str] = {}  # {(study, table, results made here go first): key} of what was read
 
 

@@ -53,9 +53,10 @@ def code_fingerprint(files: Iterable[str | Path]) -> str:
     return _digest("\n".join(sorted(meanings)))
 
 
-def code_of(function: Callable) -> str | None:
+def code_of(function: Callable, rooms: tuple[str, ...] = ()) -> str | None:
     """`code_fingerprint` of the module that `function` is written in and of all that it imports from this package.
 
+    With `rooms` (folders or files of the package) only what it imports from these.
     Of a function that no file holds (one typed into a notebook) its own instructions count. None when a file changed
     after this process began: nobody knows then which of its states is being executed.
     """
@@ -63,12 +64,12 @@ def code_of(function: Callable) -> str | None:
     if not code.co_filename.endswith(".py") or "ipykernel" in code.co_filename:
         constants = [part for part in code.co_consts if not hasattr(part, "co_code")]
         return _digest(repr((code.co_code, code.co_names, constants)))
-    return _code_of_module(Path(code.co_filename).resolve())
+    return _code_of_module(Path(code.co_filename).resolve(), rooms)
 
 
 @lru_cache(maxsize=256)
-def _code_of_module(file: Path) -> str | None:
-    files = {file, *sources(file)}
+def _code_of_module(file: Path, rooms: tuple[str, ...]) -> str | None:
+    files = {path for path in sources(file) if not rooms or path.relative_to(PACKAGE).parts[0] in rooms} | {file}
     return None if any(path.stat().st_ctime > BEGAN for path in files) else code_fingerprint(files)
 
 
