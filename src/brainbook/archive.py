@@ -6,11 +6,13 @@ says so. `archive_lines` lists all tables (`make archive`), and `remake` makes t
 (`make archive TABLES="xnli calibration/levels"`).
 """
 
+import io
 import json
 import re
 import shlex
 import subprocess
 import sys
+import tempfile
 import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -111,8 +113,9 @@ def keep(
         "text": [str(name) for name in rows if not pd.api.types.is_numeric_dtype(rows[name])],
     }
     path = Path(root) / study / f"{table}.csv"
+    text = rows.to_csv(index=False, float_format=f"%.{digits}g", lineterminator="\n")
+    about["content"] = fingerprint(text)
     with whole_file(path) as temporary:
-        text = rows.to_csv(index=False, float_format=f"%.{digits}g", lineterminator="\n")
         temporary.write_text(f"# {json.dumps(about)}\n{text}", encoding="utf-8")
     return path
 
@@ -122,7 +125,7 @@ def read_kept(study: str, table: str, root: str | Path = KEPT) -> KeptTable:
     path = Path(root) / study / f"{table}.csv"
     if not path.is_file():
         raise ConfigurationError(f"{path} is not there: run `make book STUDY={study}` and keep its tables")
-    first = path.read_bytes().partition(b"\n")[0].decode("utf-8", "replace")
+    first, _, content = path.read_bytes().decode("utf-8", "replace").partition("\n")
     try:
         header = json.loads(first.removeprefix("#"))
         about = {key: str(header[key]) for key in ("date", "command", "commit")}
@@ -134,8 +137,10 @@ def read_kept(study: str, table: str, root: str | Path = KEPT) -> KeptTable:
             f"{path}: the first line should be '# ' and JSON with date, command and commit, not {first[:60]!r}"
         ) from error
     try:  # words such as NA, null and 001 stay what they are; only an empty cell holds nothing
-        rows = pd.read_csv(path, skiprows=1, dtype=text, keep_default_na=False, na_values=[""])
-    except (ValueError, OSError) as error:
+        if header.get("content") not in (None, fingerprint(content)):
+            raise ValueError("its rows are not those that were written")
+        rows = pd.read_csv(io.StringIO(content), dtype=text, keep_default_na=False, na_values=[""])
+    except ValueError as error:
         raise ConfigurationError(f"{path} is damaged ({error}): `git checkout {path}` brings it back") from None
     return KeptTable(rows, **about)
 
@@ -197,9 +202,10 @@ def remake(names: list[str], root: str | Path = KEPT) -> int:
     for command in dict.fromkeys(there[name].command for name in wanted):
         study = re.fullmatch(r"make book STUDY=([\w-]+)", command)
         words = [*own, "study", study[1]] if study else shlex.split(command)
-        words[0] = sys.executable if words[0] == "python" else words[0]
         print(f"== {command}", flush=True)
-        failed |= subprocess.run(words).returncode != 0
+        with tempfile.TemporaryDirectory() as folder:  # stands for what the command calls FOLDER
+            words = [{"python": sys.executable, "FOLDER": folder}.get(word, word) for word in words]
+            failed |= subprocess.run(words).returncode != 0
         if study and not failed:
             tables = [name.split("/")[1] for name in there if name.startswith(f"{study[1]}/")]
             failed |= subprocess.run([*own, "keep", study[1], *tables]).returncode != 0
