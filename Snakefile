@@ -2,12 +2,16 @@
 # again is found by content before Snakemake starts (`python -m brainbook study`, which `make study` calls): here a run is
 # a stamp that is there or is not. Words of users reach the shell quoted (:q) only.
 import sys
+from pathlib import Path
 
 from brainbook.study_file import read_study
 from brainbook.workflow.content import prerequisites
+from brainbook.workflow.session import last_session
 
-STUDY = read_study(config.get("study", "demo"), config.get("data") or None)
-DATA = ["--data", config["data"]] if config.get("data") else []
+NAME = Path(config.get("study", "studies/demo.yaml")).stem
+GIVEN = last_session(NAME).get("data")  # ${DATA} comes by a file: Snakemake would read it as YAML, more than once
+STUDY = read_study(NAME, GIVEN)
+DATA = ["--data", GIVEN] if GIVEN else []
 STAMPS = {name: str(stamp).replace("{", "{{").replace("}", "}}") for name, (stamp, _) in prerequisites(STUDY).items()}
 RUN = f"results/{STUDY.name}/{{run}}/.done"
 

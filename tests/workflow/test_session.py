@@ -14,16 +14,24 @@ runs:
   - chapter: count
     sweep: {number: [1, 13]}
   - chapter: other
+    may_lack_data: true
     after: [count]
 """
-OTHER = COUNT.replace("number = 1\n", "number = 2\n")
+OTHER = COUNT.replace("number = 1\n", 'number = 2\ndata = ""\n')
 
 
 def test_only_what_is_needed_runs_again(project):
-    project.write("studies/mine.yaml", STUDY.replace("[1, 13]", "[1, 2]"))
+    project.write("studies/mine.yaml", STUDY.replace("[1, 13]", "[1, 2]").replace("nowhere", "${DATA}"))
     project.write("notebooks/other.md", HEAD + OTHER)
+    data = "the data #b: 'c' {run}; touch p"
+    (project.folder / data).mkdir()
+    (project.folder / data / "participants.tsv").write_text("")
+    do = project.do
+    project.do = lambda command, study: do(command, study, *(["--data", data] if command == "study" else []))
     code, said = project.do("study", "mine")
     assert code == 0, said
+    state = json.loads((project.folder / "results/mine/other/state.json").read_text())
+    assert state["parameters"]["data"] == data
     assert "mine: 3 of 3 done" in said
     assert set(project.begun()) == {"count/number=1", "count/number=2", "other"}
 

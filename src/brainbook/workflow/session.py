@@ -42,7 +42,7 @@ def run_study(
 
     Parameters
     ----------
-    data : what ${DATA} of the study file stands for; handed on to the runs.
+    data : what ${DATA} of the study file stands for; noted in the results folder, where Snakemake's runs find it.
     jobs : CPU cores that are used at a time (local), or runs that wait in the queue at a time (a cluster).
     memory_mb : memory that all local runs together may take; a run starts when its share is free.
     profile : a folder of `profiles/`: "local" or "slurm".
@@ -64,7 +64,7 @@ def run_study(
     try:
         with FileLock(folder / ".session.lock", timeout=0):
             write_json(folder / SAID, {"process": os.getpid(), "data": data})
-            return _session(study, data, jobs, memory_mb, profile)
+            return _session(study, jobs, memory_mb, profile)
     except Timeout:
         raise ConfigurationError(
             f"study {study.name!r} is being run already, by process {last_session(study.name).get('process')}: "
@@ -92,15 +92,15 @@ def _forget_what_is_stale(study: Study) -> bool:
     return not all(stamps.values())
 
 
-def _session(study: Study, data: str | None, jobs: int, memory_mb: int, profile: str) -> int:
+def _session(study: Study, jobs: int, memory_mb: int, profile: str) -> int:
     log = Path("logs") / study.name / "snakemake.log"
     log.parent.mkdir(parents=True, exist_ok=True)
     _cancel_queued(log)
     if not _forget_what_is_stale(study):
+        print(f"{study.name}: everything is there and current", file=sys.stderr)
         return _finish(study, 0, log)
     command = [sys.executable, "-m", "snakemake", "--workflow-profile", str(PROFILES / profile), "--nolock"]
-    given = {"study": study.name} | ({"data": data} if data else {})  # read as YAML: quoted, so that nothing is cut
-    command += ["--config", *(f"{key}={json.dumps(value, ensure_ascii=False)}" for key, value in given.items())]
+    command += ["--config", f"study=studies/{study.name}.yaml"]
     if profile == "local":
         gpus = len(visible_gpus())
         # without a GPU nobody waits for one: runs on "auto" then use the CPU
@@ -138,7 +138,6 @@ def _finish(study: Study, code: int, log: Path) -> int:
         print("\n".join(line for line in status_lines(study) if not line.startswith("done")), file=sys.stderr)
         print(f"What happened: {log}. After a correction the same command does only what is left.", file=sys.stderr)
         return code or 1
-    print(summary(rows, study), file=sys.stderr)
     return 0
 
 
