@@ -6,7 +6,6 @@ Sources are MyST Markdown (`notebooks/<chapter>.md`, paired by jupytext); execut
 import ast
 import logging
 import os
-import shutil
 import sys
 from pathlib import Path
 
@@ -67,9 +66,9 @@ def _check_kernel() -> None:
     from jupyter_client.kernelspec import KernelSpecManager
 
     kernel = KernelSpecManager().get_kernel_spec("python3")
-    program = shutil.which(kernel.argv[0]) or kernel.argv[0]
-    own = [Path(sys.executable).absolute(), *(Path(sys.executable).parent / name for name in ("python", "python3"))]
-    if Path(program).absolute() not in own and program != shutil.which("python"):
+    program = Path(kernel.argv[0])
+    # a bare name stands for the Python that asks
+    if program.parent != Path() and program.parent.absolute() != Path(sys.executable).parent.absolute():
         raise ConfigurationError(
             f"the kernel python3 starts {program}, not {sys.executable}: {kernel.resource_dir} belongs to another "
             "environment. `jupyter kernelspec remove python3` takes it away"
