@@ -7,10 +7,12 @@ whichever chapter.
 
 from brainbook.experiment.features import (
     ALIGNMENTS,
+    TRIM,
     Features,
     align,
     alignment_errors,
     oracle,
+    speech_or_silence,
     story_states,
     word_count,
 )
@@ -25,10 +27,12 @@ from brainbook.experiment.scores import (
     group_members,
     score_participants,
     stack_responses,
+    true_ceilings,
 )
 
 __all__ = [
     "ALIGNMENTS",
+    "TRIM",
     "Features",
     "ParticipantScores",
     "align",
@@ -42,7 +46,9 @@ __all__ = [
     "group_members",
     "oracle",
     "score_participants",
+    "speech_or_silence",
     "stack_responses",
     "story_states",
+    "true_ceilings",
     "word_count",
 ]
