@@ -52,6 +52,13 @@ def test_only_what_is_needed_runs_again(project):
     assert project.do("study", "mine")[0] == 0
     assert set(project.begun()) == {"count/number=2", "other"}
     assert table.read_bytes() == whole
+
+    # other tables of `count`: in the same session `other`, which reads them, is computed again after them
+    project.forget()
+    project.write("notebooks/count.md", HEAD + COUNT.replace("size=5", "size=6"))
+    code, said = project.do("study", "mine")
+    assert code == 0, said
+    assert set(project.begun()[:2]) == {"count/number=1", "count/number=2"} and project.begun()[2:] == ["other"]
     code, said = project.do("status", "mine")
     assert said.splitlines()[-1] == "mine: 3 of 3 done · 0 running · 0 failed"
 
@@ -109,3 +116,21 @@ def test_more_memory_than_there_is_and_a_second_session_are_refused(project):
     assert code == 2 and f"by process {first.pid}" in said
     assert "running      count" in project.do("status", "mine")[1]
     assert first.wait() == 0
+
+
+@pytest.mark.slow
+def test_a_phantom_is_made_before_its_runs_and_again_when_its_options_change(project):
+    phantom = "phantom: {participants: 1, scans: 30, voxel_size: 12, languages: [EN], seed: 1}"
+    project.write("notebooks/other.md", HEAD + OTHER)
+    project.write("studies/mine.yaml", f"data: my phantom\n{phantom}\nruns: [{{chapter: other}}]")
+    code, said = project.do("study", "mine")
+    assert code == 0, said
+    assert (project.folder / "my phantom/truth").is_dir() and project.begun() == ["other"]
+    assert project.do("study", "mine") == (0, "mine: everything is there and current\n")
+    project.write(
+        "studies/mine.yaml", f"data: my phantom\n{phantom.replace('seed: 1', 'seed: 2')}\nruns: [{{chapter: other}}]"
+    )
+    assert "out of date phantom" in " ".join(project.do("status", "mine")[1].split())
+    code, said = project.do("study", "mine")
+    assert code == 0, said
+    assert project.begun() == ["other", "other"], "its data changed"

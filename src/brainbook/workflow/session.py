@@ -81,15 +81,24 @@ def last_session(study: str) -> dict:
 
 
 def _forget_what_is_stale(study: Study) -> bool:
-    """Take away the stamps of everything that has to be made (again); whether there is anything."""
-    stamps = {stamp: is_ready(stamp, key) for stamp, key in prerequisites(study).values()}
-    stamps |= {run_folder(study, run) / DONE: not why_not_current(study, run) for run in study.runs.values()}
-    for stamp, ready in stamps.items():
-        if ready and not stamp.exists():
-            stamp.touch()  # it was finished unseen
-        elif not ready:
+    """Take away the stamps of what has to be made (again), and of what rests on that; whether there is anything.
+
+    Snakemake then asks every such run; one whose recordings and earlier tables came out as they were is kept.
+    """
+    made = {stamp: is_ready(stamp, key) for stamp, key in prerequisites(study).values()}
+    stale = {name for name, run in study.runs.items() if not all(made.values()) or why_not_current(study, run)}
+    while more := {name for name, run in study.runs.items() if {it.name for it in study.before(run)} & stale} - stale:
+        stale |= more
+    for stamp, ready in made.items():
+        if not ready:
             stamp.unlink(missing_ok=True)
-    return not all(stamps.values())
+    for name, run in study.runs.items():
+        stamp = run_folder(study, run) / DONE
+        if name in stale:
+            stamp.unlink(missing_ok=True)
+        else:
+            stamp.touch()  # also where it was finished unseen
+    return bool(stale)
 
 
 def _session(study: Study, jobs: int, memory_mb: int, profile: str) -> int:
