@@ -54,8 +54,7 @@ def states(folder: Path) -> dict:
     """Of a BERT-base with random weights: its arithmetic is that of the trained one."""
     from transformers import BertConfig, BertModel
 
-    from brainbook.language_models import load_language_model, word_states
-    from brainbook.language_models.zoo import LanguageModel
+    from brainbook.language_models import LanguageModel, load_language_model, word_states
 
     words = _prince(folder).words("EN").word.tolist()[:WORDS]
     mini = load_language_model("mini-bert", cache=str(ROOT / "cache"))

@@ -24,6 +24,12 @@ def real_alice() -> Path:
 
 
 @pytest.fixture(scope="session")
+def real_annotation() -> Path:
+    """The real word tables and TextGrids of Le Petit Prince: EN/, FR/, CN/."""
+    return real_folder("little_prince")
+
+
+@pytest.fixture(scope="session")
 def real_mnist() -> Path:
     return real_folder("mnist")
 

@@ -92,7 +92,7 @@ def test_a_killed_run_resumes_to_the_same_result(tmp_path, data, optimizer):
     settings |= dict(checkpoint=tmp_path, checkpoint_every=5)
     with pytest.raises(Killed):
         fit(make_model(), data, dies, **settings)
-    assert [f.name for f in tmp_path.iterdir()] == ["step-00000015"]
+    assert sorted(f.name for f in tmp_path.iterdir()) == ["step-00000010", "step-00000015"]
     resumed = make_model(seed=99)  # other first weights: they must not matter
     again = fit(resumed, data, squared_error, **settings)
     assert torch.equal(weights(whole), weights(resumed))
@@ -101,6 +101,65 @@ def test_a_killed_run_resumes_to_the_same_result(tmp_path, data, optimizer):
     finished = make_model(seed=98)
     fit(finished, data, squared_error, **settings)  # a finished run: nothing left to do
     assert torch.equal(weights(whole), weights(finished))
+
+
+def torn(path, how):
+    content = path.read_bytes()
+    middle = len(content) // 2
+    damaged = {"cut": content[:middle], "empty": b"", "flipped": content[:middle] + b"\xa5" + content[middle + 1 :]}
+    path.write_bytes(damaged[how])
+
+
+@pytest.mark.parametrize("how", ["cut", "empty", "flipped", "gone"])
+@pytest.mark.parametrize("name", ["model.safetensors", "optimizer.safetensors", "best.safetensors", "state.json"])
+def test_a_damaged_newest_checkpoint_falls_back_to_the_one_before(tmp_path, name, how):
+    settings = dict(steps=6, checkpoint=tmp_path, checkpoint_every=2, device="cpu", validate_every=2)
+    settings |= dict(validate=lambda model: float(weights(model).abs().sum()))
+    whole = make_model()
+    curve = fit(whole, make_batch, squared_error, **settings)
+    assert sorted(f.name for f in tmp_path.iterdir()) == ["step-00000004", "step-00000006"]
+    path = tmp_path / "step-00000006" / name
+    path.unlink() if how == "gone" else torn(path, how)
+    resumed = make_model(seed=9)
+    with pytest.warns(UserWarning, match=f"step-00000006/{name}.*Going on from step-00000004"):
+        again = fit(resumed, make_batch, squared_error, **settings)
+    assert torch.equal(weights(whole), weights(resumed))
+    np.testing.assert_array_equal(curve["loss"], again["loss"])
+    assert sorted(f.name for f in tmp_path.iterdir()) == ["step-00000004", "step-00000006"]
+    fit(make_model(), make_batch, squared_error, **settings)  # the newest is whole again: no warning
+    for step in tmp_path.iterdir():
+        torn(step / "state.json", "cut")
+    with pytest.raises(ModelError, match="step-00000006/state.json: damaged.*remove .* to begin anew"):
+        fit(make_model(), make_batch, squared_error, **settings)
+
+
+def test_older_checkpoints_go_only_when_the_new_one_is_on_the_disk(tmp_path, monkeypatch):
+    settings = dict(steps=6, checkpoint=tmp_path, checkpoint_every=2, device="cpu")
+    synced = []
+
+    def sync(path):
+        synced.append(path.name)
+        if path.name == "model.safetensors" and len(list(tmp_path.glob("step-*"))) == 2:
+            raise Killed
+
+    monkeypatch.setattr("brainbook.checkpoints._sync", sync)
+    with pytest.raises(Killed):
+        fit(make_model(), make_batch, squared_error, **settings)
+    assert {"model.safetensors", "optimizer.safetensors", "state.json", tmp_path.name} <= set(synced)
+    assert {f.name for f in tmp_path.glob("step-*")} == {"step-00000002", "step-00000004"}
+    monkeypatch.undo()
+    resumed, whole = make_model(), make_model()
+    fit(resumed, make_batch, squared_error, **settings)
+    fit(whole, make_batch, squared_error, steps=6, device="cpu")
+    assert torch.equal(weights(whole), weights(resumed))
+    assert {f.name for f in tmp_path.iterdir()} == {"step-00000004", "step-00000006"}  # and what was half-written
+
+
+def test_a_checkpoint_of_another_model_is_named(tmp_path):
+    fit(make_model(), make_batch, squared_error, steps=2, checkpoint=tmp_path, device="cpu")
+    other = nn.Sequential(nn.Linear(3, 8), nn.Tanh(), nn.Dropout(), nn.Linear(8, 1))
+    with pytest.raises(ModelError, match="model.safetensors: belongs to another model"):
+        fit(other, make_batch, squared_error, steps=2, checkpoint=tmp_path, device="cpu")
 
 
 def test_nothing_in_a_checkpoint_is_pickled(tmp_path):

@@ -90,7 +90,8 @@ def fit(
     validate : called as `validate(model)`, in evaluation mode and without gradients, every `validate_every` steps and
         at the end; returns a number, lower is better. The weights of the best one are kept. After `patience`
         validations in a row without a better one training stops; None never stops early.
-    checkpoint : a folder. If it holds a checkpoint, training goes on from there; a finished run returns at once.
+    checkpoint : a folder. If it holds a checkpoint, training goes on from there; a finished run returns at once. The
+        newest and the one before it are kept; a damaged newest is passed over with a warning.
     checkpoint_every : steps between two checkpoints. Weights and optimizer state are safetensors, by parameter name.
     description : for the progress bar and for errors.
 
@@ -102,7 +103,7 @@ def fit(
     Raises
     ------
     ConfigurationError : impossible settings, or a checkpoint that was made with other ones.
-    ModelError : the loss became infinite or not a number.
+    ModelError : the loss became infinite or not a number; every checkpoint is damaged, or of another model.
     """
     settings = {
         "steps": steps, "learning_rate": learning_rate, "weight_decay": weight_decay, "betas": list(betas),

@@ -57,4 +57,6 @@ def test_the_published_table_is_read_with_its_contradictions():
 
 def test_whose_scores_they_are_is_counted(scores):
     assert "mean over 3 participants (2 EN, 1 FR)" in describe_sources(scores)
-    assert "mean over 1 participant (1 FR)" in describe_sources(scores[scores.language == "FR"])
+    assert "`ours_one` is the first of ours" in describe_sources(scores)
+    french = describe_sources(scores[scores.language == "FR"])
+    assert "mean over 1 participant (1 FR)" in french and "ours_one" not in french

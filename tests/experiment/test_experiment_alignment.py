@@ -15,7 +15,7 @@ def test_scores_by_trim_are_those_of_cross_validation(rng):
     layers = Features(rng.standard_normal((2, 150, 4)), runs)
     responses = rng.standard_normal((2, 150, 5))
     members = {"all": np.ones(5, bool), "two": np.arange(5) < 2}
-    table = scores_by_trim({"wide": wide, "layers": layers}, responses, members, trims=(0, 6))
+    table = scores_by_trim({"wide": wide, "layers": layers}, responses, members, trim=6, trims=(0,))
     for name, values in {"wide": np.hstack(wide.values), "layers": layers.values[1]}.items():
         for trim in (0, 6):
             scores = np.mean(

@@ -80,6 +80,21 @@ def test_without_a_hub_the_error_comes_at_once_and_says_what_to_do(name, monkeyp
     assert time.monotonic() - begun < 10
 
 
+def test_a_model_that_is_damaged_in_the_hubs_cache_is_not_called_missing(monkeypatch, tmp_path):
+    from huggingface_hub import constants
+
+    snapshot = tmp_path / "models--somebody--model" / "snapshots" / "abc"
+    snapshot.mkdir(parents=True)
+    (snapshot.parents[1] / "refs").mkdir()
+    (snapshot.parents[1] / "refs" / "main").write_text("abc")
+    (snapshot / "config.json").write_text('{"model_type": "be')
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path))
+    monkeypatch.setattr("transformers.utils.hub.constants.HF_HUB_CACHE", str(tmp_path))
+    monkeypatch.setattr(zoo, "_hub_answers", lambda: False)
+    with pytest.raises(ModelError, match="somebody/model: transformers cannot load config.json"):
+        load_language_model("somebody/model")
+
+
 def test_the_hub_is_asked_once_and_briefly(monkeypatch):
     with socket.socket() as listener:  # accepts nothing: the client must give up by itself
         listener.bind(("127.0.0.1", 0))

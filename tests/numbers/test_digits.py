@@ -1,4 +1,5 @@
 import gzip
+import shutil
 import struct
 
 import numpy as np
@@ -53,6 +54,7 @@ class TestReadIdx:
             (lambda b: gzip.compress(b)[:-9], "cannot be read"),
             (lambda b: gzip.compress(b)[:12] + b"\xff" * 8, "cannot be read"),
             (lambda b: b"<html>404</html>", "not an idx file"),
+            (lambda b: struct.pack(">4B4I", 0, 0, 8, 4, 0, 1 << 24, 157 << 24, 1 << 24), "which no array has"),
         ],
     )
     def test_damage_is_named(self, tmp_path, damage, message):
@@ -101,6 +103,13 @@ class TestFolder:
             read_digits(mnist)
         with pytest.raises(DatasetError, match="no such folder"):
             read_digits(mnist / "nowhere")
+
+    @pytest.mark.parametrize("inside", ["raw", "MNIST/raw"])
+    def test_torchvisions_folder_is_read(self, mnist, tmp_path_factory, inside):
+        root = tmp_path_factory.mktemp("torchvision")
+        shutil.copytree(mnist, root / inside)
+        for split, digits in read_digits(root).items():
+            np.testing.assert_array_equal(digits.ink, read_digits(mnist)[split].ink)
 
     def test_real_mnist(self, real_mnist):
         splits = read_digits(real_mnist)

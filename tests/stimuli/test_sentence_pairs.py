@@ -6,12 +6,14 @@ from types import ModuleType, SimpleNamespace
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from brainbook.errors import ConfigurationError, DatasetError
-from brainbook.stimuli.sentence_pairs import LABELS, make_pairs, read_xnli, shuffle_pairs, xnli_from_hub
+from brainbook.errors import BrainbookError, ConfigurationError, DatasetError
+from brainbook.stimuli import make_pairs, read_xnli, shuffle_pairs, xnli_from_hub
+from brainbook.stimuli.xnli import LABELS
 
+QUIET = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 ROWS = {
     "en": ["He left.\tHe is here.\tcontradiction", "He left.\tHe went.\tentailment", "It rains.\tIt is wet.\tneutral"],
     "fr": [
@@ -79,6 +81,80 @@ def test_wrong_rows_are_named(tmp_path):
         assert "dev-en.tsv" in str(error.value)
 
 
+def distribution(folder, change=lambda row: row):
+    """xnli.dev.tsv as it is distributed: 19 columns, a header, and languages this book does not read."""
+    parses = [f"sentence{n}_{kind}" for kind in ("binary_parse", "parse") for n in (1, 2)]
+    header = ["language", "gold_label", *parses, "sentence1", "sentence2", "promptID", "pairID", "genre"]
+    header += [*(f"label{n}" for n in range(1, 6)), "sentence1_tokenized", "sentence2_tokenized", "match"]
+    assert len(header) == 19
+    lines = ["\t".join(header)]
+    for language, rows in {"ar": ROWS["en"], **ROWS}.items():
+        for number, row in enumerate(rows[::-1] if language == "fr" else rows):
+            premise, hypothesis, label = row.split("\t")
+            pair = 2 - number if language == "fr" else number  # French stands in another order
+            cells = dict.fromkeys(header, "") | {"sentence1": premise, "sentence2": hypothesis, "match": "True"}
+            cells |= {"language": language, "gold_label": label, "pairID": str(pair), "genre": "telephone"}
+            lines.append("\t".join(change(cells).values()))
+    (folder / "xnli.dev.tsv").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return folder
+
+
+def test_xnli_as_it_is_distributed(tmp_path):
+    expected = read_xnli(write(tmp_path), parts=["dev"])
+    (tmp_path / "own").mkdir()
+    pd.testing.assert_frame_equal(read_xnli(distribution(tmp_path / "own"), parts=["dev"]), expected)
+    for change, message in (
+        (lambda c: c | {"pairID": "0"}, "row 6: pair '0' stands there twice in en"),  # Arabic before it is not read
+        (lambda c: c | {"language": "en" if c["language"] == "en" else "de"}, "of 3 pairs 3 are not there in fr"),
+        (lambda c: c | {"sentence1": ""}, "row 5: the premise is empty"),
+        (lambda c: c | {"gold_label": "maybe"}, "row 5: label 'maybe'"),
+        (lambda c: c | {"match": "True\t"}, "row 2 has 20 fields, its header 19"),
+    ):
+        with pytest.raises(DatasetError, match=f"xnli.dev.tsv.*{message}"):
+            read_xnli(distribution(tmp_path, change), parts=["dev"])
+    (tmp_path / "xnli.dev.tsv").write_text("a\tb\n")
+    with pytest.raises(DatasetError, match="names no column language"):
+        read_xnli(tmp_path, parts=["dev"])
+
+
+def test_labels_are_read_however_they_are_written(tmp_path):
+    expected = read_xnli(write(tmp_path), parts=["dev"])
+    written = {"contradiction": ("contradictory", "2"), "entailment": ("entailment", "0"), "neutral": ("-", "1")}
+    for way in (0, 1):
+        rows = {
+            k: ["\t".join([*r.split("\t")[:2], written[r.split("\t")[2]][way]]) for r in v] for k, v in ROWS.items()
+        }
+        headed = {k: ["premise\thypo\tlabel", *v] for k, v in rows.items()}
+        for tables in (rows, headed):
+            found = read_xnli(write(tmp_path, **tables), parts=["dev"])
+            pd.testing.assert_frame_equal(found, expected)
+    rows["fr"][0] = rows["fr"][0].replace("2", "1")
+    with pytest.raises(DatasetError, match="row 1 is contradiction in .* and neutral in"):
+        read_xnli(write(tmp_path, **rows), parts=["dev"])
+
+
+@pytest.mark.parametrize(("mark", "name"), [("\0", "a zero byte"), ("\ufffd", "a replacement character")])
+def test_lost_letters_are_named_and_the_real_one_is_mended(tmp_path, real_xnli, mark, name):
+    with pytest.raises(DatasetError, match=f"dev-fr.tsv, row 2: holds {name}"):
+        read_xnli(write(tmp_path, fr=[row.replace("alla", f"all{mark}") for row in ROWS["fr"]]), parts=["dev"])
+    english = read_xnli(real_xnli, ("EN", "FR"), parts=["test"]).EN
+    assert english.str.contains("legal attaché's office", regex=False).sum() == 1
+
+
+@QUIET
+@given(st.binary(max_size=30), st.integers(0, 130), st.integers(0, 30))
+def test_damage_is_either_read_or_named(tmp_path, noise, position, gone):
+    content = "\n".join(ROWS["fr"]).encode()
+    write(tmp_path)
+    (tmp_path / "dev-fr.tsv").write_bytes(content[:position] + noise + content[position + gone :])
+    try:
+        sentences = read_xnli(tmp_path, parts=["dev"])
+    except BrainbookError as error:
+        assert "dev-" in str(error) and str(tmp_path) in str(error)
+    else:
+        assert sentences.FR.str.strip().ne("").all() and not sentences.FR.str.contains("[\0\ufffd]").any()
+
+
 def test_files_that_are_shifted_without_labels_are_not_aligned(tmp_path):
     rows = {k: [r.rsplit("\t", 1)[0] for r in v] * 20 for k, v in ROWS.items()}
     assert len(read_xnli(write(tmp_path, **rows), parts=["dev"])) == 5
@@ -123,8 +199,15 @@ def test_the_hub_gives_the_same_table(tmp_path, monkeypatch):
     def unreachable(*_, **__):
         raise ConnectionError("no route to the hub")
 
-    module.load_dataset = unreachable
-    with pytest.raises(DatasetError, match="no route to the hub.*read_xnli"):
+    def scripted(*_, **__):
+        raise RuntimeError("Dataset scripts are no longer supported")
+
+    for load, message in ((unreachable, "no route to the hub.*read_xnli"), (scripted, "no longer supported")):
+        module.load_dataset = load
+        with pytest.raises(DatasetError, match=message):
+            xnli_from_hub(parts=["dev"])
+    module.load_dataset = lambda *_, **__: [{"premise": {"en": "all languages"}, "hypothesis": "b", "label": 0}]
+    with pytest.raises(DatasetError, match="no text premise"):
         xnli_from_hub(parts=["dev"])
     monkeypatch.setitem(sys.modules, "datasets", None)
     with pytest.raises(DatasetError, match="pip install"):

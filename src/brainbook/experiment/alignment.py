@@ -16,6 +16,7 @@ def scores_by_trim(
     spaces: Mapping[str, Features],
     responses: np.ndarray,
     members: dict[str, np.ndarray],
+    trim: int = TRIM,
     trims: Sequence[int] = TRIMS,
     alpha: float = 1e3,
     device: str = "auto",
@@ -29,6 +30,7 @@ def scores_by_trim(
     spaces : name -> features; those that differ in width by layer are taken together.
     responses : array [participants, scans, targets].
     members : boolean array [targets] a group.
+    trim, trims : scans left out at each edge, those that the chapter leaves out and others to compare.
 
     Returns
     -------
@@ -38,10 +40,10 @@ def scores_by_trim(
     tables = []
     for name, space in spaces.items():
         values = np.hstack(space.values) if isinstance(space.values, list) else space.values[-1]
-        for trim in trims:
-            found = cross_validate(values, side_by_side, space.run_of_scan, alphas=alpha, trim=trim, device=device)
+        for out in sorted({trim, *trims}):
+            found = cross_validate(values, side_by_side, space.run_of_scan, alphas=alpha, trim=out, device=device)
             scores = np.nanmean(found.scores.reshape(len(responses), -1), axis=0)
-            tables.append(average_by(scores, members).assign(features=name, trim=trim))
+            tables.append(average_by(scores, members).assign(features=name, trim=out))
     return pd.concat(tables, ignore_index=True)[["features", "trim", "group", "value"]]
 
 
@@ -92,21 +94,19 @@ def describe_drivers(scores: pd.Series, model: str, near: float = 0.01) -> str:
 
     scores : r by (model, alignment, group); "word count" and "oracle" are among the models, "none" among the groups.
     """
-    groups = [group for group in scores["oracle", "VLA"].index if group != "none"]
-    rows = [
-        (group, scores[model, "VLA", group], scores["word count", "VLA", group], scores["oracle", "VLA", group])
-        for group in groups
-    ]
-    text = "; ".join(f"**{group}**: {mine:.3f} of {best:.3f}" for group, mine, _, best in rows)
-    counted = [group for group, mine, count, _ in rows if count > mine + near]
-    missed = [group for group, mine, _, best in rows if mine < best / 10]
+    wide = scores.unstack()  # a row for each model and alignment
+    mine, count, best = (wide.loc[name, "VLA"] for name in (model, "word count", "oracle"))
+    groups = [group for group in scores.index.unique(-1) if group != "none"]
+    text = "; ".join(f"**{group}**: {mine[group]:.3f} of {best[group]:.3f}" for group in groups)
+    counted = [group for group in groups if count[group] > mine[group] + near]
+    missed = [group for group in groups if mine[group] < best[group] / 10]
     text = f"The model under VLA, of what the true drivers score: {text}."
     if counted:
         text += f" The number of words predicts the regions of {', '.join(counted)} better than the model does."
     if missed:
         text += f" Of {', '.join(missed)} the model finds less than a tenth."
-    undriven = scores[:, :, "none"]
-    name, value = " under ".join(undriven.abs().idxmax()[:2]), undriven.abs().max()
+    undriven = wide["none"].abs()
+    name, value = " under ".join(undriven.idxmax()), undriven.max()
     return text + (
         f" Regions that nothing drives stay within {value:.3f} of zero, whatever predicts them."
         if value <= 2 * near

@@ -93,6 +93,7 @@ def describe_sources(scores: pd.DataFrame) -> str:
         "Published: **one** English-speaking participant, mean over 250,000 to 300,000 points of the cortical surface. "
         f"Ours: mean over {number} ({who}) and the mean responses of 148 regions, so that much of the noise is "
         "averaged away before anything is scored."
+        + (" `ours_one` is the first of ours who heard English." if "EN" in languages else "")
     )
 
 

@@ -2,9 +2,10 @@
 
 from importlib import import_module
 
+from brainbook.language_models.language_model import LanguageModel
 from brainbook.language_models.readout import phantom_targets, read_out
 from brainbook.language_models.states import tokenization, word_pieces, word_states
-from brainbook.language_models.zoo import HUB_NAMES, LanguageModel, load_language_model
+from brainbook.language_models.zoo import HUB_NAMES, load_language_model
 
 # modules that also run as programs: imported when asked for, or `python -m` would find them imported already
 _LATER = {"MINIS": "minis", "training_curve": "minis", "BrainLM": "brainlm_model"}

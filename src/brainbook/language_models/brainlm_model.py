@@ -5,10 +5,11 @@ import re
 from pathlib import Path
 
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 from torch import nn
 from transformers import BertConfig, BertForMaskedLM, PreTrainedTokenizerBase
 
+from brainbook.checkpoints import read_tensors
 from brainbook.errors import DatasetError, ModelError
 
 TEXT, BRAIN = 0, 1  # token types: the two segments
@@ -109,14 +110,24 @@ def save_brainlm(model: BrainLM, tokenizer: PreTrainedTokenizerBase, folder: str
 
 
 def load_brainlm(folder: str | Path) -> BrainLM:
-    """Read what `save_brainlm` wrote. ModelError if parts are missing or of other shapes."""
+    """Read what `save_brainlm` wrote. ModelError names the file that is missing, damaged or of other shapes."""
     folder = Path(folder)
-    if not (folder / "brain" / "brainlm.json").exists():
+    sizes = folder / "brain" / "brainlm.json"
+    if not sizes.exists():
         raise ModelError(f"{folder}: no brain/brainlm.json: a text model, not a BrainLM")
-    n_features = json.loads((folder / "brain" / "brainlm.json").read_text(encoding="utf-8"))["n_features"]
-    text = load_file(folder / "model.safetensors")
-    own = load_file(folder / "brain" / "brain.safetensors")
-    model = BrainLM(BertConfig.from_pretrained(folder), n_features)
+    try:
+        n_features = json.loads(sizes.read_text(encoding="utf-8"))["n_features"]
+        if type(n_features) is not int or not 1 <= n_features < 1 << 20:
+            raise ValueError(f"n_features is {n_features!r}")
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+        raise ModelError(f"{sizes}: not what was written: {error!r}") from error
+    text, own = (read_tensors(folder / name) for name in ("model.safetensors", "brain/brain.safetensors"))
+    try:
+        model = BrainLM(BertConfig.from_pretrained(folder), n_features)
+    except ModelError:
+        raise
+    except Exception as error:  # whatever a configuration can hold
+        raise ModelError(f"{folder / 'config.json'}: no BERT can be made of it: {error}") from error
     return _fill(model, {**{f"text.{k}": v for k, v in text.items()}, **own}, str(folder)).eval()
 
 
@@ -182,12 +193,15 @@ def read_checkpoint(path: str | Path) -> dict[str, torch.Tensor]:
     """Tensors of a .safetensors file, or of a torch file (read with weights_only: no code in it is run)."""
     path = Path(path)
     if path.suffix == ".safetensors":
-        return load_file(path)
+        return read_tensors(path)
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:
         raise ModelError(f"{path}: holds more than tensors, or is damaged, so it is not opened: {error}") from error
-    return state.get("state_dict", state.get("model", state)) if isinstance(state, dict) else state
+    state = state.get("state_dict", state.get("model", state)) if isinstance(state, dict) else state
+    if not isinstance(state, dict) or not all(isinstance(value, torch.Tensor) for value in state.values()):
+        raise ModelError(f"{path}: holds no table of tensors")
+    return state
 
 
 def _fill(model: BrainLM, tensors: dict[str, torch.Tensor], source: str) -> BrainLM:

@@ -201,7 +201,8 @@ def language_model_with_head(language_model: LanguageModel) -> nn.Module:
     source = language_model.model.name_or_path
     try:
         with _quiet():
-            model, report = kind.from_pretrained(source, output_loading_info=True, dtype=torch.float32)
+            options = {"output_loading_info": True, "dtype": torch.float32, "trust_remote_code": False}
+            model, report = kind.from_pretrained(source, **options)
     except (OSError, ValueError) as error:
         raise ModelError(
             f"{language_model.name}: no language-modelling head can be loaded from {source!r}: {error}"

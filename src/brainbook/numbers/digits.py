@@ -86,7 +86,8 @@ def read_digits(digits: str | Path = "embedded", seed: int = 0) -> dict[str, Dig
 
     digits : "embedded" for the 1,797 digits that scikit-learn carries (8 x 8, upscaled to 24 and framed to 28; a fifth
         is test, a tenth validation); "mnist" to have scikit-learn download MNIST from OpenML; otherwise the folder of
-        MNIST's four idx files, gzipped or not (test is test; the last 5,000 training digits are validation).
+        MNIST's four idx files, gzipped or not, or torchvision's folder around them (test is test; the last 5,000
+        training digits are validation).
     seed : which embedded digits go to which split.
     """
     if str(digits) == "embedded":
@@ -128,7 +129,10 @@ def read_idx(path: str | Path) -> np.ndarray:
             f"{path}: {what}: its header promises {shape}, that is {expected} bytes, but there are {len(content)}; "
             "fetch it again"
         )
-    return np.frombuffer(content, dtype, offset=start).reshape(shape).astype(dtype.newbyteorder("="))
+    try:
+        return np.frombuffer(content, dtype, offset=start).reshape(shape).astype(dtype.newbyteorder("="))
+    except ValueError as error:  # no value, along axes that are too long
+        raise DatasetError(f"{path}: its header promises {shape}, which no array has ({error})") from error
 
 
 def _known_split(split: str) -> str:
@@ -138,9 +142,10 @@ def _known_split(split: str) -> str:
 
 
 def _find(folder: Path, name: str) -> Path:
-    for path in (folder / name, folder / f"{name}.gz", folder / name.replace("-idx", ".idx")):
-        if path.is_file():
-            return path
+    for place in (folder, folder / "raw", folder / "MNIST" / "raw"):  # the latter two are torchvision's
+        for path in (place / name, place / f"{name}.gz", place / name.replace("-idx", ".idx")):
+            if path.is_file():
+                return path
     found = ", ".join(sorted(path.name for path in folder.iterdir())[:8]) if folder.is_dir() else "no such folder"
     raise DatasetError(
         f"{folder / name}[.gz] is missing ({found}): give the folder of MNIST's four idx files, 'mnist' to download, "

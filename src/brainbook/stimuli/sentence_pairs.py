@@ -1,11 +1,9 @@
-"""Sentences that say the same in several languages, and pairs of them that match or do not.
+"""Pairs of sentences that say the same in two languages or do not, from any table of translations.
 
-XNLI (Conneau et al. 2018, EMNLP; CC BY-NC 4.0) gives 10,000 sentences in 15 languages. Pairs are made from any table of
-translations: XNLI's, a phantom's, your own.
+XNLI's (`brainbook.stimuli.xnli`), a phantom's, your own.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -13,82 +11,11 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from brainbook.errors import ConfigurationError, DatasetError
-from brainbook.stimuli.files import check_content
+from brainbook.stimuli.xnli import XNLI_LANGUAGES
 
-XNLI_LANGUAGES = {"EN": "en", "FR": "fr", "CN": "zh"}  # this book's codes -> XNLI's
-LABELS = ("entailment", "neutral", "contradiction")
 PARTS = {"train": 0.7, "validation": 0.1, "test": 0.2}  # an interval is as wide as the test part is small
 MISMATCHES = ("random", "length")
-_MISALIGNED = 0.05  # a premise may be translated twice in two ways; files that are shifted differ in half of the rows
 _NEIGHBOURS = 8  # a length-matched mismatch comes from about this many sentences nearest in length
-
-
-def read_xnli(
-    folder: str | Path, languages: Sequence[str] = ("EN", "FR", "CN"), parts: Sequence[str] = ("dev", "test")
-) -> pd.DataFrame:
-    """The distinct sentences of XNLI from row-aligned files `<part>-<language>.tsv`.
-
-    A row is a premise, a hypothesis and perhaps a label, separated by tabs, without a header; row i of each language is
-    the translation of row i of the others.
-
-    Parameters
-    ----------
-    folder : where dev-en.tsv, dev-fr.tsv, dev-zh.tsv, test-en.tsv, ... lie (UTF-8).
-    languages : two or three of "EN", "FR", "CN".
-    parts : names that the files begin with.
-
-    Returns
-    -------
-    DataFrame, one row a distinct sentence: part, row (from 1, where it stands first), role ("premise", "hypothesis"),
-    group (equal for a premise and its hypotheses), and one column of text for each language.
-
-    Raises
-    ------
-    DatasetError : a file is missing, is not UTF-8, has an empty row or field, or its rows are not those of the other
-        languages. The message names file and row.
-    """
-    _check_languages(languages)
-    rows = []
-    for part in parts:
-        paths = {language: Path(folder) / f"{part}-{XNLI_LANGUAGES[language]}.tsv" for language in languages}
-        rows += _distinct(part, {language: (str(path), _read_rows(path)) for language, path in paths.items()})
-    return _table(rows, languages)
-
-
-def xnli_from_hub(
-    languages: Sequence[str] = ("EN", "FR", "CN"),
-    parts: Sequence[str] = ("validation", "test"),
-    name: str = "facebook/xnli",
-) -> pd.DataFrame:
-    """The same table from the Hugging Face hub, through the `datasets` library (`pip install 'brainbook[hub]'`).
-
-    `parts` are splits of the data set there ("train", of 392,702 rows, is machine-translated). Raises DatasetError when
-    the library or the hub cannot be had, with what to do.
-    """
-    _check_languages(languages)
-    try:
-        from datasets import load_dataset
-    except ImportError as error:
-        raise DatasetError("the datasets library is not installed: pip install 'brainbook[hub]'") from error
-    rows = []
-    for part in parts:
-        tables = {}
-        for language in languages:
-            source = f"{name} ({XNLI_LANGUAGES[language]}, {part})"
-            try:
-                split = load_dataset(name, XNLI_LANGUAGES[language], split=part)
-            except (OSError, ValueError) as error:  # what the library raises without a network, or for an unknown split
-                raise DatasetError(
-                    f"{source}: cannot be had from the hub: {error}. "
-                    "Give read_xnli a folder of tab-separated files instead."
-                ) from error
-            fields = [
-                (row["premise"].strip(), row["hypothesis"].strip(), LABELS[row["label"]] if row["label"] >= 0 else "")
-                for row in split
-            ]
-            tables[language] = (source, [_check_fields(row, source, i) for i, row in enumerate(fields, 1)])
-        rows += _distinct(part, tables)
-    return _table(rows, languages)
 
 
 def make_pairs(
@@ -177,90 +104,6 @@ def shuffle_pairs(pairs: pd.DataFrame, what: str = "labels", seed: int = 0) -> p
             for column in columns:
                 shuffled[column][order] = pairs[column].to_numpy()[source]
     return pairs.assign(**shuffled).astype(pairs.dtypes)
-
-
-def _read_rows(path: Path) -> list[tuple[str, ...]]:
-    check_content(path)
-    try:
-        text = path.read_bytes().decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        row = error.object[: error.start].count(b"\n") + 1
-        raise DatasetError(
-            f"{path}, row {row}: byte {error.object[error.start]:#04x} is not UTF-8. Save the file as UTF-8."
-        ) from error
-    if not text.strip():
-        raise DatasetError(f"{path} holds no rows")
-    lines = text.split("\n")  # not splitlines: other separators of lines may stand inside a sentence
-    if not lines[-1].strip():
-        lines.pop()
-    return [
-        _check_fields(tuple(field.strip() for field in line.split("\t")), str(path), number)
-        for number, line in enumerate(lines, 1)
-    ]
-
-
-def _check_fields(fields: tuple[str, ...], source: str, number: int) -> tuple[str, ...]:
-    where = f"{source}, row {number}"
-    if not any(fields):
-        raise DatasetError(f"{where} is empty: remove it in every language, or the rows are no longer aligned")
-    if len(fields) not in (2, 3):
-        raise DatasetError(
-            f"{where} has {len(fields)} fields; a premise, a hypothesis and perhaps a label are expected"
-        )
-    for name, field in zip(("premise", "hypothesis"), fields, strict=False):
-        if not field:
-            raise DatasetError(f"{where}: the {name} is empty")
-    if len(fields) == 3 and fields[2] and fields[2] not in LABELS:
-        raise DatasetError(f"{where}: label {fields[2]!r} is none of {', '.join(LABELS)}")
-    return fields
-
-
-def _distinct(part: str, tables: dict[str, tuple[str, list]]) -> list[dict]:
-    """One entry for each distinct sentence of aligned rows, where it stands first."""
-    (reference, (source, rows)), *others = tables.items()
-    for other_source, other in (table for _, table in others):
-        if len(other) != len(rows):
-            raise DatasetError(
-                f"{other_source} has {len(other)} rows and {source} has {len(rows)}: "
-                "row i of each must be the translation of row i"
-            )
-        for number, (mine, theirs) in enumerate(zip(rows, other, strict=True), 1):
-            if mine[2:] != theirs[2:]:
-                raise DatasetError(
-                    f"row {number} is {' '.join(mine[2:]) or 'without a label'} in {source} and "
-                    f"{' '.join(theirs[2:]) or 'without a label'} in {other_source}: the files are not row-aligned"
-                )
-        differing = np.flatnonzero(_repeats(rows) != _repeats(other))
-        if len(differing) > _MISALIGNED * len(rows):
-            raise DatasetError(
-                f"{other_source} repeats its premises in other rows than {source} (first in row {differing[0] + 1}): "
-                "the files are not row-aligned"
-            )
-    found: dict[tuple, dict] = {}
-    premises: dict[str, int] = {}
-    for number, row in enumerate(rows):
-        group = premises.setdefault(row[0], len(premises))
-        for place, role in enumerate(("premise", "hypothesis")):
-            texts = {language: table[number][place] for language, (_, table) in tables.items()}
-            entry = {"part": part, "row": number + 1, "role": role, "group": f"{part}-{group}", **texts}
-            found.setdefault(tuple(texts.values()), entry)
-    return list(found.values())
-
-
-def _repeats(rows: list[tuple[str, ...]]) -> np.ndarray:
-    """Whether each row has the premise of the row above."""
-    premises = [row[0] for row in rows]
-    return np.array([False, *(a == b for a, b in zip(premises[1:], premises, strict=False))])
-
-
-def _table(rows: list[dict], languages: Sequence[str]) -> pd.DataFrame:
-    return pd.DataFrame(rows).drop_duplicates(list(languages), ignore_index=True)
-
-
-def _check_languages(languages: Sequence[str]) -> None:
-    unknown = [language for language in languages if language not in XNLI_LANGUAGES]
-    if unknown or len(set(languages)) != len(languages) or len(languages) < 2:
-        raise ConfigurationError(f"languages are two or three of {', '.join(XNLI_LANGUAGES)}, not {tuple(languages)}")
 
 
 def _check_pairs(sentences, first, second, mismatched, mismatch, parts, group) -> None:

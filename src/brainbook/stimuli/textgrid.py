@@ -15,7 +15,7 @@ from typing import NamedTuple
 from brainbook.errors import AnnotationError
 
 _TOKEN = re.compile(
-    r'"(?P<text>(?:[^"]|"")*)"'
+    r'"(?P<text>(?:[^"]++|"")*+)"'  # possessive: a quote that is never closed costs no memory
     r"|(?<!\S)(?P<number>[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)(?!\S)"
     r"|(?<!\S)(?P<flag><\w+>)(?!\S)"
     r"|(?<!\S)!.*"
@@ -31,10 +31,10 @@ class Interval(NamedTuple):
     line: int
 
 
-def read_tiers(text: str, path: str | Path) -> dict[str, list[Interval]]:
-    """The interval tiers of a TextGrid by name, in the file's order; point tiers are passed over.
+def read_tiers(text: str, path: str | Path) -> list[tuple[int, str, list[Interval]]]:
+    """The interval tiers of a TextGrid: (number, name, intervals) in the file's order; point tiers are passed over.
 
-    Raises AnnotationError, with the line, if `text` is no TextGrid, ends too early, or names two tiers alike.
+    Raises AnnotationError, with the line, if `text` is no TextGrid or ends too early.
     """
     tokens = _Tokens(text, path)
     if not tokens.take("text").startswith("ooTextFile") or tokens.take("text") != "TextGrid":
@@ -42,19 +42,17 @@ def read_tiers(text: str, path: str | Path) -> dict[str, list[Interval]]:
     tokens.take("number")
     tokens.take("number")
     if tokens.take("flag") != "<exists>":
-        return {}
-    tiers = {}
-    for _ in range(tokens.count()):
+        return []
+    tiers = []
+    for number in range(1, tokens.count() + 1):
         kind, name = tokens.take("text"), tokens.take("text")
         if kind not in ("IntervalTier", "TextTier"):
             tokens.fail(f"tier {name!r} is a {kind!r}, not an IntervalTier or a TextTier")
-        if name in tiers:
-            tokens.fail(f"two tiers are called {name!r}")
         tokens.take("number")
         tokens.take("number")
         entries = [tokens.interval(kind) for _ in range(tokens.count())]
         if kind == "IntervalTier":
-            tiers[name] = entries
+            tiers.append((number, name, entries))
     return tiers
 
 
