@@ -1,9 +1,12 @@
+import json
+
 import nbformat
 import pytest
 from papermill.exceptions import PapermillExecutionError
 
 from brainbook.errors import ConfigurationError
-from brainbook.notebooks import PACKAGE, chapter_notebook, execute, notebook_parameters, sources
+from brainbook.notebooks import chapter_notebook, execute, notebook_parameters
+from brainbook.source_code import PACKAGE, sources
 
 HEAD = """---
 jupytext:
@@ -68,3 +71,16 @@ def test_cells_about_the_truth_are_left_out_on_real_recordings(tmp_path):
     for data, seen in ((None, ["A phantom.", "Both."]), (tmp_path, ["Real.", "Both."])):
         cells = chapter_notebook(path, data).cells
         assert [cell.source for cell in cells if cell.cell_type == "markdown"] == seen
+
+
+def test_a_kernel_of_another_environment_is_named_before_anything_runs(tmp_path, monkeypatch):
+    """As `python -m ipykernel install --user` leaves one behind for every other environment."""
+    (tmp_path / "a.md").write_text(HEAD + CELLS.replace("root = 1 + seed\n", ""))
+    kernel = tmp_path / "jupyter/kernels/python3"
+    kernel.mkdir(parents=True)
+    program = ["/other/bin/python", "-m", "ipykernel_launcher", "-f", "{connection_file}"]
+    (kernel / "kernel.json").write_text(json.dumps({"argv": program, "display_name": "P", "language": "python"}))
+    monkeypatch.setenv("JUPYTER_PATH", str(tmp_path / "jupyter"))
+    with pytest.raises(ConfigurationError, match="starts /other/bin/python, not .*belongs to another environment"):
+        execute(tmp_path / "a.md", tmp_path / "out/a.ipynb", {})
+    assert not (tmp_path / "out").exists()
