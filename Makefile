@@ -12,7 +12,7 @@ MEMORY ?= 6000
 PROFILE ?= local
 SAYS = $(STUDY) $(if $(DATA),--data '$(DATA)')
 
-.PHONY: install study status check data book test test-slow serve bench lint clean
+.PHONY: install study status check data book test test-slow rehearsal serve bench lint clean
 
 book: study
 	jupyter-book build . -W -n --keep-going
@@ -35,6 +35,9 @@ test: $(READY)
 
 test-slow: $(READY)
 	pytest -n 2
+
+rehearsal: $(READY)
+	@python -m brainbook.workflow.rehearsal "$${FOLDER:-$$(mktemp -d)}" --jobs $(JOBS)
 
 serve: $(READY)
 	@echo "http://localhost:$(PORT)/   (stop with Ctrl-C)"

@@ -26,9 +26,11 @@ import yaml
 from brainbook.errors import ConfigurationError
 from brainbook.notebooks import notebook_parameters
 from brainbook.phantom import make_phantom
+from brainbook.recordings import LittlePrince
 from brainbook.workflow.stand_ins import copy_project, write_data, write_hub
 
 ROOT = Path(__file__).resolve().parents[3]
+REAL = os.environ.get("BRAINBOOK_DATA") or ROOT.parent / "shared" / "data"
 PHANTOM = {"participants": {"EN": 3, "FR": 2, "CN": 2}, "scans": 50, "echoes": 0, "truth": False}
 # What is smaller than in studies/paper.yaml: numbers only. A key is a parameter of any chapter, or chapter.parameter;
 # of a parameter that is a dictionary the keys named here are replaced.
@@ -90,7 +92,8 @@ def prepare(folder: Path, real: Path) -> Path:
     if any(folder.iterdir()):
         raise ConfigurationError(f"{folder.absolute()} is not empty: name a new folder for the rehearsal")
     data = make_phantom(folder / "ds003643", **PHANTOM)
-    write_hub(folder / "huggingface", data)
+    prince = LittlePrince(data)
+    write_hub(folder / "huggingface", {code: sorted(set(prince.words(code).word)) for code in prince.languages})
     write_data(folder / "data", real)
     project = copy_project(ROOT, folder / "project")
     path = project / "studies" / "paper.yaml"
@@ -107,8 +110,11 @@ def environment(folder: Path) -> dict[str, str]:
     return {key: value for key, value in os.environ.items() if key not in unset} | own
 
 
-def rehearse(folder: str | Path, real: str | Path, jobs: int = 2) -> list[str]:
-    """Prepare, run, build and look through; what is wrong, one line each."""
+def rehearse(folder: str | Path, real: str | Path = REAL, jobs: int = 2) -> list[str]:
+    """Prepare, run, build and look through; what is wrong, one line each.
+
+    real : folder that holds xnli/, mnist/ and alice/; what is not there is made up, or, of Alice, left out.
+    """
     folder = Path(folder)
     began = time.monotonic()
     project = prepare(folder, Path(real))
@@ -198,8 +204,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m brainbook.workflow.rehearsal", description=__doc__.split("\n")[0])
     parser.add_argument("folder", help="a new folder; it takes some 500 MB")
     parser.add_argument("--jobs", type=int, default=2, help="cores (default 2)")
-    real = os.environ.get("BRAINBOOK_DATA") or str(ROOT.parent / "shared" / "data")
-    parser.add_argument("--real", default=real, help="where xnli/, mnist/ and alice/ are cut from (BRAINBOOK_DATA)")
+    parser.add_argument("--real", default=REAL, help="where xnli/, mnist/ and alice/ are cut from (BRAINBOOK_DATA)")
     given = parser.parse_args(arguments)
     try:
         problems = rehearse(given.folder, given.real, given.jobs)

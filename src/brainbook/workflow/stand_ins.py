@@ -30,7 +30,6 @@ from brainbook.language_models.brainlm import PUBLISHED
 from brainbook.language_models.zoo import HUB_NAMES
 from brainbook.numbers.digits import MNIST_FILES
 from brainbook.phantom.story import sentences
-from brainbook.recordings import LittlePrince
 
 UNITS, POSITIONS, BRAIN_FEATURES = 64, 512, 1024
 BRAINLM_FILES = ("brainlm-1.0.safetensors", "brainlm-2.0.pt")  # both kinds of files that the converter reads
@@ -38,17 +37,15 @@ XNLI_ROWS = {"dev": 150, "test": 300}
 MNIST_ROWS = {"train": 1500, "test": 400}
 
 
-def write_hub(folder: Path, data: Path) -> Path:
+def write_hub(folder: Path, words: dict[str, list[str]]) -> Path:
     """Write `folder`/hub in the layout of the hub's cache (`folder` is what HF_HOME is set to); returns `folder`.
 
-    data : a folder of recordings whose words the tokenizers are made of: English ones as of BERT, ALBERT and GPT-2, of
-        all languages as of the multilingual models.
+    words : of "EN", "FR" and "CN", what the tokenizers are made of: of English words those of BERT, ALBERT and GPT-2, of
+        all languages those of the multilingual models.
     """
-    prince = LittlePrince(data)
-    words = {language: sorted(set(prince.words(language).word)) for language in prince.languages}
     everything = [word for language in words for word in words[language]]
-    chinese = sorted({letter for word in words.get("CN", ()) for letter in word})
-    english = words.get("EN", everything) + chinese[::2]  # English vocabularies know some Chinese characters
+    chinese = sorted({letter for word in words["CN"] for letter in word})
+    english = words["EN"] + chinese[::2]  # English vocabularies know some Chinese characters
     pieces = {}
     for number, (name, hub_name) in enumerate(HUB_NAMES.items()):
         kind = next(kind for kind in _MAKERS if name.startswith(kind))
