@@ -20,8 +20,8 @@ class TestRecall:
         table = (
             generated_accuracy(read_made(model, {"oscn": shown}, {"oscn": judge})).set_index("factor").drop("pixels")
         )
-        assert table.value.to_dict() == {"number": 1.0, "colour": 1.0}
-        assert table.chance.to_dict() == {"number": 1 / 9, "colour": 1 / 4}
+        assert table.value.to_dict() == {"number": 1.0, "colour": 1.0, "each number": 1.0}
+        assert table.chance.to_dict() == {"number": 1 / 9, "colour": 1 / 4, "each number": 1 / 9}
         assert set(table.measure) == {"recall"}
 
     def test_a_model_that_always_says_five(self, exact, shown):
@@ -30,7 +30,7 @@ class TestRecall:
         table = (
             generated_accuracy(read_made(model, {"oscn": shown}, {"oscn": judge})).set_index("factor").drop("pixels")
         )
-        assert table.value.to_dict() == {"number": pytest.approx(1 / 9), "colour": 1 / 4}
+        assert table.value.to_dict() == pytest.approx({"number": 1 / 9, "colour": 1 / 4, "each number": 1 / 9})
         share = confusions(read_made(model, {"oscn": shown}, {"oscn": judge})).set_index(["number", "read"]).share
         assert (share.xs(5, level="read") == 1).all()
         assert share.sum() == pytest.approx(9)

@@ -195,27 +195,37 @@ def number_line_chart(values: Mapping[str, pd.DataFrame], title: str | None = No
 
 
 def scores(
-    table: pd.DataFrame, group: str, series: str, unit: str, title: str | None = None, ax: Axes | None = None
+    table: pd.DataFrame,
+    group: str,
+    series: str,
+    unit: str,
+    title: str | None = None,
+    ax: Axes | None = None,
+    cap_label: str = "judge on real images",
 ) -> Axes:
     """Scores of several models (`series`) in several groups, between chance and cap.
 
     table : columns `group`, `series`, value, and perhaps lower and upper (a line), chance (a dotted tick under each
-    group) and cap (a black tick). One row a group and series.
+    group) and cap (a black tick; one per mark where a group's models have caps of their own). One row a group and
+    series.
     """
     ax = new_axes(ax)
     groups, names = (list(dict.fromkeys(table[column])) for column in (group, series))
     look, step = _look(names), 0.74 / max(1, len(names))
+    own_caps = "cap" in table and (table.groupby(group).cap.nunique() > 1).any()
     for k, name in enumerate(names):
         rows = table[table[series] == name]
         x = np.array([groups.index(g) for g in rows[group]]) + (k - (len(names) - 1) / 2) * step
         if {"lower", "upper"} <= set(rows):
             ax.vlines(x, rows.lower, rows.upper, color=look[name]["color"], linewidth=2)
         ax.plot(x, rows.value, linestyle="", markersize=7, label=name, **look[name])
+        if own_caps:
+            ax.hlines(rows.cap, x - step / 2, x + step / 2, color="black", linewidth=1.2)
     extra = []
-    for column, style, label in (("chance", (0, (1, 1)), "chance"), ("cap", "-", "judge on real images")):
+    for column, style, label in (("chance", (0, (1, 1)), "chance"), ("cap", "-", cap_label)):
         if column in table and table[column].notna().any():
             limit = table.groupby(group, sort=False)[column].mean()
-            for g, value in limit.dropna().items():
+            for g, value in () if own_caps and column == "cap" else limit.dropna().items():
                 ax.hlines(
                     value, groups.index(g) - 0.44, groups.index(g) + 0.44, color="black", linestyle=style, linewidth=1.2
                 )

@@ -122,7 +122,9 @@ def arithmetic(
     Returns rows with measure "arithmetic" (class means), "arithmetic, one colour" (class means within a colour),
     "arithmetic, single images" and "arithmetic, shuffled", factor
     (the subset: all, identities, without identities), condition ("noise-free" or "noisy"), value (accuracy), error
-    (mean distance from the right answer, in numbers), chance (1/9), cap (the judge's accuracy).
+    (mean distance from the right answer, in numbers), chance (1/9), cap (what is read right off the decoded latents of
+    single operands, which are the identities: no sum can be expected to be read better; for the identities themselves
+    the judge's accuracy on real images).
     """
     rows = []
     for source in model.names:
@@ -136,12 +138,13 @@ def arithmetic(
                 ("arithmetic, single images", "noisy"): solve_single(*shown, seed=seed, noisy=True),
                 ("arithmetic, shuffled", "noise-free"): shuffled(*shown, seed=seed),
             }
-            cap = judges[target].accuracy.get("number", np.nan)
+            of_real = judges[target].accuracy.get("number", np.nan)
             rows += [
                 {"measure": measure, "source": source, "target": target, "factor": subset, "condition": condition,
-                 "value": accuracy, "error": error, "chance": CHANCE["number"], "cap": cap, "n": n}
-                for (measure, condition), solved in found.items()
-                for subset, (accuracy, error, n) in score(solved).items()
+                 "value": accuracy, "error": error, "chance": CHANCE["number"],
+                 "cap": of_real if subset == "identities" else scored["identities"][0], "n": n}
+                for (measure, condition), scored in ((key, score(solved)) for key, solved in found.items())
+                for subset, (accuracy, error, n) in scored.items()
             ]  # fmt: skip
     return pd.DataFrame(rows)
 

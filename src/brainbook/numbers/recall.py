@@ -13,6 +13,8 @@ import pandas as pd
 from brainbook.numbers.images import NUMBERS, Images
 from brainbook.numbers.judges import CHANCE, Judge
 
+EACH_NUMBER = "each number"  # the factor of a share of the nine numbers
+
 
 @dataclass(frozen=True)
 class Reading:
@@ -52,10 +54,14 @@ def generated_accuracy(readings: Sequence[Reading]) -> pd.DataFrame:
     """Recall and association accuracy, from `read_made` of held-out images.
 
     Returns one row a source, target and factor: measure ("recall", "association"), source, target, factor, condition
-    ("noise-free" or "noisy"), value (share of images read right), chance, cap (the judge's own
-    accuracy on real images), n. Shape is not shared by the modalities, so association is not scored on it. One more
-    row a source and target has the measure "blur" of the images made, factor "pixels".
+    ("noise-free" or "noisy"), value (share of images read right), chance, cap (the judge's own accuracy on real
+    images), n. Shape is not shared by the modalities, so association is not scored on it. Two more rows per source and
+    target: the factor "each number", the share of the nine numbers whose images are read as that number more often
+    than as any other (a model that gives one answer to all reaches 1/9, whatever its accuracy); and the measure "blur"
+    of the images made, factor "pixels".
     """
+    most_often = confusions(readings)
+    most_often = most_often.loc[most_often.groupby(["source", "target", "number"]).share.idxmax()]
     rows = []
     for reading in readings:
         about = {
@@ -66,6 +72,19 @@ def generated_accuracy(readings: Sequence[Reading]) -> pd.DataFrame:
         }
         rows.append(
             {**about, "measure": "blur", "factor": "pixels", "value": reading.blur, "chance": np.nan, "cap": np.nan}
+        )
+        mine = most_often[(most_often.source == reading.source) & (most_often.target == reading.target)]
+        shown = mine[mine.share > 0]
+        rows.append(
+            {
+                **about,
+                "measure": "recall" if reading.source == reading.target else "association",
+                "factor": EACH_NUMBER,
+                "value": float((shown.read == shown.number).sum() / len(NUMBERS)),
+                "chance": CHANCE["number"],
+                "cap": 1.0,
+                "n": len(NUMBERS),
+            }
         )
         for factor in [factor for factor in reading.said if factor in reading.shown]:
             rows.append(
@@ -100,6 +119,33 @@ def confusions(readings: Sequence[Reading]) -> pd.DataFrame:
         about = {"source": reading.source, "target": reading.target}
         tables.append(share.stack().rename("share").reset_index().assign(**about))
     return pd.concat(tables, ignore_index=True)
+
+
+def describe_confusions(confusion: pd.DataFrame) -> pd.DataFrame:
+    """What the confusion matrices say in a line each, over all rows given (such as several seeds).
+
+    confusion : columns source, target, number, read, share, as `confusions` makes them.
+
+    Returns one row per source and target: right (share of images read right), numbers (the numbers read as themselves
+    more often than as any other), answer (the number read most often), answer_share (of all images, the numbers alike
+    frequent).
+    """
+    rows = []
+    for (source, target), part in confusion.groupby(["source", "target"], sort=False):
+        matrix = part.pivot_table(index="number", columns="read", values="share", aggfunc="mean")
+        most = [n for n in matrix.index if matrix.loc[n].max() > 0 and matrix.loc[n].idxmax() == n]
+        answers = matrix.mean()
+        rows.append(
+            {
+                "source": source,
+                "target": target,
+                "right": float(np.mean([matrix.loc[n, n] for n in matrix.index])),
+                "numbers": most,
+                "answer": int(answers.idxmax()),
+                "answer_share": float(answers.max()),
+            }
+        )
+    return pd.DataFrame(rows)
 
 
 def joint_coherence(model, judges: Mapping[str, Judge], n: int = 1000, seed: int = 0) -> pd.DataFrame:
