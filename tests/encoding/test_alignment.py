@@ -49,6 +49,22 @@ def test_layers_are_aligned_alike_and_keep_their_type():
     assert not stacked[:, 3].any()  # 12 words fill two scans and a bit; the fourth has none
 
 
+@pytest.mark.parametrize("silent", [[0, 4], [], [0, 1, 2, 3, 4]], ids=["some", "none", "all"])
+def test_silence_may_be_given_the_mean_of_the_scans_with_words(silent):
+    rng = np.random.default_rng(0)
+    onsets = np.array([onset for scan in range(5) if scan not in silent for onset in (2 * scan, 2 * scan + 0.5)])
+    states = rng.standard_normal((2, len(onsets), 3)) + 7
+    zeros, filled = (variable_length(states, onsets, 5, silence=silence) for silence in ("zeros", "mean"))
+    heard = [scan for scan in range(5) if scan not in silent]
+    np.testing.assert_array_equal(filled[:, heard], zeros[:, heard])
+    if heard:
+        np.testing.assert_allclose(filled.mean(axis=1), zeros[:, heard].mean(axis=1))
+        np.testing.assert_allclose(filled.var(axis=1) * 5, zeros[:, heard].var(axis=1) * len(heard))
+    assert not zeros[:, silent].any() and (filled[:, silent].all() or not heard)
+    with pytest.raises(ValueError, match='silence is "zeros" or "mean"'):
+        fixed_length(np.ones((2, 3)), 4, silence="noise")
+
+
 def test_the_two_agree_when_words_come_at_an_even_pace():
     states = np.random.default_rng(0).standard_normal((50, 4))
     onsets = np.arange(50) * 0.4  # five words every two seconds

@@ -41,8 +41,8 @@ def test_one_group_chooses_as_all_targets_together_do(cortex):
 @pytest.mark.parametrize("sample", [4, 2, 1])
 def test_a_group_takes_the_alpha_of_the_best_mean_score_of_its_sample(cortex, sample):
     features, responses, runs, groups = cortex
-    found = cross_validate(features, responses, runs, (1, 2), ALPHAS, alpha_groups=groups, group_sample=sample)
     delayed = delay(features, (1, 2), runs)
+    found = cross_validate(delayed, responses, runs, None, ALPHAS, alpha_groups=groups, group_sample=sample)
     for fold, run in enumerate(np.unique(runs)):
         train = runs != run
         encoder = RidgeEncoder(alphas=ALPHAS).fit(delayed[train], responses[train], groups=runs[train])

@@ -37,7 +37,7 @@ def test_products_are_those_of_each_folds_training_scans(rng, trains, intercept,
         test = np.setdiff1d(np.arange(N_SCANS), train) if len(train) < N_SCANS else np.arange(10)
         fold = space.fold(train)
         torch.testing.assert_close(block.xy(fold), space.x[train].T @ y[train])
-        torch.testing.assert_close(block.zy(fold), space.z[train].T @ y[train])
+        torch.testing.assert_close(block.wy(fold), space.w[train].T @ y[train])
         signals = space.z.numpy()
         weights = np.linalg.lstsq(signals[train], y[train].numpy(), rcond=None)[0]
         residual = y[test].numpy() - signals[test] @ weights

@@ -152,7 +152,14 @@ def test_the_level_is_held_on_null_studies(options):
 def test_options_are_those_of_permutation_scores_and_wrong_ones_are_named(rng, study):
     features, responses, runs = study(rng)
     wanted = set(inspect.signature(permutation_scores).parameters) - {"features", "responses", "runs", "alpha"}
-    given = {"null": "phase", "n_permutations": 3, "seed": 1, "delays": (1,), "splits": leave_one_run_out(runs)}
+    given = {
+        "null": "phase",
+        "n_permutations": 3,
+        "seed": 1,
+        "delays": (1,),
+        "splits": leave_one_run_out(runs),
+        "trim": 0,
+    }
     given |= {"nuisance": None, "scale": True, "best_of": False, "device": "cpu", "tolerance": 0.0, "block": 4}
     assert set(given) == wanted
     assert sequential_permutation_test(features, responses, runs, 1.0, **given).draws.max() == 3

@@ -3,7 +3,7 @@
 from brainbook.encoding.alignment import fixed_length, variable_length
 from brainbook.encoding.ceilings import group_ceiling, noise_ceiling, split_half, stretch
 from brainbook.encoding.checks import Finding, ProtocolWarning, check_protocol
-from brainbook.encoding.cross_validation import ALPHAS, CrossValidation, cross_validate
+from brainbook.encoding.cross_validation import ALPHAS, ConstantFeatures, CrossValidation, cross_validate
 from brainbook.encoding.delays import delay, haemodynamic_response, run_slices
 from brainbook.encoding.intervals import (
     compare_nulls,
@@ -18,13 +18,14 @@ from brainbook.encoding.ridge import RidgeEncoder
 from brainbook.encoding.scores import correlation, explained_variance, fisher_mean
 from brainbook.encoding.sequential import SequentialTest, sequential_permutation_test
 from brainbook.encoding.significance import PermutationScores, fdr, permutation_scores, permutation_test
-from brainbook.encoding.splits import blocks_with_gaps, leave_one_run_out, published_split
+from brainbook.encoding.splits import blocks_with_gaps, fold_weights, leave_one_run_out, published_split
 from brainbook.encoding.targets import BorderWarning
 from brainbook.encoding.variance import VariancePartition, variance_partitioning
 
 __all__ = [
     "ALPHAS",
     "BorderWarning",
+    "ConstantFeatures",
     "CrossValidation",
     "Finding",
     "PermutationScores",
@@ -44,6 +45,7 @@ __all__ = [
     "fdr",
     "fisher_mean",
     "fixed_length",
+    "fold_weights",
     "group_ceiling",
     "haemodynamic_response",
     "laterality_index",

@@ -4,20 +4,27 @@ Two answers of the seed paper. Fixed-length alignment (FLA) gives every scan the
 whatever the clock says. Variable-length alignment (VLA) gives every scan the words that began while it was taken.
 """
 
+import math
 from typing import Literal
 
 import numpy as np
 from scipy.sparse import csr_array
 
 Aggregate = Literal["mean", "sum"]
+Silence = Literal["zeros", "mean"]
 
 
 def fixed_length(
-    states: np.ndarray, n_scans: int, words_per_scan: int = 5, *, aggregate: Aggregate = "mean"
+    states: np.ndarray,
+    n_scans: int,
+    words_per_scan: int = 5,
+    *,
+    aggregate: Aggregate = "mean",
+    silence: Silence = "zeros",
 ) -> np.ndarray:
     """Each scan gets the next `words_per_scan` words, whatever the clock says.
 
-    Words that are left over after the last scan are cut; scans that are left over after the last word get zeros.
+    Words that are left over after the last scan are cut; scans that are left over after the last word are silent.
 
     Parameters
     ----------
@@ -25,6 +32,8 @@ def fixed_length(
     n_scans : scans of the section.
     words_per_scan : how many consecutive words make a scan.
     aggregate : "mean" of the scan's words, or their "sum".
+    silence : what scans without words get: "zeros", or the "mean" of the scans with words. Zeros lie far from every
+        state, so that with them each unit says 'speech or silence' before it says anything else.
 
     Returns
     -------
@@ -33,15 +42,21 @@ def fixed_length(
     if int(words_per_scan) != words_per_scan or words_per_scan < 1:
         raise ValueError(f"words_per_scan must be a whole number of at least 1, not {words_per_scan}")
     states = _states(states)
-    return _gather(states, np.arange(states.shape[-2]) // int(words_per_scan), n_scans, aggregate)
+    return _gather(states, np.arange(states.shape[-2]) // int(words_per_scan), n_scans, aggregate, silence)
 
 
 def variable_length(
-    states: np.ndarray, onsets: np.ndarray, n_scans: int, tr: float = 2.0, *, aggregate: Aggregate = "mean"
+    states: np.ndarray,
+    onsets: np.ndarray,
+    n_scans: int,
+    tr: float = 2.0,
+    *,
+    aggregate: Aggregate = "mean",
+    silence: Silence = "zeros",
 ) -> np.ndarray:
     """Each scan gets the words whose onset falls within its `tr` seconds: scan t takes onsets in [t tr, (t + 1) tr).
 
-    A scan without words gets zeros. Words that begin after the last scan are left out.
+    Words that begin after the last scan are left out.
 
     Parameters
     ----------
@@ -50,6 +65,7 @@ def variable_length(
     n_scans : scans of the section.
     tr : seconds from one scan to the next.
     aggregate : "mean" of the scan's words; "sum" also keeps how many there were (the mean drops the word rate).
+    silence : what scans without words get: "zeros", or the "mean" of the scans with words (see `fixed_length`).
 
     Returns
     -------
@@ -69,7 +85,7 @@ def variable_length(
     if len(wrong):
         raise ValueError(f"onset of word {wrong[0]} is {onsets[wrong[0]]}: onsets are seconds of 0 or more")
     # 0.3 / 0.1 is 2.999...: an onset on the border belongs to the scan that begins there.
-    return _gather(states, np.floor(onsets / tr + 1e-9).astype(int), n_scans, aggregate)
+    return _gather(states, np.floor(onsets / tr + 1e-9).astype(int), n_scans, aggregate, silence)
 
 
 def _states(states) -> np.ndarray:
@@ -79,14 +95,18 @@ def _states(states) -> np.ndarray:
     return states if states.dtype in (np.float32, np.float64) else states.astype(np.float32)
 
 
-def _gather(states, scan_of_word, n_scans, aggregate):
+def _gather(states, scan_of_word, n_scans, aggregate, silence):
     if aggregate not in ("mean", "sum"):
         raise ValueError(f'aggregate is "mean" or "sum", not {aggregate!r}')
+    if silence not in ("zeros", "mean"):
+        raise ValueError(f'silence is "zeros" or "mean", not {silence!r}')
     kept = np.flatnonzero(scan_of_word < n_scans)
     rows = scan_of_word[kept]
     counts = np.bincount(rows, minlength=n_scans)
     weights = 1 / counts[rows] if aggregate == "mean" else np.ones(len(rows))
     pick = csr_array((weights.astype(states.dtype), (rows, kept)), shape=(n_scans, states.shape[-2]))
-    flat = states.reshape(-1, *states.shape[-2:])
+    flat = states.reshape(math.prod(states.shape[:-2]), *states.shape[-2:])
     scans = np.stack([pick @ layer for layer in flat]) if len(flat) else np.zeros((0, n_scans, states.shape[-1]))
+    if silence == "mean" and counts.any():
+        scans[:, counts == 0] = scans[:, counts > 0].mean(axis=1, keepdims=True)
     return scans.reshape(*states.shape[:-2], n_scans, states.shape[-1])

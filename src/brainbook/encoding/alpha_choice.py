@@ -13,13 +13,16 @@ import torch
 from brainbook.encoding.comparison import compare
 from brainbook.encoding.products import Products
 from brainbook.encoding.solver import Space, in_groups
+from brainbook.encoding.splits import fold_weights
 from brainbook.encoding.targets import Targets
 
 
 def inner_scores(
     space: Space, targets: Targets, splits: list, alphas: np.ndarray, metric: str = "correlation", fast: bool = False
 ) -> np.ndarray:
-    """The mean score of every alpha over the inner folds of every outer fold.
+    """The mean score of every alpha over the inner folds of every outer fold, weighted as `fold_weights` says.
+
+    An inner fold in which a target is flat is left out of that target's mean.
 
     Parameters
     ----------
@@ -33,13 +36,13 @@ def inner_scores(
     float32 array [folds, alphas, targets].
     """
     views = _views(splits)
-    count = np.bincount([outer for _, pairs in views for outer, _ in pairs], minlength=len(splits))
-    if not count.all():
+    if len({outer for _, pairs in views for outer, _ in pairs}) < len(splits):
         raise ValueError(
             f"{len(splits)} folds leave nothing to choose alphas on inside the training scans: "
             "give three runs or more, or a single alpha"
         )
     total = np.zeros((len(splits), len(alphas), targets.n_targets), np.float32)
+    count = np.zeros((len(splits), 1, targets.n_targets), np.float32)
     grid = torch.as_tensor(alphas).to(targets.device, targets.dtype)
     options = (grid, targets.n_targets, metric, fast)
     done = 0
@@ -52,10 +55,11 @@ def inner_scores(
                 loadings = fold.loadings(block)
                 for (outer, _), test, comparison in zip(pairs, tests, asked, strict=True):
                     score = comparison.scores_of(loadings, block, fold, test)
-                    total[outer, :, part] += torch.nan_to_num(score, nan=0.0).cpu().numpy()
+                    weight = fold_weights([(None, test)], metric)[0] * ~block.flat(fold, test).cpu().numpy()
+                    total[outer, :, part] += weight * torch.nan_to_num(score, nan=0.0).cpu().numpy()
+                    count[outer, 0, part] += weight
         done += len(folds)
-    total /= count[:, None, None]
-    return total
+    return np.divide(total, count, out=total, where=count > 0)
 
 
 class AlphaChooser:
@@ -123,7 +127,7 @@ def _views(splits):
     for j, k in combinations(range(len(splits)), 2):
         train = np.intersect1d(splits[j][0], splits[k][0])
         pairs = [(one, np.intersect1d(splits[two][1], splits[one][0])) for one, two in ((j, k), (k, j))]
-        pairs = [(outer, test) for outer, test in pairs if len(test) > 2]
+        pairs = [(outer, test) for outer, test in pairs if len(test) > 3]
         if len(train) >= 3 and pairs:
             views.append((train, pairs))
     return views

@@ -51,10 +51,9 @@ class Comparison:
             self.pairs = _pairs(gaps or Gaps(values, right.dtype), self.right)
 
     def scores_of(self, loadings: torch.Tensor, block, fold, test) -> torch.Tensor:
-        """`scores` of a block of responses (a `BlockProducts`) in the test scans of a fold."""
-        if self.metric == "correlation":
-            return self.scores(loadings, *block.centred(fold, test))
-        return self.scores(loadings, block.observed(fold, test))
+        """`scores` of a block of responses (a `BlockProducts`) in a fold's test scans; NaN where it is flat."""
+        observed = block.centred(fold, test) if self.metric == "correlation" else (block.observed(fold, test),)
+        return self.scores(loadings, *observed).masked_fill_(block.flat(fold, test), torch.nan)
 
     def scores(self, loadings: torch.Tensor, observed: torch.Tensor, total=None) -> torch.Tensor:
         """The score of every alpha for every target.

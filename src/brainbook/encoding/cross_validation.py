@@ -1,8 +1,8 @@
 """Scores on runs that nothing was fitted on: leave one run out, alphas chosen inside the training runs.
 
     cross_validate(features, responses, runs, delays=(1, 2, 3, 4), alphas=ALPHAS, *, splits=None, nuisance=None,
-                   metric="correlation", per_target=True, alpha_groups=None, group_sample=16, scale=True,
-                   emphasis=None, predictions=False, device="auto", dtype="float32", fast=False,
+                   metric="correlation", trim=0, per_target=True, alpha_groups=None, group_sample=16,
+                   scale=True, emphasis=None, predictions=False, device="auto", dtype="float32", fast=False,
                    block=None) -> CrossValidation
 
     features   [scans, units], or [layers, scans, units], or a list of [scans, units_i]: before delays
@@ -12,10 +12,11 @@
                .inner_scores [folds, targets], .predictions [scans, targets] if asked for; each with a first axis for
                layers when features have one
 
-Every outer fold leaves one run out, z-scores features by its training runs, and chooses each target's alpha by leaving
-each of its training runs out in turn (`AlphaChooser`).
+Every outer fold leaves one run out, centres and z-scores features by its training runs (where a delay looks beyond a
+run, their mean stands), and chooses each target's alpha by leaving each training run out in turn (`AlphaChooser`).
 """
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -24,11 +25,12 @@ import torch
 
 from brainbook.encoding.alpha_choice import AlphaChooser
 from brainbook.encoding.checks import warn_shared_runs
-from brainbook.encoding.delays import delay
+from brainbook.encoding.delays import centred_delays
+from brainbook.encoding.inputs import as_array, as_runs, as_splits
 from brainbook.encoding.products import Products
 from brainbook.encoding.scores import fisher_mean
 from brainbook.encoding.solver import Space, find_device, in_groups, pearson, r2, rows
-from brainbook.encoding.splits import leave_one_run_out
+from brainbook.encoding.splits import FEWEST, fold_weights, leave_one_run_out, name_fold, short_folds, used_scans
 from brainbook.encoding.targets import Targets, check_alphas, warn_border
 
 ALPHAS = np.logspace(0, 6, 13)
@@ -41,8 +43,10 @@ class CrossValidation:
 
     Attributes
     ----------
-    scores : array [targets], mean over folds (Fisher's z for correlations); NaN for unusable targets.
-    fold_scores : array [folds, targets], each on its own test scans.
+    scores : array [targets], mean over the folds that have a score, weighted by `fold_weights` (Fisher's z for
+        correlations); NaN for unusable targets.
+    fold_scores : array [folds, targets], each on its own test scans; NaN where these are fewer than ten, or the target
+        is constant in them or in the training scans.
     best_alphas : array [folds, targets], chosen inside the training scans.
     inner_scores : array [folds, targets], the best alpha's mean score inside the training scans: for choosing a layer
         without looking at test scans. NaN when there was a single alpha and so nothing to choose. With `alpha_groups`
@@ -70,7 +74,11 @@ class CrossValidation:
     def scores_of_chosen_layer(self) -> np.ndarray:
         """Scores [targets] with the layer chosen inside the training scans of each fold, never on test scans."""
         picked = np.take_along_axis(self.fold_scores, self.chosen_layer()[None], axis=0)[0]
-        return fisher_mean(picked)
+        return fisher_mean(picked, weights=fold_weights(self.splits))
+
+
+class ConstantFeatures(RuntimeWarning):
+    """No feature varies: whatever the responses, the score is 0."""
 
 
 def cross_validate(
@@ -83,6 +91,7 @@ def cross_validate(
     splits: list | None = None,
     nuisance: np.ndarray | None = None,
     metric: str = "correlation",
+    trim: int = 0,
     per_target: bool = True,
     alpha_groups: np.ndarray | None = None,
     group_sample: int = 16,
@@ -109,6 +118,7 @@ def cross_validate(
     nuisance : array [scans, signals] or None: taken out of features and responses by weights of the training scans.
         Delay or convolve them first if their effect is delayed.
     metric : "correlation" or "r2", for choosing alphas and for the scores.
+    trim : scans at each end of every run that neither train nor test (see `leave_one_run_out`).
     per_target : one alpha for each target, or one for all.
     alpha_groups : array [targets] of labels (such as each vertex's region and hemisphere), or None. Targets of one
         label share an alpha, the one of the best mean score over `group_sample` of them, evenly spaced. Most of the
@@ -126,13 +136,17 @@ def cross_validate(
     """
     if metric not in ("correlation", "r2"):
         raise ValueError(f'metric is "correlation" or "r2", not {metric!r}')
-    alphas = check_alphas(alphas)
-    several = not (isinstance(features, np.ndarray) and features.ndim == 2)
-    layers = _prepare_features(features, runs, delays)
+    if splits is not None and trim:
+        raise ValueError("give splits or trim, not both: splits may leave out any scans")
+    alphas, runs = check_alphas(alphas), as_runs(runs)
+    several = np.ndim(features) != 2 if hasattr(features, "ndim") else True
     if splits is not None:
+        splits = as_splits(splits, len(runs))
         warn_shared_runs(runs, splits)
-    splits = leave_one_run_out(runs) if splits is None else [(np.asarray(a), np.asarray(b)) for a, b in splits]
-    options = {"nuisance": nuisance, "scale": scale, "device": device, "dtype": DTYPES[dtype]}
+    else:
+        splits = leave_one_run_out(runs, trim)
+    layers, padding = _prepare_features(features if several else [features], runs, delays, splits)
+    options = {"nuisance": nuisance, "padding": padding, "scale": scale, "device": device, "dtype": DTYPES[dtype]}
     factors = [None] * len(layers) if emphasis is None else [np.tile(one, len(delays or [0])) for one in emphasis]
     targets = Targets(responses, device=find_device(device), dtype=DTYPES[dtype], block=block)
     if targets.n_scans != len(layers[0]):
@@ -146,8 +160,10 @@ def cross_validate(
         space = Space(values, emphasis=factor, **options)
         best[layer], inner[layer] = chooser.choose(space, splits, alphas, metric, fast)
         _score(space, targets, splits, best[layer], metric, fold_scores[layer], kept[layer] if predictions else None)
+    fold_scores[:, short_folds(runs, splits)] = np.nan
     fold_scores[:, :, ~targets.usable] = np.nan
-    scores = fisher_mean(fold_scores, axis=1) if metric == "correlation" else fold_scores.mean(1)
+    scores = mean_of_folds(fold_scores, splits, metric)
+    _warn_flat(fold_scores[0], targets.usable, runs, splits)
     warn_border(best, alphas)
     if predictions:
         kept[:, :, ~targets.usable] = np.nan
@@ -168,6 +184,7 @@ def _score(space, targets, splits, best, metric, fold_scores, kept):
                 predicted = fold.rights[0] @ fold.loadings(block).div_(fold.values[:, None] + alpha)
                 observed = block.observed(fold, test)
                 score = pearson(predicted, observed) if metric == "correlation" else r2(predicted, observed)
+                score = score.masked_fill(block.flat(fold, test), torch.nan)
                 fold_scores[place, part] = score.double().cpu().numpy()
                 if kept is not None:
                     mean = 0.0 if space.z.shape[1] > 1 else rows(y, fold.train).mean(0)
@@ -175,13 +192,51 @@ def _score(space, targets, splits, best, metric, fold_scores, kept):
         done += len(folds)
 
 
-def _prepare_features(features, runs, delays):
-    layers = list(features) if not (isinstance(features, np.ndarray) and features.ndim == 2) else [features]
+def mean_of_folds(fold_scores: np.ndarray, splits: list, metric: str = "correlation") -> np.ndarray:
+    """Scores [layers, targets] from those of the folds [layers, folds, targets]: those there are, by `fold_weights`."""
+    weights = fold_weights(splits, metric)
+    if metric == "correlation":
+        return fisher_mean(fold_scores, axis=1, weights=weights)
+    share = np.isfinite(fold_scores) * weights[:, None]
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.where(share > 0, fold_scores * share, 0).sum(1) / share.sum(1)
+
+
+def _prepare_features(features, runs, delays, splits):
+    """Delayed layers, and where they are padded (None where no scan of the splits is)."""
+    layers = [as_array(layer, f"features of layer {place}") for place, layer in enumerate(features)]
     if not layers:
         raise ValueError("features hold no layer")
+    used = used_scans(splits)
+    constant = []
     for place, layer in enumerate(layers):
-        if np.ndim(layer) != 2 or len(layer) != len(runs):
-            raise ValueError(f"features of layer {place} must be [{len(runs)} scans, units], not {np.shape(layer)}")
+        if layer.ndim != 2 or len(layer) != len(runs):
+            raise ValueError(f"features of layer {place} must be [{len(runs)} scans, units], not {layer.shape}")
+        if not layer.shape[1]:
+            raise ValueError(f"features of layer {place} hold no unit: [{len(runs)} scans, 0]")
         if not np.isfinite(layer).all():
             raise ValueError(f"features of layer {place} hold NaN or infinity: mend them before encoding")
-    return layers if delays is None else [delay(layer, delays, runs) for layer in layers]
+        constant += [place] * bool((layer[used] == layer[used[0]]).all())
+    if constant:
+        named = f"features of layer {', '.join(map(str, constant))}" if len(layers) > 1 else "all features"
+        warnings.warn(f"{named} are constant: they predict nothing, and score 0", ConstantFeatures, stacklevel=4)
+    if delays is None:
+        return layers, None
+    layers, padding = zip(*(centred_delays(layer, delays, runs) for layer in layers), strict=True)
+    return layers, padding[0] if padding[0][used].any() else None
+
+
+def _warn_flat(fold_scores, usable, runs, splits):
+    """Say which folds have targets that are constant in their test scans alone, fold_scores [folds, targets]."""
+    flat = np.isnan(fold_scores[:, usable]).sum(1)
+    named = ", ".join(
+        f"{count} in {name_fold(runs, test)}"
+        for count, (_, test) in zip(flat, splits, strict=True)
+        if count and len(test) >= FEWEST
+    )
+    if named:
+        warnings.warn(
+            f"targets that are constant in the training or test scans of a fold: {named}: NaN, no part of the mean",
+            RuntimeWarning,
+            stacklevel=4,
+        )

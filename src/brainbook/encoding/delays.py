@@ -5,6 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 from scipy.stats import gamma
 
+from brainbook.encoding.inputs import as_array, as_delays, as_runs
+
 _GLOVER_PEAK = 5.00533  # seconds at which the curve below is highest
 
 
@@ -17,11 +19,9 @@ def run_slices(runs: np.ndarray) -> list[slice]:
 
     Raises
     ------
-    ValueError : when a run appears, ends, and appears again.
+    ValueError : when a run appears, ends, and appears again, or a scan has no run.
     """
-    runs = np.asarray(runs)
-    if runs.ndim != 1:
-        raise ValueError(f"runs must name one run for each scan (one dimension); it has shape {runs.shape}")
+    runs = as_runs(runs)
     if not len(runs):
         return []
     borders = np.flatnonzero(runs[1:] != runs[:-1]) + 1
@@ -53,7 +53,8 @@ def delay(
     features : array [scans, features] or [layers, scans, features].
     delays : shifts in scans; positive ones look into the past, as responses follow stimuli.
     runs : array [scans], the run of every scan; None means that all scans are one run. Before a run's first scan there
-        are zeros, never another run's scans.
+        are zeros, never another run's scans. Zero says 'as always' of features whose mean is zero: `cross_validate` and
+        `permutation_scores` see to that (`centred_delays`); centre features first where you delay them yourself.
     circular : let the end of all scans flow into their beginning and across runs, as the published script does. For
         showing what that costs; never for an analysis.
 
@@ -61,17 +62,15 @@ def delay(
     -------
     array [..., scans, delays x features], the type of `features`; columns of the first delay first.
     """
-    features = np.asarray(features)
+    features, delays = as_array(features, "features"), as_delays(delays)
     if features.ndim < 2:
         raise ValueError(f"features must be [scans, features] or [layers, scans, features]; they have {features.shape}")
     n_scans, n_features = features.shape[-2:]
-    if any(int(shift) != shift for shift in delays):
-        raise ValueError(f"delays are whole numbers of scans, not {tuple(delays)}")
     if runs is not None and len(runs) != n_scans:
         raise ValueError(f"runs names {len(runs)} scans, features have {n_scans}")
     parts = [slice(0, n_scans)] if runs is None else run_slices(runs)
     delayed = np.zeros((*features.shape[:-1], len(delays) * n_features), features.dtype)
-    for place, shift in enumerate(int(shift) for shift in delays):
+    for place, shift in enumerate(delays):
         block = delayed[..., place * n_features : (place + 1) * n_features]
         if circular:
             block[...] = np.roll(features, shift, axis=-2)
@@ -84,6 +83,24 @@ def delay(
             source, goal = (earlier, later) if shift >= 0 else (later, earlier)
             block[..., goal, :] = features[..., source, :]
     return delayed
+
+
+def centred_delays(features: np.ndarray, delays: Sequence[int], runs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Delayed features, and where nothing but padding stands in them, so that a constant added to them changes nothing.
+
+    Returns
+    -------
+    array [scans, delays x features], the features less their mean over all scans, delayed.
+    boolean array [scans, delays]: True before a run's first scan (or after its last). There every fold puts its own
+    training mean (`solver.Space`), as scikit-learn's `SimpleImputer` would.
+    """
+    features = as_array(features, "features")
+    features = features if features.dtype.kind == "f" else features.astype(float)
+    mean = features.mean(0, dtype=float)
+    centred = (features - mean).astype(features.dtype)
+    centred[:, (features == features[:1]).all(0)] = 0  # the mean of a constant may be off by its last digit
+    padded = delay(np.ones((len(features), 1), bool), delays, runs)
+    return delay(centred, delays, runs), ~padded
 
 
 def haemodynamic_response(times: np.ndarray, peak: float = 5.0) -> np.ndarray:

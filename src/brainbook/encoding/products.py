@@ -48,14 +48,15 @@ class BlockProducts:
 
     def __init__(self, products: Products, y: torch.Tensor):
         self.y, self.space, self.used = y, products.space, products.used
-        x, z = self.space.x, self.space.z.to(y.dtype)
-        self._tests = {}
+        x, w = self.space.x, self.space.w.to(y.dtype)
+        self._tests, self._flat = {}, {}
         if products.parts is None:
-            self._x = self._z = None
+            self._x = self._w = self._range = None
             return
-        pieces = [(rows(x, part), rows(z, part), rows(y, part)) for part in products.parts]
+        pieces = [(rows(x, part), rows(w, part), rows(y, part)) for part in products.parts]
         self._x = _Sums([x.T @ y for x, _, y in pieces]) if self.space.primal else None
-        self._z = _Sums([z.T @ y for _, z, y in pieces])
+        self._w = _Sums([w.T @ y for _, w, y in pieces])
+        self._range = torch.stack([y.amin(0) for *_, y in pieces]), torch.stack([y.amax(0) for *_, y in pieces])
 
     def xy(self, fold: Fold) -> torch.Tensor:
         """X'Y over the fold's training scans, tensor [features, targets] of its own (primal form only)."""
@@ -63,18 +64,18 @@ class BlockProducts:
             return rows(self.space.x, fold.train).T @ rows(self.y, fold.train)
         return self._x.over(self.used[fold.train.tobytes()])
 
-    def zy(self, fold: Fold) -> torch.Tensor:
-        """Z'Y over the fold's training scans, tensor [signals, targets]."""
-        if self._z is None:
-            return rows(self.space.z, fold.train).T.to(self.y.dtype) @ rows(self.y, fold.train)
-        return self._z.over(self.used[fold.train.tobytes()])
+    def wy(self, fold: Fold) -> torch.Tensor:
+        """W'Y over the fold's training scans, tensor [signals and indicators of padding, targets]."""
+        if self._w is None:
+            return rows(self.space.w, fold.train).T.to(self.y.dtype) @ rows(self.y, fold.train)
+        return self._w.over(self.used[fold.train.tobytes()])
 
     def observed(self, fold: Fold, test: np.ndarray) -> torch.Tensor:
         """Responses of test scans less what intercept and signals predict, by the weights of the training scans."""
         yv, z = rows(self.y, test), rows(self.space.z, test)
         if not z.shape[1]:
             return yv
-        return torch.addmm(yv, (z @ fold.inverse).to(yv.dtype), self.zy(fold), alpha=-1)
+        return torch.addmm(yv, (z @ fold.inverse).to(yv.dtype), self.wy(fold)[: z.shape[1]], alpha=-1)
 
     def centred(self, fold: Fold, test: np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
         """What `observed` gives less its mean over the test scans, and its sums of squares [targets].
@@ -92,6 +93,22 @@ class BlockProducts:
         if key is not None:
             self._tests.setdefault(key, []).append((test, values, squares))
         return values, squares
+
+    def flat(self, fold: Fold, test: np.ndarray) -> torch.Tensor:
+        """Which targets do not vary in a fold's training or test scans (dead in that run, say): boolean [targets]."""
+        key = test.tobytes()
+        if key not in self._flat:
+            self._flat[key] = is_flat(rows(self.y, test))
+        if self._range is None:
+            return self._flat[key] | is_flat(rows(self.y, fold.train))
+        used = torch.as_tensor(self.used[fold.train.tobytes()])
+        low, high = self._range
+        return self._flat[key] | is_flat(torch.stack([low[used].amin(0), high[used].amax(0)]))
+
+
+def is_flat(y: torch.Tensor) -> torch.Tensor:
+    """Which columns of standardised responses [scans, targets] are constant, but for rounding: boolean [targets]."""
+    return y.amax(0) - y.amin(0) <= 1e-6
 
 
 class _Sums:

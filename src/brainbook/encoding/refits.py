@@ -7,10 +7,12 @@ from functools import reduce
 import numpy as np
 import torch
 
-from brainbook.encoding.delays import delay
+from brainbook.encoding.delays import centred_delays
+from brainbook.encoding.inputs import as_array, as_runs, as_splits
 from brainbook.encoding.nulls import Compact, Permutations, fold_correlations, linear_maps
+from brainbook.encoding.products import is_flat
 from brainbook.encoding.solver import Space, find_device
-from brainbook.encoding.splits import leave_one_run_out
+from brainbook.encoding.splits import fold_weights, leave_one_run_out, short_folds, used_scans
 from brainbook.encoding.targets import Targets, check_alphas
 
 _COLUMNS = 1024  # few targets are permuted several times at once, so that a product is worth its call
@@ -37,6 +39,7 @@ class Refits:
         seed: int = 0,
         delays=None,
         splits: list | None = None,
+        trim: int = 0,
         nuisance: np.ndarray | None = None,
         scale: bool = True,
         best_of: bool = False,
@@ -44,16 +47,34 @@ class Refits:
         tolerance: float = 0.01,
         block: int | None = None,
     ):
-        runs = np.asarray(runs)
-        features = np.asarray(features) if delays is None else delay(features, delays, runs)
-        self.splits = leave_one_run_out(runs) if splits is None else splits
+        runs = as_runs(runs)
+        features, padding = as_array(features, "features"), None
+        if features.ndim != 2 or not features.shape[1]:
+            raise ValueError(f"features must be [scans, units] and hold one unit or more; they have {features.shape}")
+        if delays is not None:
+            features, padding = centred_delays(features, delays, runs)
+        if splits is not None and trim:
+            raise ValueError("give splits or trim, not both: splits may leave out any scans")
+        splits = leave_one_run_out(runs, trim) if splits is None else as_splits(splits, len(runs))
+        self.targets = Targets(responses, device=find_device(device), block=block)
+        if self.targets.n_scans != len(runs) or len(features) != len(runs):
+            raise ValueError(
+                f"runs names {len(runs)} scans, features {len(features)}, responses {self.targets.n_scans}"
+            )
+        # Scans that neither train nor test take no part in permutations either: all that follows knows the others only.
+        used = used_scans(splits)
+        self.used = slice(None) if len(used) == len(runs) else torch.as_tensor(used)
+        runs, features = runs[used], features[used]
+        padding, nuisance = (None if part is None else np.asarray(part)[used] for part in (padding, nuisance))
+        self.splits = [(np.searchsorted(used, train), np.searchsorted(used, test)) for train, test in splits]
         self.tests = [
             slice(int(t[0]), int(t[-1]) + 1) if np.all(np.diff(t) == 1) else torch.as_tensor(t) for _, t in self.splits
         ]
-        self.targets = Targets(responses, device=find_device(device), block=block)
+        self.weights = fold_weights(self.splits)
+        self.weights[short_folds(runs, self.splits)] = 0
         self.best_of = best_of
         self.grid, self.alpha = _alphas(alpha, self.targets, best_of)
-        self.space = Space(features, nuisance, scale=scale, device=device)
+        self.space = Space(features, nuisance, padding=padding, scale=scale, device=device)
         self.with_nuisance = nuisance is not None
         self.permutations = Permutations(runs, null, n_permutations, seed)
         self.tolerance = tolerance if n_permutations * self.targets.n_targets > 50_000 else 0
@@ -68,14 +89,16 @@ class Refits:
                 columns = np.flatnonzero(self.targets.usable[part] & (self.best_of | (self.alpha[part] == value)))
                 if not len(columns):
                     continue
-                y = self.targets.read(part)[:, torch.as_tensor(columns)]
-                score = self._scores(y, [mapping.matmul for mapping, _ in pairs])
-                yield RefitBlock(self, columns + part.start, y, score, [fast for _, fast in pairs])
+                y = self.targets.read(part)[self.used][:, torch.as_tensor(columns)]
+                flat = torch.stack([is_flat(y[train]) | is_flat(y[test]) for train, test in self.splits])
+                weights = torch.as_tensor(self.weights).to(y)[:, None] * ~flat  # folds, targets
+                score = self._scores(y, [mapping.matmul for mapping, _ in pairs], weights)
+                yield RefitBlock(self, columns + part.start, y, score, [fast for _, fast in pairs], weights)
 
-    def _scores(self, y, maps):
-        """Mean r over folds, array [columns of y], by the best of the maps."""
+    def _scores(self, y, maps, weights):
+        """Mean r over folds, array [columns of y], by the best of the maps; weights [folds, columns]."""
         observed = _without(self.space.z, self.splits, y) if self.with_nuisance else y
-        return reduce(np.maximum, (_mean(fold_correlations(one(y), observed, self.tests)) for one in maps))
+        return reduce(np.maximum, (_mean(fold_correlations(one(y), observed, self.tests), weights) for one in maps))
 
 
 @dataclass(frozen=True)
@@ -87,6 +110,7 @@ class RefitBlock:
     columns : array [targets in block], their places among all targets.
     responses : tensor [scans, targets in block], standardised.
     score : array [targets in block].
+    weights : tensor [folds, targets in block], what each fold counts; 0 where the target is constant in it.
     """
 
     refits: Refits
@@ -94,6 +118,7 @@ class RefitBlock:
     responses: torch.Tensor
     score: np.ndarray
     maps: list[Compact]
+    weights: torch.Tensor
 
     def null(self, kept: np.ndarray | None = None, start: int = 0, stop: int | None = None) -> Iterator[np.ndarray]:
         """Null scores of permutations `start` to `stop` (all by default), a few permutations at a time.
@@ -107,9 +132,11 @@ class RefitBlock:
         float32 array [permutations, kept targets].
         """
         order = self.refits.permutations
-        y = self.responses if kept is None else self.responses[:, torch.as_tensor(kept, device=self.responses.device)]
+        y, weights = self.responses, self.weights
+        if kept is not None:
+            y, weights = (part[:, torch.as_tensor(kept, device=y.device)] for part in (y, weights))
         for permuted in order.of(y, max(1, _COLUMNS // y.shape[1]), start, stop):
-            drawn = self.refits._scores(permuted.flatten(1), self.maps)  # permutations x targets
+            drawn = self.refits._scores(permuted.flatten(1), self.maps, weights.repeat(1, permuted.shape[1]))
             yield drawn.reshape(-1, y.shape[1]).astype(np.float32)
 
 
@@ -127,8 +154,9 @@ def _alphas(alpha, targets, best_of):
     return check_alphas(alpha[targets.usable]), alpha
 
 
-def _mean(scores):
-    return torch.tanh(torch.atanh(scores.double()).mean(0)).cpu().numpy()
+def _mean(scores, weights):
+    z = torch.atanh(scores.double())
+    return torch.tanh((z * weights).sum(0) / weights.sum(0)).cpu().numpy()
 
 
 def _without(z, splits, y):

@@ -1,5 +1,7 @@
 """Ridge regression from features to thousands of targets, each with its own alpha: the estimator."""
 
+from numbers import Integral
+
 import numpy as np
 import torch
 from sklearn.base import BaseEstimator, RegressorMixin
@@ -8,10 +10,11 @@ from sklearn.utils.validation import check_consistent_length, check_is_fitted, v
 
 from brainbook.encoding.checks import warn_shared_runs
 from brainbook.encoding.comparison import compare
+from brainbook.encoding.inputs import as_array, as_splits
 from brainbook.encoding.products import Products
 from brainbook.encoding.scores import correlation, explained_variance
 from brainbook.encoding.solver import Space, find_device, in_groups
-from brainbook.encoding.splits import leave_one_run_out
+from brainbook.encoding.splits import fold_weights, leave_one_run_out
 from brainbook.encoding.targets import Targets, check_alphas, warn_border
 
 ALPHAS = tuple(float(alpha) for alpha in np.logspace(0, 6, 13))
@@ -90,8 +93,9 @@ class RidgeEncoder(RegressorMixin, BaseEstimator):
             raise ValueError(f'metric is "correlation" or "r2", not {self.metric!r}')
         if y is None:
             raise ValueError("RidgeEncoder requires y to be passed, but the target y is None")
+        _no_mask(X, "X")
         X = validate_data(self, X, dtype=[np.float32, np.float64], ensure_min_samples=2)
-        y = np.asanyarray(y)
+        y = as_array(y, "y")
         y = y.astype(float) if y.dtype.kind not in "f" else y
         check_consistent_length(X, y, groups)
         self._one_target = y.ndim == 1
@@ -120,20 +124,28 @@ class RidgeEncoder(RegressorMixin, BaseEstimator):
         n = len(X)
         if self.cv is None and groups is not None:
             return leave_one_run_out(groups)
-        if self.cv is None or isinstance(self.cv, int):
+        if self.cv is None or isinstance(self.cv, Integral):
+            if self.cv is not None and self.cv < 2:
+                raise ValueError(f"cv must be 2 blocks or more, not {self.cv}")
             blocks = np.array_split(np.arange(n), min(self.cv or 5, n))
             return [(np.setdiff1d(np.arange(n), block), block) for block in blocks]
-        splits = list(check_cv(self.cv).split(X, y, groups))
+        if not hasattr(self.cv, "split") and not len(self.cv):
+            raise ValueError("cv is an empty list: give (training scans, test scans) for each fold, or None")
+        splits = as_splits(check_cv(self.cv).split(X, y, groups), n)
         if groups is not None:
             warn_shared_runs(groups, splits, stacklevel=4)
         return splits
 
     def _compare(self, space, targets, splits):
-        """Mean scores over folds, array [alphas, targets]; folds without two training and test scans are left out."""
+        """Mean scores over folds, array [alphas, targets], by `fold_weights`: folds with too few scans count nothing.
+
+        Nor does a fold count for the targets that are constant in it.
+        """
         total = np.zeros((len(self.alphas_), targets.n_targets), np.float32)
+        count = np.zeros(targets.n_targets, np.float32)
         grid = torch.as_tensor(self.alphas_).to(targets.device, targets.dtype)
-        fewest = 2 if self.metric == "correlation" else 1
-        plans = [(np.asarray(a), [np.asarray(b)]) for a, b in splits if len(a) >= 2 and len(b) >= fewest]
+        weights = fold_weights(splits, self.metric)
+        plans = [(train, [test]) for (train, test), weight in zip(splits, weights, strict=True) if weight]
         products = Products(space, [train for train, _ in plans])
         for folds in in_groups(space, plans):
             options = (grid, targets.n_targets, self.metric, self.fast)
@@ -142,8 +154,10 @@ class RidgeEncoder(RegressorMixin, BaseEstimator):
                 block = products.of(y)
                 for (fold, (test,)), comparison in zip(folds, compared, strict=True):
                     score = comparison.scores_of(fold.loadings(block), block, fold, test)
-                    total[:, part] += torch.nan_to_num(score, nan=0.0, neginf=-1e6).cpu().numpy()
-        total /= max(len(plans), 1)
+                    weight = fold_weights([(None, test)], self.metric)[0] * ~block.flat(fold, test).cpu().numpy()
+                    total[:, part] += weight * torch.nan_to_num(score, nan=0.0).cpu().numpy()
+                    count[part] += weight
+        np.divide(total, count, out=total, where=count > 0)
         total[:, ~targets.usable] = np.nan
         return total
 
@@ -187,6 +201,7 @@ class RidgeEncoder(RegressorMixin, BaseEstimator):
         targets that could not be fitted.
         """
         check_is_fitted(self)
+        _no_mask(X, "X")
         X = validate_data(self, X, dtype=[np.float32, np.float64], reset=False)
         device = find_device(self.device)
         rows = torch.as_tensor(self._standard(X)).to(device)
@@ -231,3 +246,9 @@ class RidgeEncoder(RegressorMixin, BaseEstimator):
         tags = super().__sklearn_tags__()
         tags.target_tags.multi_output = True
         return tags
+
+
+def _no_mask(values, name):
+    """Refuse masked values, which scikit-learn's own check would unmask without a word."""
+    if isinstance(values, np.ma.MaskedArray):
+        as_array(values, name)

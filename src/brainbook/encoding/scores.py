@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from brainbook.encoding.inputs import as_array
+
 _BLOCK = 2**22  # elements taken at once: scores of 300,000 targets need no copy of all of them
 
 
@@ -76,7 +78,7 @@ def fisher_mean(scores: np.ndarray, axis: int = 0, weights: np.ndarray | None = 
 
 
 def _pair(predicted, observed):
-    predicted, observed = np.asanyarray(predicted), np.asanyarray(observed)
+    predicted, observed = as_array(predicted, "predicted"), as_array(observed, "observed")
     if predicted.ndim == 1 and observed.ndim == 1:
         predicted, observed = predicted[:, None], observed[:, None]
     if predicted.shape != observed.shape or predicted.ndim != 2:

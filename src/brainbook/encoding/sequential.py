@@ -67,7 +67,8 @@ def sequential_permutation_test(
         reached, drawn = _draw(block, n_permutations, stop_after)
         score[block.columns], draws[block.columns] = block.score, drawn
         stopped = reached >= stop_after
-        p[block.columns] = np.where(stopped, stop_after / np.maximum(drawn, 1), (reached + 1) / (n_permutations + 1))
+        found = np.where(stopped, stop_after / np.maximum(drawn, 1), (reached + 1) / (n_permutations + 1))
+        p[block.columns] = np.where(drawn > 0, found, np.nan)
     return SequentialTest(score, p, draws)
 
 
@@ -77,8 +78,9 @@ def _draw(block: RefitBlock, limit: int, stop_after: int) -> tuple[np.ndarray, n
     Permutations are asked for in stretches that double, so that they can be made several at a time; a stretch ends
     early, and stopped targets are left out of the products, when these are a tenth of those that are drawn.
     """
-    reached, draws = np.zeros(len(block.score), int), np.full(len(block.score), limit)
-    going, done = np.arange(len(block.score)), 0
+    scored = np.isfinite(block.score)
+    reached, draws = np.zeros(len(scored), int), np.where(scored, limit, 0)
+    going, done = np.flatnonzero(scored), 0
     while done < limit and len(going):
         for null in block.null(going, done, min(limit, done + max(stop_after, done))):
             count = reached[going] + (null >= block.score[going]).cumsum(0)  # permutations, targets

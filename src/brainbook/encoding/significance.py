@@ -67,6 +67,7 @@ def permutation_scores(
     seed: int = 0,
     delays=None,
     splits: list | None = None,
+    trim: int = 0,
     nuisance: np.ndarray | None = None,
     scale: bool = True,
     best_of: bool = False,
@@ -93,8 +94,9 @@ def permutation_scores(
     null : "shift" or "phase" (see `Permutations`).
     n_permutations : how many.
     seed : of the permutations.
-    delays : shifts in scans to apply first; None if the features are delayed.
-    splits : (training scans, test scans) in place of leaving one run out.
+    delays : shifts in scans to apply first, as `cross_validate` does; None if the features are delayed.
+    splits : (training scans, test scans) in place of leaving one run out. Scans that no fold uses are not permuted.
+    trim : scans at each end of every run that are left out (see `leave_one_run_out`).
     nuisance : array [scans, signals], taken out of features and responses by the training scans' weights.
     scale : z-score features by the training scans of each fold.
     best_of : take the best of all alphas, for the responses and for every permutation alike.
@@ -105,7 +107,8 @@ def permutation_scores(
     """
     refits = Refits(
         features, responses, runs, alpha, null=null, n_permutations=n_permutations, seed=seed, delays=delays,
-        splits=splits, nuisance=nuisance, scale=scale, best_of=best_of, device=device, tolerance=tolerance, block=block,
+        splits=splits, trim=trim, nuisance=nuisance, scale=scale, best_of=best_of, device=device,
+        tolerance=tolerance, block=block,
     )  # fmt: skip
     refits.targets.warn_unusable()
     score = np.full(refits.targets.n_targets, np.nan)

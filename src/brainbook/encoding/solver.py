@@ -43,6 +43,9 @@ class Space:
     features : array [scans, features], finite.
     nuisance : array [scans, signals] or None; taken out (with the intercept) of every fold's features by the weights of
         that fold's training scans.
+    padding : boolean array [scans, delays] or None, where delayed features hold nothing (see `centred_delays`); the
+        features are those of the first delay, then of the second, ... Each fold puts the mean of its training scans
+        there. Needs the intercept.
     scale : divide each feature by its standard deviation over the fold's training scans.
     emphasis : array [features] or None; factors applied after scaling: what is larger is penalised less.
     intercept : take the training mean out of features and responses.
@@ -54,6 +57,7 @@ class Space:
         features,
         nuisance=None,
         *,
+        padding=None,
         scale=True,
         intercept=True,
         emphasis=None,
@@ -72,7 +76,12 @@ class Space:
         emphasis = np.ones(features.shape[1]) if emphasis is None else np.asarray(emphasis, float)
         self.emphasis = torch.as_tensor(emphasis).to(self.device)
         self.x = self._prepare(features)
-        self.z = design(len(features), nuisance, intercept, self.device)
+        self.z = self.w = design(len(features), nuisance, intercept, self.device)
+        if padding is not None and padding.any():
+            padded = torch.as_tensor(padding, device=self.device)
+            for place, block in enumerate(self.x.tensor_split(padded.shape[1], dim=1)):
+                block[padded[:, place]] = 0
+            self.w = torch.cat([self.z, padded.double()], dim=1)  # signals, then one indicator a delay
         self.primal = features.shape[1] < PRIMAL_BELOW * len(features)
         self._sums = None
 
@@ -92,14 +101,27 @@ class Space:
         return Fold(self, np.asarray(train), [np.asarray(test) for test in tests], keep)
 
     def sums(self) -> tuple[torch.Tensor | None, torch.Tensor, torch.Tensor]:
-        """X'X (primal only), Z'X and Z'Z over all scans, in float64."""
+        """X'X (primal only), W'X and W'W over all scans, in float64."""
         if self._sums is None:
-            self._sums = self._products(self.x, self.z)
+            self._sums = self._products(self.x, self.w)
         return self._sums
 
-    def _products(self, x, z):
+    def _products(self, x, w):
         x = x.double()
-        return (x.T @ x if self.primal else None), z.T @ x, z.T @ z
+        return (x.T @ x if self.primal else None), w.T @ x, w.T @ w
+
+    def taken(self, inverse, wx, ww):
+        """The matrix T [signals and indicators, features] such that X - W T are a fold's residuals.
+
+        With M the features' means over the training scans that hold them, padding P becomes M: X + P M. From that, the
+        signals Z take what they explain in training.
+        """
+        n = self.z.shape[1]
+        if len(ww) == n:
+            return inverse @ wx
+        held = (ww[0, 0] - ww[0, n:]).clamp_min(1)  # training scans, by delay; the intercept is the first signal
+        fill = torch.block_diag(*(wx[0].view(len(held), -1) / held[:, None]))  # delays, delays x units
+        return torch.cat([inverse @ (wx[:n] + ww[:n, n:] @ fill), -fill])
 
 
 class Fold:
@@ -119,14 +141,16 @@ class Fold:
         out = np.setdiff1d(np.arange(len(space.x)), train)
         fewer_out = 0 < len(out) < len(train)
         part = out if fewer_out else train
-        gram, zx, zz = space._products(rows(space.x, part), rows(space.z, part))
+        gram, wx, ww = space._products(rows(space.x, part), rows(space.w, part))
         if fewer_out:
             whole = space.sums()
-            gram, zx, zz = None if gram is None else whole[0] - gram, whole[1] - zx, whole[2] - zz
+            gram, wx, ww = None if gram is None else whole[0] - gram, whole[1] - wx, whole[2] - ww
+        zz = ww[: space.z.shape[1], : space.z.shape[1]]
         self.inverse = torch.linalg.pinv(zz, hermitian=True, rtol=1e-12) if len(zz) else zz
-        self.taken = self.inverse @ zx  # signals, features: what they explain of each feature in training
-        if space.primal:
-            gram -= zx.T @ self.taken
+        self.taken = space.taken(self.inverse, wx, ww)
+        if space.primal:  # (X - W T)' (X - W T)
+            half = self.taken.T @ (wx - ww @ self.taken / 2)
+            gram -= half + half.T
             self.scales = self._scales(torch.diagonal(gram) / len(train))
             gram *= self.scales
             gram *= self.scales[:, None]
@@ -134,13 +158,13 @@ class Fold:
             self.values = values.to(space.dtype)
             self.basis = (self.scales[:, None] * basis).to(space.dtype)  # features, rank
         else:
-            x = self._residual(rows(space.x, train), rows(space.z, train))
+            x = self._residual(rows(space.x, train), rows(space.w, train))
             self.scales = self._scales(x.square().mean(0).double())
             x *= self.scales.to(space.dtype)  # training scans, features
             values, left = _eigh((x @ x.T).double(), space.dtype)
             self.values, self.left = values.to(space.dtype), left.to(space.dtype)
             self.x = x
-        self.rights = [self.right(rows(space.x, test), rows(space.z, test)) for test in tests]
+        self.rights = [self.right(rows(space.x, test), rows(space.w, test)) for test in tests]
         if not keep:
             self.x = None
 
@@ -152,12 +176,12 @@ class Fold:
         live &= ~torch.as_tensor(self.space.constant, device=live.device)
         return torch.where(live, variance.clamp_min(1e-300).rsqrt() * self.space.emphasis, torch.zeros_like(variance))
 
-    def _residual(self, x, z):
-        return x - z.to(x.dtype) @ self.taken.to(x.dtype) if z.shape[1] else x.clone()
+    def _residual(self, x, w):
+        return x - w.to(x.dtype) @ self.taken.to(x.dtype) if w.shape[1] else x.clone()
 
-    def right(self, x: torch.Tensor, z: torch.Tensor) -> torch.Tensor:
-        """The matrix [scans, rank] that predicts scans with these features and signals."""
-        x = self._residual(x, z)
+    def right(self, x: torch.Tensor, w: torch.Tensor) -> torch.Tensor:
+        """The matrix [scans, rank] that predicts scans with these features, signals and indicators."""
+        x = self._residual(x, w)
         if self.space.primal:
             return x @ self.basis
         return ((x * self.scales.to(x.dtype)) @ self.x.T) @ self.left
@@ -166,7 +190,7 @@ class Fold:
         """The matrix `left` [training scans, rank], in either form."""
         if not self.space.primal:
             return self.left
-        return self._residual(rows(self.space.x, self.train), rows(self.space.z, self.train)) @ self.basis
+        return self._residual(rows(self.space.x, self.train), rows(self.space.w, self.train)) @ self.basis
 
     def loadings(self, products: "BlockProducts") -> torch.Tensor:
         """left' @ (training responses without intercept and signals), tensor [rank, targets]."""
@@ -174,7 +198,7 @@ class Fold:
             return self.left.T @ rows(products.y, self.train)
         xy = products.xy(self)
         if len(self.taken):
-            xy.addmm_(self.taken.T.to(xy.dtype), products.zy(self), alpha=-1)
+            xy.addmm_(self.taken.T.to(xy.dtype), products.wy(self), alpha=-1)
         return self.basis.T @ xy
 
 

@@ -1,18 +1,23 @@
 """Which scans train and which test."""
 
+import warnings
 from typing import NamedTuple
 
 import numpy as np
 
 from brainbook.encoding.delays import run_slices
 
+FEWEST = 10  # test scans that a score needs: over fewer, correlations of 1 come by luck
 
-def leave_one_run_out(runs: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
+
+def leave_one_run_out(runs: np.ndarray, trim: int = 0) -> list[tuple[np.ndarray, np.ndarray]]:
     """One fold a run: the run tests, all the others train.
 
     Parameters
     ----------
     runs : array [scans], the run of every scan.
+    trim : scans at each end of every run that neither train nor test. Where a run begins and ends with the stimulus,
+        whatever says 'there is a stimulus' predicts the response to its start and its end; trimmed scans ask more.
 
     Returns
     -------
@@ -20,13 +25,64 @@ def leave_one_run_out(runs: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
 
     Raises
     ------
-    ValueError : with a single run, which leaves nothing to train on (see `blocks_with_gaps`).
+    ValueError : with a single run, which leaves nothing to train on (see `blocks_with_gaps`); when trimming leaves a
+        run no scan.
     """
     parts = run_slices(runs)
     if len(parts) < 2:
         raise ValueError("leave one run out needs two runs or more; for a single run use blocks_with_gaps")
-    scans = np.arange(len(runs))
-    return [(np.concatenate([scans[: part.start], scans[part.stop :]]), scans[part]) for part in parts]
+    if isinstance(trim, bool) or int(trim) != trim or trim < 0:
+        raise ValueError(f"trim must be a whole number of scans, 0 or more, not {trim!r}")
+    trim = int(trim)
+    inner = []
+    for part in parts:
+        if part.stop - part.start <= 2 * trim:
+            raise ValueError(
+                f"run {runs[part.start]} has {part.stop - part.start} scans: trim={trim} at each end leaves none"
+            )
+        inner.append(np.arange(part.start + trim, part.stop - trim))
+    return [(np.concatenate(inner[:place] + inner[place + 1 :]), test) for place, test in enumerate(inner)]
+
+
+def fold_weights(splits: list, metric: str = "correlation") -> np.ndarray:
+    """What each fold counts in a mean over folds, array [folds].
+
+    Correlations count by their test scans less three, the inverse of the variance of Fisher's z; R2 by its test scans.
+    Folds too short for either (three scans, one scan) count nothing.
+    """
+    n = np.array([len(test) for _, test in splits], float)
+    return np.maximum(n - 3, 0) if metric == "correlation" else np.where(n > 1, n, 0)
+
+
+def used_scans(splits: list) -> np.ndarray:
+    """The scans that train or test in some fold, ascending."""
+    return np.unique(np.concatenate([scans for pair in splits for scans in pair]))
+
+
+def short_folds(runs: np.ndarray, splits: list) -> np.ndarray:
+    """Which folds have too few test scans (`FEWEST`) for a score, boolean [folds]; a warning names them.
+
+    Raises
+    ------
+    ValueError : when all of them have.
+    """
+    short = np.array([len(test) < FEWEST for _, test in splits])
+    if short.all():
+        raise ValueError(f"every fold has fewer than {FEWEST} test scans, over which no score can be trusted")
+    if short.any():
+        named = (f"{name_fold(runs, splits[fold][1])} ({len(splits[fold][1])})" for fold in np.flatnonzero(short))
+        warnings.warn(
+            f"fewer than {FEWEST} test scans: {', '.join(named)}: these folds have no score and count in no mean",
+            RuntimeWarning,
+            stacklevel=4,
+        )
+    return short
+
+
+def name_fold(runs: np.ndarray, test: np.ndarray) -> str:
+    """What to call a fold in a message: its run, or its scans where these are of several."""
+    inside = np.unique(runs[test])
+    return f"run {inside[0]}" if len(inside) == 1 else f"the fold of scans {test[0]} to {test[-1]}"
 
 
 def blocks_with_gaps(n_scans: int, n_blocks: int = 5, gap: int = 8) -> list[tuple[np.ndarray, np.ndarray]]:

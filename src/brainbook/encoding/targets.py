@@ -6,6 +6,8 @@ from collections.abc import Iterator
 import numpy as np
 import torch
 
+from brainbook.encoding.inputs import as_array, as_count
+
 BLOCK_BYTES = 2**25  # of one block of responses; several arrays of about this size exist at a time
 PIECE = 1024  # targets that a processor works on at a time: what is made of them stays in its cache
 
@@ -24,12 +26,13 @@ class Targets:
     """
 
     def __init__(self, responses, *, device, dtype=torch.float32, block: int | None = None, intercept: bool = True):
-        responses = np.asanyarray(responses)
+        responses = as_array(responses, "responses")
         if responses.ndim != 2:
             raise ValueError(f"responses must be [scans, targets]; they have shape {responses.shape}")
         self.responses, self.device, self.dtype, self.intercept = responses, device, dtype, intercept
         self.n_scans, self.n_targets = responses.shape
-        self.block = block or max(64, BLOCK_BYTES // max(1, self.n_scans * torch.finfo(dtype).bits // 8))
+        by_memory = max(64, BLOCK_BYTES // max(1, self.n_scans * torch.finfo(dtype).bits // 8))
+        self.block = by_memory if block is None else as_count(block, "block")
         self.mean, self.size = np.zeros(self.n_targets), np.ones(self.n_targets)
         self.usable = np.ones(self.n_targets, bool)
         missing = 0

@@ -7,10 +7,12 @@ whichever chapter.
 
 from brainbook.experiment.features import (
     ALIGNMENTS,
+    TRIM,
     Features,
     align,
     alignment_errors,
     oracle,
+    speech_or_silence,
     story_states,
     word_count,
 )
@@ -29,6 +31,7 @@ from brainbook.experiment.scores import (
 
 __all__ = [
     "ALIGNMENTS",
+    "TRIM",
     "Features",
     "ParticipantScores",
     "align",
@@ -42,6 +45,7 @@ __all__ = [
     "group_members",
     "oracle",
     "score_participants",
+    "speech_or_silence",
     "stack_responses",
     "story_states",
     "word_count",

@@ -13,6 +13,7 @@ from brainbook.store import fingerprint, keep_array
 
 ALIGNMENTS = ("FLA", "VLA")
 TR = 2.0  # seconds
+TRIM = 8  # scans at each edge of a run that neither train nor test: speech begins and ends there (chapter `alignment`)
 
 
 @dataclass(frozen=True)
@@ -84,6 +85,7 @@ def align(
     alignment: str = "VLA",
     aggregate: str = "mean",
     words_per_scan: int = 5,
+    silence: str = "mean",
 ) -> Features:
     """Put states of words on the clock of the scans, section by section.
 
@@ -92,7 +94,10 @@ def align(
     states : array [layers, words, units], words in the order of `prince.words(language)`.
     alignment : "VLA" (words by their onsets) or "FLA" (`words_per_scan` words a scan, whatever the clock says).
     aggregate : "mean" of a scan's words or their "sum", which keeps the word rate.
+    silence : with the "mean" of words, what scans without words get: the "mean" of the same section's scans with words,
+        so that silence is nothing out of the ordinary, or "zeros" as published. A sum over no words is zero.
     """
+    silence = silence if aggregate == "mean" else "zeros"
     if alignment not in ALIGNMENTS:
         raise ConfigurationError(f"alignment is one of {', '.join(ALIGNMENTS)}, not {alignment!r}")
     words = prince.words(language)
@@ -104,9 +109,9 @@ def align(
         heard = states[:, chosen]
         if alignment == "VLA":
             onsets = words.onset.to_numpy()[chosen]
-            parts.append(variable_length(heard, onsets, n_scans, tr=TR, aggregate=aggregate))
+            parts.append(variable_length(heard, onsets, n_scans, tr=TR, aggregate=aggregate, silence=silence))
         else:
-            parts.append(fixed_length(heard, n_scans, words_per_scan=words_per_scan, aggregate=aggregate))
+            parts.append(fixed_length(heard, n_scans, words_per_scan, aggregate=aggregate, silence=silence))
         runs.append(np.full(n_scans, section))
     return Features(np.concatenate(parts, axis=-2).astype(np.float32), np.concatenate(runs))
 
@@ -127,6 +132,15 @@ def word_count(prince: LittlePrince, language: str, alignment: str = "VLA") -> F
     """
     ones = np.ones((1, len(prince.words(language)), 1), np.float32)
     return align(prince, language, ones, alignment, aggregate="sum")
+
+
+def speech_or_silence(prince: LittlePrince, language: str, alignment: str = "VLA") -> Features:
+    """Whether any word falls in a scan: features [1, scans, 1] of 0 and 1, the least that a model can know of speech.
+
+    What a model scores beyond this one bit, it scores by what is said.
+    """
+    counted = word_count(prince, language, alignment)
+    return Features((counted.values > 0).astype(np.float32), counted.run_of_scan)
 
 
 def alignment_errors(prince: LittlePrince, language: str, words_per_scan: int = 5) -> list[np.ndarray]:

@@ -5,11 +5,18 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from brainbook.encoding import cross_validate, fisher_mean, noise_ceiling, permutation_scores
+from brainbook.encoding import (
+    cross_validate,
+    fisher_mean,
+    fold_weights,
+    leave_one_run_out,
+    noise_ceiling,
+    permutation_scores,
+)
 from brainbook.encoding.hemispheres import over_participants
 from brainbook.encoding.intervals import Interval, compare_runs
 from brainbook.errors import ConfigurationError
-from brainbook.experiment.features import Features
+from brainbook.experiment.features import TRIM, Features
 from brainbook.phantom import Truth
 from brainbook.recordings import LittlePrince, functional_groups
 from brainbook.store import fingerprint, keep_array
@@ -96,6 +103,7 @@ def score_participants(
     columns: pd.DataFrame,
     device: str = "auto",
     cache: str | None = None,
+    trim: int = TRIM,
     **options,
 ) -> ParticipantScores:
     """Encode all participants who heard the same story with the same features, at once.
@@ -105,19 +113,20 @@ def score_participants(
     features : values [layers, scans, units].
     responses : array [participants, scans, targets].
     cache : folder where scores are kept, for chapters that ask the same; None computes them again.
+    trim : scans at each edge of every section that neither train nor test.
     options : for `brainbook.encoding.cross_validate` (delays, alphas, ...).
     """
     n_participants, n_scans, n_targets = responses.shape
     side_by_side = np.moveaxis(responses, 0, 1).reshape(n_scans, -1)
 
     def compute(layers) -> np.ndarray:
-        found = cross_validate(layers, side_by_side, features.run_of_scan, device=device, **options)
+        found = cross_validate(layers, side_by_side, features.run_of_scan, trim=trim, device=device, **options)
         return np.stack([found.fold_scores, found.inner_scores])
 
     if cache is None:
         both = compute(features.values)
     else:  # layer by layer: chapters that look at other layers of the same model share those they have in common
-        inputs = {"responses": fingerprint(side_by_side), "runs": features.run_of_scan, **options}
+        inputs = {"responses": fingerprint(side_by_side), "runs": features.run_of_scan, "trim": trim, **options}
         both = np.concatenate(
             [
                 keep_array(f"{cache}/scores", "layer", {"layer": layer, **inputs}, lambda layer=layer: compute([layer]))
@@ -128,23 +137,37 @@ def score_participants(
     fold_scores, inner_scores = both  # layers, runs, participants x targets
     layer = np.where(np.isfinite(inner_scores), inner_scores, -np.inf).argmax(axis=0)
     chosen = np.take_along_axis(fold_scores, layer[None], axis=0)[0]
+    weights = fold_weights(leave_one_run_out(features.run_of_scan, trim))
     return ParticipantScores(
         fold_scores=np.moveaxis(chosen.reshape(-1, n_participants, n_targets), 0, 1),
-        layer_scores=fisher_mean(fold_scores, axis=1).reshape(-1, n_participants, n_targets),
+        layer_scores=fisher_mean(fold_scores, axis=1, weights=weights).reshape(-1, n_participants, n_targets),
         chosen_layers=np.moveaxis(layer.reshape(-1, n_participants, n_targets), 0, 1),
         participants=participants,
         columns=columns,
     )
 
 
-def ceilings(responses: np.ndarray, scored: int) -> np.ndarray:
-    """Mean noise ceiling of the first `scored` participants, array [targets]; NaN where nobody else was recorded.
+def ceilings(responses: np.ndarray, scored: int, runs: np.ndarray | None = None, trim: int = TRIM) -> np.ndarray:
+    """Inter-subject correlation of the first `scored` participants: of each with the mean of the others, averaged.
 
+    It is no bound on what a model can score: the mean of few others is noisy, and that of many still holds what they
+    share beyond the story's words.
+
+    Parameters
+    ----------
     responses : array [participants, scans, targets].
+    runs : array [scans]; given, scans are trimmed and the correlation is taken in every run, as scores are.
+
+    Returns
+    -------
+    array [targets]; NaN where nobody else was recorded.
     """
     if len(responses) < 2:
         return np.full(responses.shape[-1], np.nan)
-    return fisher_mean(noise_ceiling(responses, keep="each")[:scored])
+    if runs is not None:
+        inner = np.sort(np.concatenate([test for _, test in leave_one_run_out(runs, trim)]))
+        responses, runs = responses[:, inner], np.asarray(runs)[inner]
+    return fisher_mean(noise_ceiling(responses, runs, keep="each")[:scored])
 
 
 def gain_of_alignment(table: pd.DataFrame, first: str = "VLA", second: str = "FLA") -> tuple[Interval, str]:
@@ -213,6 +236,7 @@ def chance_by_group(
     n_permutations: int = 200,
     seed: int = 0,
     device: str = "auto",
+    trim: int = TRIM,
 ) -> pd.DataFrame:
     """What groups of regions would score if the recordings had been made at another time of the story.
 
@@ -223,6 +247,7 @@ def chance_by_group(
     ----------
     responses : array [participants, scans, targets].
     members : boolean array [targets] a group.
+    trim : scans at each edge of every section that are left out, of the null as of the score.
 
     Returns
     -------
@@ -236,6 +261,7 @@ def chance_by_group(
         n_permutations=n_permutations,
         seed=seed,
         delays=(1, 2, 3, 4),
+        trim=trim,
         device=device,
     )
     rows = []
