@@ -26,7 +26,9 @@ def test_components_are_scikit_learns(scans):
 def test_many_components_are_nearly_the_best(monkeypatch):
     """Random projections, as for thousands of scans: they lose next to nothing of the scans, flat spectrum and all."""
     rng = np.random.default_rng(0)
-    scans = (rng.standard_normal((300, 20)) @ rng.standard_normal((20, 400)) / 4 + rng.standard_normal((300, 400))).astype("f")
+    scans = (
+        rng.standard_normal((300, 20)) @ rng.standard_normal((20, 400)) / 4 + rng.standard_normal((300, 400))
+    ).astype("f")
     best = PrincipalComponents(scans, 60)
     monkeypatch.setattr(PrincipalComponents, "EXACT", 100)
     quick = PrincipalComponents(scans, 60)

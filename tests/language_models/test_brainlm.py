@@ -311,7 +311,9 @@ def test_the_version_of_a_published_checkpoint_is_never_guessed(files, found, mo
         if expected:
             assert choose_checkpoint(f"brainlm-{version}", files) == expected
         else:
-            with pytest.raises(ModelError, match=f"holds .*which file is brainlm-{version}. Set BRAINBOOK_BRAINLM_{version}"):
+            with pytest.raises(
+                ModelError, match=f"holds .*which file is brainlm-{version}. Set BRAINBOOK_BRAINLM_{version}"
+            ):
                 choose_checkpoint(f"brainlm-{version}", files)
 
 

@@ -74,7 +74,9 @@ def test_echoes_share_the_scan_but_not_the_heat(phantom):
     image = prince.bold("sub-EN057", 2)
     inside = np.asarray(image.dataobj)[..., 0] > 0
     echoes = [np.asarray(prince.bold("sub-EN057", 2, echo=e).dataobj)[inside].astype(float) for e in (1, 2, 3)]
-    raw = pd.read_csv(phantom / "annotation" / "scans.csv").query("language == 'EN' and section == 2")["scans_raw"].item()
+    raw = (
+        pd.read_csv(phantom / "annotation" / "scans.csv").query("language == 'EN' and section == 2")["scans_raw"].item()
+    )
     path = prince.runs("sub-EN057")[1].echoes[1]
     assert nib.load(path).shape[3] == raw == image.shape[3] + 4
     cleaned = [clean(e.T) for e in echoes]

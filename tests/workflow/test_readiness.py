@@ -194,7 +194,9 @@ def paper(world, tmp_path, monkeypatch):
 
 def test_with_everything_there_only_the_many_features_are_too_many_for_one_participant(paper):
     lines = paper()
-    assert len(lines) == 1 and lines[0].startswith("n_features: 1024 need as many training scans, and there are "), lines
+    assert len(lines) == 1 and lines[0].startswith("n_features: 1024 need as many training scans, and there are "), (
+        lines
+    )
 
 
 def breaks(paper, what: str, *lines: str, entry: str = "") -> None:

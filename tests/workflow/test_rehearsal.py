@@ -89,7 +89,9 @@ def test_holes_beside_published_values_are_seen():
     table = pd.DataFrame({"row": ["a", "b"], "published": [0.1, None], "ours": [0.2, None]})
     assert list(holes(table)) == []
     assert list(holes(table.assign(published=[0.1, 0.2]))) == ["NaN in ours where published has a number"]
-    assert list(holes(table.assign(published=None))) == ["no published value in a table with the columns row, published, ours"]
+    assert list(holes(table.assign(published=None))) == [
+        "no published value in a table with the columns row, published, ours"
+    ]
     assert list(holes(table.drop(columns="published"))) == []
     output = nbformat.v4.new_output("display_data", {"text/html": table.assign(published=0.3).to_html()})
     assert len(problems_of(notebook(nbformat.v4.new_code_cell("table", outputs=[output])))) == 1

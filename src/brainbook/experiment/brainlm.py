@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from brainbook.encoding import RidgeEncoder, correlation, delay
-from brainbook.experiment.features import align
+from brainbook.encoding import RidgeEncoder, correlation, delay, leave_one_run_out
+from brainbook.experiment.features import TRIM, align, speech_or_silence, word_count
 from brainbook.language_models.brain_features import PrincipalComponents, fit_autoencoder, reconstruction
 from brainbook.language_models.brain_text import BrainText, join, pair_scans
 from brainbook.language_models.brainlm import (
@@ -244,27 +244,35 @@ def encode_held_out(
     layers: list[int],
     context: int = 20,
     device: str = "auto",
+    trim: int = TRIM,
 ) -> pd.DataFrame:
     """How well each model's states of the words predict the held-out runs (which it was not trained on either).
 
-    The layers stand side by side as features under VLA; penalties are chosen inside the training runs.
+    The layers stand side by side as features under VLA, centred by the training scans before they are delayed;
+    penalties are chosen inside the training runs.
 
     Parameters
     ----------
     responses : [participants, scans, targets]. members : boolean array [targets] a group.
+    trim : scans at each edge of every run that neither train nor score.
 
     Returns
     -------
-    DataFrame: condition, participant (its number), group, value (mean Pearson r).
+    DataFrame: condition (the models, "word count" and "speech or silence"), participant (its number), group, value
+    (mean Pearson r).
     """
     n_participants, n_scans, n_targets = responses.shape
     side_by_side, rows = np.moveaxis(responses, 0, 1).reshape(n_scans, -1), []
-    for condition, model in models.items():
-        states = word_states(model, prince.words(language), context)
-        heard = align(prince, language, states[layers])
-        test = np.isin(heard.run_of_scan, test_runs)
-        shifted = delay(np.concatenate(heard.values, axis=1), (1, 2, 3, 4), heard.run_of_scan)
-        encoder = RidgeEncoder(device=device).fit(shifted[~test], side_by_side[~test], groups=heard.run_of_scan[~test])
+    told = prince.words(language)
+    features = {name: align(prince, language, word_states(one, told, context)[layers]) for name, one in models.items()}
+    features |= {"word count": word_count(prince, language), "speech or silence": speech_or_silence(prince, language)}
+    for condition, heard in features.items():
+        inner = np.sort(np.concatenate([scans for _, scans in leave_one_run_out(heard.run_of_scan, trim)]))
+        held_out = np.isin(heard.run_of_scan[inner], test_runs)
+        train, test = inner[~held_out], inner[held_out]
+        values = np.concatenate(heard.values, axis=1)
+        shifted = delay(values - values[train].mean(axis=0), (1, 2, 3, 4), heard.run_of_scan)
+        encoder = RidgeEncoder(device=device).fit(shifted[train], side_by_side[train], groups=heard.run_of_scan[train])
         r = correlation(encoder.predict(shifted[test]), side_by_side[test]).reshape(n_participants, n_targets)
         for group, chosen in members.items():
             rows += [(condition, number, group, value) for number, value in enumerate(r[:, chosen].mean(axis=1))]

@@ -281,7 +281,9 @@ def main(arguments: list[str] | None = None) -> None:
     files.add_argument("--brain", help=".npy, float [scans, features], the runs one after the other")
     files.add_argument("--runs", help=".npy, int [scans]: the section of each scan")
     files.add_argument("--out", help="folder to write; its checkpoints/ lets a killed run go on")
-    files.add_argument("--start", default="mini-bert", help="a mini, a folder or a hub name of a BERT (default: mini-bert)")
+    files.add_argument(
+        "--start", default="mini-bert", help="a mini, a folder or a hub name of a BERT (default: mini-bert)"
+    )
     files.add_argument("--version", choices=VERSIONS, default="2.0", help="1.0: text with brain; 2.0: all tasks")
     files.add_argument("--ablation", choices=BRAINS, default="real", help="real (default), shuffled or no brain")
     for name, kind in (("steps", int), ("batch", int), ("accumulate", int), ("learning_rate", float), ("seed", int)):

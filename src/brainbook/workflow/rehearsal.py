@@ -106,7 +106,13 @@ def environment(folder: Path) -> dict[str, str]:
     """What the study is run in: the local hub, no network, the small data."""
     folder = folder.absolute()
     own = {"HF_HOME": str(folder / "huggingface"), "HF_HUB_OFFLINE": "1", "BRAINBOOK_DATA": str(folder / "data")}
-    unset = ("HF_HUB_CACHE", "HUGGINGFACE_HUB_CACHE", "TRANSFORMERS_CACHE", "BRAINBOOK_BRAINLM_1", "BRAINBOOK_BRAINLM_2")
+    unset = (
+        "HF_HUB_CACHE",
+        "HUGGINGFACE_HUB_CACHE",
+        "TRANSFORMERS_CACHE",
+        "BRAINBOOK_BRAINLM_1",
+        "BRAINBOOK_BRAINLM_2",
+    )
     return {key: value for key, value in os.environ.items() if key not in unset} | own
 
 

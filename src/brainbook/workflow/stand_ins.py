@@ -145,7 +145,9 @@ def _albert(texts, layers):
 
 def _bert(texts, layers):
     tokenizer = _word_pieces(texts)
-    return BertForPreTraining(BertConfig(**_sizes(len(tokenizer), layers), max_position_embeddings=POSITIONS)), tokenizer
+    return BertForPreTraining(
+        BertConfig(**_sizes(len(tokenizer), layers), max_position_embeddings=POSITIONS)
+    ), tokenizer
 
 
 def _gpt2(texts, layers):
