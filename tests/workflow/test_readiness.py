@@ -219,7 +219,7 @@ def test_a_configuration_without_weights_is_no_model(paper):
 def test_without_the_published_brainlm_its_own_repository_is_asked_for(paper):
     shutil.rmtree(paper.folder / "home/hub/models--sakura050601--brainlm")
     asked = "`hf download sakura050601/brainlm`"
-    breaks(paper, "no BrainLM", f"model brainlm-1: not in this machine's hub cache", f"{asked} [")
+    breaks(paper, "no BrainLM", "model brainlm-1: not in this machine's hub cache", f"{asked} [")
 
 
 def test_a_checkpoint_under_another_name_is_named_with_the_variable(paper, monkeypatch):
@@ -247,7 +247,7 @@ def test_missing_and_damaged_sentences_and_digits_are_named(paper):
         ("chapter: brainlm, parameters: {n_features: 1024, start: bert-large-uncased}",
          "n_features: 1024 of 148 regions cannot be made; take targets: vertices, or fewer [brainlm]"),
         ("chapter: brainlm, parameters: {targets: voxels}", "targets: 'voxels' is none of regions, vertices"),
-        ("chapter: brainlm, parameters: {training: {stepz: 3}}", "training: got an unexpected keyword argument 'stepz'"),
+        ("chapter: brainlm, parameters: {training: {stepz: 3}}", "unexpected keyword argument 'stepz'"),
         ("chapter: brainlm, parameters: {training: {brain: dead}}", "training: brain 'dead': one of real"),
         ("chapter: alignment, parameters: {models: [gpt2], layers: [0, 13]}",
          "layers: layer 13 of gpt2, which has the layers 0 (its embedding) to 12"),
@@ -257,7 +257,8 @@ def test_missing_and_damaged_sentences_and_digits_are_named(paper):
         ("chapter: alignment, parameters: {participant: sub-EN999}", "sub-EN999"),
         ("chapter: alignment, parameters: {participants: 0}", "participants: 0; at least 1"),
         ("chapter: alignment, device: cuda", "device: cuda, and this machine shows no GPU"),
-        ("chapter: hemispheres_and_layers, parameters: {freesurfer: subjects}", "data: freesurfer subjects does not exist"),
+        ("chapter: hemispheres_and_layers, parameters: {freesurfer: subjects}",
+         "freesurfer subjects does not exist"),
         ("chapter: alignment, parameters: {controls: [no/model]}", "model no/model: not in this machine's hub cache"),
         ("chapter: brainlm, parameters: {start: no/model}", "model no/model: not in this machine's hub cache"),
     ],

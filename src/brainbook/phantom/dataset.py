@@ -1,4 +1,4 @@
-"""Writes a phantom: a folder in the layout of ds003643 (Le Petit Prince), with its truth in `truth/` unless left out."""
+"""Writes a phantom: a folder in the layout of ds003643 (Le Petit Prince), its truth in `truth/` unless left out."""
 
 import gzip
 import json

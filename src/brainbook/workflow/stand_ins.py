@@ -40,8 +40,8 @@ MNIST_ROWS = {"train": 1500, "test": 400}
 def write_hub(folder: Path, words: dict[str, list[str]]) -> Path:
     """Write `folder`/hub in the layout of the hub's cache (`folder` is what HF_HOME is set to); returns `folder`.
 
-    words : of "EN", "FR" and "CN", what the tokenizers are made of: of English words those of BERT, ALBERT and GPT-2, of
-        all languages those of the multilingual models.
+    words : of "EN", "FR" and "CN", what the tokenizers are made of: of English words those of BERT, ALBERT and GPT-2,
+        of all languages those of the multilingual models.
     """
     everything = [word for language in words for word in words[language]]
     chinese = sorted({letter for word in words["CN"] for letter in word})
@@ -168,7 +168,7 @@ _MAKERS = {"albert": _albert, "bert": _bert, "gpt2": _gpt2, "xlm": _xlm}
 
 
 def write_data(folder: Path, real: Path) -> Path:
-    """Write `folder`/xnli and `folder`/mnist: a few hundred rows of the real ones in `real`, else made up in their form.
+    """Write `folder`/xnli and `folder`/mnist: some hundred rows of the real ones in `real`, else made in their form.
 
     Recordings of Alice are linked where `real` has them. Returns `folder`.
     """
