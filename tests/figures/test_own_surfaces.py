@@ -8,7 +8,7 @@ from nilearn.datasets import load_fsaverage
 
 from brainbook.errors import DatasetError
 from brainbook.figures import brain_maps
-from brainbook.figures.own_surfaces import OwnSurface, nearest_on_fsaverage5, own_surface
+from brainbook.figures.own_surfaces import OwnSurface, _read, nearest_on_fsaverage5, own_surface
 from brainbook.figures.pycortex_store import FSAVERAGE5, HEMISPHERES, open_store, without_faces_across_cuts
 
 N = 10_242
@@ -111,6 +111,73 @@ def test_a_missing_file_is_named(freesurfer, store, tmp_path, name):
     with pytest.raises(DatasetError, match=f"{name} is missing.*recon-all"):
         own_surface(damaged, store)
     assert not (store / "sub-FR001").exists()
+
+
+def copied(freesurfer, folder):
+    """The participant's folder again, as links."""
+    (folder / "surf").mkdir(parents=True)
+    for path in (freesurfer / "surf").iterdir():
+        (folder / "surf" / path.name).symlink_to(path)
+    return folder / "surf"
+
+
+@pytest.mark.parametrize("left", ["text", "text, windows", "dangling link", "nothing", "link"])
+def test_a_pial_surface_that_was_a_link(freesurfer, tmp_path, left):
+    """recon-all 7 writes lh.pial.T1 and a link lh.pial to it, which zip files and network shares do not keep."""
+    surf = copied(freesurfer, tmp_path / "sub-EN058")
+    for hemisphere in HEMISPHERES:
+        pial = surf / f"{hemisphere}.pial"
+        pial.rename(surf / f"{hemisphere}.pial.T1")
+        if left.startswith("text"):
+            pial.write_bytes(f"{hemisphere}.pial.T1".encode() + (b"\r\n" if "windows" in left else b""))
+        elif left == "dangling link":
+            pial.symlink_to("/nowhere/lh.pial.T1")
+        elif left == "link":
+            pial.symlink_to(f"{hemisphere}.pial.T1")
+    surfaces, _ = _read(tmp_path / "sub-EN058")
+    whole, _ = _read(freesurfer)
+    for hemisphere in HEMISPHERES:
+        np.testing.assert_array_equal(surfaces["pia", hemisphere][0], whole["pia", hemisphere][0])
+
+
+def test_the_patches_that_autoflatten_writes(freesurfer, tmp_path):
+    surf = copied(freesurfer, tmp_path / "sub-EN058")
+    (surf / "lh.full.flat.patch.3d").rename(surf / "lh.autoflatten.flat.patch.3d")
+    assert not any(surface == "flat" for surface, _ in _read(tmp_path / "sub-EN058")[0])  # one of each kind: not a pair
+    (surf / "rh.full.flat.patch.3d").rename(surf / "rh.autoflatten.flat.patch.3d")
+    ours, theirs = _read(tmp_path / "sub-EN058")[0], _read(freesurfer)[0]
+    for hemisphere in HEMISPHERES:
+        np.testing.assert_array_equal(ours["flat", hemisphere][0], theirs["flat", hemisphere][0])
+
+
+def test_damaged_surfaces_and_patches_are_named(freesurfer, tmp_path, rng):
+    """Cut off, or with bytes changed: the project's error with the file's name, or surfaces that can be drawn."""
+    surf = copied(freesurfer, tmp_path / "sub-EN058")
+    for patch in surf.glob("?h.full.flat.patch.3d"):
+        patch.rename(surf / f"{patch.name}.later")
+    for name in ("lh.pial", "rh.sulc", "lh.full.flat.patch.3d"):
+        if "patch" in name:
+            for patch in surf.glob("*.later"):
+                patch.rename(patch.with_suffix(""))
+        whole = (surf / name).read_bytes()
+        damages = [b"", whole[:9], whole[: len(whole) // 2], b"\xff\xff\xff\xff\x7f" + whole[5:]]
+        for place in rng.integers(0, 60, 4):
+            damages.append(whole[:place] + bytes([rng.integers(256)]) + whole[place + 1 :])
+        for damage in damages:
+            (surf / name).unlink()
+            (surf / name).write_bytes(damage)
+            try:
+                surfaces, _ = _read(tmp_path / "sub-EN058")
+            except DatasetError as error:
+                assert name in str(error)
+            else:
+                assert all(np.isfinite(points).all() and faces.max() < N for points, faces in surfaces.values())
+        (surf / name).write_bytes(whole)
+    patch = bytearray(whole)
+    patch[8:12] = (N + 5).to_bytes(4, "big")
+    (surf / name).write_bytes(patch)
+    with pytest.raises(DatasetError, match="patch.3d holds vertices that the pial surface of 10242 does not have"):
+        _read(tmp_path / "sub-EN058")
 
 
 def test_files_of_different_reconstructions_are_refused(freesurfer, store, tmp_path):

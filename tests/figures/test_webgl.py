@@ -1,4 +1,5 @@
 import functools
+import json
 import shutil
 import threading
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
@@ -37,6 +38,15 @@ def test_a_second_viewer_replaces_the_first(store, regions, tmp_path):
         brain_maps.viewer({"one": np.ones(148)}, tmp_path / "v", regions, unit=unit, store=store)
     page = (tmp_path / "v" / "index.html").read_text(encoding="utf-8")
     assert "<span>Layer</span>" in page and len(list((tmp_path / "v" / "data").iterdir())) == 1
+
+
+def test_names_of_maps_cannot_end_the_script(store, regions, tmp_path):
+    names = ["</script><script>alert(1)</script>", "<!--<script>", 'a & "b"']
+    brain_maps.viewer({name: np.ones(148) for name in names}, tmp_path / "v", regions, store=store)
+    page = (tmp_path / "v" / "index.html").read_text(encoding="utf-8")
+    assert "<script>alert" not in page and "<!--<script" not in page
+    written = page.split("const maps = ", 1)[1].split(";\n", 1)[0]
+    assert json.loads(written) == names
 
 
 def test_viewer_refuses_what_it_cannot_show(store, regions, tmp_path):

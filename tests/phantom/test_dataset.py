@@ -1,5 +1,6 @@
 import hashlib
 import json
+import shutil
 from pathlib import Path
 
 import nibabel as nib
@@ -241,3 +242,51 @@ def test_without_its_truth_a_phantom_is_read_as_real_recordings_are(phantom, tmp
     (root / "dataset_description.json").write_text('{"Authors": ["somebody"]}')
     with pytest.raises(ConfigurationError, match="exists and is not a phantom"):
         make_phantom(root, participants=1, languages=("EN",), truth=False, **options)
+
+
+@pytest.fixture
+def truth_folder(null_phantom, tmp_path):
+    shutil.copytree(null_phantom / "truth", tmp_path / "truth")
+    shutil.copytree(null_phantom / "annotation", tmp_path / "annotation")
+    return tmp_path
+
+
+NO_LANGUAGES = b'{"format": 1, "languages": [[]], "participants": 1, "null": 0, "regions": 1}'
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"[1]", b"3", b"\xff", b"[" * 100_000, b'{"format": 1}', NO_LANGUAGES])
+def test_a_damaged_description_of_a_phantom(truth_folder, content):
+    (truth_folder / "truth" / "phantom.json").write_bytes(content)
+    with pytest.raises(DatasetError, match=r"phantom\.json.*Write the phantom again with"):
+        read_truth(truth_folder)
+
+
+@pytest.mark.parametrize("name", ["regions.csv", "../annotation/scans.csv", "ceilings.csv", "words_EN.csv", "senses_EN.npy",
+                                  "identities_EN.npy", "story_EN.txt"])  # fmt: skip
+def test_a_damaged_truth_is_named(truth_folder, name, rng):
+    def all_of_it():
+        truth = read_truth(truth_folder)
+        if "_EN" in name:
+            getattr(truth, name.split("_")[0])("EN")
+
+    all_of_it()
+    path = (truth_folder / "truth" / name).resolve()
+    name = path.name
+    whole = path.read_bytes()
+    bad = (
+        [b"\xff", whole[: len(whole) // 2 + 1] + b"\xff"] if name.endswith("txt") else [b"", b"\n", whole[:35], b"\xb4"]
+    )
+    for damage in bad:
+        path.write_bytes(damage)
+        with pytest.raises(DatasetError, match=name):
+            all_of_it()
+    for _ in range(12):  # other bytes in the first lines, or in an array's header
+        place = rng.integers(0, 120)
+        path.write_bytes(whole[:place] + bytes([rng.integers(256)]) + whole[place + 1 :])
+        try:
+            all_of_it()
+        except DatasetError as error:
+            assert name in str(error)
+    path.unlink()
+    with pytest.raises(DatasetError, match=f"{name} does not exist"):
+        all_of_it()

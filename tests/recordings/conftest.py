@@ -16,6 +16,15 @@ BEFORE = {"EN": 4, "FR": 0, "CN": 4}
 WORDS = {"EN": "the little prince said so", "FR": "le petit prince l' a dit", "CN": "小 王子 说 这样"}
 
 
+def save(data: np.ndarray, path: Path, tr: float = 2.0, unit: str = "sec", affine: np.ndarray = AFFINE) -> Path:
+    """Write scans [x, y, z, scans] as NIfTI."""
+    image = nib.Nifti1Image(data, affine, dtype=data.dtype)
+    image.header.set_xyzt_units("mm", unit)
+    image.header["pixdim"][4] = tr
+    nib.save(image, path)
+    return path
+
+
 class FakeDataset:
     """Writes participants; every preprocessed volume of section s holds 1000 s + noise, so that sections are told."""
 
@@ -75,7 +84,7 @@ class FakeDataset:
     def write(self, path, level, n):
         path.parent.mkdir(parents=True, exist_ok=True)
         data = level + self.rng.normal(0, 20, (*SHAPE, n)) + np.arange(n)
-        nib.save(nib.Nifti1Image(data.astype(np.float32), AFFINE), path)
+        save(data.astype(np.float32), path)
 
     def unlink(self, path, pointer="link"):
         """What a file looks like before its content is downloaded."""

@@ -61,6 +61,16 @@ def test_participants_and_who_is_left_out(folder):
         alice.motion("s99")
 
 
+def test_scans_of_zeros_are_no_recording(folder):
+    path = folder / "alice_data_shared" / "10mm" / "s22-timecourses.txt"
+    values = np.loadtxt(path)
+    values[[4, 5, 9]] = 0
+    np.savetxt(path, values)
+    alice = Alice(folder)
+    assert alice.participants == ["s18"]
+    assert alice.left_out["s22"].endswith("zero in all six regions at 3 of 362 scans (4, 5, 9, counted from 0)")
+
+
 def test_shapes_and_clocks(folder):
     alice = Alice(folder)
     bold = alice.bold("s18")

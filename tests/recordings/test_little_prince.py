@@ -127,6 +127,11 @@ def test_prosody(fake):
         LittlePrince(fake.root).prosody("EN")
     path.write_text(",section,time,intensity,f0\n0,1,0.01,60,120\n")
     assert LittlePrince(fake.root).prosody("EN").iloc[0].tolist() == [1, 0.01, 60, 120]
+    path.write_text("section,time,intensity,f0\n1,0.01,60,\n")
+    assert np.isnan(LittlePrince(fake.root).prosody("EN").f0[0])
+    path.write_text("section,time,intensity,f0\n1,soon,60,120\n")
+    with pytest.raises(AnnotationError, match="line 2, column time: 'soon' is no number"):
+        LittlePrince(fake.root).prosody("EN")
     path.write_text("section,time\n")
     with pytest.raises(AnnotationError, match="no column intensity, f0"):
         LittlePrince(fake.root).prosody("EN")
@@ -216,6 +221,66 @@ def test_wrong_counts_and_damaged_files(fake):
     nib.save(nib.Nifti1Image(np.zeros((10, 12, 10, fake.scans["CN"][1]), np.float32), nib.load(first).affine), second)
     with pytest.raises(DatasetError, match="run-05.*20484 of 20484 vertices.*no signal"):
         LittlePrince(fake.root).responses("sub-CN001")
+
+
+def test_names_that_fmriprep_gives(fake):
+    """They are named, with the pattern that is wanted, wherever they lie: nothing is read under a wrong name."""
+    fake.participant("sub-EN057")
+    folder = fake.root / "derivatives" / "sub-EN057" / "func"
+    for number in fake.runs["EN"]:
+        path = fake.preprocessed("sub-EN057", number)
+        path.rename(path.with_name(path.name.replace("MNIColin27", "MNI152NLin2009cAsym_res-2")))
+    seen = "sub-EN057_task-lppEN_run-06_space-MNI152NLin2009cAsym_res-2_desc-preproc_bold.nii.gz"
+    wanted = r".* and 7 more, but only names such as .*run-06_space-MNIColin27_desc-preproc_bold\.nii\.gz are read"
+    with pytest.raises(DatasetError, match=rf"There are derivatives/sub-EN057/func/{seen}{wanted}"):
+        LittlePrince(fake.root)
+    below = fake.root / "derivatives" / "fmriprep" / "sub-EN057"
+    below.mkdir(parents=True)
+    folder.rename(below / "func")
+    with pytest.raises(DatasetError, match=rf"There are derivatives/fmriprep/sub-EN057/func/{seen}{wanted}"):
+        LittlePrince(fake.root)
+    fake.participant("sub-EN058")
+    with pytest.raises(DatasetError, match=rf"no preprocessed recordings of sub-EN057.*{seen}{wanted}.*sub-EN058"):
+        LittlePrince(fake.root).runs("sub-EN057")
+    path = fake.preprocessed("sub-EN058", 23)
+    path.rename(path.with_name(path.name.replace("MNIColin27", "T1w")))
+    with pytest.raises(DatasetError, match="8 preprocessed runs.*There are .*run-23_space-T1w"):
+        LittlePrince(fake.root).runs("sub-EN058")
+
+
+@pytest.mark.parametrize(
+    ("row", "message"),
+    [
+        ("EN,3,44.0,26,many", "line 4, column scans_preprocessed: 'many' is no whole number"),
+        ("EN,3,44.0,26,22.5", "line 4, column scans_preprocessed: '22.5' is no whole number"),
+        ("EN,3,,26,22", "line 4, column audio_seconds: '' is no number"),
+        ("EN,3,44.0,20,22", "EN, section 3: 44 s of audio, 20 raw and 22 preprocessed scans cannot be"),
+        ("EN,3,-4,26,22", "EN, section 3: -4 s of audio"),
+        ("EN,3,44.0,26", "line 4: 4 cells under 5 columns"),
+    ],
+)
+def test_a_table_of_scans_that_cannot_be(fake, row, message):
+    fake.participant("sub-EN057")
+    path = fake.root / "truth" / "scans.csv"
+    lines = path.read_text().splitlines()
+    assert lines[3] == "EN,3,44.0,26,22"
+    path.write_text("\n".join([*lines[:3], row, *lines[4:]]))
+    with pytest.raises(DatasetError, match=message):
+        LittlePrince(fake.root).scans("EN")
+
+
+def test_a_table_of_participants_that_cannot_be(fake):
+    fake.participant("sub-EN057")
+    path = fake.root / "participants.tsv"
+    path.write_text("participant_id\tage\nsub-EN057\t20\nsub-EN058\t30\nsub-EN057\t21\n")
+    with pytest.raises(DatasetError, match="participants.tsv has more than one row for sub-EN057"):
+        _ = LittlePrince(fake.root).participants_table
+    path.write_bytes(b"participant_id\tname\nsub-EN057\tRen\xe9\n")
+    with pytest.raises(DatasetError, match="participants.tsv, line 2: not text in UTF-8"):
+        _ = LittlePrince(fake.root).participants_table
+    path.write_bytes(b"")
+    with pytest.raises(DatasetError, match="has no column participant_id"):
+        _ = LittlePrince(fake.root).participants_table
 
 
 def test_a_table_that_lacks_a_section(fake):

@@ -110,3 +110,29 @@ def test_embedded_agrees_with_the_real_atlas(embedded, real_atlas, monkeypatch):
     assert len(real.columns) == 148
     same = np.concatenate([real.labels[side] == embedded.labels[side] for side in ("lh", "rh")])
     assert 0.91 < same.mean() < 0.92
+
+
+def test_a_damaged_atlas_is_named(real_atlas, tmp_path, monkeypatch, rng):
+    folder = tmp_path / "destrieux_surface"
+    folder.mkdir()
+    wholes = {
+        side: (real_atlas / "destrieux_surface" / f"{side}.aparc.a2009s.annot").read_bytes()
+        for side in ("left", "right")
+    }
+    (folder / "left.aparc.a2009s.annot").write_bytes(wholes["left"])
+    whole = wholes["right"]
+    damages = [b"", whole[:5], whole[:2533], whole[:-40], whole.replace(b"G_cuneus", b"G_nobody")]
+    table = 4 + 8 * 10_242  # where names and colours begin
+    for place in rng.integers(0, table + 400, 40):
+        damages.append(whole[:place] + bytes(rng.integers(0, 256, 6, dtype=np.uint8)) + whole[place + 6 :])
+    refused = 0
+    for damage in damages:
+        (folder / "right.aparc.a2009s.annot").write_bytes(damage)
+        try:
+            found = module._read_annotations(folder)
+        except DatasetError as error:
+            assert "right.aparc.a2009s.annot" in str(error)
+            refused += 1
+        else:
+            assert all(label.min() >= 0 and label.max() < len(found.names) for label in found.labels.values())
+    assert refused >= 5

@@ -147,8 +147,8 @@ def flatmap(
     """
     if surface is not None and not surface.flat:
         raise DatasetError(
-            f"{surface.subject} has not been flattened (there is no surf/lh.full.flat.patch.3d and its twin): "
-            "draw fsaverage5, or look at the viewer"
+            f"{surface.subject} has not been flattened (in surf/ there is neither lh.full.flat.patch.3d nor "
+            "lh.autoflatten.flat.patch.3d): draw fsaverage5, or look at the viewer"
         )
     if ax is None:
         _, ax = plt.subplots(figsize=(WIDTH, WIDTH / 2.24 + (0.9 if colour_bar else 0.3)), layout="constrained")

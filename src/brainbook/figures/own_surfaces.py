@@ -12,10 +12,11 @@ itself is not needed, as it is for pycortex's own `cortex.freesurfer.import_subj
 same, in scanner coordinates, but for the white surface, which is `white` here and by default the smoothed one there,
 and for the anatomical volumes, which maps do not need. A subject that pycortex's importer brought in is used as it is.
 
-A flat map also needs `surf/{lh,rh}.full.flat.patch.3d`, which mris_flatten or autoflatten write. Once they are there
-the participant is imported anew.
+A flat map also needs `surf/{lh,rh}.full.flat.patch.3d`, as mris_flatten's are called by custom, or autoflatten's
+`surf/{lh,rh}.autoflatten.flat.patch.3d`. Once they are there the participant is imported anew.
 """
 
+import re
 import shutil
 import struct
 import warnings
@@ -38,6 +39,7 @@ from brainbook.figures.pycortex_store import (
 )
 
 _FILES = {"pia": "pial", "wm": "white", "inflated": "inflated"}
+_FLATTENED = ("full", "autoflatten")  # by whom, in the names of patches
 _SHAPE = {"curvature": ("curv", -1), "sulcaldepth": ("sulc", -1), "thickness": ("thickness", 1)}  # name, sign
 
 
@@ -105,7 +107,9 @@ def _without_its_flattening(freesurfer: Path, subject: Path) -> bool:
 
 
 def _patches(freesurfer: Path) -> dict[str, Path]:
-    return {hemisphere: freesurfer / "surf" / f"{hemisphere}.full.flat.patch.3d" for hemisphere in HEMISPHERES}
+    """The flattened patch of each hemisphere: mris_flatten's, or autoflatten's where both of that name are there."""
+    names = [{h: freesurfer / "surf" / f"{h}.{name}.flat.patch.3d" for h in HEMISPHERES} for name in _FLATTENED]
+    return next((paths for paths in names if all(path.exists() for path in paths.values())), names[0])
 
 
 def nearest_on_fsaverage5(freesurfer: str | Path) -> np.ndarray:
@@ -117,7 +121,7 @@ def nearest_on_fsaverage5(freesurfer: str | Path) -> np.ndarray:
 
     sphere, parts = load_fsaverage(FSAVERAGE5)["sphere"].parts, []
     for hemisphere, side in HEMISPHERES.items():
-        own, _ = _read_file(fs.read_geometry, Path(freesurfer) / "surf" / f"{hemisphere}.sphere.reg")
+        own, *_ = _read_file(_read_surface, Path(freesurfer) / "surf" / f"{hemisphere}.sphere.reg")
         average = np.asarray(sphere[side].coordinates)
         place = cKDTree(_unit(average)).query(_unit(own))[1]
         parts.append(place + (0 if hemisphere == "lh" else len(average)))
@@ -159,12 +163,17 @@ def _read_flat_patch(path: Path, coordinates: np.ndarray, faces: np.ndarray) -> 
     Format: big endian; -1, the number of vertices, then for each its index + 1 (negative at the border) and x, y, z.
     """
     raw = path.read_bytes()
-    marker, n_vertices = np.frombuffer(raw, ">i4", 2)
+    marker, n_vertices = np.frombuffer(raw[:8].ljust(8, b"\0"), ">i4").tolist()
     entries = np.dtype([("index", ">i4"), ("position", ">f4", 3)])
-    if marker != -1 or len(raw) < 8 + n_vertices * entries.itemsize:
+    if marker != -1 or n_vertices < 1 or len(raw) < 8 + n_vertices * entries.itemsize:
         raise DatasetError(f"{path} is not a FreeSurfer patch of version -1; flatten the participant again.")
     table = np.frombuffer(raw, entries, n_vertices, offset=8)
-    index = np.abs(table["index"]) - 1
+    index = np.abs(table["index"].astype(int)) - 1
+    if index.min() < 0 or index.max() >= len(coordinates) or not np.isfinite(table["position"]).all():
+        raise DatasetError(
+            f"{path} holds vertices that the pial surface of {len(coordinates)} does not have, or positions that are "
+            "no numbers; flatten the participant again."
+        )
     flat = np.zeros_like(coordinates)
     flat[index] = table["position"][:, [1, 0, 2]] * (1, -1, 0)  # FreeSurfer's patches lie on their side
     return flat, faces[np.isin(faces, index).all(axis=1)]
@@ -172,21 +181,42 @@ def _read_flat_patch(path: Path, coordinates: np.ndarray, faces: np.ndarray) -> 
 
 def _in_scanner(path: Path) -> tuple[np.ndarray, np.ndarray]:
     """Coordinates in mm as the scanner counts them (float32), where the file says where its middle lay, and faces."""
+    coordinates, faces, middle = _read_surface(path)
+    return (coordinates + middle).astype(np.float32), faces.astype(np.int32)
+
+
+def _read_surface(path: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Coordinates and faces as they stand in the file, and where the scanner saw their middle (zeros if unknown)."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # that there is no such information
         coordinates, faces, about = fs.read_geometry(path, read_metadata=True)
+    if not np.isfinite(coordinates).all() or faces.min() < 0 or faces.max() >= len(coordinates):
+        raise ValueError("vertices that are nowhere, or faces of vertices that there are not")
     known = str(about.get("valid", "")).startswith("1")
-    middle = np.asarray(about["cras"], float) if known else np.zeros(3)
-    return (coordinates + middle).astype(np.float32), faces.astype(np.int32)
+    return coordinates, faces, np.asarray(about["cras"], float) if known else np.zeros(3)
 
 
 def _read_file(reader: Callable, path: Path):
     """What `reader` finds in a file. Raises DatasetError that names the file if it is missing or damaged."""
+    path = _link_target(path)
     if not path.exists():
         raise DatasetError(
             f"{path} is missing: run FreeSurfer's recon-all on this participant, or use fsaverage5 maps."
         )
     try:
         return reader(path)
-    except (ValueError, IndexError, OSError, EOFError, TypeError, struct.error) as error:
+    except (ValueError, LookupError, OSError, EOFError, OverflowError, TypeError, MemoryError, struct.error) as error:
         raise DatasetError(f"{path} cannot be read ({error}): is recon-all finished, the file whole?") from error
+
+
+def _link_target(path: Path) -> Path:
+    """The file that a link of FreeSurfer 7 (lh.pial to lh.pial.T1) leads to, also where a copy broke the link.
+
+    Zip files and network shares turn such a link into a text that names its target, or leave it out.
+    """
+    if path.is_file():
+        name = path.read_bytes()[:80].strip() if path.stat().st_size < 80 else b""
+        target = path.with_name(name.decode()) if re.fullmatch(rb"[lr]h\.[\w.]+", name) else path
+    else:
+        target = path.with_name(f"{path.name}.T1")
+    return target if target.is_file() else path

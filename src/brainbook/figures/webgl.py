@@ -52,9 +52,9 @@ def write_viewer(
     folder = Path(folder)
     folder.parent.mkdir(parents=True, exist_ok=True)
     low, high = limits
-    views = {
-        name: cortex.Vertex(np.asarray(values, np.float32), subject, cmap=cmap.name, vmin=low, vmax=high)
-        for name, values in maps.items()
+    views = {  # pycortex puts these names into its script as they are: the page's own script knows the real ones
+        f"map{number}": cortex.Vertex(np.asarray(values, np.float32), subject, cmap=cmap.name, vmin=low, vmax=high)
+        for number, values in enumerate(maps.values())
     }
     with tempfile.TemporaryDirectory(prefix=".building-", dir=folder.parent) as scratch:
         made = Path(scratch) / "new"
@@ -62,7 +62,7 @@ def write_viewer(
             cortex.webgl.make_static(
                 str(made), views, template=str(_TEMPLATE), title=html.escape(title), recache=False,
                 overlays_visible=(), labels_visible=(),
-                maps=json.dumps(list(maps)).replace("</", "<\\/"),
+                maps=json.dumps(list(maps)).replace("<", "\\u003c"),
                 gradient=", ".join(to_hex(cmap(x)) for x in np.linspace(0, 1, 17)),
                 low=f"{low:.3g}", high=f"{high:.3g}", unit=html.escape(unit), source=html.escape(source),
             )  # fmt: skip

@@ -3,6 +3,7 @@
 import json
 from dataclasses import dataclass
 from pathlib import Path
+from tokenize import TokenError
 
 import numpy as np
 import pandas as pd
@@ -12,9 +13,21 @@ from brainbook.phantom.brain import reliability_of_halves
 from brainbook.phantom.drivers import TR, on_clock, word_drivers
 from brainbook.phantom.world import LANGUAGES, World, make_world
 from brainbook.recordings.little_prince import own_scans
+from brainbook.stimuli.files import check_content, read_table
 
 FORMAT = 1  # raised when what is written changes
 MARKER = "truth/phantom.json"
+_REGION = {"region": str, "hemisphere": str}
+_TABLES = {  # what must stand in each; all other columns are numbers
+    "regions": {**_REGION, "driver": str, "side": str, "strength": float, "laterality": float, "ceiling": float},
+    "scans": {"language": str, "section": int, "audio_seconds": float, "scans_raw": int, "scans_preprocessed": int},
+    "ceilings": {**_REGION, "language": str, "participant": str, "share": float, "ceiling": float},
+}
+_WORDS = {
+    **dict.fromkeys(("word", "lemma", "pos"), str),
+    **dict.fromkeys(("onset", "offset", "loudness"), float),
+    **dict.fromkeys(("section", "sentence", "event", "concept", "meant", "scene"), int),
+}
 
 
 @dataclass
@@ -52,17 +65,15 @@ class Truth:
         pronoun's referent, else the concept), scene (0..3), loudness.
         """
         self._check(language)
-        return pd.read_csv(self.root / "truth" / f"words_{language}.csv", keep_default_na=False)
+        return read_table(self.root / "truth" / f"words_{language}.csv", _WORDS)
 
     def identities(self, language: str) -> np.ndarray:
         """Vector of what each word names in any scene: [words, 16], zeros for function words."""
-        self._check(language)
-        return np.load(self.root / "truth" / f"identities_{language}.npy", allow_pickle=False)
+        return self._vectors(language, "identities")
 
     def senses(self, language: str) -> np.ndarray:
         """Vector of what each word means here: [words, 16], zeros for function words."""
-        self._check(language)
-        return np.load(self.root / "truth" / f"senses_{language}.npy", allow_pickle=False)
+        return self._vectors(language, "senses")
 
     def drivers(self, language: str) -> dict[str, tuple[np.ndarray, np.ndarray]]:
         """The true drivers scan by scan, BEFORE the haemodynamic response: an oracle's features.
@@ -86,7 +97,25 @@ class Truth:
     def story(self, language: str) -> list[str]:
         """The printed story, one text a section."""
         self._check(language)
-        return (self.root / "truth" / f"story_{language}.txt").read_text(encoding="utf-8").strip().split("\n\n")
+        path = check_content(self.root / "truth" / f"story_{language}.txt")
+        try:
+            return path.read_text(encoding="utf-8").strip().split("\n\n")
+        except UnicodeDecodeError as error:
+            raise DatasetError(f"{path} is no text in UTF-8 ({error.reason}). {_again(self.root)}") from None
+
+    def _vectors(self, language: str, name: str) -> np.ndarray:
+        self._check(language)
+        path = check_content(self.root / "truth" / f"{name}_{language}.npy")
+        wanted = (len(self.words(language)), self.world.vectors.shape[1])
+        try:
+            values = np.load(path, allow_pickle=False)
+        except (OSError, EOFError, ValueError, SyntaxError, MemoryError, OverflowError, TokenError) as error:
+            raise DatasetError(f"{path} is no whole array ({error}). {_again(self.root)}") from error
+        if values.shape != wanted or values.dtype.kind != "f" or not np.isfinite(values).all():
+            raise DatasetError(
+                f"{path} holds {values.dtype} {values.shape}, not finite numbers {wanted}. {_again(self.root)}"
+            )
+        return values
 
     def _check(self, language: str) -> None:
         if language not in self.parameters["languages"]:
@@ -100,14 +129,26 @@ def read_truth(root: str | Path) -> Truth:
     marker = root / MARKER
     if not marker.is_file():
         raise DatasetError(f"{root} is not a phantom ({marker} is missing): only simulated recordings have a truth")
-    parameters = json.loads(marker.read_text(encoding="utf-8"))
+    try:
+        parameters = json.loads(marker.read_text(encoding="utf-8"))
+        missing = {"languages", "participants", "null", "regions"} - set(parameters.keys())
+    except (ValueError, RecursionError, AttributeError) as error:  # ValueError: no JSON, no UTF-8
+        raise DatasetError(f"{marker} is no table of parameters in JSON ({error}). {_again(root)}") from error
     if parameters.get("format") != FORMAT:
         raise DatasetError(
-            f"{marker} has format {parameters.get('format')}, this version reads {FORMAT}: "
-            f"write the phantom again with `python -m brainbook.phantom {root}`"
+            f"{marker} has format {parameters.get('format')}, this version reads {FORMAT}. {_again(root)}"
         )
-    tables = {name: pd.read_csv(root / "truth" / f"{name}.csv") for name in ("regions", "ceilings")}
-    return Truth(root=root, parameters=parameters, scans=pd.read_csv(own_scans(root)), **tables)
+    languages = parameters.get("languages")
+    if missing or not isinstance(languages, list) or not all(language in LANGUAGES for language in languages):
+        raise DatasetError(f"{marker} lacks {', '.join(missing) or 'languages that there are'}. {_again(root)}")
+    places = {name: root / "truth" / f"{name}.csv" for name in _TABLES}
+    places["scans"] = own_scans(root) or root / "annotation" / "scans.csv"
+    tables = {name: read_table(places[name], columns, float) for name, columns in _TABLES.items()}
+    return Truth(root=root, parameters=parameters, **tables)
+
+
+def _again(root: Path) -> str:
+    return f"Write the phantom again with `python -m brainbook.phantom {root}`"
 
 
 def write_truth(

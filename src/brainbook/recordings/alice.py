@@ -14,6 +14,7 @@ import pandas as pd
 
 from brainbook.errors import ConfigurationError, DatasetError
 from brainbook.recordings.cleaning import clean
+from brainbook.recordings.responses import which_scans
 from brainbook.stimuli import check_content, read_textgrid
 
 REGIONS = {
@@ -102,6 +103,8 @@ class Alice:
                 where = "all six regions" if len(still) == len(REGIONS) else ", ".join(still)
                 what = "zero" if not values.any() else "constant"
                 reasons[name] = f"the recording is {what} in {where} at all {N_SCANS} scans"
+            elif (empty := ~values.any(axis=1)).any():
+                reasons[name] = f"the recording is zero in all six regions at {which_scans(empty)}"
         return reasons
 
     def bold(self, participant: str) -> pd.DataFrame:

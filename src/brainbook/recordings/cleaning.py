@@ -24,8 +24,8 @@ def clean(
 
     Returns
     -------
-    float32 array [scans, targets], mean 0 and (sample) standard deviation 1. A target that does not change is 0
-    throughout, one with a value that is not finite (a vertex outside the image) is NaN throughout.
+    float32 array [scans, targets], mean 0 and (sample) standard deviation 1. A target without a signal (it does not
+    change, or has a value that is not finite, as a vertex outside the image) is NaN throughout.
     """
     from nilearn.signal import clean as nilearn_clean
 
@@ -39,7 +39,6 @@ def clean(
     scale = np.abs(signals).max(axis=0, initial=0)
     still = np.ptp(signals, axis=0) <= 1e-12 * scale  # constant but for rounding
     cleaned = np.full(values.shape, np.nan, dtype=np.float32)
-    cleaned[:, np.flatnonzero(finite)[still]] = 0
     moving = np.flatnonzero(finite)[~still]
     if not len(moving):
         return cleaned
@@ -73,11 +72,14 @@ def clean(
 
 
 def zscore(values: np.ndarray) -> np.ndarray:
-    """z-score [scans, targets] over the scans of one run, like `clean` but without taking anything out."""
+    """z-score [scans, targets] over the scans of one run, like `clean` but without taking anything out.
+
+    A target that does not change is NaN.
+    """
     values = np.asarray(values, dtype=np.float64)
     with np.errstate(invalid="ignore", divide="ignore"):
         deviations = values - values.mean(axis=0)
         spread = deviations.std(axis=0, ddof=1)
         still = spread <= 1e-12 * np.abs(values).max(axis=0, initial=0)
-        scaled = np.where(still, 0, deviations / np.where(still, 1, spread))
+        scaled = np.where(still, np.nan, deviations / spread)
     return scaled.astype(np.float32)

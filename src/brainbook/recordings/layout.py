@@ -16,6 +16,7 @@ LANGUAGES = ("EN", "FR", "CN")
 N_SECTIONS = 9
 _PARTICIPANT = re.compile(r"sub-(EN|FR|CN)(\d{3})")
 _PREPROCESSED = re.compile(r"(sub-\w+)_task-lpp(EN|FR|CN)_run-(\d+)_space-MNIColin27_desc-preproc_bold\.nii(?:\.gz)?")
+WANTED = "sub-EN057_task-lppEN_run-06_space-MNIColin27_desc-preproc_bold.nii.gz"
 _ECHO = re.compile(r"(sub-\w+)_task-lpp(EN|FR|CN)_run-(\d+)_echo-(\d+)_bold\.nii(?:\.gz)?")
 
 
@@ -96,17 +97,40 @@ def find_runs(root: Path, participant: str, scans: dict[int, int]) -> list[Run]:
     if not numbers:
         raise DatasetError(_nobody(root, participant))
     if len(numbers) != N_SECTIONS:
+        others = [path.name for path in other_recordings(root) if path.parent == folder]
+        also = f" {_named(others)}." if others else ""
         listed = ", ".join(map(str, sorted(numbers)))
         raise DatasetError(
-            f"{folder} holds {len(numbers)} preprocessed runs ({listed}), not {N_SECTIONS}. A run's section is its "
-            "rank among all nine, so none can be told with some missing: get the others (a clone by datalad or git has "
-            "all names at once; then `datalad get` those you need)"
+            f"{folder} holds {len(numbers)} preprocessed runs ({listed}), not {N_SECTIONS}.{also} A run's section is "
+            "its rank among all nine, so none can be told with some missing: get the others (a clone by datalad or git "
+            "has all names at once; then `datalad get` those you need)"
         )
     echoes = _echoes(root, participant)
     return [
         Run(participant, language, section, number, numbers[number], scans[section], echoes.get(number, {}))
         for section, number in enumerate(sorted(numbers), 1)
     ]
+
+
+def other_recordings(root: Path) -> list[Path]:
+    """Images in derivatives/ (or one folder below it, as fMRIPrep writes them) that do not bear the published names."""
+    folder = root / "derivatives"
+    found = [*folder.glob("sub-*/func/*bold.nii*"), *folder.glob("*/sub-*/func/*bold.nii*")]
+    return sorted(p for p in found if not p.name.startswith(".") and not _PREPROCESSED.fullmatch(p.name))
+
+
+def explain_names(root: Path) -> str:
+    """Which recordings lie in derivatives/ under other names than the published ones, and what those are like."""
+    found = other_recordings(root)
+    return f"{_named([str(path.relative_to(root)) for path in found])}. " if found else ""
+
+
+def _named(found: list[str]) -> str:
+    more = f" and {len(found) - 2} more" if len(found) > 2 else ""
+    return (
+        f"There are {', '.join(found[:2])}{more}, but only names such as derivatives/sub-EN057/func/{WANTED} are read "
+        "(the dataset's own preprocessing; what fMRIPrep writes is named and placed otherwise)"
+    )
 
 
 def aborted_runs(root: Path, participant: str) -> list[int]:
@@ -137,7 +161,7 @@ def _files(folder: Path) -> list[Path]:
 
 def _nobody(root: Path, participant: str) -> str:
     known = participants_of(root, language_of(participant))
-    message = f"no preprocessed recordings of {participant} in {root / 'derivatives'}. "
+    message = f"no preprocessed recordings of {participant} in {root / 'derivatives'}. {explain_names(root)}"
     if (root / participant).is_dir():
         message += f"Its raw recordings are there; get the others with `datalad get derivatives/{participant}`. "
     if participant == "sub-FR057":
@@ -146,5 +170,5 @@ def _nobody(root: Path, participant: str) -> str:
         )
     near = difflib.get_close_matches(participant, known, n=3, cutoff=0) or known[:3]
     return message + (
-        f"Participants that are there: {', '.join(near)} ... ({len(known)})" if known else "There is nobody."
+        f"Participants that are there: {', '.join(near)} ... ({len(known)})" if known else "Nobody else is there."
     )

@@ -4,7 +4,7 @@ Li et al. (2022), Scientific Data 9, 530; CC0. A phantom (`brainbook.phantom`) i
 by the same class; it carries its own table of scans in annotation/scans.csv.
 """
 
-import io
+import warnings
 from functools import cached_property
 from importlib.resources import files
 from pathlib import Path
@@ -14,18 +14,19 @@ import pandas as pd
 
 from brainbook.errors import AnnotationError, DatasetError
 from brainbook.recordings import responses as _responses
-from brainbook.recordings.images import check_scans, open_image
+from brainbook.recordings.images import check_same_place, check_scans, open_image, says_repetition_time
 from brainbook.recordings.layout import (
     LANGUAGES,
     N_SECTIONS,
     Run,
     aborted_runs,
+    explain_names,
     find_runs,
     language_of,
     participants_of,
 )
-from brainbook.stimuli import check_content, read_word_information
-from brainbook.stimuli.files import is_pointer
+from brainbook.stimuli import read_word_information
+from brainbook.stimuli.files import is_pointer, read_table
 
 HOW_TO_GET = (
     "Get it (CC0; version 2.0.5 or later, earlier ones hold damaged Chinese files) with `datalad clone "
@@ -71,7 +72,8 @@ class LittlePrince:
         self.languages = tuple(language for language in LANGUAGES if participants_of(self.root, language))
         if not self.languages:
             raise DatasetError(
-                f"{self.root / 'derivatives'} holds no preprocessed recording of a participant. {HOW_TO_GET}"
+                f"{self.root / 'derivatives'} holds no preprocessed recording of a participant. "
+                f"{explain_names(self.root)}{HOW_TO_GET}"
             )
         self._words: dict[str, pd.DataFrame] = {}
         self._runs: dict[str, list[Run]] = {}
@@ -92,18 +94,28 @@ class LittlePrince:
 
     @cached_property
     def participants_table(self) -> pd.DataFrame:
-        """participants.tsv (age, sex, ...) as text, one row a participant; it starts with a byte-order mark."""
-        path = check_content(self.root / "participants.tsv")
-        table = pd.read_csv(io.StringIO(path.read_text(encoding="utf-8-sig")), sep="\t", dtype=str)
-        if "participant_id" not in table:
-            raise DatasetError(f"{path} has no column participant_id; its columns are {', '.join(table.columns)}")
+        """participants.tsv (age, sex, ...) as text, one row per participant; it starts with a byte-order mark."""
+        path = self.root / "participants.tsv"
+        table = read_table(path, {"participant_id": str}, sep="\t")
+        repeated = table.participant_id[table.participant_id.duplicated()]
+        if len(repeated):
+            raise DatasetError(f"{path} has more than one row for {', '.join(repeated.unique())}: keep one of each")
         return table
 
     @cached_property
     def scans_table(self) -> pd.DataFrame:
         """Columns language, section, audio_seconds, scans_raw, scans_preprocessed: the phantom's own, or ds003643's."""
-        source = own_scans(self.root) or files("brainbook.recordings").joinpath("little_prince_scans.csv")
-        table = pd.read_csv(io.StringIO(source.read_text(encoding="utf-8-sig")))
+        source = own_scans(self.root) or Path(files("brainbook.recordings") / "little_prince_scans.csv")
+        numbers = {"section": int, "audio_seconds": float, "scans_raw": int, "scans_preprocessed": int}
+        table = read_table(source, {"language": str, **numbers})
+        wrong = table[(table.audio_seconds <= 0) | (table.scans_preprocessed < 2)
+                      | (table.scans_raw < table.scans_preprocessed)]  # fmt: skip
+        if len(wrong):
+            row = wrong.iloc[0]
+            raise DatasetError(
+                f"{source}, {row.language}, section {row.section}: {row.audio_seconds:g} s of audio, {row.scans_raw} "
+                f"raw and {row.scans_preprocessed} preprocessed scans cannot be. Correct it"
+            )
         for language in self.languages:
             sections = sorted(table.section[table.language == language])
             if sections != list(range(1, N_SECTIONS + 1)):
@@ -123,15 +135,26 @@ class LittlePrince:
     def runs(self, participant: str) -> list[Run]:
         """The nine runs of a participant, section 1 first (see `brainbook.recordings.layout` for how they are told).
 
-        Recordings that are downloaded are opened and must have as many scans as the table says for their section.
+        Recordings that are downloaded are opened: each must have as many scans as the table says for its section and
+        the dataset's repetition time, and all must lie in one place. Headers without a repetition time get a warning.
         """
         if participant not in self._runs:
             language = language_of(participant)
             scans = self.scans(language) if language in self.languages else dict.fromkeys(range(1, N_SECTIONS + 1), 0)
             runs = find_runs(self.root, participant, scans)
+            images = {run.path: open_image(run.path) for run in runs if not is_pointer(run.path)}
             for run in runs:
-                if not is_pointer(run.path):
-                    check_scans(open_image(run.path), run.n_scans, run.path, run.section)
+                if run.path in images:
+                    check_scans(images[run.path], run.n_scans, run.path, run.section)
+            silent = [path.name for path, image in images.items() if not says_repetition_time(image, self.tr, path)]
+            if silent:
+                warnings.warn(
+                    f"the headers of {len(silent)} of {len(runs)} recordings of {participant} do not say how far apart "
+                    f"scans are (0 or 1 s; {silent[0]}): {self.tr:g} s are taken for granted",
+                    stacklevel=2,
+                )
+            if images:
+                check_same_place(images)
             self._runs[participant] = runs
         return list(self._runs[participant])
 
@@ -172,6 +195,7 @@ class LittlePrince:
         image = open_image(run.echoes[echo])
         raw = self._column(run.language, "scans_raw")[section]
         check_scans(image, raw, run.echoes[echo], section)
+        says_repetition_time(image, self.tr, run.echoes[echo])
         return image.slicer[..., raw - run.n_scans :]
 
     def words(self, language: str) -> pd.DataFrame:
@@ -193,16 +217,11 @@ class LittlePrince:
         return self._words[language].copy()
 
     def prosody(self, language: str) -> pd.DataFrame:
-        """Sound of the reading: section, time (s), intensity (dB), f0 (Hz), as the dataset gives them."""
+        """Sound of the reading: section, time (s), intensity (dB), f0 (Hz; NaN where a cell is empty), as published."""
         self._check_language(language)
-        path = check_content(self.root / "annotation" / language / f"lpp{language}_prosody.csv")
-        table = pd.read_csv(io.StringIO(path.read_text(encoding="utf-8-sig")))
-        missing = [name for name in ("section", "time", "intensity", "f0") if name not in table]
-        if missing:
-            raise AnnotationError(
-                f"{path} has no column {', '.join(missing)}; its columns are {', '.join(table.columns)}"
-            )
-        return table[["section", "time", "intensity", "f0"]]
+        path = self.root / "annotation" / language / f"lpp{language}_prosody.csv"
+        columns = {"section": int, "time": float, "intensity": float, "f0": float}
+        return read_table(path, columns, blank=("intensity", "f0"), error=AnnotationError)[list(columns)]
 
     def pictures(self, language: str) -> pd.DataFrame:
         """Pictures shown during section 1: section, onset, duration (s). None to French listeners or phantoms."""

@@ -219,12 +219,20 @@ def _read_annotations(folder: Path) -> Regions:
     labels, names = {}, None
     for side, file in zip(HEMISPHERES, ("left", "right"), strict=True):
         path = folder / f"{file}.aparc.a2009s.annot"
-        label, _, own = read_annot(path)
+        try:
+            label, _, own = read_annot(path)
+            own = [name.decode() for name in own]
+        except (OSError, EOFError, LookupError, MemoryError, OverflowError, TypeError, ValueError) as error:
+            raise DatasetError(f"{path} cannot be read as labels of vertices ({error}): delete it") from error
         if len(label) != VERTICES_PER_HEMISPHERE:
             raise DatasetError(
                 f"{path} labels {len(label)} vertices, fsaverage5 has {VERTICES_PER_HEMISPHERE}: delete it"
             )
-        own = [name.decode() for name in own]
+        lacking = {*NOT_CORTEX, "G_cuneus"} - set(own)
+        if lacking or label.max() >= len(own):
+            raise DatasetError(
+                f"{path} is not the Destrieux atlas (no label {', '.join(lacking) or 'name'}): delete it"
+            )
         if names is not None and own != names:
             raise DatasetError(f"{path} names other regions than the left hemisphere's file: delete both")
         labels[side], names = np.where(label < 0, 0, label), own  # vertices without any label are unknown

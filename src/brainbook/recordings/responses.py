@@ -1,5 +1,6 @@
 """A participant's nine recordings as one clean array of scans by vertices or regions."""
 
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,9 +11,8 @@ import pandas as pd
 
 from brainbook.errors import ConfigurationError, DatasetError
 from brainbook.recordings.cleaning import HIGH_PASS, clean, zscore
-from brainbook.recordings.images import read_data
 from brainbook.recordings.layout import Run
-from brainbook.recordings.regions import N_VERTICES, Regions, destrieux
+from brainbook.recordings.regions import Regions, destrieux
 from brainbook.recordings.surface import to_surface
 from brainbook.store import keep_array
 
@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from brainbook.recordings.little_prince import LittlePrince
 
 TARGETS = ("regions", "vertices")
-_VERSION = 1  # of this computation: count up when its results change
+COVERAGE = 0.5  # share of a region's vertices, or of a hemisphere's, that must carry a signal in a run
+_VERSION = 2  # of this computation: count up when its results change
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,9 +30,10 @@ class Responses:
 
     Attributes
     ----------
-    values : float32 array [scans, targets]: all runs one after the other, each z-scored by itself.
+    values : float32 array [scans, targets]: all runs one after the other, each z-scored by itself. A target that has no
+        signal in a run (a still or missing vertex; a region of which less than half has one) is NaN in that run.
     run_of_scan : int array [scans]: the section (1..9) that was heard.
-    names : DataFrame with one row a target: region, hemisphere (of vertices: the region each belongs to).
+    names : DataFrame with one row per target: region, hemisphere (of vertices: the region each belongs to).
     source : which parcellation the names come from, 'nilearn' or 'embedded (approximate)'.
     """
 
@@ -58,7 +60,7 @@ def responses(
     regions = destrieux()
     inputs = {
         "version": _VERSION,
-        "recordings": [_state_of(run) for run in runs],
+        "recordings": [image.dataobj.content_key() for image in images],
         "targets": targets,
         "sampling": sampling,
         "high_pass": HIGH_PASS,
@@ -78,7 +80,30 @@ def responses(
     values = keep_array(cache and Path(cache) / "responses", f"{participant}-{targets}", inputs, compute)
     run_of_scan = np.repeat([run.section for run in runs], [run.n_scans for run in runs])
     names = regions.columns if targets == "regions" else regions.table[["region", "hemisphere"]]
-    return Responses(values, run_of_scan, names.reset_index(drop=True), regions.source)
+    names = names.reset_index(drop=True)
+    if lost := describe_lost(values, run_of_scan, names):
+        warnings.warn(f"{participant}: {lost}", stacklevel=3)
+    return Responses(values, run_of_scan, names, regions.source)
+
+
+def describe_lost(values: np.ndarray, run_of_scan: np.ndarray, names: pd.DataFrame) -> str:
+    """Which targets have no signal and in which sections, in words; '' if all have one.
+
+    Vertices (several to a region) that have none in any section lie outside the image: only others are spoken of.
+    """
+    sections = np.unique(run_of_scan)
+    lost = np.array([np.isnan(values[run_of_scan == section]).any(axis=0) for section in sections])  # sections, targets
+    by_vertex = names.duplicated().any()
+    if by_vertex:
+        lost[:, lost.all(axis=0)] = False
+    if not lost.any():
+        return ""
+    where = ", ".join(str(section) for section in sections[lost.any(axis=1)])
+    targets = names[lost.any(axis=0)]
+    listed = [f"{row.hemisphere}.{row.region}" for row in targets.drop_duplicates().itertuples()]
+    which = ", ".join(listed[:5]) + (f" and {len(listed) - 5} more regions" if len(listed) > 5 else "")
+    what = f"{len(targets)} vertices (of {which}) have" if by_vertex else f"less than half of {which} has"
+    return f"{what} no signal in section {where}, where the values are NaN"
 
 
 def _one_run(
@@ -90,21 +115,43 @@ def _one_run(
     sampling: str,
 ) -> np.ndarray:
     """float32 [scans, 148] with `regions`, [scans, 20484] without."""
-    read = image.__class__(read_data(image, run.path), image.affine)
-    vertices = clean(to_surface(read, cache=cache, sampling=sampling), tr=tr)
-    dead = np.isnan(vertices).all(axis=0) | (vertices == 0).all(axis=0)  # outside the image, or of no signal
-    if dead.mean() > 0.5:
-        raise DatasetError(
-            f"{run.path}: {int(dead.sum())} of {N_VERTICES} vertices of the cortex carry no signal. The recording is "
-            "damaged or not in MNI space: get it again, version 2.0.5 or later"
-        )
+    surface = to_surface(image, cache=cache, sampling=sampling)
+    check_signal(surface, run.path)
+    vertices = clean(surface, tr=tr)
     if regions is None:
         return vertices
-    vertices[:, dead] = np.nan  # silence is left out of a region's mean
-    return zscore(regions.average(vertices)[0])
+    means = zscore(regions.average(vertices)[0])  # vertices without a signal are left out of a region's mean
+    share = regions.average(np.isfinite(vertices[0]).astype(float))[0]
+    means[:, share < COVERAGE] = np.nan
+    return means
 
 
-def _state_of(run: Run) -> list:
-    """What changes when a recording does, without reading it: name, size, time of the last change."""
-    status = run.path.stat()
-    return [run.path.name, status.st_size, status.st_mtime_ns, run.section]
+def check_signal(surface: np.ndarray, path: Path) -> None:
+    """Refuse a recording on the surface [scans, 20484] that is empty in some scans or in most of a hemisphere.
+
+    Scans that repeat the one before get a warning: a scanner does not measure the same twice.
+    """
+    empty = ~(np.nan_to_num(surface) != 0).any(axis=1)
+    if empty.any() and not empty.all():
+        raise DatasetError(f"{path}: nothing was recorded in {which_scans(empty)}. It is damaged: get it again")
+    with np.errstate(invalid="ignore"):
+        moving = np.ptp(surface, axis=0) > 0
+    left, right = np.split(moving, 2)
+    parts = {"left hemisphere": left, "right hemisphere": right} if moving.any() else {"cortex": moving}
+    for name, part in parts.items():
+        if part.mean() < COVERAGE:
+            raise DatasetError(
+                f"{path}: {int((~part).sum())} of {len(part)} vertices of the {name} carry no signal (outside the "
+                "image, or the same in every scan). The recording is damaged or not in MNI space: get it again, "
+                "version 2.0.5 or later"
+            )
+    repeats = np.append(False, (np.diff(surface[:, moving], axis=0) == 0).all(axis=1))
+    if repeats.any():
+        warnings.warn(f"{path}: the same numbers as in the scan before in {which_scans(repeats)}", stacklevel=2)
+
+
+def which_scans(which: np.ndarray) -> str:
+    """The scans of a bool array [scans] in words, the first scan being 0."""
+    numbers = np.flatnonzero(which)
+    more = f" and {len(numbers) - 5} more" if len(numbers) > 5 else ""
+    return f"{len(numbers)} of {len(which)} scans ({', '.join(map(str, numbers[:5]))}{more}, counted from 0)"

@@ -14,6 +14,7 @@ import numpy as np
 from scipy import sparse
 
 from brainbook.errors import ConfigurationError, DatasetError
+from brainbook.recordings.images import is_invertible, open_image
 from brainbook.recordings.regions import N_VERTICES
 from brainbook.store import keep_array
 
@@ -44,10 +45,12 @@ def to_surface(
     beside voxels that are NaN are left out of the mean.
     """
     if not isinstance(image, nib.spatialimages.SpatialImage):
-        image = nib.load(image)
+        image = open_image(image)
     if image.ndim not in (3, 4):
         raise DatasetError(f"an image of shape {image.shape} is neither one volume nor a series of volumes")
     data = np.asanyarray(image.dataobj)
+    if data.dtype.kind not in "biuf":
+        raise DatasetError(f"an image of {data.dtype} numbers has no values to put on a surface: take its magnitude")
     voxels = data.reshape(int(np.prod(image.shape[:3])), -1, order="F")  # in the matrix's order of voxels
     geometry = {"affine": image.affine, "shape": image.shape[:3], "sampling": sampling}
     matrix = surface_matrix(**geometry, cache=cache)
@@ -89,6 +92,8 @@ def surface_matrix(
     shape = tuple(int(size) for size in shape)
     if affine.shape != (4, 4) or len(shape) != 3 or min(shape) < 2:
         raise DatasetError(f"an affine of shape {affine.shape} and a volume of {shape} voxels make no geometry")
+    if not is_invertible(affine):
+        raise DatasetError(f"the affine {np.round(affine, 3).tolist()} places voxels nowhere")
     return _kept_matrix(affine.tobytes(), shape, sampling, None if cache is None else str(cache))
 
 
