@@ -19,7 +19,9 @@ from brainbook.encoding import (
     leave_one_run_out,
     permutation_scores,
     prediction_covariance,
+    run_interval,
     sequential_permutation_test,
+    variance_partitioning,
 )
 
 pytestmark = pytest.mark.filterwarnings("ignore::brainbook.encoding.BorderWarning")
@@ -190,3 +192,22 @@ def test_features_that_never_change_are_said(rng, study):
     edges = (np.arange(len(runs)) % 40 < 5)[:, None].astype(float)  # they vary in trimmed scans only
     with pytest.warns(ConstantFeatures, match="layer 1 are constant"):
         cross_validate([features, edges], responses, runs, trim=5)
+
+
+def test_intervals_over_runs_leave_out_folds_without_a_score(rng):
+    scores = rng.uniform(0.1, 0.5, (6, 3))
+    scores[2, 1] = np.nan
+    scores[1:, 2] = np.nan
+    found, without = run_interval(scores), run_interval(np.delete(scores[:, [1]], 2, axis=0))
+    for name in ("estimate", "lower", "upper", "p"):
+        np.testing.assert_allclose(getattr(found, name)[1], getattr(without, name)[0])
+    assert np.isfinite(found.lower[0]) and np.isnan(found.lower[2])
+
+
+def test_shares_of_variance_leave_out_folds_without_a_score(rng, study):
+    features, responses, runs = study(rng, n_runs=4, n_targets=3)
+    responses[runs == 1, 2] = 0.0
+    with pytest.warns(RuntimeWarning, match="1 in run 1"):
+        found = variance_partitioning(features[:, :2], features[:, 2:], responses, runs, (1, 2), [10.0])
+    assert np.isfinite(found.joint).all() and np.isnan(found.fold_unique_second[1, 2])
+    np.testing.assert_allclose(found.unique_second[2], np.nanmean(found.fold_unique_second[:, 2]))

@@ -2,8 +2,9 @@ import matplotlib
 
 matplotlib.use("Agg")
 import numpy as np
+import pandas as pd
 
-from brainbook.figures.alignment import alignment_error, words_on_scans
+from brainbook.figures.alignment import alignment_error, score_by_trim, words_on_scans
 
 
 def test_every_word_is_joined_to_both_scans():
@@ -29,3 +30,14 @@ def test_errors_are_drawn_by_language():
     assert [handle.get_text() for handle in ax.get_legend().get_texts()] == ["EN", "FR"]
     np.testing.assert_allclose(ax.lines[0].get_ydata(), np.linspace(0, 3, 30)[7:-7])  # a straight drift stays straight
     assert "(s)" in ax.get_ylabel() and "(s)" in ax.get_xlabel()
+
+
+def test_scores_are_drawn_against_the_scans_left_out():
+    rows = [(name, trim, group, trim / 10) for group in "ab" for name in ("x", "y") for trim in (0, 8)]
+    table = pd.DataFrame(rows, columns=["features", "trim", "group", "value"])
+    axes = score_by_trim(table, chosen=8).axes
+    assert [ax.get_title(loc="left") for ax in axes] == ["a", "b"]
+    for ax in axes:
+        lines = {line.get_label(): line for line in ax.lines}
+        np.testing.assert_array_equal(lines["y"].get_xydata(), [[0, 0], [8, 0.8]])
+        assert any(list(line.get_xdata()) == [8, 8] for line in ax.lines)

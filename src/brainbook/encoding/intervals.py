@@ -25,7 +25,7 @@ def run_interval(fold_scores: np.ndarray, level: float = 0.95) -> Interval:
 
     Parameters
     ----------
-    fold_scores : array [folds, targets] of correlations, each run left out once.
+    fold_scores : array [folds, targets] of correlations, each run left out once; NaN ones are left out.
     level : share of intervals that shall cover the true score.
 
     Returns
@@ -115,13 +115,18 @@ def _z(scores):
 
 
 def _corrected(values, level):
-    """Mean, half width and p from [folds, targets]; the variance of the mean is s^2 (1 / n + 1 / (n - 1))."""
-    n = len(values)
-    if n < 2:
+    """Mean, half width and p from [folds, targets]; the variance of the mean is s^2 (1 / n + 1 / (n - 1)).
+
+    Folds without a score (NaN) are left out; a target of which fewer than two have one gets NaN.
+    """
+    if len(values) < 2:
         raise ValueError("an interval over runs needs two folds or more")
-    error = values.std(0, ddof=1) * np.sqrt(1 / n + 1 / (n - 1))
-    mean = values.mean(0)
+    known = np.isfinite(values)
+    n = np.where(known.sum(0) > 1, known.sum(0), np.nan)
     with np.errstate(invalid="ignore", divide="ignore"):
+        mean = np.where(known, values, 0).sum(0) / n
+        deviation = np.where(known, values - mean, 0)
+        error = np.sqrt((deviation**2).sum(0) / (n - 1) * (1 / n + 1 / (n - 1)))
         p = 2 * stats.t.sf(np.abs(mean) / error, n - 1)
     return mean, stats.t.ppf((1 + level) / 2, n - 1) * error, p
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from brainbook.encoding.cross_validation import ALPHAS, CrossValidation, cross_validate
+from brainbook.encoding.cross_validation import ALPHAS, CrossValidation, cross_validate, mean_of_folds
 
 
 @dataclass(frozen=True)
@@ -66,8 +66,8 @@ def variance_partitioning(
         emphasis.append(np.concatenate([np.full(n, np.sqrt(share * both.shape[1] / n)) for share, n in parts]))
     found = cross_validate(spaces, responses, runs, delays, alphas, emphasis=emphasis, metric="r2", **options)
     joint = _chosen_r2(found)
-    means = found.fold_scores.mean(1)
-    one, two, together = means[0], means[1], joint.mean(0)
+    each = np.concatenate([found.fold_scores[:2], joint[None]])
+    one, two, together = mean_of_folds(each, found.splits, "r2")
     return VariancePartition(
         first=one,
         second=two,

@@ -27,6 +27,7 @@ from brainbook.experiment.scores import (
     group_members,
     score_participants,
     stack_responses,
+    true_ceilings,
 )
 
 __all__ = [
@@ -48,5 +49,6 @@ __all__ = [
     "speech_or_silence",
     "stack_responses",
     "story_states",
+    "true_ceilings",
     "word_count",
 ]

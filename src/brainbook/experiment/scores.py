@@ -210,6 +210,23 @@ def driver_members(truth: Truth, columns: pd.DataFrame) -> dict[str, np.ndarray]
     return {name: (driver == name).to_numpy() for name in ("sound", "word", "meaning", "topic", "none")}
 
 
+def true_ceilings(
+    truth: Truth, columns: pd.DataFrame, members: dict[str, np.ndarray], languages: list[str]
+) -> pd.DataFrame:
+    """What a perfect model of a phantom's story would score in the response of one participant, by sets of targets.
+
+    Returns a DataFrame: language, group, value.
+    """
+    key = ["region", "hemisphere"]
+    known = columns[key].merge(truth.regions, on=key, how="left", validate="many_to_one")
+    rows = [
+        (language, group, known.loc[chosen, f"ceiling_{language}"].mean())
+        for language in languages
+        for group, chosen in members.items()
+    ]
+    return pd.DataFrame(rows, columns=["language", "group", "value"])
+
+
 def average_by(scores: np.ndarray, members: dict[str, np.ndarray]) -> pd.DataFrame:
     """Mean score over sets of targets; NaN targets are left out. `members` names a boolean array [targets] a set.
 

@@ -4,10 +4,11 @@ from collections.abc import Mapping, Sequence
 
 import matplotlib.pyplot as plt
 import numpy as np
+import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from brainbook.figures.look import OKABE_ITO, WIDTH, finish, new_axes, writable
+from brainbook.figures.look import GREY, MARKERS, OKABE_ITO, WIDTH, colours, finish, new_axes, panels, writable
 
 WORDS = 15  # over which errors are averaged
 
@@ -81,3 +82,24 @@ def alignment_error(errors: Mapping[str, Sequence[np.ndarray]], tr: float = 2.0,
     ax.set_xlabel("time since the section began (s)")
     ax.set_ylabel("FLA's scan minus onset (s)")
     return finish(ax, title, handles)
+
+
+def score_by_trim(table: pd.DataFrame, chosen: int, title: str | None = None) -> Figure:
+    """Scores against the scans left out at each edge of every section: a panel for each group, a line for each space.
+
+    Parameters
+    ----------
+    table : as `brainbook.experiment.edges.scores_by_trim` makes it: features, trim, group, value.
+    chosen : the number that the chapter leaves out, marked by a dotted line.
+    """
+    options = {"chosen": chosen, "paint": colours(table.features), "title": title}
+    return panels(_trim_lines, table, by="group", height=3.6, share_y=False, **options)
+
+
+def _trim_lines(rows, chosen, paint, title, ax):
+    ax.axhline(0, color=GREY, linewidth=0.8)
+    ax.axvline(chosen, color=GREY, linestyle=":", linewidth=1.4)
+    for place, (name, line) in enumerate(rows.groupby("features", sort=False)):
+        ax.plot(line.trim, line.value, marker=MARKERS[place], markersize=6, color=paint[name], label=name)
+    ax.set(xlabel="scans left out at each edge", ylabel="Pearson r")
+    return finish(ax, title, ax.get_legend_handles_labels()[0])
