@@ -49,7 +49,7 @@ def check_protocol(
     features : array [rows, features] as they enter the regression before delays: were they scaled with the test rows in
         sight?
     delayed : array [rows, delays x features]: do the delays stay within the runs?
-    delays : the delays of `delayed`.
+    delays : the delays of the design: before a run's first scan they find nothing but padding.
     scans : array [rows], which scan each row was read from, when rows are more than scans (echoes stacked below one
         another): the same scan must not train and test.
     gap : rows of one run that should lie between training and test rows, when there is only one run to split.
@@ -64,7 +64,8 @@ def check_protocol(
         splits = [tuple(splits)]
     splits = [(np.asarray(train), np.asarray(test)) for train, test in splits]
     findings = [_overlap(splits), _scans(scans, splits), _runs(runs, splits, gap)]
-    findings += [_delays(runs, features, delayed, delays), _scaling(runs, features, splits)]
+    findings += [_delays(runs, features, delayed, delays), _edges(runs, splits, delays)]
+    findings += [_scaling(runs, features, splits)]
     for finding in findings:
         if warn and finding.passed is False:
             warnings.warn(f"{finding.check}: {finding.message}", ProtocolWarning, stacklevel=2)
@@ -82,7 +83,7 @@ def _overlap(splits):
     check = "no row both trains and tests"
     shared = max(len(np.intersect1d(train, test)) for train, test in splits)
     if shared:
-        return Finding(check, False, f"{shared} rows train and test in the same fold: their noise is learnt by heart")
+        return Finding(check, False, f"{shared} rows train and test in the same fold: their noise is memorised")
     return Finding(check, True, "training and test rows are apart")
 
 
@@ -148,6 +149,20 @@ def _delays(runs, features, delayed, delays):
             message = f"the first scans of a run hold other runs' features at delay {shift}: use delay(..., runs=runs)"
             return Finding(check, False, message)
     return Finding(check, True, "the first scans of each run hold nothing of another run")
+
+
+def _edges(runs, splits, delays):
+    check = "scans whose features reach before their run are not scored"
+    reach = max(0, *(int(shift) for shift in delays))
+    starts = np.concatenate([np.arange(p.start, min(p.start + reach, p.stop)) for p in run_slices(runs)])
+    count = len(np.intersect1d(starts, np.concatenate([test for _, test in splits])))
+    if count:
+        message = (
+            f"{count} test scans lie within {reach} scans of their run's start, where delays find padding and speech "
+            "sets in: whatever tells speech from silence scores there. Trim the edges of runs"
+        )
+        return Finding(check, False, message)
+    return Finding(check, True, f"test scans lie {reach} scans or more behind their run's start")
 
 
 def _scaling(runs, features, splits):

@@ -8,21 +8,24 @@ import pandas as pd
 import torch
 from scipy import stats
 
-from brainbook.encoding.choices import CHOICES, N_VERTICES, Recording, allowed, careful
+from brainbook.encoding.choices import ALPHAS, CHOICES, N_VERTICES, Recording, allowed, careful, quiet
 from brainbook.encoding.cross_validation import cross_validate
+from brainbook.encoding.delays import delay
 from brainbook.encoding.hemispheres import over_participants
 from brainbook.encoding.nulls import Permutations, fold_correlations
-from brainbook.encoding.scores import fisher_mean
-from brainbook.encoding.significance import fdr, permutation_scores
+from brainbook.encoding.scores import correlation, fisher_mean
+from brainbook.encoding.significance import PermutationScores, fdr, permutation_scores
+from brainbook.encoding.splits import FEWEST, fold_weights, used_scans
 
 _OF_TARGETS = ("responses", "unfiltered", "echoes", "raw_echoes")
 
 
-def with_shifted_copies(data: Recording, copies: int, seed: int = 0) -> Recording:
+def with_shifted_copies(data: Recording, copies: int, seed: int = 0, original: bool = True) -> Recording:
     """The recording and, beside it as further targets, copies of it moved in a circle within each run.
 
     Whatever a response followed, a shifted copy follows it no more: each copy is another recording with nothing in it,
-    of the same noise. All readings of a scan move alike.
+    of the same noise. All readings of a scan move alike. Without the `original` this is the null that real recordings
+    allow: their copies alone.
     """
 
     def beside(values):
@@ -31,7 +34,7 @@ def with_shifted_copies(data: Recording, copies: int, seed: int = 0) -> Recordin
         if values.ndim == 3:
             return np.stack([beside(echo) for echo in values])
         moved = Permutations(data.runs, "shift", copies, seed).of(torch.as_tensor(values))
-        return np.concatenate([values, *(copy[:, 0].numpy() for copy in moved)], axis=1)
+        return np.concatenate([*([values] if original else []), *(copy[:, 0].numpy() for copy in moved)], axis=1)
 
     return replace(data, **{name: beside(getattr(data, name)) for name in _OF_TARGETS})
 
@@ -66,9 +69,11 @@ def measure_choices(
         found = CHOICES[name](data)
         p_null = np.full(len(found.r), np.nan)
         if n_permutations and found.pipeline is not None:
-            x, responses, splits = found.pipeline
-            options = {"n_permutations": n_permutations, "seed": seed, "splits": splits}
-            null = permutation_scores(x, responses[:, :refitted], data.runs, found.alpha, **options)
+            x, responses, splits, delays = found.pipeline
+            responses = responses[..., :refitted]
+            options = {"n_permutations": n_permutations, "seed": seed, "splits": splits, "delays": delays}
+            refit = _refit_echoes if responses.ndim == 3 else permutation_scores
+            null = refit(x, responses, data.runs, found.alpha, **options)
             p_null[:refitted] = null.p(pooled=True)
         table = {"choice": name, "target": np.arange(len(found.r)), "r": found.r}
         tables.append(pd.DataFrame({**table, "p_scans": pearson_p(found.r, found.n), "p_null": p_null}))
@@ -128,10 +133,10 @@ def measure_tests(data: Recording, n_permutations: int = 100, seed: int = 0) -> 
     DataFrame with a row for each test and target: test, target, r, p (one-sided).
     """
     found = careful(data)
-    x, responses, splits = found.pipeline
-    options = {"n_permutations": n_permutations, "seed": seed, "splits": splits}
+    x, responses, splits, delays = found.pipeline
+    options = {"n_permutations": n_permutations, "seed": seed, "splits": splits, "delays": delays}
     null = permutation_scores(x, responses, data.runs, found.alpha, **options)
-    fixed = cross_validate(x, responses, data.runs, None, found.alpha, splits=splits, predictions=True)
+    fixed = cross_validate(x, responses, data.runs, delays, found.alpha, splits=splits, predictions=True)
     folds = np.arctanh(fixed.fold_scores)
     n_folds, error = len(folds), folds.std(0, ddof=1)
     widened = error * np.sqrt(1 / n_folds + 1 / (n_folds - 1))
@@ -155,10 +160,46 @@ def spread_of_mean(data: Recording, n_permutations: int = 100, seed: int = 0) ->
     Targets share the story and some noise, so their mean scatters far more than that of as many independent scores.
     """
     found = careful(data)
-    x, responses, splits = found.pipeline
-    options = {"n_permutations": n_permutations, "seed": seed, "splits": splits}
+    x, responses, splits, delays = found.pipeline
+    options = {"n_permutations": n_permutations, "seed": seed, "splits": splits, "delays": delays}
     null = permutation_scores(x, responses, data.runs, found.alpha, **options).null
     return float(np.nanmean(null, axis=1).std(ddof=1))
+
+
+def measure_edges(
+    features: dict[tuple[str, str], np.ndarray],
+    data: Recording,
+    members: dict[str, np.ndarray],
+    trims: Collection[int] = (0, 1, 2, 4, 8, 16),
+) -> pd.DataFrame:
+    """Scores by how many scans are trimmed at the edges of each run, of features as published and as they should be.
+
+    Parameters
+    ----------
+    features : (name, coding) -> array [scans, units]. Those of the coding "centred" are centred by the training runs
+        before they are delayed, so that what lies before a run is their mean; others are delayed as they are, from
+        zeros.
+    data : responses, runs and delays.
+    members : name of a set of targets -> boolean array [targets].
+    trims : scans at each edge that neither train nor test; those that leave too little of a run are left out.
+
+    Returns
+    -------
+    DataFrame: features, coding, trim, group (of `members`), r (mean over its targets; NaN where trimming leaves only
+    features that never change, such as a bit for silence when no silent scan is left).
+    """
+    rows = []
+    shortest = np.unique(data.runs, return_counts=True)[1].min()
+    for trim in (trim for trim in trims if shortest - 2 * trim >= 2 * FEWEST):
+        cut = replace(data, trim=trim)
+        for (name, coding), x in features.items():
+            published = delay(x, data.delays, data.runs)
+            design = (x, data.delays) if coding == "centred" else (published, None)
+            r = quiet(cross_validate, design[0], data.responses, data.runs, design[1], ALPHAS, splits=cut.folds).scores
+            if not np.ptp(published[cut.inner], axis=0).any():
+                r[:] = np.nan
+            rows += [(name, coding, trim, group, quiet(np.nanmean, r[chosen])) for group, chosen in members.items()]
+    return pd.DataFrame(rows, columns=["features", "coding", "trim", "group", "r"])
 
 
 def measure_averages(r: np.ndarray, p: np.ndarray) -> pd.DataFrame:
@@ -205,11 +246,36 @@ def only(data: Recording, targets: slice | np.ndarray) -> Recording:
     return replace(data, **{name: None if array is None else array[..., targets] for name, array in cut.items()})
 
 
+def _refit_echoes(x, echoes, runs, alpha, *, n_permutations, seed, splits, delays):
+    """Scores of a pipeline on stacked echoes, and those of refits on echoes shifted within runs, all three alike."""
+    ((train, tests),) = splits
+    n, count = len(x), echoes.shape[-1]
+    used = np.unique(np.concatenate([train, *tests]) % n)
+    z = x - x[train % n].mean(0)
+    rows = z[train % n].astype(float)
+    weights = np.linalg.solve(rows.T @ rows + alpha * np.eye(rows.shape[1]), rows.T).astype(np.float32)
+
+    def score(side_by_side):  # [scans, 3 x targets]
+        stacked = np.concatenate(np.split(side_by_side, [count, 2 * count], axis=1))
+        fitted = weights @ stacked[train]
+        return fisher_mean([correlation(z[test % n].astype(np.float32) @ fitted, stacked[test]) for test in tests])
+
+    # Raw readings are thousands of units beside which their changes are small: centred for the sake of float32.
+    together = np.concatenate([echo - echo.mean(0) for echo in echoes], axis=1).astype(np.float32)
+    null = []
+    for permuted in Permutations(runs[used], "shift", n_permutations, seed).of(torch.as_tensor(together[used])):
+        moved = together.copy()
+        moved[used] = permuted[:, 0].numpy()
+        null.append(score(moved))
+    return PermutationScores(score(together), np.stack(null))
+
+
 def _fixed_p(fixed, responses, runs, n_permutations, seed):
-    tests = [torch.as_tensor(test) for _, test in fixed.splits]
-    predicted = torch.as_tensor(fixed.predictions).float()
+    used, weights = used_scans(fixed.splits), fold_weights(fixed.splits)
+    tests = [torch.as_tensor(np.searchsorted(used, test)) for _, test in fixed.splits]
+    predicted, observed = (torch.as_tensor(np.asarray(part)[used]).float() for part in (fixed.predictions, responses))
     null = [
-        fisher_mean(fold_correlations(predicted, permuted[:, 0].float(), tests).numpy())
-        for permuted in Permutations(runs, "shift", n_permutations, seed).of(torch.as_tensor(np.asarray(responses)))
+        fisher_mean(fold_correlations(predicted, permuted[:, 0], tests).numpy(), weights=weights)
+        for permuted in Permutations(runs[used], "shift", n_permutations, seed).of(observed)
     ]
     return (1 + (np.array(null) >= fixed.scores).sum(0)) / (1 + n_permutations)

@@ -1,6 +1,9 @@
-"""What the chapter `pitfalls` needs from other rooms: a phantom, its null twin, the Alice recordings, made ready."""
+"""What the chapter `pitfalls` needs from other rooms: recordings with something in them and with nothing, made ready.
 
-from dataclasses import replace
+A phantom's counterpart is its null twin; real recordings are compared with themselves, moved in time.
+"""
+
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -8,17 +11,78 @@ import pandas as pd
 
 from brainbook.encoding import blocks_with_gaps, variable_length
 from brainbook.encoding.choices import Recording
+from brainbook.encoding.pitfalls import only, with_shifted_copies
 from brainbook.errors import BrainbookError, ConfigurationError
-from brainbook.experiment.features import align, story_states
+from brainbook.experiment.features import TRIM, align, speech_or_silence, story_states, word_count
+from brainbook.experiment.scores import driver_members, group_members
 from brainbook.language_models import load_language_model, word_states
 from brainbook.phantom import Truth, make_phantom, read_truth
 from brainbook.recordings import Alice, LittlePrince, destrieux, to_surface
 from brainbook.recordings.cleaning import clean
+from brainbook.stimuli.files import is_pointer
 from brainbook.store import keep_array
 from brainbook.study import kept_table
 
 ECHOES = (1, 2, 3)
 KINDS = ("responses", "unfiltered", "echo 1", "echo 2", "echo 3", "raw 1", "raw 2", "raw 3")
+
+
+@dataclass(frozen=True)
+class Pair:
+    """The same choices can be made about both: recordings that follow a story, and recordings in which nothing does.
+
+    Attributes
+    ----------
+    names : what the two are called on the page: (with something in them, with nothing).
+    something, nothing : the two.
+    nulls : `nothing` and copies of it that are shifted in time within each run, as further targets.
+    strongest : `something` with the features that are known to predict best, for what a choice costs.
+    driven : boolean array [targets of something], those that follow the story, as far as one knows.
+    members : targets of something by what drives them (a phantom) or by functional group: name -> boolean array.
+    edges : features in two codings for `measure_edges`: (name, coding) -> array [scans, units].
+    """
+
+    names: tuple[str, str]
+    something: Recording
+    nothing: Recording
+    nulls: Recording
+    strongest: Recording
+    driven: np.ndarray
+    members: dict[str, np.ndarray]
+    edges: dict[tuple[str, str], np.ndarray]
+
+    @property
+    def n_targets(self) -> int:
+        """Targets of one recording with nothing in it."""
+        return self.nothing.responses.shape[1]
+
+
+def open_pair(
+    data: str | Path, null: str | Path, language: str, copies: int = 4, seed: int = 0, **options: object
+) -> Pair:
+    """The recordings in a folder and their counterpart: a phantom's null twin, else they themselves moved in time.
+
+    Parameters
+    ----------
+    data : the recordings. null : where a phantom's null twin is or shall be written; not used by real recordings.
+    copies : shifted copies beside the null twin; real recordings get one more, as their original is none.
+    seed : of the shifts.
+    options : of `recording`.
+    """
+    prince = LittlePrince(data)
+    something, columns, edges = recording(prince, language, with_echoes(prince, language), **options)
+    if not prince.is_phantom:
+        shifted = [with_shifted_copies(something, count, seed, original=False) for count in (1, copies + 1)]
+        everywhere = np.ones(something.responses.shape[1], bool)
+        names = ("recordings", "recordings, shifted")
+        return Pair(names, something, *shifted, something, everywhere, group_members(columns), edges)
+    truth, twin = read_truth(data), LittlePrince(null_twin(data, null, language))
+    nothing = recording(twin, language, with_echoes(twin, language), **options)[0]
+    nulls = with_shifted_copies(nothing, copies, seed)
+    members = driver_members(truth, columns)
+    driven = ~members["none"]
+    strongest = only(with_true_features(something, truth, language), driven)
+    return Pair(("phantom", "null phantom"), something, nothing, nulls, strongest, driven, members, edges)
 
 
 def null_twin(data: str | Path, folder: str | Path, language: str = "EN", participants: int = 2) -> Path:
@@ -43,9 +107,17 @@ def null_twin(data: str | Path, folder: str | Path, language: str = "EN", partic
 
 
 def with_echoes(prince: LittlePrince, language: str, most: int = 2) -> list[str]:
-    """The first participants of a language who have raw echoes of every run; if nobody has, simply the first."""
+    """The first participants of a language who have raw echoes of every run; if nobody has, simply the first.
+
+    Echoes that are listed but not downloaded are not there; then a line says how to get them.
+    """
     everyone = prince.participants(language)
-    having = [who for who in everyone if all(set(ECHOES) <= set(run.echoes) for run in prince.runs(who))]
+    having = [who for who in everyone if _has_echoes(prince, who)]
+    if not having:
+        print(
+            f"No raw echoes of {everyone[0]} and the others are here (`datalad get {everyone[0]}/func` brings them): "
+            "choices about echoes are left out."
+        )
     return (having or everyone)[:most]
 
 
@@ -62,7 +134,7 @@ def measured(prince: LittlePrince, participant: str, vertices: np.ndarray, cache
     name -> float32 array [scans, vertices]: "responses" (cleaned), "unfiltered" (z-scored within the run without a
     high-pass), and if there are raw echoes "echo 1".. (cleaned) and "raw 1".. (as the scanner gave them).
     """
-    echoes = all(set(ECHOES) <= set(run.echoes) for run in prince.runs(participant))
+    echoes = _has_echoes(prince, participant)
     kinds = KINDS if echoes else KINDS[:2]
 
     def compute() -> np.ndarray:
@@ -87,7 +159,8 @@ def recording(
     cache: str | None = "cache",
     device: str = "auto",
     stride: int | None = None,
-) -> tuple[Recording, np.ndarray]:
+    trim: int = TRIM,
+) -> tuple[Recording, pd.DataFrame, dict[tuple[str, str], np.ndarray]]:
     """Participants side by side as targets, and a language model's states on the clock of the scans.
 
     Parameters
@@ -95,17 +168,20 @@ def recording(
     components : principal components kept of each layer's states, so that many protocols take seconds each.
     step : every so many vertices of the cortex.
     context, stride : of `story_states`.
+    trim : scans at each edge of every run that neither train nor test.
 
     Returns
     -------
-    (the recording, the region row of every target: int array as `destrieux().region_index`).
+    (the recording, the region and hemisphere of every target, features for `measure_edges`).
     """
     vertices = every_vertex(step)
     parts = [measured(prince, participant, vertices, cache) for participant in participants]
-    contextual, alone = (
-        align(prince, language, story_states(prince, language, model, words, cache, device, window), aggregate="sum")
+    states, words_alone = (
+        story_states(prince, language, model, words, cache, device, window)
         for words, window in ((context, stride), (0, None))
     )
+    contextual, alone = (align(prince, language, one, aggregate="sum") for one in (states, words_alone))
+    published = align(prince, language, words_alone[layer : layer + 1], silence="zeros")
     layers = np.stack([principal(values, components) for values in contextual.values])
     common = [name for name in KINDS if all(name in part for part in parts)]
     stack = {name: np.concatenate([part[name] for part in parts], axis=1) for name in common}
@@ -116,11 +192,40 @@ def recording(
         runs=contextual.run_of_scan,
         responses=stack["responses"],
         single=principal(alone.values[layer], components),
+        zeros=principal(published.values[0], components),
         unfiltered=stack["unfiltered"],
         echoes=np.stack([stack[f"echo {echo}"] for echo in ECHOES]) if echoes else None,
         raw_echoes=np.stack([stack[f"raw {echo}"] for echo in ECHOES]) if echoes else None,
+        trim=trim,
     )
-    return found, np.tile(destrieux().region_index[vertices], len(participants))
+    regions = destrieux()
+    columns = regions.columns.iloc[np.tile(regions.region_index[vertices], len(participants))].reset_index(drop=True)
+    return found, columns, edge_features(prince, language, states[layer], components)
+
+
+def edge_features(
+    prince: LittlePrince, language: str, states: np.ndarray, components: int
+) -> dict[tuple[str, str], np.ndarray]:
+    """A model, the word count and one bit (speech or silence), as published and as they should be.
+
+    Parameters
+    ----------
+    states : array [words, units], of one layer.
+
+    Returns
+    -------
+    (name, coding) -> array [scans, units]. "zeros": the mean of a scan's words, zeros in silence. "centred": silent
+    scans hold the mean of the run's others instead, and everything is to be centred before it is delayed. A count and
+    a bit have no silence to fill.
+    """
+    features = {
+        ("model", coding): principal(align(prince, language, states[None], silence=silence).values[0], components)
+        for coding, silence in (("zeros", "zeros"), ("centred", "mean"))
+    }
+    for name, feature in (("word count", word_count), ("speech or silence", speech_or_silence)):
+        values = feature(prince, language).values[0]
+        features |= {(name, coding): values for coding in ("zeros", "centred")}
+    return features
 
 
 def with_true_features(data: Recording, truth: Truth, language: str) -> Recording:
@@ -136,7 +241,14 @@ def with_true_features(data: Recording, truth: Truth, language: str) -> Recordin
 
 
 def alice_recording(
-    root: str | Path, model: str, layer: int, components: int = 20, context: int = 32, cache=None, device="auto"
+    root: str | Path,
+    model: str,
+    layer: int,
+    components: int = 20,
+    context: int = 32,
+    cache=None,
+    device="auto",
+    trim: int = TRIM,
 ) -> Recording | None:
     """The real recordings of Alice: 6 regions of each participant side by side, one run cut into blocks with gaps.
 
@@ -164,6 +276,7 @@ def alice_recording(
         single=principal(states(0)[layer], components),
         unfiltered=_side_by_side(unfiltered),
         splits=blocks_with_gaps(alice.n_scans, 6, gap=8),
+        trim=trim,
     )
 
 
@@ -187,13 +300,20 @@ def kept_calibration(table: str) -> pd.DataFrame | None:
 
 
 def principal(values: np.ndarray, components: int) -> np.ndarray:
-    """The first principal components of features: [scans, units] -> float32 [scans, components].
+    """Features on their first principal axes: [scans, units] -> float32 [scans, components].
 
-    They are those of the stimulus alone: no response takes part.
+    The axes are those of the stimulus alone: no response takes part. What comes back is not centred, so that zeros stay
+    zeros.
     """
-    centred = values - values.mean(axis=0)
-    left, sizes, _ = np.linalg.svd(centred, full_matrices=False)
-    return (left[:, :components] * sizes[:components]).astype(np.float32)
+    axes = np.linalg.svd(values - values.mean(axis=0), full_matrices=False)[2]
+    return (values @ axes[:components].T).astype(np.float32)
+
+
+def _has_echoes(prince, participant):
+    return all(
+        set(ECHOES) <= set(run.echoes) and not any(is_pointer(run.echoes[echo]) for echo in ECHOES)
+        for run in prince.runs(participant)
+    )
 
 
 def _one_run(prince, participant, section, vertices, echoes, cache) -> np.ndarray:
