@@ -1,13 +1,15 @@
 import ast
 import json
 from pathlib import Path
+from types import SimpleNamespace
 
 import jupytext
 import papermill
 import pytest
 
+from brainbook import pages
 from brainbook.errors import DatasetError
-from brainbook.pages import or_skip_the_rest
+from brainbook.pages import end_here, or_skip_the_rest
 from brainbook.study import start_run
 
 PAGE = """---
@@ -18,7 +20,8 @@ kernelspec: {{display_name: Python 3, language: python, name: python3}}
 
 ```{{code-cell}} ipython3
 from pathlib import Path
-from brainbook.pages import or_skip_the_rest
+from brainbook import pages
+from brainbook.pages import end_here, or_skip_the_rest
 from brainbook.recordings import Alice
 from brainbook.study import start_run
 run = start_run("page", results="{results}")
@@ -52,6 +55,17 @@ def test_a_page_without_its_data_says_so_and_ends(tmp_path):
     assert "https://sites.lsa.umich.edu" in shown
     assert second.outputs == []  # `alice` is None: had the cell run, it would have failed
     assert json.loads((tmp_path / "results" / "provenance.json").read_text())["chapter"] == "page"
+
+
+def test_a_run_of_a_sweep_ends_where_it_is_asked_to(tmp_path, monkeypatch):
+    shell = SimpleNamespace(input_transformers_cleanup=[])
+    monkeypatch.setattr(pages, "_notebook", lambda: shell)
+    run = start_run("page", results=tmp_path)
+    end_here(run, "")
+    assert not shell.input_transformers_cleanup and not (tmp_path / "provenance.json").exists()
+    end_here(run, "Enough.")
+    (clean,) = shell.input_transformers_cleanup
+    assert clean(["import this\n"]) == [] and (tmp_path / "provenance.json").exists()
 
 
 def _fails():

@@ -30,13 +30,26 @@ def or_skip_the_rest(run: Run, load: Callable[..., Found], *arguments, **options
         shell = _notebook()
         if shell is None:
             raise
-        from IPython.display import Markdown, display
-
-        display(Markdown(f"**Not computed on this machine.** {error}\n\nThe cells below were not run; the text around "
-                         "them tells what the page does."))  # fmt: skip
-        run.provenance()
-        shell.input_transformers_cleanup.insert(0, lambda lines: [])
+        _end(run, shell, f"**Not computed on this machine.** {error}\n\nThe cells below were not run; the text around "
+                         "them tells what the page does.")  # fmt: skip
         return None
+
+
+def end_here(run: Run, reason: str) -> None:
+    """End the page here, say why, and leave the cells below empty: for a sweep's runs, of which only tables are read.
+
+    An empty reason goes on.
+    """
+    if reason and (shell := _notebook()) is not None:
+        _end(run, shell, reason)
+
+
+def _end(run: Run, shell, text: str) -> None:
+    from IPython.display import Markdown, display
+
+    display(Markdown(text))
+    run.provenance()
+    shell.input_transformers_cleanup.insert(0, lambda lines: [])
 
 
 def _notebook():

@@ -1,16 +1,16 @@
 """The helpers of chapter `transfer` on features and pairs whose truth is known."""
 
-from types import SimpleNamespace
-
 import numpy as np
 import pandas as pd
 import pytest
 
 from brainbook.errors import ConfigurationError
-from brainbook.experiment import Features
+from brainbook.experiment import Features, transfer
 from brainbook.experiment.pairs import (
     Matching,
     accuracy_told,
+    areas_told,
+    learning_told,
     matching_table,
     reading_table,
     real_tables,
@@ -19,14 +19,14 @@ from brainbook.experiment.pairs import (
 )
 from brainbook.experiment.transfer import (
     Change,
-    driver_change,
-    drivers_told,
+    cortex_told,
+    each,
     encode,
-    held_by_states,
+    forgetting_told,
+    regions_told,
+    selection_told,
     shared_summary,
-    truth_check,
-    understood,
-    understood_told,
+    shared_told,
 )
 from brainbook.language_models.matching_evaluation import interval
 from brainbook.study import keep
@@ -57,38 +57,87 @@ def test_the_change_is_where_it_was_put(change):
     assert gain.percent == pytest.approx(100 * (gain.after / gain.before - 1))
     people = change.participants({"gain": np.arange(20) < 10})
     assert people.participant.tolist() == ["a", "b", "c"] and (people.value > 0.1).all()
+    assert np.isnan(nothing.percent)  # a share of nothing
+    alone = change.of_participant("b")
+    assert (alone["after"][:10] > alone["before"][:10]).all() and np.abs(alone["after"][10:]).max() < 0.2
     assert change.after.layer == 1
+
+
+def test_what_is_at_the_edges_of_sections_scores_nothing():
+    """Speech begins and ends there: features that know no more than that predict nothing inside, null included."""
+    rng = np.random.default_rng(0)
+    edge = np.tile(np.arange(60) < 6, 9).astype(np.float32)
+    responses = (4 * edge[:, None] + rng.standard_normal((2, len(RUNS), 4))).astype(np.float32)
+    columns = pd.DataFrame({"region": list("abcd"), "hemisphere": "lh"})
+    features = Features((edge[:, None] + 0.01 * rng.standard_normal((1, len(RUNS), 1))).astype(np.float32), RUNS)
+    options = {"n_permutations": 9}
+    with pytest.warns(RuntimeWarning):  # alphas at the border: nothing is left to be predicted
+        inside = encode(features, responses, ["a", "b"], columns, **options)
+    whole = encode(features, responses, ["a", "b"], columns, **options, trim=0)
+    assert whole.scores.fold_scores.mean() > 0.6 and whole.null.score.mean() > 0.6
+    assert np.abs(inside.scores.fold_scores.mean()) < 0.1 and np.abs(inside.null.score.mean()) < 0.1
+
+
+def test_baselines_need_no_model(monkeypatch):
+    rng = np.random.default_rng(0)
+    counts = rng.poisson(1.0, (len(RUNS), 1)).astype(np.float32)
+    monkeypatch.setattr(transfer, "word_count", lambda prince, language: Features(counts[None], RUNS))
+    monkeypatch.setattr(
+        transfer, "speech_or_silence", lambda prince, language: Features((counts > 0)[None] * 1.0, RUNS)
+    )
+    listener = np.roll(counts, 2, axis=0) + 0.5 * rng.standard_normal((len(RUNS), 3))
+    columns = pd.DataFrame({"region": list("abc"), "hemisphere": "lh"})
+    table = transfer.baselines(None, "EN", listener.astype(np.float32), columns, {"cortex": np.ones(3, bool)})
+    value = table.set_index("features").value
+    assert value.index.tolist() == ["speech or silence", "word count"]
+    assert value["word count"] > 0.8 > value["speech or silence"] > 0.5
 
 
 def test_regions_that_gain_survive_correction(change):
     regions = change.regions()
     assert (regions.q[:10] < 0.05).sum() >= 8 and (regions.q[10:] < 0.05).sum() <= 1
     assert ((regions.lower < regions.change) & (regions.change < regions.upper)).all()
+    assert (regions.q_after[:10] < 0.05).all() and (regions.q_after[10:] < 0.05).sum() <= 1
+    assert (regions.q_before[:10] < 0.05).sum() > (regions.q_before[10:] < 0.05).sum()
 
 
-def test_the_analysis_sees_a_model_that_has_understood(rng):
-    drivers = {name: (rng.standard_normal((len(RUNS), 3)), RUNS) for name in ("sound", "word", "meaning", "topic")}
-    ignorant = Features(rng.standard_normal((2, len(RUNS), 4)).astype(np.float32), RUNS)
-    knowing = understood(ignorant, SimpleNamespace(drivers=lambda language: drivers), "FR")
-    assert knowing.values.shape == (2, len(RUNS), 13) and knowing.values.dtype == np.float32
-    np.testing.assert_array_equal(knowing.values[:, :, :4], ignorant.values)
-    followed = {"meaning": slice(0, 5), "sound": slice(5, 10)}
-    responses = rng.standard_normal((2, len(RUNS), 10))
-    for name, place in followed.items():
-        responses[:, :, place] += np.roll(drivers[name][0], 2, axis=0) @ rng.standard_normal((3, 5))
-    columns = pd.DataFrame({"region": [f"r{i}" for i in range(10)], "hemisphere": "lh"})
-    with pytest.warns(RuntimeWarning):  # alphas at the border: without understanding nothing is predicted
-        seen = [encode(x, responses.astype(np.float32), ["a", "b"], columns, 49) for x in (ignorant, knowing)]
-    found = Change(*seen).groups({name: np.isin(np.arange(10), np.r_[place]) for name, place in followed.items()})
-    check = truth_check(found).set_index("group")
-    assert check["as expected"].all() and check.seen["meaning"] == "gain"
-    assert "shows 1 of 1 expected gains, and 0 of 1 that must not be. So the analysis finds" in understood_told(check)
-    lucky = check.assign(seen="gain", **{"as expected": check.expected == "gain"})
-    told = understood_told(lucky)
-    assert "1 of 1 that must not be. (An interval of 95% errs" in told and "So the analysis finds" in told
-    missed = check.assign(seen="not told from zero", **{"as expected": False})
-    told = understood_told(missed)
-    assert "0 of 1 expected gains" in told and "there may be one all the same" in told
+def test_the_cortex_in_words_follows_its_interval():
+    row = {"language": "FR", "before": 0.1, "after": 0.11, "change": 0.01, "lower": -0.01, "upper": 0.03, "percent": 10}
+    told = cortex_told(pd.DataFrame([row]), 3, 15)
+    assert "FR 0.100 to 0.110 (+0.0100, -0.0100 to +0.0300), +10% (-10% to +30%)" in told
+    assert "Half of the interval is 20% (FR) of the correlation before, so a gain of 3% would not show in FR" in told
+    sharp = cortex_told(pd.DataFrame([row | {"lower": 0.009, "upper": 0.011}]), 3, 15)
+    assert "+10% (+9% to +11%)" in sharp and "would not show" not in sharp and "No percentage" not in sharp
+    nothing = cortex_told(pd.DataFrame([row, row | {"language": "CN", "percent": np.nan}]), 3, 15)
+    assert "No percentage for CN" in nothing and "would not show in FR." in nothing
+
+
+def test_changes_are_put_together_with_their_labels(change):
+    table = each({("FR", "after"): change, ("FR", "shuffled"): change}, Change.regions)
+    assert len(table) == 40 and set(table.condition) == {"FR", "FR, shuffled"} and set(table.language) == {"FR"}
+    assert table.index.is_unique and set(table.model) == {"after", "shuffled"}
+
+
+def test_regions_and_forgetting_in_words_follow_the_tables():
+    rows = pd.DataFrame(
+        {"language": ["FR", "FR", "FR", "CN"], "change": [0.1, 0.1, -0.1, 0.1], "q": [0.01, 0.2, 0.01, 1]}
+    )
+    assert "correction: FR 1 up, 1 down; CN 0 up, 0 down." in regions_told(rows)
+    assert "FR 2 up, 0 down" in regions_told(rows.assign(q=[0.01, 0.02, 0.2, 1]))
+    cortex = pd.DataFrame(
+        {"language": ["FR", "EN"], "group": "cortex", "change": -0.01, "lower": -0.02, "upper": -0.005}
+    )
+    assert "changes by -0.0100 (-0.0200 to -0.0050), a loss by" in forgetting_told(cortex)
+    assert "no loss by" in forgetting_told(cortex.assign(upper=0.001))
+    assert forgetting_told(cortex[cortex.language == "FR"]) == ""
+
+
+def test_the_mean_change_is_given_with_how_its_regions_were_chosen():
+    rows = pd.DataFrame({"language": "FR", "change": [0.03, 0.01, -0.01], "q_before": 1.0, "q_after": [0.01, 0.2, 0.2]})
+    told = selection_told(rows)
+    assert "FR +0.0100 over all 3, no mean over the 0 that are predicted before, +0.0300 over the 1 that" in told
+    told = selection_told(rows.assign(q_before=[1, 1, 0.01], q_after=0.01))
+    assert "-0.0100 over the 1 that are predicted before, +0.0100 over the 3 that are predicted after" in told
 
 
 @pytest.fixture(scope="module")
@@ -162,6 +211,24 @@ def test_accuracies_in_words_follow_the_table():
     assert "beats" not in accuracy_told(table.assign(accuracy=table.accuracy.where(table.accuracy != 0.8, 0.5)))
 
 
+def test_areas_in_words_need_to_beat_lengths_and_the_model_before():
+    rows = [("length only", 0.55, 0.52, 0.58), ("no fine-tuning", 0.6, 0.57, 0.63), ("transfer", 0.7, 0.66, 0.74)]
+    areas = pd.DataFrame(rows, columns=["classifier", "auc", "lower", "upper"]).assign(language="FR")
+    told = areas_told(areas)
+    assert "transfer 0.700 (0.660 to 0.740); so transfer knows more than lengths and the model before." in told
+    areas.loc[2, "lower"] = 0.6  # within the interval of the model before
+    assert "knows more than lengths." in areas_told(areas)
+    areas.loc[2, "lower"] = 0.57
+    assert "knows no more than either." in areas_told(areas)
+
+
+def test_learning_in_words_counts_looks_and_pairs():
+    table = pd.DataFrame({"series": ["a", "a", "a", "b"], "pairs": [32, 64, 96, 1600],
+                          "validation_accuracy": [0.75, np.nan, 0.5, 0.5]})  # fmt: skip
+    told = learning_told(table)
+    assert "a 75.0% (96 pairs, 2 looks); b 50.0% (1,600 pairs, 1 look)." in told
+
+
 def test_real_tables_say_what_is_missing(monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
     names = ("reading", "accuracy", "auc", "retrieval", "learning")
@@ -173,47 +240,10 @@ def test_real_tables_say_what_is_missing(monkeypatch, tmp_path):
     assert list(real_tables("xnli")) == list(names) and not real_tables("xnli")["accuracy"].here
 
 
-def test_a_driver_that_only_the_second_model_holds_is_found_without_noise():
-    rng = np.random.default_rng(0)
-    before, gained = rng.standard_normal((2, 1, len(RUNS), 6)).astype(np.float32)
-    after = np.concatenate([before, gained], axis=2)
-    mix = rng.standard_normal((6, 3))
-    drivers = {"held": before[0] @ mix, "gained": gained[0] @ mix, "neither": rng.standard_normal((len(RUNS), 2))}
-    with pytest.warns(RuntimeWarning):  # alphas at the border: everything, or nothing, can be foretold
-        table = driver_change(Features(before, RUNS), Features(after, RUNS), {k: (v, RUNS) for k, v in drivers.items()})
-    table = table.set_index("driver")
-    assert table.before["held"] > 0.99 and abs(table.before["gained"]) < 0.15 and table.after["gained"] > 0.99
-    assert table.lower["gained"] > 1 and table.lower["neither"] < 0 < table.upper["neither"]
-    told = drivers_told(table.reset_index().assign(language="FR", model="after").query("driver != 'held'"))
-    assert "FR, after transfer: better foretold gained; worse nothing" in told
-
-
-def test_the_truth_check_goes_by_intervals():
-    rows = [("meaning", 0.01, 0.03), ("topic", -0.01, 0.03), ("sound", -0.03, -0.01), ("none", 0.01, 0.02)]
-    rows += [("word", 0.01, 0.02), ("cortex", 1, 2)]  # nothing is expected of the cortex
-    table = truth_check(pd.DataFrame(rows, columns=["group", "lower", "upper"])).set_index("group")
-    assert table.seen.tolist() == ["gain", "not told from zero", "loss", "gain", "gain"]
-    assert table["as expected"].tolist() == [True, False, True, False, True]
-
-
-def test_states_that_hold_the_scene_are_told_from_those_that_do_not(rng):
-    from brainbook.language_models import phantom_targets
-    from brainbook.phantom.story import words_with_truth
-
-    words = words_with_truth(200, 3, "FR").rename(columns={"story": "section"})
-    heard, targets = phantom_targets(words)
-    states = rng.standard_normal((2, len(words), 8)).astype(np.float32)
-    knowing = states.copy()
-    knowing[1, heard, :4] += 5 * targets["scene"]
-    truth = SimpleNamespace(words=lambda language: words)
-    table = held_by_states({("FR", "before"): states, ("FR", "after"): knowing}, truth)
-    r2 = table.pivot_table(index="model", columns="target", values="r2")
-    assert r2.scene["after"] > 0.7 and r2.scene["before"] < 0.05 and (r2[["word", "sense"]] < 0.2).all(axis=None)
-
-
 def test_what_is_shared_and_what_is_specific_by_group():
     rng = np.random.default_rng(0)
     levels = {"meaning": (0.3, 0.3, 0.1, 0.1), "sound": (0.3, 0.1, 0.3, 0.1), "none": (0.0, 0.0, 0.0, 0.0)}
+    levels["slow"] = (0.3, 0.3, 0.1, 0.3)  # anything that changes as slowly as the right sentences would do
     conditions = ("own", "shared", "left over", "mismatched")
     scores = pd.DataFrame([
         {"language": language, "participant": f"{language}{person}", "condition": condition, "group": group,
@@ -224,6 +254,10 @@ def test_what_is_shared_and_what_is_specific_by_group():
     table = shared_summary(scores, list(levels)).set_index("group")
     assert table["follows more"].to_dict() == {
         "meaning": "shared", "sound": "specific", "none": "neither, by this test",
+        "slow": "neither: wrong sentences do as well",
     }  # fmt: skip
+    told = shared_told(table.reset_index())
+    assert "wrong ones, by an interval over participants (Student's *t*), in: meaning. What" in told
+    assert "**meaning** shared; **sound** specific" in told
     assert table["shared - mismatched, lower"]["meaning"] > 0.1 > table["shared - mismatched, lower"]["sound"]
     assert ((table.lower < table["shared - left over"]) & (table["shared - left over"] < table.upper)).all()

@@ -25,10 +25,14 @@ def test_accuracies_stand_beside_the_published_one():
     np.testing.assert_allclose(drawn["published"], [[51.75, 2], [51.75, 3]])
 
 
-def test_curves_leave_out_steps_without_a_validation():
-    table = pd.DataFrame({"series": "transfer", "pairs": [32, 64, 96], "validation_accuracy": [np.nan, 0.5, 0.6]})
-    drawn = points(learning_curves(table))
-    np.testing.assert_allclose(drawn["transfer"], [[64, 50], [96, 60]])
+def test_learning_shows_validations_as_marks_and_training_as_a_mean():
+    table = pd.DataFrame({"series": "transfer", "pairs": 32 * np.arange(1, 41), "validation_accuracy": np.nan})
+    table.loc[[19, 39], "validation_accuracy"] = 0.5, 0.6
+    ax = learning_curves(table.assign(accuracy=np.repeat([0.5, 0.75], 20)))
+    np.testing.assert_allclose(points(ax)["transfer"], [[640, 50], [1280, 60]])
+    training = ax.lines[1].get_xydata()
+    np.testing.assert_allclose(training[[19, 29, 39]], [[640, 50], [960, 62.5], [1280, 75]])
+    assert np.isnan(training[:19, 1]).all()
     rates = pd.DataFrame({"false_positive_rate": [0, 0.5, 1], "true_positive_rate": [0, 0.9, 1]})
     figure = roc_curves(pd.concat([rates.assign(language=language, classifier="a") for language in ("FR", "CN")]))
     assert [ax.get_title() for ax in figure.axes] == ["English and FR", "English and CN"]
@@ -42,6 +46,15 @@ def test_only_regions_that_survive_correction_have_a_ring():
     assert ax.get_title() == "FR, left"
     np.testing.assert_allclose(points(ax)["q ≤ .05"], [[0, 0.2], [2, 0.1]])
     np.testing.assert_allclose(points(ax)["before transfer"][:, 1], table.before)
+    assert all(line.get_linestyle() == "None" for line in ax.lines[1:])  # no line runs from region to region
+    ends = [part[:, 1] for part in ax.collections[0].get_segments()]
+    np.testing.assert_allclose(ends, table[["before", "after"]])
+
+
+def test_every_language_that_was_listened_to_has_its_panels():
+    table = pd.DataFrame({"language": ["EN", "FR"], "region": "one", "hemisphere": "rh"})
+    figure = region_lines(table.assign(before=0.1, after=0.2, q=1.0))
+    assert [ax.get_title() for ax in figure.axes] == ["EN, right", "FR, right"]
 
 
 def test_a_panel_for_each_model():

@@ -86,12 +86,12 @@ def equal_shares(sections: np.ndarray, words_per_share: float, n_words: dict[int
 
 
 def left_over(states: np.ndarray, shared: np.ndarray, sections: np.ndarray, alphas=(1e1, 1e2, 1e3, 1e4)) -> np.ndarray:
-    """What of the states the shared states do not foretell.
+    """What of the states the shared states do not predict.
 
     Parameters
     ----------
     states : array [layers, words, units]. shared : array [layers, words, other units].
-    sections : int array [words]. The regression that foretells a section is fitted on the other sections.
+    sections : int array [words]. The regression that predicts a section is fitted on the other sections.
 
     Returns
     -------

@@ -56,10 +56,10 @@ def reading_table(pairs: pd.DataFrame, tokenizer) -> pd.DataFrame:
     texts = {"EN": pairs["first"].unique()}
     texts |= {language: rows.second.unique() for language, rows in pairs.groupby("language", sort=False)}
     rows = []
-    for language, told in texts.items():
-        ids = [np.array(one) for one in tokenizer(list(told), add_special_tokens=False, verbose=False)["input_ids"]]
+    for language, known in texts.items():
+        ids = [np.array(one) for one in tokenizer(list(known), add_special_tokens=False, verbose=False)["input_ids"]]
         unknown = np.mean(np.concatenate(ids) == tokenizer.unk_token_id)
-        rows.append({"language": language, "sentences": len(told), "tokens": np.mean([len(one) for one in ids]),
+        rows.append({"language": language, "sentences": len(known), "tokens": np.mean([len(one) for one in ids]),
                      "unknown": unknown})  # fmt: skip
     return pd.DataFrame(rows)
 
@@ -130,23 +130,23 @@ def matching_table(pairs: Mapping[str, pd.DataFrame], models: Mapping[str, Match
 
 
 def accuracy_told(table: pd.DataFrame) -> str:
-    """`matching_table` in words (Markdown): transfer, the model before it and the ruler, language by language."""
+    """`matching_table` in words (Markdown): transfer, the model before it and lengths alone, language by language."""
     lines = []
     for language, rows in table.groupby("language", sort=False):
         kinds = {kind: part.set_index("classifier") for kind, part in rows.groupby("mismatch")}
         easy, hard = (kinds[kind].loc["transfer, head"] for kind in MISMATCHES)
-        ruler, before = (
+        lengths, before = (
             " and ".join(f"{100 * kinds[kind].accuracy[name]:.1f}%" for kind in MISMATCHES)
             for name in ("length only", "no fine-tuning, cosine")
         )
         lines.append(
             f"- **English and {language}**: transfer {_percent(easy)} with random mismatches, {_percent(hard)} with "
-            f"length-matched ones ({_p_told(hard.p)} against chance, {hard.n:,} pairs). In that order, a ruler, which "
-            f"sees only how long the sentences are: {ruler}; the cosine before fine-tuning: {before}."
+            f"length-matched ones ({_p_told(hard.p)} against chance, {hard.n:,} pairs). In that order, a classifier "
+            f"that sees only how long the sentences are: {lengths}; the cosine before fine-tuning: {before}."
         )
     best = float(transfer().set_index("quantity").value["english_french_pair_accuracy_best"])
-    ruler = table[(table.classifier == "length only") & (table.mismatch == "random")].set_index("language").accuracy
-    if beaten := ruler.index[100 * ruler > best].tolist():
+    lengths = table[(table.classifier == "length only") & (table.mismatch == "random")].set_index("language").accuracy
+    if beaten := lengths.index[100 * lengths > best].tolist():
         lines.append(
             f"\nWith random mismatches ({' and '.join(beaten)}) a classifier that reads no word beats the published "
             f"{best}%. An accuracy on such pairs is not yet evidence of meaning: read the length-matched one."
@@ -184,6 +184,35 @@ def roc_tables(
             curves.append(curve.assign(classifier=name, language=language))
             areas.append({"classifier": name, "language": language, **area})
     return pd.concat(curves, ignore_index=True), pd.DataFrame(areas)
+
+
+def areas_told(areas: pd.DataFrame) -> str:
+    """Areas under the curves in words (Markdown): does transfer know more than lengths do, and than the model before?
+
+    areas : of `roc_tables`, with the classifiers "length only", "no fine-tuning" and "transfer".
+    """
+    lines = []
+    for language, rows in areas.groupby("language", sort=False):
+        rows = rows.set_index("classifier")
+        each = "; ".join(f"{name} {it.auc:.3f} ({it.lower:.3f} to {it.upper:.3f})" for name, it in rows.iterrows())
+        known = [name for name in ("length only", "no fine-tuning") if rows.lower["transfer"] > rows.upper[name]]
+        more = " and ".join({"length only": "lengths", "no fine-tuning": "the model before"}[name] for name in known)
+        lines.append(f"{language}: {each}; so transfer knows {'more than ' + more if known else 'no more than either'}")
+    return f"Area under the curve, with length-matched mismatches (.5 is chance; intervals). {'. '.join(lines)}."
+
+
+def learning_told(learning: pd.DataFrame) -> str:
+    """The best validation accuracy of each training in words (Markdown), and how much it read.
+
+    learning : columns series, pairs, validation_accuracy.
+    """
+    looked = learning.dropna(subset="validation_accuracy").groupby("series", sort=False)
+    ends = looked.agg(best=("validation_accuracy", "max"), pairs=("pairs", "max"), looks=("pairs", "size"))
+    parts = [
+        f"{name} {100 * it.best:.1f}% ({it.pairs:,.0f} pairs, {it.looks:.0f} look{'' if it.looks == 1 else 's'})"
+        for name, it in ends.iterrows()
+    ]
+    return f"Best accuracy on the validation part: {'; '.join(parts)}."
 
 
 def retrieval_table(pairs: pd.DataFrame, models: Mapping[str, tuple], n: int = 200, seed: int = 0) -> pd.DataFrame:

@@ -1,28 +1,22 @@
 """Helpers of the chapter `transfer`: encoding before and after fine-tuning; shared or specific."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from brainbook.encoding import PermutationScores, compare_nulls, compare_runs, cross_validate, fdr, permutation_scores
+from brainbook.encoding import PermutationScores, compare_nulls, compare_runs, fdr, fisher_mean, permutation_scores
 from brainbook.encoding.hemispheres import over_participants
 from brainbook.encoding.sentences import equal_shares, left_over, other_sentences, shared_states
-from brainbook.experiment.features import Features, align, oracle
+from brainbook.experiment.features import TRIM, Features, align, speech_or_silence, word_count
 from brainbook.experiment.scores import ParticipantScores, score_participants
-from brainbook.language_models import phantom_targets, read_out
-from brainbook.phantom import Truth, read_truth
-from brainbook.phantom.drivers import DRIVERS
+from brainbook.phantom import read_truth
 from brainbook.recordings import LittlePrince
 
 DELAYS = (1, 2, 3, 4)
-DRIVER_ALPHAS = np.logspace(-3, 5, 9)  # drivers have no noise and ask for small penalties
 NULL_ALPHA = 1e3  # fixed: a penalty chosen on what is tested makes a test too easy
-# What a phantom's regions should do when a model has learned what sentences of several languages share: which concept
-# a word names, what it means in its scene, and the scene. Sound is each language's own.
-EXPECTED = {"word": "gain", "meaning": "gain", "topic": "gain", "sound": "no gain", "none": "no gain"}
 
 
 @dataclass(frozen=True)
@@ -50,6 +44,7 @@ def encode(
     n_permutations: int = 200,
     seed: int = 0,
     device: str = "auto",
+    trim: int = TRIM,
 ) -> Encoded:
     """Encode the average listener and every participant with the features of one model.
 
@@ -58,16 +53,44 @@ def encode(
     features : values [layers, scans, units].
     responses : array [participants, scans, targets], z-scored within each run.
     n_permutations, seed : of the null; two models are compared on the same permutations.
+    trim : scans at each edge of every section that are left out, of scores and null alike.
     """
     listener = responses.mean(0)
     stacked, names = np.concatenate([listener[None], responses]), ["average", *participants]
-    scores = score_participants(features, stacked, names, columns, device)
+    scores = score_participants(features, stacked, names, columns, device, trim=trim)
     layer = int(np.bincount(scores.chosen_layers[0].ravel()).argmax())
     null = permutation_scores(
         features.values[layer], listener, features.run_of_scan, NULL_ALPHA,
-        delays=DELAYS, n_permutations=n_permutations, seed=seed, device=device,
+        delays=DELAYS, n_permutations=n_permutations, seed=seed, trim=trim, device=device,
     )  # fmt: skip
     return Encoded(scores, null, layer)
+
+
+def baselines(
+    prince: LittlePrince,
+    language: str,
+    listener: np.ndarray,
+    columns: pd.DataFrame,
+    members: Mapping[str, np.ndarray],
+    device: str = "auto",
+) -> pd.DataFrame:
+    """What needs no model: how well word counts, and one bit (speech or silence), predict the average listener.
+
+    Parameters
+    ----------
+    listener : array [scans, targets].
+
+    Returns
+    -------
+    DataFrame: features, group, value (mean r over runs and regions).
+    """
+    parts = []
+    for name, make in (("speech or silence", speech_or_silence), ("word count", word_count)):
+        scores = score_participants(make(prince, language), listener[None], ["average"], columns, device)
+        parts.append(
+            scores.table(members).groupby("group", sort=False).value.mean().reset_index().assign(features=name)
+        )
+    return pd.concat(parts, ignore_index=True)
 
 
 @dataclass(frozen=True)
@@ -82,23 +105,28 @@ class Change:
 
         before, after and change are of the average listener, the layer chosen inside the training runs; the interval is
         paired over runs, widened because runs share training data (`compare_runs`). p_permutation asks how often
-        shifted recordings change as much, two-sided, everything refitted (fixed layers).
+        shifted recordings change as much, two-sided, everything refitted (fixed layers). percent is NaN where the
+        interval of the score before reaches zero: a share of nothing.
         """
         rows = []
         drawn = _z(self.after.null.null) - _z(self.before.null.null)
         seen = _z(self.after.null.score) - _z(self.before.null.score)
         for group, chosen in members.items():
             one, two = (
-                _z(found.scores.fold_scores[0][:, chosen]).mean(1, keepdims=True) for found in (self.before, self.after)
+                np.nanmean(_z(found.scores.fold_scores[0][:, chosen]), axis=1, keepdims=True)
+                for found in (self.before, self.after)
             )
+            scored = np.isfinite(one + two)[:, 0]  # a run that is too short has no score
+            one, two = one[scored], two[scored]
             it = compare_runs(two, one, fisher=False)
             null = drawn[:, chosen].mean(1)
             reached = np.abs(null - null.mean()) >= np.abs(seen[chosen].mean() - null.mean())
             means = np.tanh(one.mean()), np.tanh(two.mean())
+            sure = compare_runs(one, np.zeros_like(one), fisher=False).lower[0] > 0
             rows.append({
                 "group": group, "before": means[0], "after": means[1], "change": it.estimate[0], "lower": it.lower[0],
                 "upper": it.upper[0], "p_runs": it.p[0], "p_permutation": (1 + reached.sum()) / (1 + len(null)),
-                "percent": 100 * (means[1] / means[0] - 1) if means[0] > 0 else np.nan,
+                "percent": 100 * (means[1] / means[0] - 1) if sure else np.nan,
             })  # fmt: skip
         return pd.DataFrame(rows)
 
@@ -111,107 +139,38 @@ class Change:
         table = table[table.participant != "average"]
         return table.groupby(["participant", "group"], sort=False).value.mean().reset_index()
 
+    def of_participant(self, name: str) -> dict[str, np.ndarray]:
+        """One participant's mean r by region, {"before": [targets], "after": [targets]}."""
+        place = self.after.scores.participants.index(name)
+        stages = {"before": self.before, "after": self.after}
+        return {stage: fisher_mean(found.scores.fold_scores[place]) for stage, found in stages.items()}
+
     def regions(self) -> pd.DataFrame:
-        """region, hemisphere, before, after (r), change (z), lower, upper, p_runs, p (refitted null), q (FDR)."""
+        """region, hemisphere, before, after (r), change (z), lower, upper, p_runs, p (refitted null), q (FDR).
+
+        q_before, q_after : whether the region is predicted at all (FDR over regions, refitted null).
+        """
         it = compare_nulls(self.after.null, self.before.null)
         one, two = (_z(found.scores.fold_scores[0]) for found in (self.before, self.after))
         paired = compare_runs(two, one, fisher=False)
         return self.after.scores.columns[["region", "hemisphere"]].assign(
             before=np.tanh(one.mean(0)), after=np.tanh(two.mean(0)), change=paired.estimate, lower=paired.lower,
             upper=paired.upper, p_runs=paired.p, p=it.p, q=fdr(it.p),
+            q_before=fdr(self.before.null.p(pooled=True)), q_after=fdr(self.after.null.p(pooled=True)),
         )  # fmt: skip
 
 
-def driver_change(
-    before: Features, after: Features, drivers: Mapping[str, tuple[np.ndarray, np.ndarray]], device: str = "auto"
-) -> pd.DataFrame:
-    """How well states foretell a phantom's drivers themselves, with no brain and no noise between, for two models.
+def each(change: Mapping[tuple[str, str], Change], make: Callable[[Change], pd.DataFrame]) -> pd.DataFrame:
+    """`make` of several changes, one below the other, with the columns language, model and condition (a label).
 
-    Parameters
-    ----------
-    before, after : values [layers, scans, units], of the same story.
-    drivers : of `Truth.drivers`: name -> (values [scans, dimensions], run of each scan).
-
-    Returns
-    -------
-    driver, before, after (mean r over dimensions and left-out runs, layer chosen inside the training runs), change (z)
-    with its interval paired over runs, p_runs.
+    change : (language of the listeners, "after" or "shuffled") -> Change.
     """
-    targets = np.concatenate([values for values, _ in drivers.values()], axis=1).astype(np.float32)
-    scores = []
-    for features in (before, after):
-        found = cross_validate(features.values, targets, features.run_of_scan, None, DRIVER_ALPHAS, device=device)
-        scores.append(_z(np.take_along_axis(found.fold_scores, found.chosen_layer()[None], axis=0)[0]))
-    rows, start = [], 0
-    for name, (values, _) in drivers.items():
-        place = slice(start, start := start + values.shape[1])
-        one, two = (np.nanmean(score[:, place], axis=1, keepdims=True) for score in scores)
-        it = compare_runs(two, one, fisher=False)
-        rows.append({"driver": name, "before": np.tanh(one.mean()), "after": np.tanh(two.mean()),
-                     "change": it.estimate[0], "lower": it.lower[0], "upper": it.upper[0],
-                     "p_runs": it.p[0]})  # fmt: skip
-    return pd.DataFrame(rows)
-
-
-def held_by_states(states: Mapping[tuple[str, str], np.ndarray], truth: Truth) -> pd.DataFrame:
-    """What can be read, linearly, from the states of a phantom's story in sections not seen: word, sense and scene.
-
-    `states` : (language, model) -> [layers, words, units]. Columns: language, model, target, r2 (of the best layer).
-    """
-    rows = []
-    for (language, model), values in states.items():
-        words = truth.words(language)
-        heard, targets = phantom_targets(words)
-        found = read_out(values[:, heard], targets, words.section.to_numpy()[heard])
-        best = found.groupby(["target", "layer"]).r2.mean().groupby("target").max()
-        rows += [{"language": language, "model": model, "target": name, "r2": r2} for name, r2 in best.items()]
-    return pd.DataFrame(rows)
-
-
-def drivers_told(held: pd.DataFrame) -> str:
-    """`driver_change` of both second languages in words (Markdown); `held` has the columns language and model, too."""
-    lines = []
-    for (language, model), rows in held.groupby(["language", "model"], sort=False):
-        up, down = rows.driver[rows.lower > 0].tolist(), rows.driver[rows.upper < 0].tolist()
-        name = {"after": "after transfer", "shuffled": "after shuffled translations"}[model]
-        lines.append(
-            f"- {language}, {name}: better foretold {', '.join(up) or 'nothing'}; worse {', '.join(down) or 'nothing'}"
-        )
-    return "By intervals over runs:\n\n" + "\n".join(lines)
-
-
-def understood(features: Features, truth: Truth, language: str) -> Features:
-    """What a model would hand over that had learned what sentences mean: a positive control of `Change`.
-
-    Parameters
-    ----------
-    features : values [layers, scans, units], of a phantom's whole story.
-
-    Returns
-    -------
-    The same features, and beside them in every layer what the phantom's regions of word, meaning and topic truly
-    follow.
-    """
-    drivers = zip(DRIVERS, oracle(truth, language).values, strict=True)
-    known = [values for name, values in drivers if EXPECTED.get(name) == "gain"]
-    layers = [np.concatenate([layer, *known], axis=1) for layer in features.values]
-    return Features(np.stack(layers), features.run_of_scan)
-
-
-def understood_told(check: pd.DataFrame) -> str:
-    """The positive control in words (Markdown); `check` is `truth_check` of the change from a model to `understood`."""
-    gain, none = (check[check.expected == kind] for kind in ("gain", "no gain"))
-    text = (
-        f"With all that is to be understood beside its states the model shows {(gain.seen == 'gain').sum()} of "
-        f"{len(gain)} expected gains, and {(none.seen == 'gain').sum()} of {len(none)} that must not be. "
-    )
-    if (none.seen == "gain").any():
-        text += "(An interval of 95% errs once in forty times on that side; such gains are small.) "
-    if gain["as expected"].all():
-        return text + (
-            "So the analysis finds understanding where there is any; what transfer gave this model is another matter."
-        )
-    return text + "So where this analysis sees no gain after transfer, there may be one all the same."
+    labels = {"after": "", "shuffled": ", shuffled"}
+    tables = [
+        make(it).assign(language=language, model=model, condition=language + labels[model])
+        for (language, model), it in change.items()
+    ]
+    return pd.concat(tables, ignore_index=True)
 
 
 def story_sentences(prince: LittlePrince, root: str | Path, languages: list[str]) -> dict[str, np.ndarray]:
@@ -240,7 +199,7 @@ def shared_or_specific(
     Returns
     -------
     "own" : the language's states. "shared" : the same sentences as the OTHER languages tell them. "left over" : own
-    states less what the shared ones foretell (fitted on other sections). "mismatched" : shared ones of wrong sentences.
+    states less what the shared ones predict (fitted on other sections). "mismatched" : shared ones of wrong sentences.
     """
     sections = prince.words(language).section.to_numpy()
     others = [(states[other], sentences[other]) for other in states if other != language]
@@ -249,25 +208,6 @@ def shared_or_specific(
     found = {"own": states[language], "shared": shared, "left over": left_over(states[language], shared, sections),
              "mismatched": wrong}  # fmt: skip
     return {name: align(prince, language, values) for name, values in found.items()}
-
-
-def truth_check(changes: pd.DataFrame) -> pd.DataFrame:
-    """What a phantom's regions should do after transfer, beside what they did.
-
-    Parameters
-    ----------
-    changes : rows of `Change.groups` for groups that are a phantom's drivers; other groups are left out.
-
-    Returns
-    -------
-    The rows with the columns expected ("gain", "no gain"), seen ("gain", "loss", "not told from zero", by the
-    interval) and `as expected`.
-    """
-    table = changes[changes.group.isin(EXPECTED)].copy()
-    table["expected"] = table.group.map(EXPECTED)
-    table["seen"] = np.select([table.lower > 0, table.upper < 0], ["gain", "loss"], "not told from zero")
-    table["as expected"] = (table.expected == "gain") == (table.seen == "gain")
-    return table
 
 
 def shared_summary(scores: pd.DataFrame, groups: list[str]) -> pd.DataFrame:
@@ -280,7 +220,8 @@ def shared_summary(scores: pd.DataFrame, groups: list[str]) -> pd.DataFrame:
     Returns
     -------
     One row a group: mean scores, shared - left over with its interval over participants (Student's t), the lower end
-    of shared - mismatched, and what it "follows more".
+    of shared - mismatched, and what it "follows more". That is "shared" only where the shared part beats what is left
+    over AND the same features of wrong sentences: without the second any features that change as slowly would do.
     """
     wide = scores.pivot_table(index=["language", "participant"], columns=["group", "condition"], values="value")
     rows = []
@@ -289,11 +230,98 @@ def shared_summary(scores: pd.DataFrame, groups: list[str]) -> pd.DataFrame:
             over_participants((wide[group]["shared"] - wide[group][other]).to_numpy())
             for other in ("left over", "mismatched")
         )
-        more = "shared" if own.lower > 0 else "specific" if own.upper < 0 else "neither, by this test"
+        if own.lower > 0:
+            more = "shared" if wrong.lower > 0 else "neither: wrong sentences do as well"
+        else:
+            more = "specific" if own.upper < 0 else "neither, by this test"
         means = {name: wide[group][name].mean() for name in ("own", "shared", "left over", "mismatched")}
         rows.append({"group": group, **means, "shared - left over": own.estimate, "lower": own.lower,
                      "upper": own.upper, "shared - mismatched, lower": wrong.lower, "follows more": more})  # fmt: skip
     return pd.DataFrame(rows)
+
+
+def shared_told(summary: pd.DataFrame) -> str:
+    """`shared_summary` in words (Markdown)."""
+    above = summary[summary["shared - mismatched, lower"] > 0].group.tolist()
+    return (
+        "The right sentences predict better than wrong ones, by an interval over participants (Student's *t*), in: "
+        f"{', '.join(above) or 'no group'}. What each group follows more: "
+        + "; ".join(f"**{name}** {more}" for name, more in zip(summary.group, summary["follows more"], strict=True))
+        + "."
+    )
+
+
+def cortex_told(changes: pd.DataFrame, low: float, high: float) -> str:
+    """The change over the whole cortex in words (Markdown), beside the published gains of `low` to `high` per cent.
+
+    Parameters
+    ----------
+    changes : rows of `Change.groups` for the group "cortex", with the column language.
+    """
+    parts, halves = [], {}
+    for it in changes.itertuples():
+        part = f"{it.language} {it.before:.3f} to {it.after:.3f} ({it.change:+.4f}, {it.lower:+.4f} to {it.upper:+.4f})"
+        if np.isfinite(it.percent):
+            ends = (100 * end / it.before for end in (it.lower, it.upper))
+            part += ", {:+.0f}% ({:+.0f}% to {:+.0f}%)".format(it.percent, *ends)
+            halves[it.language] = 100 * (it.upper - it.lower) / 2 / it.before
+        parts.append(part)
+    text = f"Over the whole cortex: {'; '.join(parts)}. The published gains of {low:g} to {high:g}% have no interval. "
+    if len(halves) < len(changes):
+        without = [language for language in changes.language if language not in halves]
+        text += f"No percentage for {', '.join(without)}: the correlation before is not surely above zero. "
+    if hidden := [language for language, half in halves.items() if half > low]:
+        sizes = ", ".join(f"{half:.0f}% ({language})" for language, half in halves.items())
+        text += (
+            f"Half of the interval is {sizes} of the correlation before, so a gain of {low:g}% would not show in "
+            f"{', '.join(hidden)}. "
+        )
+    return text
+
+
+def forgetting_told(changes: pd.DataFrame) -> str:
+    """What became of English, the language that the model had read, in words (Markdown); "" where nobody heard it."""
+    rows = changes[(changes.group == "cortex") & (changes.language == "EN")]
+    return "".join(
+        f"**Forgetting:** with English listeners the cortex changes by {it.change:+.4f} ({it.lower:+.4f} to "
+        f"{it.upper:+.4f}), {'a loss' if it.upper < 0 else 'no loss'} by this interval."
+        for it in rows.itertuples()
+    )
+
+
+def regions_told(regions: pd.DataFrame, level: float = 0.05) -> str:
+    """How many regions change, in words (Markdown); `regions` as in `selection_told`."""
+    sure = regions[regions.q <= level]
+    parts = [
+        f"{language} {(rows.change > 0).sum()} up, {(rows.change < 0).sum()} down"
+        for language in regions.language.unique()
+        for rows in [sure[sure.language == language]]
+    ]
+    return (
+        f"Regions whose change survives correction: {'; '.join(parts)}. The maps show all regions, significant or not: "
+        "neighbours that change together are no independent evidence."
+    )
+
+
+def selection_told(regions: pd.DataFrame, level: float = 0.05) -> str:
+    """How much the mean change depends on which regions are averaged, in words (Markdown).
+
+    Parameters
+    ----------
+    regions : rows of `Change.regions`, with the column language.
+    """
+    parts = []
+    for language, rows in regions.groupby("language", sort=False):
+        means = [f"{rows.change.mean():+.4f} over all {len(rows)}"]
+        for name in ("before", "after"):
+            chosen = rows.change[rows[f"q_{name}"] <= level]
+            mean = f"{chosen.mean():+.4f} over" if len(chosen) else "no mean over"
+            means.append(f"{mean} the {len(chosen)} that are predicted {name}")
+        parts.append(f"{language} {', '.join(means)}")
+    return (
+        f"Mean change of the regions: {'; '.join(parts)}. To choose regions by their score *after* favours a gain, by "
+        "their score *before* a loss; only the mean over all of them is chosen by neither."
+    )
 
 
 def _z(scores: np.ndarray) -> np.ndarray:

@@ -8,6 +8,8 @@ from matplotlib.figure import Figure
 
 from brainbook.figures.look import GREY, MARKERS, OKABE_ITO, WIDTH, colours, finish, new_axes
 
+SMOOTH = 20  # steps whose training accuracy is averaged in a learning curve
+
 
 def cosine_histograms(table: pd.DataFrame, title: str | None = None) -> Figure:
     """Cosines of matching and of mismatched pairs, one panel for each model.
@@ -71,20 +73,24 @@ def accuracy_intervals(table: pd.DataFrame, published: pd.DataFrame | None = Non
 
 
 def learning_curves(table: pd.DataFrame, title: str | None = None) -> Axes:
-    """Accuracy on the validation part against the number of training pairs seen.
+    """Accuracy against the number of training pairs seen: marks on the validation part, thin lines while training.
 
     Parameters
     ----------
-    table : columns series, pairs, validation_accuracy; rows without a validation (NaN) are left out.
+    table : columns series, pairs, accuracy (of each step's training batch, drawn as the mean of the last `SMOOTH`) and
+        validation_accuracy (NaN in steps without a validation).
     """
     ax = new_axes(None)
     names = list(dict.fromkeys(table.series))
     paint = colours(names)
     ax.axhline(50, color=GREY, linewidth=1, zorder=0)
     for j, name in enumerate(names):
-        rows = table[(table.series == name) & table.validation_accuracy.notna()]
-        ax.plot(rows.pairs, 100 * rows.validation_accuracy, marker=MARKERS[j], color=paint[name], label=name)
-    ax.set(xlabel="Training pairs seen", ylabel="Validation accuracy (%)")
+        rows = table[table.series == name]
+        training = 100 * rows.accuracy.rolling(SMOOTH).mean()
+        ax.plot(rows.pairs, training, color=paint[name], linewidth=1, alpha=0.6)
+        rows = rows[rows.validation_accuracy.notna()]
+        ax.plot(rows.pairs, 100 * rows.validation_accuracy, MARKERS[j], color=paint[name], markersize=8, label=name)
+    ax.set(xlabel="Training pairs seen", ylabel="Accuracy (%)")
     return finish(ax, title, ax.get_legend_handles_labels()[0] if len(names) > 1 else [])
 
 
@@ -117,11 +123,13 @@ def roc_curves(table: pd.DataFrame, title: str | None = None) -> Figure:
 
 
 def region_lines(table: pd.DataFrame, title: str | None = None) -> Figure:
-    """A score by region before and after, as two lines, one panel a language and hemisphere.
+    """A score by region before and after, joined by a line in each region; one panel a language and hemisphere.
+
+    No line runs from region to region: their order means nothing.
 
     Parameters
     ----------
-    table : columns language, region, hemisphere, before, after, and q; a dot marks regions whose q is at most .05.
+    table : columns language, region, hemisphere, before, after, and q; a ring marks regions whose q is at most .05.
     """
     panels = list(dict.fromkeys(zip(table.language, table.hemisphere, strict=True)))
     regions = list(dict.fromkeys(table.region))
@@ -129,24 +137,20 @@ def region_lines(table: pd.DataFrame, title: str | None = None) -> Figure:
         len(panels), 1, figsize=(WIDTH, 1.9 + 1.25 * len(panels)), sharex=True, sharey=True, squeeze=False,
         layout="constrained",
     )  # fmt: skip
+    x = np.arange(len(regions))
     for ax, (language, hemisphere) in zip(axes[:, 0], panels, strict=True):
         rows = table[(table.language == language) & (table.hemisphere == hemisphere)].set_index("region").loc[regions]
+        before, after = rows.before.to_numpy(), rows.after.to_numpy()
         ax.axhline(0, color=GREY, linewidth=0.8)
-        ax.plot(rows.before.to_numpy(), "s--", color=GREY, markersize=5, label="before transfer")
-        ax.plot(rows.after.to_numpy(), "o-", color=OKABE_ITO[0], markersize=5, label="after transfer")
-        found = np.flatnonzero(rows.q <= 0.05)
-        ax.plot(
-            found,
-            rows.after.to_numpy()[found],
-            "o",
-            markersize=12,
-            markerfacecolor="none",
-            color="black",
-            label="q ≤ .05",
-        )
+        ax.vlines(x, before, after, color=OKABE_ITO[0], linewidth=2)
+        ax.plot(x, before, "s", color=GREY, markersize=5, label="before transfer")
+        ax.plot(x, after, "o", color=OKABE_ITO[0], markersize=6, label="after transfer")
+        sure = np.flatnonzero(rows.q <= 0.05)
+        ring = {"markersize": 12, "markerfacecolor": "none", "color": "black"}
+        ax.plot(sure, after[sure], "o", label="q ≤ .05", **ring)
         ax.set_title(f"{language}, {'left' if hemisphere == 'lh' else 'right'}", fontsize=12, pad=3)
         ax.set_ylabel("Pearson r")
-    axes[-1, 0].set_xticks(range(len(regions)), regions, rotation=50, ha="right", rotation_mode="anchor", fontsize=10)
+    axes[-1, 0].set_xticks(x, regions, rotation=50, ha="right", rotation_mode="anchor", fontsize=10)
     handles, labels = axes[0, 0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=3)
     if title:

@@ -1,10 +1,10 @@
-"""Is a model that tells matches from mismatches any better than a coin, a ruler, or the model it began as?"""
+"""Is a model that tells matches from mismatches better than chance, sentence lengths, or the model it began as?"""
 
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
-from scipy.stats import binomtest, bootstrap, rankdata
+from scipy.stats import beta, binomtest, bootstrap, rankdata
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score, roc_curve
 from sklearn.pipeline import make_pipeline
@@ -56,6 +56,32 @@ def published_intervals(
     """
     table = pd.DataFrame([interval(round(percent / 100 * n), n, chance) for n in sizes])
     return table.assign(excludes_chance=(table.lower > chance) | (table.upper < chance))
+
+
+def pairs_needed(percent: float, tries: int = 1, chance: float = 0.5, most: int = 50_000) -> int:
+    """How many test pairs a published accuracy needs before its exact interval keeps clear of chance.
+
+    Parameters
+    ----------
+    percent : the published accuracy.
+    tries : of how many models (or seeds, settings) it is the best; the interval's level is 1 - .05 / `tries`
+        (Bonferroni).
+    most : the largest test part looked at.
+
+    Returns
+    -------
+    The smallest n from which on the interval (Clopper & Pearson) excludes chance in test parts of any size up to
+    `most`. Raises ConfigurationError where it does not even there.
+    """
+    n = np.arange(1, most + 1)
+    correct = np.round(percent / 100 * n)
+    tail = 0.025 / tries
+    lower = np.where(correct > 0, beta.ppf(tail, correct, n - correct + 1), 0.0)
+    upper = np.where(correct < n, beta.ppf(1 - tail, correct + 1, n - correct), 1.0)
+    last = int(n[(lower <= chance) & (chance <= upper)].max(initial=0))
+    if last == most:
+        raise ConfigurationError(f"{percent}% cannot be distinguished from {100 * chance:g}% with {most:,} pairs")
+    return last + 1
 
 
 def length_only(pairs: pd.DataFrame) -> np.ndarray:

@@ -35,6 +35,13 @@ from brainbook.store import fingerprint
 from brainbook.training import fit
 
 COSINE_FORMS = ("standard", "printed")
+# What a named loss changes in the settings. The published loss is cross-entropy and a cosine term alone; its sign, as
+# printed, pushes matches apart, so it is here in the standard form, too. "ours" is what the settings say.
+LOSSES = {
+    "published": {"contrast": 0.0, "language": 0.0, "cosine_form": "standard"},
+    "printed": {"contrast": 0.0, "language": 0.0, "cosine_form": "printed"},
+    "ours": {},
+}
 VERSION = 2  # raise when training code changes what comes out
 
 
@@ -89,6 +96,13 @@ class TransferSettings:
         weights = (self.match, self.cosine, self.contrast, self.language)
         if min(weights) < 0 or not any(weights):
             raise ConfigurationError(f"weights of losses are 0 or more, and not all 0: {weights}")
+
+
+def with_loss(settings: dict, loss: str) -> dict:
+    """`settings` with what the loss of that name (`LOSSES`) changes in them."""
+    if loss not in LOSSES:
+        raise ConfigurationError(f"loss is one of {', '.join(LOSSES)}, not {loss!r}")
+    return settings | LOSSES[loss]
 
 
 def fine_tune(

@@ -15,6 +15,7 @@ from brainbook.language_models.matching_evaluation import (
     cosines,
     interval,
     length_only,
+    pairs_needed,
     published_intervals,
     retrieval,
     roc,
@@ -52,6 +53,19 @@ def test_the_published_accuracy_is_within_the_noise_of_two_thousand_pairs():
         0.5395, abs=0.002
     )
     assert not table.excludes_chance[2000] and table.excludes_chance[10_000]
+
+
+@pytest.mark.parametrize("tries", [1, 4])
+def test_how_many_pairs_an_accuracy_needs_is_where_its_intervals_clear_chance(tries):
+    n = pairs_needed(51.75, tries)
+    limits = [interval(round(0.5175 * size), size)["p"] * tries for size in (n - 1, n, n + 1, n + 250, 4 * n)]
+    assert limits[0] > 0.05 and max(limits[1:]) <= 0.05
+    lower, _ = proportion_confint(round(0.5175 * n), n, 0.05 / tries, method="beta")
+    assert lower > 0.5
+    assert 90 < pairs_needed(60) < pairs_needed(55) < pairs_needed(51.75) < pairs_needed(51.75, 4)
+    assert pairs_needed(100 - 51.75) == pytest.approx(pairs_needed(51.75), abs=60)  # below chance is no chance either
+    with pytest.raises(ConfigurationError, match="50.1% cannot be distinguished from 50%"):
+        pairs_needed(50.1)
 
 
 def test_lengths_tell_random_mismatches_and_not_length_matched_ones(real_xnli):

@@ -1,5 +1,7 @@
 """Fine-tuning on pairs: it learns from true pairs, not from shuffled ones, and keeps what it made."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -16,6 +18,7 @@ from brainbook.language_models.transfer import (
     main,
     phantom_pairs,
     transferred,
+    with_loss,
 )
 from brainbook.stimuli import shuffle_pairs
 
@@ -88,6 +91,17 @@ def test_the_same_seed_gives_the_same_weights(tiny_causal, tiny_pairs):
     assert all(torch.equal(one[name], again[name]) for name in one)
     other = fine_tune(tiny_causal, tiny_pairs, TransferSettings(**{**vars(short), "seed": 1}), device="cpu")[0]
     assert not all(torch.equal(one[name], tensor) for name, tensor in other.state_dict().items())
+
+
+def test_a_named_loss_is_what_it_says():
+    """Published: cross-entropy and cosine alone, in either form; ours: what the settings ask for."""
+    settings = {"contrast": 1.0, "language": 1.0, "new_words": True, "steps": 7}
+    published, printed, ours = (TransferSettings(**with_loss(settings, it)) for it in ("published", "printed", "ours"))
+    assert (published.match, published.cosine, published.contrast, published.language) == (1, 1, 0, 0)
+    assert published.cosine_form == "standard" and printed == replace(published, cosine_form="printed")
+    assert ours == TransferSettings(**settings) and printed.new_words and printed.steps == 7
+    with pytest.raises(ConfigurationError, match="published, printed, ours, not 'mine'"):
+        with_loss(settings, "mine")
 
 
 def test_settings_that_cannot_be(tiny_bert, tiny_pairs):
