@@ -2,7 +2,8 @@
 
 Sources
 -------
-- Luo & Kobayashi, "Brains and languages" (NLP 2025): tables of alignment, transfer and regions.
+- Luo & Kobayashi, "BrainLM を用いた多言語学習での転移学習性能の検証" (NLP 2025): tables of alignment, transfer and
+  regions, each of ONE participant of a language.
 - Bonnasse-Gahot & Pallier (NeurIPS 2024): maps of between-group reliability, averaged over Destrieux regions.
 - Noda, Soda & Yamashita (JSAI; Frontiers in Neuroscience 18:1330512, 2024): number sense.
 """
@@ -10,6 +11,9 @@ Sources
 from importlib.resources import files
 
 import pandas as pd
+
+# Participants of ds003643 by language: the published reliabilities are of halves of them.
+PARTICIPANTS = {"EN": 49, "FR": 28, "CN": 35}
 
 _TABLES = files("brainbook") / "published_tables"
 
@@ -44,8 +48,8 @@ def transfer() -> pd.DataFrame:
 def reliability_by_region() -> pd.DataFrame:
     """Correlation between the average responses of two halves of a language's participants, by Destrieux region.
 
-    It bounds what a stimulus model can predict of a group average. Columns: region, hemisphere, EN, FR, CN, coverage
-    (share of the region's vertices inside the published maps).
+    A reliability is no bound on r: `brainbook.encoding.largest_r` makes one of it. Columns: region, hemisphere, EN, FR,
+    CN, coverage (share of the region's vertices inside the published maps).
     """
     return _read("reliability_by_region")
 

@@ -1,7 +1,15 @@
 import numpy as np
 import pytest
 
-from brainbook.encoding import correlation, group_ceiling, noise_ceiling, split_half, stretch
+from brainbook.encoding import (
+    correlation,
+    group_ceiling,
+    largest_r,
+    noise_ceiling,
+    perfect_r,
+    split_half,
+    stretch,
+)
 
 
 @pytest.fixture
@@ -23,11 +31,33 @@ def test_the_ceiling_is_what_others_share(shared):
     np.testing.assert_allclose(each[3], correlation(np.delete(responses, 3, 0).mean(0), responses[3]), atol=0.06)
 
 
-def test_a_perfect_model_of_what_is_shared_stays_near_the_ceiling(shared):
-    share, responses, common = shared
-    best = np.mean([correlation(common, one) for one in responses], axis=0)
-    ceiling = noise_ceiling(responses)
-    assert (best[share > 0] >= ceiling[share > 0] - 0.01).all() and (best - ceiling)[share > 0].max() < 0.08
+def test_no_correlation_between_participants_bounds_a_model_and_its_correction_does(rng):
+    """A model that is the signal itself, against bounds made of nothing but the noisy responses."""
+    share, n = np.repeat([0.0187, 0.1, 0.4], 200), 34
+    signal = rng.standard_normal((1500, len(share)))
+    responses = np.sqrt(share) * signal + np.sqrt(1 - share) * rng.standard_normal((n, 1500, len(share)))
+    halves, alone = group_ceiling(responses, n_halvings=4), noise_ceiling(responses)
+    reached = {
+        1 / (n / 2): np.mean([correlation(signal, one) for one in responses[:6]], axis=0),
+        1: correlation(signal, responses[: n // 2].mean(axis=0)),
+        2: correlation(signal, responses.mean(axis=0)),
+    }
+    for value in np.unique(share):
+        of = share == value
+        for times, r in reached.items():
+            assert largest_r(halves[of].mean(), times) == pytest.approx(r[of].mean(), abs=0.01)
+        assert r[of].mean() > halves[of].mean() + 0.05, "the reliability itself is no bound"
+        assert perfect_r(alone[of].mean(), n) == pytest.approx(reached[1 / (n / 2)][of].mean(), abs=0.005)
+        assert alone[of].mean() < reached[1 / (n / 2)][of].mean() - 0.005
+
+
+def test_the_figures_of_the_published_maps():
+    assert largest_r(0.25) == pytest.approx(0.5) and largest_r(0.25, 2) == pytest.approx(np.sqrt(0.4))
+    assert largest_r(0.25, 1 / 17.5) == pytest.approx(0.137, abs=5e-4)
+    assert perfect_r(0.0857, 35) == pytest.approx(0.137, abs=5e-4)
+    assert largest_r(-0.1) == 0 and perfect_r(-0.1, 3) == 0
+    with pytest.raises(ValueError, match="two participants"):
+        perfect_r(0.1, 1)
 
 
 def test_halves_of_the_group(shared):

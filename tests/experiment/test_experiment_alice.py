@@ -7,14 +7,21 @@ from brainbook.encoding import blocks_with_gaps, delay
 from brainbook.experiment.alice import (
     GROUP,
     Listeners,
+    ceilings,
     chance,
+    conclude,
     count_words,
     gather,
     on_scans,
     over_people,
     paired,
     rate_and_sound,
+    read_ceilings,
+    read_controls,
+    read_layers,
+    read_untrained,
     score,
+    speech_or_silence,
 )
 from brainbook.recordings.alice import REGIONS
 
@@ -76,6 +83,65 @@ def test_intervals_over_people_and_pairs():
     assert len(difference) == len(table)
 
 
+def test_ceilings_are_what_a_perfect_model_reaches(rng):
+    """Twenty listeners who share a tenth of their variance, in the scans that are scored."""
+    share = 0.1
+    signal = rng.normal(size=(4000, 1, 6))
+    people = np.sqrt(share) * signal + np.sqrt(1 - share) * rng.normal(size=(4000, 20, 6))
+    people[:8] = 100.0  # an edge, which no split holds
+    both = np.concatenate([people.mean(axis=1, keepdims=True), people], axis=1).reshape(4000, -1)
+    splits = [(train + 8, test + 8) for train, test in blocks_with_gaps(3984, 4, 8)]
+    table = ceilings(Listeners(both, [GROUP, *map(str, range(20))], splits))
+    inner = slice(8, 3992)
+    one = np.mean([np.corrcoef(signal[inner, 0, 0], people[inner, i, 0])[0, 1] for i in range(20)])
+    group = np.corrcoef(signal[inner, 0, 0], people[inner].mean(axis=1)[:, 0])[0, 1]
+    assert table.listener.mean() == pytest.approx(one, abs=0.02) and table.average.mean() == pytest.approx(
+        group, abs=0.02
+    )
+    assert (table.intersubject < table.listener).all()
+
+
+def test_controls_are_read_by_their_numbers():
+    names = ("vla", "fla", "count")
+    means, p = pd.Series([0.2, 0.0, 0.3], names), pd.Series([0.01, 0.5, 0.01], names)
+    text = read_controls(means, p, *names)
+    assert "*Alignment matters*" in text and "does not beat counting" in text
+    both = read_controls(pd.Series([0.4, 0.2, 0.3], names), p * 0, *names)
+    assert "*Both alignments predict*" in both and "scores 0.10 more than counting" in both
+    assert "not told from chance" in read_controls(means, p + 0.1, *names)
+
+
+def test_ceilings_and_conclusions_are_read_by_their_numbers():
+    table = pd.DataFrame({"listener": [0.21, 0.4], "average": [0.7, 0.9]})
+    assert "0.21 to 0.40 with one of them, and of 0.70 to 0.90 with the average of all 27" in read_ceilings(table, 27)
+    row = pd.Series({"value": 0.05, "lower": 0.01, "upper": 0.09})
+    assert "keeps something in" in conclude("", row) and "nothing that is sure" in conclude("", row - 0.02)
+
+
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        ([0.1, 0.2, 0.4, 0.2, 0.15], "layer 2 of 4 (r = 0.40). It lies in the middle"),
+        ([0.5, 0.2, 0.4, 0.2, 0.1], "It is the embedding, which knows no context: the layers above add nothing here"),
+        ([0.1, 0.2, 0.3, 0.4, 0.5], "It is the last layer."),
+        ([0.2, 0.5, 0.4, 0.2, 0.1], "It lies below the middle of the model; the embedding does better than layers 4."),
+        ([0.1, 0.2, 0.3, 0.5, 0.4], "It lies above the middle of the model."),
+    ],
+)
+def test_the_best_layer_is_said_where_it_is(values, words):
+    assert words in read_layers(pd.DataFrame({"condition": "model", "layer": range(5), "value": values}), "model")
+
+
+def test_what_an_untrained_model_keeps_follows_its_interval():
+    rows = [
+        (who, region, 0.01 * i + shift) for who, shift in (("a", 0.1), ("b", 0.12)) for i, region in enumerate(REGIONS)
+    ]
+    table = pd.DataFrame([*rows, (GROUP, "LATL", 0.1), (GROUP, "LIPL", 0.2)], columns=["listener", "region", "value"])
+    text = read_untrained(table.assign(condition="untrained"), "untrained")
+    assert "it keeps something" in text and "from 0.10 in LATL to 0.20 in LIPL" in text
+    assert "keeps nothing that is sure" in read_untrained(table.assign(condition="u", value=table.value - 0.13), "u")
+
+
 def test_the_real_recordings_on_the_clock(real_alice):
     from brainbook.recordings import Alice
 
@@ -88,6 +154,9 @@ def test_the_real_recordings_on_the_clock(real_alice):
     counts = count_words(alice)
     assert counts.sum() == 2127
     assert rate_and_sound(alice).shape == (362, 5)
+    assert set(np.unique(speech_or_silence(alice))) <= {0, 1} and speech_or_silence(alice).mean() > 0.9
+    scored = np.unique(np.concatenate([np.concatenate(pair) for pair in listeners.splits]))
+    assert scored[0] == 8 and scored[-1] == 362 - 9  # without the run's edges
     states = np.arange(2127, dtype=np.float32)[:, None]
     assert on_scans(alice, states, "FLA")[0, 0] == 2.0  # the mean of the first five words
     first = (alice.words.onset < 2).sum()

@@ -1,5 +1,6 @@
 """Tables of the chapter on hemispheres and layers, from scores whose truth is known."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,18 +10,24 @@ import pytest
 from brainbook.encoding.laterality import laterality_index
 from brainbook.encoding.layers import centre_of_mass
 from brainbook.errors import ConfigurationError
+from brainbook.experiment.best_regions import (
+    beside_published,
+    possible_r,
+    rank_regions,
+    rank_regions_of,
+    read_published,
+)
 from brainbook.experiment.features import Features
 from brainbook.experiment.hemispheres import (
     Listeners,
-    beside_published,
     foretold_laterality,
     hemisphere_means,
     laterality_recovered,
     laterality_told,
+    layer_of_others,
     leak_test,
     participants_covariance,
     quiet_regions,
-    rank_regions,
     sides_by_group,
     sides_by_language,
     significance_of_regions,
@@ -28,6 +35,7 @@ from brainbook.experiment.hemispheres import (
     verdict,
 )
 from brainbook.experiment.layers import (
+    at_same_depth,
     choice_shares,
     depth_by_region,
     depth_order,
@@ -35,6 +43,7 @@ from brainbook.experiment.layers import (
     fine_tuned,
     profile_table,
     what_depth_adds,
+    without_embedding,
 )
 from brainbook.experiment.scores import ParticipantScores, group_members, score_participants
 from brainbook.notebooks import notebook_parameters
@@ -82,9 +91,39 @@ def test_best_regions_stand_beside_the_papers(listeners, columns):
     for _, part in ranked.groupby("language"):
         assert (part.pearson_r.diff().dropna() <= 0).all() and list(part["rank"]) == list(range(1, REGIONS + 1))
     table = beside_published(ranked)
-    assert table.shape == (9, 8) and list(dict.fromkeys(table.index.get_level_values("language"))) == list(LANGUAGES)
+    assert table.shape == (9, 12) and list(dict.fromkeys(table.index.get_level_values("language"))) == list(LANGUAGES)
     assert table.loc[("CN", 1), ("paper", "r")] == 0.3575 and table["paper", "reliability"].notna().all()
     assert table.loc[("EN", 1), ("ours", "r")] == listeners.mean("EN").max()
+
+
+def test_single_participants_are_ranked_by_their_own_scores(columns):
+    rng = np.random.default_rng(4)
+    scores = {language: scores_of(rng, np.full(LAYERS, 0.1)) for language in LANGUAGES}
+    table = rank_regions_of(scores, ["b", "sub-FR057"])
+    assert set(table.language) == set(LANGUAGES), "each language has a participant b here, and nobody is sub-FR057"
+    own = scores["FR"].fold_scores[1].mean(axis=0)
+    best = table.query("language == 'FR' and rank == 1").iloc[0]
+    assert best.pearson_r == own.max() and best.region == columns.region[own.argmax()]
+    assert rank_regions_of(scores, ["nobody"]).empty
+
+
+def test_published_regions_are_read_by_what_is_possible_and_not_by_the_reliability():
+    """A reliability of .25 of halves of the Chinese participants: .63 with all of them, .137 with one."""
+    pole = possible_r(["CN"]).query("region == 'Pole_occipital' and hemisphere == 'lh'").iloc[0]
+    assert pole.group == pytest.approx(np.sqrt(2 * pole.reliability / (1 + pole.reliability)))
+    assert pole.participant == pytest.approx(0.137, abs=0.003) and pole.group == pytest.approx(0.63, abs=0.01)
+    index = pd.MultiIndex.from_tuples([("EN", 1), ("CN", 1)])
+    planted = pd.DataFrame(
+        {"region": ["a", "b"], "side": "lh", "r": [0.3, 0.35], "reliability": 0.25, "group": 0.6, "participant": 0.14},
+        index=index,
+    )
+    text = read_published(planted)
+    assert text.startswith("None of them lies above") and "2 of 2 lie above" in text and "farthest b lh in CN" in text
+    assert "r = 0.350 where 0.140 is shared, 2.5 times" in text
+    assert "2 of 2 lie above what a perfect model" in read_published(planted.assign(group=0.2))
+    assert "0 of 2 lie above" in read_published(planted.assign(r=0.1)) and "times" not in read_published(
+        planted.assign(r=0.1)
+    )
 
 
 def test_depth_is_found_where_it_is(listeners, columns):
@@ -103,18 +142,62 @@ def test_flat_profiles_differ_in_nothing(columns):
     assert (table.p_alike < 0.05).mean() < 0.12 and (table.q_alike < 0.05).mean() < 0.03
 
 
-def test_edges_are_found_when_preference_moves_there(listeners):
+def test_edges_are_found_when_preference_moves_there(columns):
     rng = np.random.default_rng(3)
+    hill = 0.1 * np.exp(-((np.arange(LAYERS) - 4) ** 2) / 2)
     valley = 0.1 * np.abs(np.arange(LAYERS) - 3) / 3
-    after = Listeners.of({language: scores_of(rng, valley) for language in LANGUAGES})
+    before, after = (
+        Listeners.of({language: scores_of(rng, profile) for language in LANGUAGES}, first=1)
+        for profile in (hill, valley)
+    )
     everywhere = np.ones(REGIONS, bool)
-    moved = edges_change(listeners, after, everywhere).set_index("measure")
+    moved = edges_change(before, after, everywhere).set_index("measure")
     assert (moved.lower > 0).all() and moved.before["share"] < 0.05 < 0.8 < moved.after["share"]
     assert moved.value["advantage"] == pytest.approx(moved.after["advantage"] - moved.before["advantage"])
-    stayed = edges_change(listeners, listeners, everywhere)
+    stayed = edges_change(before, before, everywhere)
     np.testing.assert_allclose(stayed.value, 0, atol=1e-12)
     shares = choice_shares(after, everywhere)
-    assert shares.value.sum() == pytest.approx(1) and list(shares.layer) == list(range(LAYERS))
+    assert shares.value.sum() == pytest.approx(1) and list(shares.layer) == list(range(1, LAYERS + 1))
+
+
+def test_the_first_layer_is_the_first_after_the_embedding():
+    """Only the embedding gains: with it as the first layer the sentence on edges would be borne out, wrongly."""
+    rng = np.random.default_rng(3)
+    flat, embedding = np.full(LAYERS, 0.1), np.where(np.arange(LAYERS) == 0, 0.2, 0.1)
+    everywhere, found = np.ones(REGIONS, bool), {}
+    for first in (0, 1):
+        parts = []
+        for profile in (flat, embedding):
+            scores = {language: scores_of(rng, profile) for language in LANGUAGES}
+            if first:
+                scores = {name: cut(part, first) for name, part in scores.items()}
+            parts.append(Listeners.of(scores, first=1))
+        found[first] = edges_change(*parts, everywhere).set_index("measure")
+    assert verdict(found[0].loc["advantage"]) == "agrees with"
+    assert verdict(found[1].loc["advantage"]) == "neither supports nor contradicts"
+    with pytest.raises(ConfigurationError, match="first after the embedding"):
+        edges_change(*[Listeners.of(scores)] * 2, everywhere)
+    features = without_embedding(Features(np.arange(12.0).reshape(3, 2, 2), np.zeros(2, int)))
+    assert features.values[0, 0, 0] == 4
+
+
+def cut(scores, first):
+    """Scores as they are when the layers before `first` are not there to be chosen."""
+    layers = scores.layer_scores[first:]
+    chosen = layers[:, :, None].repeat(RUNS, axis=2).argmax(axis=0)
+    return ParticipantScores(scores.fold_scores, layers, chosen, scores.participants, scores.columns)
+
+
+def test_named_layers_lie_at_the_same_depth_of_a_shallow_model():
+    assert at_same_depth((1, 4, 12, 16, 24), 24) == [1, 4, 12, 16, 24]
+    assert at_same_depth((1, 4, 12, 16, 24), 12) == [1, 2, 6, 8, 12] and at_same_depth((1, 4, 12, 16, 24), 6) == [
+        1,
+        3,
+        4,
+        6,
+    ]
+    with pytest.raises(ConfigurationError, match="1 to 24"):
+        at_same_depth((0, 4), 6)
 
 
 def test_sides_are_compared_within_people(listeners, columns):
@@ -171,12 +254,12 @@ def test_laterality_of_responses_is_recovered_where_that_of_scores_leans(truth):
     for _ in range(8):
         drivers = rng.normal(size=(len(runs), 40)).astype(np.float32)
         responses = responses_with(truth, rng, np.roll(drivers, 1, axis=0))
-        covariances = participants_covariance(drivers, responses, runs, alpha=100.0)
+        covariances = participants_covariance(drivers, responses, runs, alpha=100.0, trim=0)
         classes, pairs = laterality_recovered(covariances, truth)
         held += list((classes.lower <= classes.truth) & (classes.truth <= classes.upper))
         pairs_held.append(pairs.covered.mean())
         indices.append(classes.value / classes.truth)
-        scores = score_participants(Features(drivers[None], runs), responses, list("abcdefghi"), truth)
+        scores = score_participants(Features(drivers[None], runs), responses, list("abcdefghi"), truth, trim=0)
         leaning, _ = laterality_recovered(scores.fold_scores.mean(axis=1), truth, scores=True)
         leans.append(leaning.value / leaning.truth)
         np.testing.assert_allclose(classes.truth, [0.2, -0.2, 0], atol=1e-12)
@@ -236,9 +319,31 @@ def test_only_what_follows_the_features_is_significant(columns):
     responses = rng.normal(size=(3, n, 20)).astype(np.float32)
     responses[..., :8] += 0.7 * signal[:, None]
     table = pd.DataFrame({"region": [f"r{i}" for i in range(20)], "hemisphere": "lh"})
-    scores = score_participants(features, responses, ["a", "b", "c"], table)
-    layer, p = significance_of_regions(features, scores, responses, n_permutations=200)
-    assert layer == 1 and (p[:8] < 0.01).all() and (p[8:] < 0.05).mean() <= 0.25
+    scores = {"EN": score_participants(features, responses, ["a", "b", "c"], table)}
+    layer = layer_of_others({**scores, "FR": scores["EN"]}, "FR")
+    assert layer == 1 and layer_of_others(scores, "EN") == 0  # nobody else was recorded: the middle of two layers
+    p = significance_of_regions(features, 1, responses, n_permutations=200)
+    assert (p[:8] < 0.01).all() and (p[8:] < 0.05).mean() <= 0.25
+
+
+@pytest.mark.filterwarnings("ignore::brainbook.encoding.BorderWarning")
+def test_a_layer_of_others_keeps_the_level_and_a_layer_of_one_s_own_does_not():
+    """Nothing drives 150 lone regions; each is tested with a layer of 12, chosen by it or by somebody else's."""
+    rng = np.random.default_rng(10)
+    runs, n = np.repeat(np.arange(4), 40), 150
+    table = pd.DataFrame({"region": [f"r{i}" for i in range(n)], "hemisphere": "lh"})
+    features = Features(rng.normal(size=(12, len(runs), 2)).astype(np.float32), runs)
+    tested, somebody_else = rng.normal(size=(2, 1, len(runs), n)).astype(np.float32)
+    p = np.stack([significance_of_regions(features, layer, tested, n_permutations=50) for layer in range(12)])
+    rejected = {}
+    for name, responses in (("own", tested), ("other", somebody_else)):
+        scores = score_participants(features, responses, ["a"], table, alphas=[1e3, 1e4])
+        chosen = [
+            layer_of_others({"theirs": replace(scores, chosen_layers=scores.chosen_layers[..., [i]])}, "tested")
+            for i in range(n)
+        ]
+        rejected[name] = np.mean(p[chosen, np.arange(n)] <= 0.05)
+    assert rejected["other"] < 0.1 < 0.15 < rejected["own"]
 
 
 def test_order_of_depth_is_a_slope():

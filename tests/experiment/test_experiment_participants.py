@@ -7,6 +7,7 @@ import pytest
 from scipy import stats
 
 from brainbook.errors import ConfigurationError
+from brainbook.experiment import mixed_model
 from brainbook.experiment import participants as group
 from brainbook.figures.participants import shrinking_interval
 from brainbook.study import start_run
@@ -82,7 +83,7 @@ def test_random_sign_flips_agree_with_all_of_them(rng):
 
 def test_the_mixed_model_is_the_analysis_of_variance_of_a_balanced_table(rng):
     table = scores(rng, people=10, sections=9)
-    found = group.mixed_difference(table, ONE, TWO).iloc[0]
+    found = mixed_model.mixed_difference(table, ONE, TWO).iloc[0]
     wide = table.pivot(index=["participant", "run"], columns="model", values="value").pipe(np.arctanh)
     z = (wide.one - wide.two).unstack().to_numpy()  # participants, sections
     n, m = z.shape
@@ -102,10 +103,89 @@ def test_the_mixed_model_is_the_analysis_of_variance_of_a_balanced_table(rng):
 def test_languages_weigh_alike_in_the_mixed_model(rng):
     table = scores(rng, people=6, languages=("EN", "FR", "CN"))
     table = table[(table.language != "CN") | table.participant.isin(["sub-CN000", "sub-CN001"])]
-    found = group.mixed_difference(table, ONE, TWO).iloc[0]
+    found = mixed_model.mixed_difference(table, ONE, TWO).iloc[0]
     wide = table.pivot(index=["language", "participant", "run"], columns="model", values="value").pipe(np.arctanh)
     by_language = (wide.one - wide.two).groupby("language").mean()
     assert found["value"] == pytest.approx(by_language.mean(), abs=1e-6)
+
+
+def test_with_languages_fixed_the_interval_is_that_of_their_least_squares_mean(rng):
+    import statsmodels.formula.api as formula
+
+    gain = group.differences(group.by_participant(scores(rng, people=5, languages=("EN", "FR", "CN"))), ONE, TWO)
+    gain = gain[gain.participant != "sub-CN004"]
+    fit = formula.ols("value ~ C(language, Sum)", gain).fit()
+    found = mixed_model.within_languages(gain).iloc[0]
+    assert found["value"] == pytest.approx(fit.params["Intercept"])
+    assert (found.lower, found.upper) == pytest.approx(tuple(fit.conf_int().loc["Intercept"]))
+
+
+def test_no_interval_covers_what_it_leaves_out():
+    """Spreads between sections break an interval over participants, between languages the mixed model's too."""
+    alike = mixed_model.coverage((0, 0.05, 0, 0.05), (3, 5, 9), 2000).set_index("interval")
+    assert ((alike.drop(columns="width") > 0.93) & (alike.drop(columns="width") <= 1)).all(axis=None)
+    sections = mixed_model.coverage((0, 0.02, 0.05, 0.05), (3, 5, 9), 2000).set_index("interval")
+    assert sections["this story"]["within"] > 0.93 and sections["these languages"]["within"] < 0.85
+    assert 0.93 < sections["these languages"]["mixed"] <= 0.99
+    languages = mixed_model.coverage((0.05, 0.03, 0.02, 0.05), (3, 5, 9), 2000).set_index("interval")
+    assert languages["these languages"]["mixed"] > 0.93 and languages["other languages"]["mixed"] < 0.7
+    assert languages.width["pooled"] > 1.2 * languages.width["mixed"] and languages["other languages"]["pooled"] < 0.9
+
+
+def test_coverage_is_read_row_by_row(rng):
+    table = pd.DataFrame(
+        [("pooled", 1.0, 0.96, 0.95, 0.5), ("mixed", 1.0, 0.5, 0.4, 0.3)],
+        columns=["interval", "width", "this story", "these languages", "other languages"],
+    )
+    text = mixed_model.read_coverage(table)
+    assert "**pooled** covers this story, these languages as often as it says" in text
+    assert "falls short for other languages (50%)" in text
+    assert "**mixed** covers none of them as often as it says, and falls short for this story (50%)" in text
+    found = scores(rng, people=4, languages=("EN", "FR"))
+    gain = group.differences(group.by_participant(found), ONE, TWO)
+    spreads, sizes = mixed_model.like_these(mixed_model.mixed_difference(found, ONE, TWO), gain, 9)
+    assert sizes == (2, 4, 9) and spreads[0] == pytest.approx(gain.groupby("language").value.mean().std())
+
+
+def test_the_simulated_mixed_interval_is_that_of_the_model(rng):
+    """The width that `coverage` takes from sums of squares, against REML on tables drawn alike."""
+    wide = [
+        mixed_model.mixed_difference(scores(rng, people=4, languages=("EN", "FR", "CN"), section=0.05), ONE, TWO).iloc[
+            0
+        ]
+        for _ in range(8)
+    ]
+    simulated = mixed_model.coverage((0, 0.05, 0.05, 0.04), (3, 4, 9), 2000).set_index("interval")
+    assert np.mean([row.upper - row.lower for row in wide]) == pytest.approx(simulated.width["mixed"], rel=0.2)
+
+
+def test_widths_are_read_by_what_they_are():
+    def table(half):
+        return pd.DataFrame({"group": ["cortex", "visual"], "lower": -np.asarray(half), "upper": np.asarray(half)})
+
+    text = mixed_model.read_widths(table([2.0, 3.0]), table([4.0, 4.0]), table([1.0, 1.0]))
+    assert "2.0 to 3.0 times as wide as that over participants with the languages fixed" in text
+    assert "for sections vary as well" in text and "0.5 to 0.8 times" in text and "leaves out" in text
+    wider = mixed_model.read_widths(table([2.0, 3.0]), table([1.0, 1.0]), table([2.5, 2.5]))
+    assert "leaves out" not in wider and "sections vary" not in wider
+
+
+def test_what_participants_share_is_made_a_ceiling_and_read(rng):
+    """Three participants who share a tenth of their variance: inter-subject .14, a perfect model .32."""
+    names = [f"sub-EN{i:03d}" for i in range(3)]
+    shared = pd.DataFrame(
+        [("EN", name, "cortex", value) for name, value in zip(names, (0.13, 0.14, 0.13484), strict=True)],
+        columns=["language", "participant", "group", "value"],
+    )
+    perfect = group.perfect_models(shared)
+    s = 0.1
+    assert perfect.intersubject[0] == pytest.approx(np.sqrt(s * 2 * s / (1 + s)), abs=2e-4)
+    assert perfect.value[0] == pytest.approx(np.sqrt(s), abs=1e-3)
+    between = group.read_ceilings(shared.assign(value=0.2), shared, perfect)
+    assert between.startswith("3 of 3 dots") and "0.086" in between and "0.137" in between
+    assert between.endswith("No mean over participants lies above the estimate for a perfect model.")
+    beyond = group.read_ceilings(shared.assign(value=0.4), shared, perfect)
+    assert "EN cortex (0.400 > 0.316)" in beyond and "look for a leak first" in beyond
 
 
 def test_who_wins_for_how_many(rng):
@@ -154,7 +234,7 @@ def test_people_needed_is_what_statsmodels_says(effect, power):
 
 def test_a_spread_at_zero_is_no_failure(rng):
     for _ in range(3):
-        found = group.mixed_difference(scores(rng, people=6, person=0.0, section=0.0, rest=0.1), ONE, TWO).iloc[0]
+        found = mixed_model.mixed_difference(scores(rng, people=6, person=0.0, section=0.0, rest=0.1), ONE, TWO).iloc[0]
         assert found.converged and found.sd_participant < 0.05 and found.sd_rest == pytest.approx(0.1, abs=0.03)
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from brainbook.encoding import cross_validate
-from brainbook.experiment.vertices import OWN, SHARED, penalties_compared, penalties_told
+from brainbook.experiment.vertices import OWN, SHARED, cost_of_points, penalties_compared, penalties_told
 
 pytestmark = pytest.mark.filterwarnings("ignore::brainbook.encoding.BorderWarning", "ignore:2 of 12 targets")
 
@@ -39,3 +39,10 @@ def test_means_are_over_vertices_that_have_a_score(ways):
 def test_nothing_is_said_of_significant_regions_where_there_are_none(ways):
     table = penalties_compared(ways, np.zeros(12, bool))
     assert table.mean_r_significant.isna().all() and "significant" not in penalties_told(table, ways)
+
+
+def test_points_cost_by_their_number():
+    table = cost_of_points(n_scans=3000).set_index("targets")
+    own = table.loc["points of one's own cortex"]
+    assert own["GB a participant"] == 250_000 * 3000 * 4 / 1e9 and own["GB of 112"] == 336.0
+    assert own["times a vertex fit"] == pytest.approx(250_000 / 20_484, abs=0.01)

@@ -1,7 +1,7 @@
 """How well do features predict recordings? Arrays only: no files, no model code."""
 
 from brainbook.encoding.alignment import fixed_length, variable_length
-from brainbook.encoding.ceilings import group_ceiling, noise_ceiling, split_half, stretch
+from brainbook.encoding.ceilings import group_ceiling, largest_r, noise_ceiling, perfect_r, split_half, stretch
 from brainbook.encoding.checks import Finding, ProtocolWarning, check_protocol
 from brainbook.encoding.cross_validation import ALPHAS, ConstantFeatures, CrossValidation, cross_validate
 from brainbook.encoding.delays import delay, haemodynamic_response, run_slices
@@ -48,11 +48,13 @@ __all__ = [
     "fold_weights",
     "group_ceiling",
     "haemodynamic_response",
+    "largest_r",
     "laterality_index",
     "leave_one_run_out",
     "noise_ceiling",
     "null_interval",
     "participant_interval",
+    "perfect_r",
     "permutation_scores",
     "permutation_test",
     "prediction_covariance",

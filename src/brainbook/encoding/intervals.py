@@ -9,6 +9,12 @@ coverage `benchmarks/bench_calibration.py` measures:
 - for several participants, one score each, a t-interval over participants (`participant_interval`,
   `compare_participants`). It speaks of participants like these hearing THIS story, not of other stories.
 
+What intervals over runs cover: the mean score of THIS participant and THESE features over runs like the ones at hand.
+Not other participants, not another training of the same model, not that the target was chosen for its score. Nor do
+they ask whether there is anything: where nothing drives a target its mean score is still not 0 (leaving runs out lowers
+it, voxels shared with a driven neighbour raise it), so that such intervals lie off 0 more often than once in twenty.
+For that question take a permutation test.
+
 Intervals of a single score are on the scale of r; those of a comparison are differences on Fisher's z scale (for small
 r the same as differences of r).
 """

@@ -61,6 +61,7 @@ def prediction_covariance(
     alpha: float,
     *,
     delays: Sequence[int] | None = (1, 2, 3, 4),
+    trim: int = 0,
     device: str = "auto",
 ) -> np.ndarray:
     """How much of a response's variance the predictions of left-out runs carry, by their covariance with it.
@@ -72,7 +73,7 @@ def prediction_covariance(
     runs : array [scans], the run of every scan.
     alpha : one penalty for all targets, on the scale of z-scored features. Were it chosen target by target, weak
         targets would be shrunk more.
-    delays, device : see `cross_validate`.
+    delays, trim, device : see `cross_validate`.
 
     Returns
     -------
@@ -82,7 +83,7 @@ def prediction_covariance(
     fitted.
     """
     responses = np.asarray(responses)
-    found = cross_validate(features, responses, runs, delays, alpha, predictions=True, device=device)
+    found = cross_validate(features, responses, runs, delays, alpha, predictions=True, trim=trim, device=device)
     shares = []
     for _, test in found.splits:
         observed = responses[test].astype(float)

@@ -11,7 +11,7 @@ from brainbook import published
 from brainbook.encoding import fdr, permutation_scores, prediction_covariance
 from brainbook.encoding.hemispheres import Interval, hemisphere_difference, index_of_amplitudes, index_of_means
 from brainbook.encoding.laterality import amplitude_index, laterality_index, score_after_fitting
-from brainbook.experiment.features import Features
+from brainbook.experiment.features import TRIM, Features
 from brainbook.experiment.scores import ParticipantScores, average_by
 
 DELAYS = (1, 2, 3, 4)
@@ -28,15 +28,18 @@ class Listeners:
     profiles : array [participants, layers, regions], mean r over runs of every layer.
     chosen : int array [participants, runs, regions], the layer that training runs chose.
     language : array [participants] of str.
+    first : number of the first layer: 0 where it is the embedding, 1 where the embedding was left out. The places in
+        `profiles` and `chosen` count from it.
     """
 
     scores: np.ndarray
     profiles: np.ndarray
     chosen: np.ndarray
     language: np.ndarray
+    first: int = 0
 
     @classmethod
-    def of(cls, scores: Mapping[str, ParticipantScores]) -> "Listeners":
+    def of(cls, scores: Mapping[str, ParticipantScores], first: int = 0) -> "Listeners":
         """Put the languages one after the other. `scores` : language -> scores of its participants."""
         parts = list(scores.values())
         return cls(
@@ -44,12 +47,18 @@ class Listeners:
             np.concatenate([part.layer_scores.swapaxes(0, 1) for part in parts]),
             np.concatenate([part.chosen_layers for part in parts]),
             np.repeat(list(scores), [len(part.participants) for part in parts]),
+            first,
         )
 
     @property
     def n_layers(self) -> int:
-        """Layers, the embedding (layer 0) counted."""
+        """How many layers there are to choose from."""
         return self.profiles.shape[1]
+
+    @property
+    def layers(self) -> range:
+        """Their numbers in the model; 0 is the embedding."""
+        return range(self.first, self.first + self.n_layers)
 
     def mean(self, language: str) -> np.ndarray:
         """Mean score [regions] over the participants of a language."""
@@ -63,77 +72,48 @@ class Listeners:
 
 def significance_of_regions(
     features: Features,
-    scores: ParticipantScores,
+    layer: int,
     responses: np.ndarray,
     alpha: float = 1e3,
     n_permutations: int = 200,
     seed: int = 0,
     device: str = "auto",
-) -> tuple[int, np.ndarray]:
+    trim: int = TRIM,
+) -> np.ndarray:
     """Is each region of the average listener predicted better than when its scans are shifted in time?
 
-    The layer that participants' training runs choose most often is taken for all regions, and one penalty, so that
-    nothing is chosen on what is tested.
+    One layer and one penalty serve all regions and all shifts. The test is right if both were chosen without these
+    responses: the layer by other participants (`layer_of_others`), the penalty beforehand.
 
     Parameters
     ----------
+    layer : the layer of `features` that is tested.
     responses : array [participants, scans, regions].
     alpha : the penalty, on the scale of z-scored features.
     n_permutations : refitted shifts. Their standardised scores are pooled over regions, which resolves p-values of
         1 / (permutations x regions).
+    trim : scans at each edge of every section that are left out, of the null as of the score.
 
     Returns
     -------
-    (layer, p [regions]).
+    p [regions].
     """
-    layer = commonest(scores)
     found = permutation_scores(
-        features.values[layer], responses.mean(axis=0), features.run_of_scan, alpha,
-        delays=DELAYS, n_permutations=n_permutations, seed=seed, device=device,
+        features.values[layer], responses.mean(axis=0), features.run_of_scan, alpha, delays=DELAYS,
+        n_permutations=n_permutations, seed=seed, device=device, trim=trim,
     )  # fmt: skip
-    return layer, found.p(pooled=True)
+    return found.p(pooled=True)
 
 
-def rank_regions(listeners: Listeners, columns: pd.DataFrame) -> pd.DataFrame:
-    """All regions of each language from the best to the worst.
+def layer_of_others(scores: Mapping[str, ParticipantScores], language: str) -> int:
+    """The layer that the participants of all OTHER languages choose most often: nothing of whom is tested.
 
-    Columns: language, rank, region, hemisphere, pearson_r, reliability: how well the averages of two
-    halves of the real listeners agree there.
+    Where no other language was recorded it is the middle layer, chosen by nobody.
     """
-    languages = list(dict.fromkeys(listeners.language))
-    rows = [
-        columns[["region", "hemisphere"]].assign(language=name, pearson_r=listeners.mean(name)) for name in languages
-    ]
-    table = pd.concat(rows).merge(reliability_by_language(languages), how="left")
-    table["rank"] = table.groupby("language").pearson_r.rank(ascending=False, method="first").astype(int)
-    order = {name: place for place, name in enumerate(languages)}
-    table = table.sort_values(
-        ["language", "rank"], key=lambda column: column.map(order) if column.name == "language" else column
-    )
-    return table[["language", "rank", "region", "hemisphere", "pearson_r", "reliability"]].reset_index(drop=True)
-
-
-def reliability_by_language(languages: list[str]) -> pd.DataFrame:
-    """The published reliabilities, one row a region and language: region, hemisphere, language, reliability."""
-    table = published.reliability_by_region()
-    return table.melt(
-        ["region", "hemisphere"], [name for name in languages if name in table], "language", "reliability"
-    )
-
-
-def beside_published(ranked: pd.DataFrame, n: int = 3) -> pd.DataFrame:
-    """The `n` best regions of each language beside the paper's, indexed by language and rank.
-
-    Columns: (ours | paper, region | side | r | reliability).
-    """
-    theirs = published.top_regions()
-    theirs = theirs.merge(reliability_by_language(sorted(set(theirs.language))), how="left")
-    both = []
-    for table in (ranked[ranked["rank"] <= n], theirs[theirs["rank"] <= n]):
-        named = table.rename(columns={"hemisphere": "side", "pearson_r": "r"}).set_index(["language", "rank"])
-        both.append(named[["region", "side", "r", "reliability"]])
-    joined = pd.concat(both, axis=1, keys=["ours", "paper"])
-    return joined.loc[both[0].index]
+    others = [part for name, part in scores.items() if name != language]
+    if not others:
+        return (len(scores[language].layer_scores) - 1) // 2
+    return int(np.bincount(np.concatenate([part.chosen_layers.ravel() for part in others])).argmax())
 
 
 def sides_by_group(listeners: Listeners, members: Mapping[str, np.ndarray], covariances: np.ndarray) -> pd.DataFrame:
@@ -197,15 +177,17 @@ def participants_covariance(
     run_of_scan: np.ndarray,
     alpha: float = 1e3,
     device: str = "auto",
+    trim: int = TRIM,
 ) -> np.ndarray:
     """How much of each participant's responses the predictions of left-out runs carry (see `prediction_covariance`).
 
     Parameters
     ----------
     features : array [scans, units], one feature space for all regions; of several layers take one beforehand
-        (`commonest`), or put them side by side.
+        (`layer_of_others`), or put them side by side.
     responses : array [participants, scans, regions].
     alpha : one penalty for all regions.
+    trim : scans at each edge of every section that neither train nor test.
 
     Returns
     -------
@@ -213,13 +195,8 @@ def participants_covariance(
     """
     n_participants, n_scans, n_regions = responses.shape
     side_by_side = np.moveaxis(responses, 0, 1).reshape(n_scans, -1)
-    found = prediction_covariance(features, side_by_side, run_of_scan, alpha, delays=DELAYS, device=device)
+    found = prediction_covariance(features, side_by_side, run_of_scan, alpha, delays=DELAYS, trim=trim, device=device)
     return found.reshape(n_participants, n_regions)
-
-
-def commonest(scores: ParticipantScores) -> int:
-    """The layer that the training runs of all participants choose most often over all regions."""
-    return int(np.bincount(scores.chosen_layers.ravel()).argmax())
 
 
 def laterality_recovered(
@@ -334,8 +311,8 @@ def leak_test(quiet: pd.DataFrame) -> tuple[float, float]:
     return float(found.statistic), float(found.pvalue)
 
 
-def told(found: Interval | pd.Series) -> str:
-    """An estimate with its interval in words: '+0.024 (+0.008 to +0.040)'. A row has value, lower and upper."""
+def told(found) -> str:
+    """An Interval, or a row with value, lower and upper, in words: '+0.024 (+0.008 to +0.040)'."""
     value = found.estimate if isinstance(found, Interval) else found.value
     return f"{float(value):+.3f} ({float(found.lower):+.3f} to {float(found.upper):+.3f})"
 

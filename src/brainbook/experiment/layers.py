@@ -1,6 +1,6 @@
 """Helpers of the chapter `hemispheres_and_layers`: how deep in the model, and what fine-tuning does to it."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -16,7 +16,8 @@ from brainbook.encoding.layers import (
     moved_to_edges,
 )
 from brainbook.errors import ConfigurationError
-from brainbook.experiment.hemispheres import Listeners
+from brainbook.experiment.features import Features
+from brainbook.experiment.hemispheres import Listeners, told, verdict
 
 
 def depth_by_region(listeners: Listeners, columns: pd.DataFrame, predicted: np.ndarray, seed: int = 0) -> pd.DataFrame:
@@ -48,9 +49,21 @@ EDGES = {
 def edges_change(before: Listeners, after: Listeners, regions: np.ndarray) -> pd.DataFrame:
     """Does preference move to the first and the last layers? Three measures, after less before, over participants.
 
-    `regions` : bool array, those that count. Columns: measure, before, after (means over participants), value (change),
-    lower, upper, p.
+    Parameters
+    ----------
+    before, after : participants who chose among the same layers. The paper's first layer is the first one AFTER the
+        embedding: listeners among whose layers the embedding is are refused (ConfigurationError).
+    regions : bool array, those that count.
+
+    Returns
+    -------
+    DataFrame: measure, before, after (means over participants), value (change), lower, upper, p.
     """
+    if before.layers != after.layers or after.first != 1:
+        raise ConfigurationError(
+            f"the first layer is layer 1, the first after the embedding: before has {before.layers}, after "
+            f"{after.layers}. Score the layers without the embedding: Listeners.of(scores, first=1)"
+        )
     n = after.n_layers
     moved = moved_to_edges(before.chosen[..., regions], after.chosen[..., regions], n)
     levels = {}
@@ -70,6 +83,40 @@ def edges_change(before: Listeners, after: Listeners, regions: np.ndarray) -> pd
     return pd.concat(rows, ignore_index=True)
 
 
+def read_edges(claim: pd.DataFrame, n_blocks: int, n_named: int) -> str:
+    """What `edges_change` says of the sentence on first and last layers, in words.
+
+    claim : its rows by measure. n_blocks : layers after the embedding. n_named : how many the paper looks at.
+    """
+    share, advantage = claim.loc["share"], claim.loc["advantage"]
+    return (
+        f"The first or the last layer is chosen in {share.before:.0%} of the cases before and {share.after:.0%} after "
+        f"(drawing lots: {2 / n_blocks:.0%}). The share changes by {told(share)}, which {verdict(share)} the sentence; "
+        f"the advantage of the edges changes by {told(advantage)}, which {verdict(advantage)} it. Two warnings go with "
+        "any such figure. Where layers are nearly alike, noise picks the ends of a slope: a region whose scores rise "
+        f"or fall ever so slightly over layers prefers an edge. And with {n_named} layers looked at, as in the paper, "
+        f"two of {n_named} *are* the edges: {2 / n_named:.0%} by drawing lots."
+    )
+
+
+def without_embedding(features: Features) -> Features:
+    """The same features without layer 0."""
+    return Features(features.values[1:], features.run_of_scan)
+
+
+PUBLISHED_LAYERS, PUBLISHED_DEPTH = (1, 4, 12, 16, 24), 24
+
+
+def at_same_depth(named: Sequence[int], n_layers: int, of: int = PUBLISHED_DEPTH) -> list[int]:
+    """Layers `named` of a model of `of` layers, in one of `n_layers` (the embedding not counted): [1 .. n_layers].
+
+    A shallow model has fewer: layers 1, 4, 12, 16 and 24 of 24 are 1, 3, 4 and 6 of 6.
+    """
+    if not all(1 <= layer <= of for layer in named):
+        raise ConfigurationError(f"layers {list(named)}: name those after the embedding, 1 to {of}")
+    return sorted({max(1, int(layer * n_layers / of + 0.5)) for layer in named})
+
+
 def choice_shares(listeners: Listeners, regions: np.ndarray) -> pd.DataFrame:
     """Share of all participants' and runs' choices that fall on each layer: layer, value with lower and upper.
 
@@ -77,7 +124,7 @@ def choice_shares(listeners: Listeners, regions: np.ndarray) -> pd.DataFrame:
     """
     chosen = listeners.chosen[..., regions]
     share = np.stack([np.mean(chosen == layer, axis=(1, 2)) for layer in range(listeners.n_layers)], axis=1)
-    return over_participants(share).table(layer=range(listeners.n_layers)).drop(columns="p")
+    return over_participants(share).table(layer=listeners.layers).drop(columns="p")
 
 
 def profile_table(profiles: np.ndarray, members: Mapping[str, np.ndarray]) -> pd.DataFrame:

@@ -3,12 +3,11 @@
 Tables of scores are tidy: language, participant, run (the section, 1..9), group (of regions), model, alignment, value
 (Pearson r). They are gathered from the results of other runs (`gather_scores`) or computed (`compute_scores`).
 
-Intervals over participants speak of people like these who hear THIS story. Nothing here speaks of other stories, except
-`mixed_difference`, which takes the sections as drawn at random as well.
+Intervals over participants speak of people like these who hear THIS story. Nothing here speaks of other stories; see
+`brainbook.experiment.mixed_model`, which takes the sections as drawn at random as well.
 """
 
 import itertools
-import warnings
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -16,10 +15,12 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from brainbook.encoding import fdr, fisher_mean, noise_ceiling
+from brainbook.encoding import fdr, fisher_mean, largest_r, leave_one_run_out, noise_ceiling, perfect_r
+from brainbook.encoding.splits import used_scans
 from brainbook.errors import ConfigurationError
-from brainbook.experiment.features import align, story_states, word_count
+from brainbook.experiment.features import TRIM, align, speech_or_silence, story_states, word_count
 from brainbook.experiment.scores import group_members, score_participants, stack_responses
+from brainbook.phantom import Truth
 from brainbook.recordings import LittlePrince
 from brainbook.study import ROOT, results
 
@@ -60,7 +61,8 @@ def compute_scores(
     cache: str | None = "cache",
     stride: int | None = None,
 ) -> pd.DataFrame:
-    """The same table without any other run: every model under every alignment, and the word count under VLA.
+    """The same table without any other run: every model under every alignment, and under VLA the word count and the one
+    bit of whether there is speech.
 
     Parameters
     ----------
@@ -73,7 +75,10 @@ def compute_scores(
     for language, names in people.items():
         responses, _, columns = stack_responses(prince, names, cache=cache)
         members = group_members(columns)
-        features = {("word count", "VLA"): word_count(prince, language)}
+        features = {
+            ("word count", "VLA"): word_count(prince, language),
+            ("speech or silence", "VLA"): speech_or_silence(prince, language),
+        }
         for model in models:
             states = story_states(prince, language, model, context=context, cache=cache, device=device, stride=stride)
             states = states if layers is None else states[list(layers)]
@@ -84,8 +89,13 @@ def compute_scores(
     return pd.concat(parts, ignore_index=True)[[*KEY, "value"]]
 
 
-def ceilings(prince: LittlePrince, people: dict[str, list[str]], cache: str | None = "cache") -> pd.DataFrame:
-    """Each participant's own noise ceiling (what the others' mean tells about it), by group.
+def shared_responses(
+    prince: LittlePrince, people: dict[str, list[str]], cache: str | None = "cache", trim: int = TRIM
+) -> pd.DataFrame:
+    """How much participants share: each one's correlation with the mean of the others (inter-subject), by group.
+
+    It is no bound on a model's r; `perfect_models` makes one of it. `trim` : scans at each edge of every section that
+    are left out, as they are of the scores.
 
     Returns a DataFrame: language, participant, group, value. A language with one participant has none.
     """
@@ -94,11 +104,76 @@ def ceilings(prince: LittlePrince, people: dict[str, list[str]], cache: str | No
         if len(names) < 2:
             continue
         responses, runs, columns = stack_responses(prince, names, cache=cache)
-        each = noise_ceiling(responses, runs, keep="each")
+        inner = used_scans(leave_one_run_out(runs, trim))
+        each = noise_ceiling(responses[:, inner], runs[inner], keep="each")
         for group, chosen in group_members(columns).items():
             values = np.nanmean(each[:, chosen], axis=1)
             rows += [(language, name, group, value) for name, value in zip(names, values, strict=True)]
     return pd.DataFrame(rows, columns=["language", "participant", "group", "value"])
+
+
+def perfect_models(shared: pd.DataFrame) -> pd.DataFrame:
+    """What a perfect model of what participants share would reach in one of them (`perfect_r`), by language and group.
+
+    Parameters
+    ----------
+    shared : from `shared_responses`.
+
+    Returns
+    -------
+    DataFrame: language, group, n (participants), intersubject (their mean), value (the perfect model's r). Of a group
+    of regions it is the root of a mean square: where regions differ it lies above the mean over them.
+    """
+    table = shared.groupby(["language", "group"], sort=False).value.agg(["size", "mean"]).reset_index()
+    table.columns = ["language", "group", "n", "intersubject"]
+    return table.assign(value=[perfect_r(row.intersubject, row.n) for row in table.itertuples()])
+
+
+def true_ceilings(truth: Truth, people: dict[str, list[str]], columns: pd.DataFrame) -> pd.DataFrame:
+    """A phantom's own ceilings of the same participants: language, group, shared, all (root mean squares over regions).
+
+    `shared` is what a perfect model of the common response reaches, as `perfect_models` estimates it; `all` what a
+    model of each participant's own response to the story reaches beside.
+    """
+    rows = []
+    for language, names in people.items():
+        known = truth.ceilings[truth.ceilings.participant.isin(names)]
+        known = known.groupby(["region", "hemisphere"])[["share", "ceiling"]].agg(lambda it: (it**2).mean() ** 0.5)
+        known = columns[["region", "hemisphere"]].join(known, on=["region", "hemisphere"])
+        for group, chosen in group_members(columns).items():
+            own = known[chosen]
+            rows.append((language, group, own.share.mean() ** 0.5, (own.ceiling**2).mean() ** 0.5))
+    return pd.DataFrame(rows, columns=["language", "group", "shared", "all"])
+
+
+def read_ceilings(scores: pd.DataFrame, shared: pd.DataFrame, perfect: pd.DataFrame) -> str:
+    """Do scores lie above what participants share, and what does that mean? In words.
+
+    scores, shared : language, participant, group, value. perfect : from `perfect_models`.
+    """
+    both = scores.merge(shared, on=["language", "participant", "group"], suffixes=("", "_shared"))
+    above = int((both.value > both.value_shared).sum())
+    limits = scores.groupby(["language", "group"], as_index=False).value.mean().merge(
+        perfect[["language", "group", "value"]], on=["language", "group"], suffixes=("", "_perfect")
+    )  # fmt: skip
+    over = limits[limits.value > limits.value_perfect]
+    known = largest_r(0.25, 2 / 35)
+    usual = known**2 * np.sqrt(34 / (1 + 33 * known**2))
+    text = (
+        f"{above} of {len(both)} dots lie above their own inter-subject correlation. That alone is no reason to look "
+        "for a mistake, for the mean of the others is noisy, too: where 35 participants are so alike that the averages "
+        f"of two halves correlate at 0.25, the inter-subject correlation is {usual:.3f} and a perfect model reaches "
+        f"{known:.3f}. "
+    )
+    if over.empty:
+        return text + "No mean over participants lies above the estimate for a perfect model."
+    return text + (
+        "Above the estimate for a perfect model lie the means of "
+        + ", ".join(
+            f"{row.language} {row.group} ({row.value:.3f} > {row.value_perfect:.3f})" for row in over.itertuples()
+        )
+        + ": look for a leak first, then for responses that are a participant's own."
+    )
 
 
 def by_participant(scores: pd.DataFrame) -> pd.DataFrame:
@@ -113,14 +188,14 @@ def differences(people: pd.DataFrame, first: dict[str, str], second: dict[str, s
     `first` and `second` name a condition, as {"model": "gpt2", "alignment": "VLA"}; whoever lacks one is left out.
     """
     keys = ["language", "participant", "group"]
-    one, two = (_chosen(people, condition).set_index(keys).value for condition in (first, second))
+    one, two = (chosen_rows(people, condition).set_index(keys).value for condition in (first, second))
     both = pd.concat([one, two], axis=1, keys=["first", "second"], join="inner")
     if both.empty:
         raise ConfigurationError(f"no participant has both {first} and {second}")
     return (both["first"] - both["second"]).rename("value").reset_index()
 
 
-def _chosen(table: pd.DataFrame, condition: dict[str, str]) -> pd.DataFrame:
+def chosen_rows(table: pd.DataFrame, condition: dict[str, str]) -> pd.DataFrame:
     return table[np.logical_and.reduce([table[key] == value for key, value in condition.items()])]
 
 
@@ -175,72 +250,6 @@ def sign_flip(values: np.ndarray, n_flips: int = 20_000, seed: int = 0) -> float
         return float(np.mean(np.abs(signs @ values) >= seen))
     signs = np.random.default_rng(seed).choice((1.0, -1.0), size=(n_flips, n))
     return float((1 + np.sum(np.abs(signs @ values) >= seen)) / (1 + n_flips))
-
-
-def mixed_difference(
-    scores: pd.DataFrame, first: dict[str, str], second: dict[str, str], level: float = 0.95
-) -> pd.DataFrame:
-    """first - second by a mixed model: participants and sections both drawn at random; one row a group.
-
-    The differences of Fisher's z of each run, z ~ language + (1 | participant) + (1 | section of a language), by REML
-    (statsmodels). Languages weigh alike. All who hear a story hear the same sections, so a section that suits one model
-    suits it in every listener: an interval over participants alone does not know this.
-
-    Returns
-    -------
-    DataFrame: group, n (participants), value, lower, upper, p, sd_participant, sd_section, sd_rest, converged. The
-    interval is Student's with as many degrees of freedom as the rarer of participants and sections leaves beside the
-    languages: on the wide side. Scores of a participant's runs are trained on each other's scans, so that sd_rest is a
-    little too small; the interval is wide for the first reason and narrow for the second.
-    """
-    keys = ["language", "participant", "run", "group"]
-    one, two = (_chosen(scores, condition).set_index(keys).value for condition in (first, second))
-    table = (np.arctanh(one) - np.arctanh(two)).dropna().rename("z").reset_index()
-    if table.empty:
-        raise ConfigurationError(f"no participant has both {first} and {second}")
-    rows = [
-        {"group": group, **_mixed(part.reset_index(drop=True), level)}
-        for group, part in table.groupby("group", sort=False)
-    ]
-    return pd.DataFrame(rows)
-
-
-def _mixed(part: pd.DataFrame, level: float) -> dict:
-    from statsmodels.regression.mixed_linear_model import MixedLM, VCSpec
-
-    languages = sorted(part.language.unique())
-    levels = {
-        "participant": part.language + " " + part.participant,
-        "section": part.language + " " + part.run.astype(str),
-    }
-    # deviation coding: the first coefficient is the mean of the languages' means
-    fixed = [np.ones(len(part))] + [
-        (part.language == code).to_numpy(float) - (part.language == languages[-1]).to_numpy(float)
-        for code in languages[:-1]
-    ]
-    designs = {name: pd.get_dummies(values, dtype=float) for name, values in levels.items()}
-    spec = VCSpec(
-        list(designs), [[list(it.columns)] for it in designs.values()], [[it.to_numpy()] for it in designs.values()]
-    )
-    model = MixedLM(part.z.to_numpy(), np.column_stack(fixed), groups=np.ones(len(part)), exog_vc=spec)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # a spread at its limit of 0 is no failure; `converged` tells of one
-        fit = model.fit(reml=True, method=["lbfgs", "powell", "nm"])  # the last two follow a spread down to 0
-    value, error = float(fit.fe_params[0]), float(fit.bse_fe[0])
-    free = max(min(it.shape[1] for it in designs.values()) - len(languages), 1)
-    half = stats.t.ppf((1 + level) / 2, free) * error
-    spreads = dict(zip(designs, np.sqrt(np.maximum(fit.vcomp, 0)), strict=True))
-    return {
-        "n": designs["participant"].shape[1],
-        "value": value,
-        "lower": value - half,
-        "upper": value + half,
-        "p": float(2 * stats.t.sf(abs(value) / error, free)),
-        "sd_participant": float(spreads["participant"]),
-        "sd_section": float(spreads["section"]),
-        "sd_rest": float(np.sqrt(fit.scale)),
-        "converged": bool(fit.converged),
-    }
 
 
 def winners(people: pd.DataFrame, level: float = 0.95, n_draws: int = 20_000, seed: int = 0) -> pd.DataFrame:

@@ -37,6 +37,29 @@ def penalties_compared(ways: Mapping[str, CrossValidation], significant: np.ndar
     )
 
 
+POINTS = {"regions": 148, "vertices of fsaverage5": 20_484, "points of one's own cortex": 250_000}
+
+
+def cost_of_points(n_scans: int, participants: int = 112, targets: Mapping[str, int] = POINTS) -> pd.DataFrame:
+    """What responses at more points cost: disk and memory by arithmetic, time as a multiple of that for vertices.
+
+    Returns a DataFrame: targets, points, GB a participant (float32 responses, on disk and in memory), GB of all
+    participants, times a vertex fit (a fit's time goes with its targets, once there are thousands).
+    """
+    points = pd.Series(targets)
+    gigabytes = points * n_scans * 4 / 1e9
+    vertices = targets["vertices of fsaverage5"]
+    return pd.DataFrame(
+        {
+            "targets": points.index,
+            "points": points.to_numpy(),
+            "GB a participant": gigabytes.round(3).to_numpy(),
+            f"GB of {participants}": (gigabytes * participants).round(1).to_numpy(),
+            "times a vertex fit": (points / vertices).round(2).to_numpy(),
+        }
+    )
+
+
 def penalties_told(table: pd.DataFrame, ways: Mapping[str, CrossValidation]) -> str:
     """What `penalties_compared` found about shared penalties, in words."""
     rows = table.set_index("penalties")

@@ -15,10 +15,9 @@ from scipy.signal import lfilter
 
 from brainbook.phantom.drivers import CELLS, DRIVERS, convolve, on_clock, without_slow, word_drivers
 from brainbook.phantom.world import LANGUAGES, World
-from brainbook.published import reliability_by_region
+from brainbook.published import PARTICIPANTS, reliability_by_region
 from brainbook.recordings.regions import N_VERTICES, Regions
 
-PARTICIPANTS = {"EN": 49, "FR": 28, "CN": 35}  # of the real study, from whom the published agreement comes
 LATERALITY = 0.25  # (left - right) / (left + right) of the correlations that a perfect model reaches
 OWN_SHARE = 0.5  # variance of a participant's own response to the story, relative to the shared one
 GAIN_SPREAD = 0.12, 0.33  # log-normal: of a participant, and of a region in a participant; .35 together
