@@ -261,8 +261,8 @@ def test_a_damaged_description_of_a_phantom(truth_folder, content):
         read_truth(truth_folder)
 
 
-@pytest.mark.parametrize("name", ["regions.csv", "../annotation/scans.csv", "ceilings.csv", "words_EN.csv", "senses_EN.npy",
-                                  "identities_EN.npy", "story_EN.txt"])  # fmt: skip
+@pytest.mark.parametrize("name", ["regions.csv", "../annotation/scans.csv", "ceilings.csv", "words_EN.csv",
+                                  "senses_EN.npy", "identities_EN.npy", "story_EN.txt"])  # fmt: skip
 def test_a_damaged_truth_is_named(truth_folder, name, rng):
     def all_of_it():
         truth = read_truth(truth_folder)

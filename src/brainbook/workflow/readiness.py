@@ -13,7 +13,7 @@ from brainbook.errors import BrainbookError
 from brainbook.study_file import PlannedRun, Study
 
 # what else a chapter reads, when it is given as a folder and not by one of these names
-FOLDER_PARAMETERS = {"digits": ("embedded", "mnist"), "sentences": ("phantom", "xnli"), "freesurfer": ()}
+FOLDER_PARAMETERS = {"digits": ("embedded", "mnist"), "sentences": ("phantom", "hub"), "freesurfer": ()}
 MODEL_PARAMETERS = ("model", "models", "controls", "before", "after", "start")
 LAYER_PARAMETERS = {"layer": ("model",), "layers": MODEL_PARAMETERS, "alice_layer": ("alice_model",)}
 NEED_TRUTH = ("read_truth", "null_twin")  # functions that refuse a folder without a truth
@@ -33,10 +33,11 @@ def _missing_data(study: Study) -> list[str]:
 
 
 def _data_of(study: Study, run: PlannedRun) -> Iterator[str]:
-    for key, names in FOLDER_PARAMETERS.items():
-        value = str(run.value(key) or "")
-        if value and value not in names:
-            yield from _problems_of_folder(key, value, tuple(run.value("second") or ()))
+    for given in (run.value, (run.value("transfer") or {}).get):  # a chapter's own, and those of a transfer it reads
+        for key, names in FOLDER_PARAMETERS.items():
+            value = str(given(key) or "")
+            if value and value not in names:
+                yield from _problems_of_folder(key, value, tuple(given("second") or ()))
     folder = run.value("data")
     if isinstance(folder, str) and not _is_made(study, run) and not run.may_lack_data:
         yield from _problems_of(folder, run)
@@ -302,8 +303,10 @@ def _fields(run: PlannedRun) -> Iterator[str]:
     from brainbook.language_models.transfer import TransferSettings
 
     kinds = {"settings": TransferSettings, "short": TransferSettings, "training": type(VERSIONS["1.0"])}
-    for key, kind in kinds.items():
-        if isinstance(given := run.value(key), dict):
+    given_by = {key: run.value(key) for key in kinds} | {"transfer": (run.value("transfer") or {}).get("settings")}
+    for key, given in given_by.items():
+        if isinstance(given, dict):
+            kind = kinds.get(key, TransferSettings)
             try:
                 kind(**given)
             except (TypeError, BrainbookError) as error:
