@@ -50,6 +50,8 @@ SMALLER = {
     "brainlm.participants": 3,  # 1,024 features need as many training scans
     "brainlm.training": {"steps": 4, "batch": 8, "accumulate": 1, "precision": "no"},
     "brainlm.autoencoder_steps": 3,
+    "brainlm.seeds": [0],
+    "brainlm.retrieved": 6,
     "number_sense.preset": "demo",
     "number_sense.steps": 10,
     "number_sense.seeds": 1,
