@@ -85,6 +85,19 @@ def test_an_array_is_computed_once_for_the_same_inputs(tmp_path):
     assert len(calls) == 3
 
 
+@pytest.mark.parametrize("mmap", [False, True])
+@pytest.mark.parametrize("left", [0, 1, 60, 128, 140, "\n", "header"])
+def test_a_torn_array_is_computed_again(tmp_path, left, mmap):
+    keep_array(tmp_path, "a", {}, lambda: np.arange(9.0))
+    (path,) = tmp_path.glob("*.npy")
+    whole = path.read_bytes()
+    damage = {"\n": b"\n", "header": whole.replace(b"'<f8', '", b"'<f8', nan'")}
+    path.write_bytes(damage[left] if left in damage else whole[:left])
+    again = keep_array(tmp_path, "a", {}, lambda: np.arange(9.0) + 1, mmap=mmap)
+    np.testing.assert_array_equal(again, np.arange(9.0) + 1)
+    np.testing.assert_array_equal(np.load(path), again)
+
+
 def test_arrays_of_objects_are_refused(tmp_path):
     with pytest.raises(ValueError, match="[Oo]bject"):
         keep_array(tmp_path, "bad", {}, lambda: np.array([{}], dtype=object))

@@ -10,6 +10,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from tokenize import TokenError
 
 import numpy as np
 import pandas as pd
@@ -111,4 +112,8 @@ def keep_array(
                 array = compute()
                 with whole_file(path) as temporary, temporary.open("wb") as stream:
                     np.save(stream, array, allow_pickle=False)
-    return np.load(path, mmap_mode="r" if mmap else None, allow_pickle=False)
+    try:
+        return np.load(path, mmap_mode="r" if mmap else None, allow_pickle=False)
+    except (EOFError, ValueError, SyntaxError, TokenError):  # torn by a copy or a full disk
+        path.unlink(missing_ok=True)
+        return keep_array(folder, name, inputs, compute, mmap)

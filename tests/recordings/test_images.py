@@ -244,7 +244,11 @@ def test_empty_scans_and_hemispheres(surface, tmp_path):
     for nothing in (0, np.nan):
         holed = surface.copy()
         holed[[3, 4, 7]] = nothing
-        with pytest.raises(DatasetError, match=r"a\.nii.*nothing was recorded in 3 of 12 scans \(3, 4, 7"):
+        with pytest.raises(DatasetError, match=r"a\.nii.*of the left hemisphere in 3 of 12 scans \(3, 4, 7"):
+            check_signal(holed, tmp_path / "a.nii")
+        holed = surface.copy()
+        holed[5, 10_242:] = nothing
+        with pytest.raises(DatasetError, match=r"of the right hemisphere in 1 of 12 scans \(5,"):
             check_signal(holed, tmp_path / "a.nii")
         for side, half in (("left", slice(None, 10_242)), ("right", slice(10_242, None))):
             holed = surface.copy()

@@ -5,9 +5,9 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
+from brainbook.experiment.features import TRIM
 from brainbook.recordings import LittlePrince
 
-EDGE = 8  # scans at each end of a section that hold the response to the beginning and the end of speech
 NEAR = 1  # scans that a best lag may differ by, as the response of the blood differs between people and regions
 
 
@@ -53,15 +53,15 @@ def word_table(words: Mapping[str, pd.DataFrame], counts: Mapping[str, np.ndarra
 def describe_agreement(recorded: np.ndarray, expected: np.ndarray) -> str:
     """How a recorded signal [scans] follows an expected one over a section, with and without the section's edges.
 
-    Where speech begins and ends both signals change most, whatever is said: `EDGE` scans at each end are left out for
+    Where speech begins and ends both signals change most, whatever is said: `TRIM` scans at each end are left out for
     the second r. It must be larger than 2 / sqrt(scans) to be more than two signals without any relation often have.
     Neighbouring scans resemble each other, so this is a low bar.
     """
     r = np.corrcoef(recorded, expected)[0, 1]
-    inner = np.corrcoef(recorded[EDGE:-EDGE], expected[EDGE:-EDGE])[0, 1]
-    bar = 2 / np.sqrt(len(recorded) - 2 * EDGE)
+    inner = np.corrcoef(recorded[TRIM:-TRIM], expected[TRIM:-TRIM])[0, 1]
+    bar = 2 / np.sqrt(len(recorded) - 2 * TRIM)
     said = (
-        f"Over the whole section the two curves correlate at r = {r:.2f}; without the {EDGE} scans at each end, where "
+        f"Over the whole section the two curves correlate at r = {r:.2f}; without the {TRIM} scans at each end, where "
         f"speech begins and stops, at r = {inner:.2f}"
     )
     if not inner > bar:

@@ -127,13 +127,18 @@ def _one_run(
 
 
 def check_signal(surface: np.ndarray, path: Path) -> None:
-    """Refuse a recording on the surface [scans, 20484] that is empty in some scans or in most of a hemisphere.
+    """Refuse a recording on the surface [scans, 20484] if most of a hemisphere is empty, or all of it in some scans.
 
     Scans that repeat the one before get a warning: a scanner does not measure the same twice.
     """
-    empty = ~(np.nan_to_num(surface) != 0).any(axis=1)
-    if empty.any() and not empty.all():
-        raise DatasetError(f"{path}: nothing was recorded in {which_scans(empty)}. It is damaged: get it again")
+    there = np.nan_to_num(surface) != 0
+    for side, half in zip(("left", "right"), np.split(there, 2, axis=1), strict=True):
+        empty = ~half.any(axis=1)
+        if empty.any() and not empty.all():
+            raise DatasetError(
+                f"{path}: nothing was recorded of the {side} hemisphere in {which_scans(empty)}. It is damaged: get it "
+                "again"
+            )
     with np.errstate(invalid="ignore"):
         moving = np.ptp(surface, axis=0) > 0
     left, right = np.split(moving, 2)
