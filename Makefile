@@ -1,34 +1,48 @@
 # Two commands for a newcomer: `make book` and `make test`. Everything else is convenience.
 STUDY ?= demo
 DATA ?=
+PARTICIPANTS ?=
+TABLES ?=
 JOBS ?= 2
+MEMORY ?= 6000
+PROFILE ?= local
 PORT ?= 8000
 PYTHON ?= python3
 READY := .venv/.ready
 EXTRAS := book,maps,test,bench,hub,slurm
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 export TOKENIZERS_PARALLELISM := false
-MEMORY ?= 6000
-PROFILE ?= local
-SAYS = $(STUDY) $(if $(DATA),--data '$(DATA)')
+# What is given reaches the shell as it is, by the environment: no sign in it is taken for make's or the shell's own.
+override STUDY := $(value STUDY)
+override DATA := $(value DATA)
+override PARTICIPANTS := $(value PARTICIPANTS)
+override TABLES := $(value TABLES)
+override JOBS := $(value JOBS)
+override MEMORY := $(value MEMORY)
+override PROFILE := $(value PROFILE)
+export STUDY DATA PARTICIPANTS TABLES JOBS MEMORY PROFILE
+GIVEN := "$$STUDY" $${DATA:+--data "$$DATA"}
 
-.PHONY: install study status check data book test test-slow rehearsal serve bench lint clean
+.PHONY: install study status check data archive book test test-slow rehearsal serve bench lint clean
 
 book: study
 	jupyter-book build . -W -n --keep-going
-	@echo "The book is $(CURDIR)/_build/html/index.html. Look at it with \`make serve\`: its brain viewer needs a server."
+	@echo "The book is _build/html/index.html. Look at it with \`make serve\`: its brain viewer needs a server."
 
 study: $(READY)
-	@python -m brainbook study $(SAYS) --jobs $(JOBS) --memory $(MEMORY) --profile $(PROFILE)
+	@python -m brainbook study $(GIVEN) --jobs "$$JOBS" --memory "$$MEMORY" --profile "$$PROFILE"
 
 check: $(READY)
-	@python -m brainbook check $(SAYS)
+	@python -m brainbook check $(GIVEN)
 
 data: $(READY)
-	@python -m brainbook.workflow.download '$(DATA)' $(PARTICIPANTS)
+	@set -f; python -m brainbook.workflow.download "$$DATA" $$PARTICIPANTS
 
 status: $(READY)
-	@python -m brainbook status $(SAYS)
+	@python -m brainbook status $(GIVEN)
+
+archive: $(READY)
+	@set -f; python -m brainbook archive $$TABLES
 
 test: $(READY)
 	pytest -n 2 -m "not slow"
@@ -37,7 +51,7 @@ test-slow: $(READY)
 	pytest -n 2
 
 rehearsal: $(READY)
-	@python -m brainbook.workflow.rehearsal "$${FOLDER:-$$(mktemp -d)}" --jobs $(JOBS)
+	@python -m brainbook.workflow.rehearsal "$${FOLDER:-$$(mktemp -d)}" --jobs "$$JOBS"
 
 serve: $(READY)
 	@echo "http://localhost:$(PORT)/   (stop with Ctrl-C)"

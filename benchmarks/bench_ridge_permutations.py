@@ -147,7 +147,7 @@ def main() -> None:
     if arguments.keep:
         options = f"--permutations {arguments.permutations} --sequential {arguments.sequential}"
         options += f" --peers {' '.join(arguments.peers)}" if arguments.peers != PEERS else ""
-        options += " --quick" if arguments.quick else ""
+        options += (" --quick" if arguments.quick else "") + " --keep"
         about = {"threads": torch.get_num_threads()}
         keep("bench", "permutations", table.assign(**about), f"python benchmarks/bench_ridge_permutations.py {options}")
 

@@ -3,7 +3,8 @@ import pytest
 from papermill.exceptions import PapermillExecutionError
 
 from brainbook.errors import ConfigurationError
-from brainbook.notebooks import PACKAGE, chapter_notebook, execute, notebook_parameters, sources
+from brainbook.notebooks import chapter_notebook, execute, notebook_parameters
+from brainbook.source_code import PACKAGE, sources
 
 HEAD = """---
 jupytext:

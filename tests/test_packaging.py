@@ -22,7 +22,7 @@ ALLOWED = {
     "numbers": {"training"},
     "training": set(),
 }
-LEAVES = {"errors", "store", "checkpoints"}
+LEAVES = {"errors", "store", "source_code", "checkpoints"}
 
 
 def imported_rooms(path: Path) -> set[str]:

@@ -1,6 +1,9 @@
 import json
 import multiprocessing
 import os
+import shutil
+import subprocess
+import sys
 import time
 
 import numpy as np
@@ -9,7 +12,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from brainbook.store import fingerprint, keep_array, whole_file, write_json
+from brainbook.errors import ConfigurationError
+from brainbook.source_code import PACKAGE
+from brainbook.store import fingerprint, keep_array, read_json, whole_file, write_json
 
 
 def test_a_failed_write_leaves_nothing_and_keeps_the_old_file(tmp_path):
@@ -39,8 +44,8 @@ def test_the_temporary_file_keeps_the_suffixes(tmp_path):
 
 
 def test_json_round_trip(tmp_path):
-    write_json(tmp_path / "a.json", {"b": [1, 2.5, None], "path": tmp_path})
-    assert json.loads((tmp_path / "a.json").read_text()) == {"b": [1, 2.5, None], "path": str(tmp_path)}
+    write_json(tmp_path / "a.json", {"b": [1, 2.5, None], "path": tmp_path, "n": np.int64(3), "x": np.arange(2)})
+    assert read_json(tmp_path / "a.json") == {"b": [1, 2.5, None], "path": str(tmp_path), "n": 3, "x": [0, 1]}
 
 
 plain = st.recursive(
@@ -65,6 +70,78 @@ def test_fingerprint_sees_dtype_shape_files_and_frames(tmp_path):
     assert fingerprint(file) != before
     assert len({fingerprint(ones), fingerprint(ones.reshape(2, 2)), fingerprint(ones.astype(float))}) == 3
     assert fingerprint(pd.DataFrame({"a": [1]})) != fingerprint(pd.DataFrame({"a": [2]}))
+
+
+DIFFERENT = [  # pairs that a careless key takes for the same
+    (np.array(["x"], object), np.array(["y"], object)),
+    ({"a:1;b": 2}, {"a": 1, "b": 2}),
+    ({"1": 0}, {1: 0}),
+    (np.ma.masked_array([1, 2], [False, True]), np.ma.masked_array([1, 2], [True, False])),
+    (np.ma.masked_array([1, 2], [False, False]), np.array([1, 2])),
+    (np.array([1.0, 2.0]), np.array([1.0, 3.0])),
+    (pd.DataFrame({"a": ["1"]}), pd.DataFrame({"a": [1]})),
+    (pd.DataFrame({"a": [None]}), pd.DataFrame({"a": [""]})),
+    ({1, 2}, [1, 2]),
+    (["a", "b"], ["a;b"]),
+]
+
+
+@pytest.mark.parametrize(("left", "right"), DIFFERENT)
+def test_different_things_have_different_fingerprints(left, right):
+    assert fingerprint(left) != fingerprint(right)
+
+
+def test_equal_things_have_one_fingerprint():
+    texts = ["".join(["a", "b"]), "abc"[:2]]  # two objects of one value
+    assert fingerprint(np.array(texts[:1], object)) == fingerprint(np.array(texts[1:], object))
+    assert fingerprint(np.int64(3)) == fingerprint(3)
+    assert fingerprint({"b", "a"}) == fingerprint({"a", "b"})
+    hidden = [np.ma.masked_array([1, value], [False, True]) for value in (2, 3)]
+    assert fingerprint(hidden[0]) == fingerprint(hidden[1]), "what a mask hides does not count"
+    with pytest.raises(TypeError):
+        fingerprint(np.array([object()], object))
+
+
+@pytest.mark.parametrize("content", ["", "[1]", "\ufffd", '{"a": ' + "[" * 100_000])
+def test_damaged_json_is_named(tmp_path, content):
+    (tmp_path / "a.json").write_text(content)
+    with pytest.raises(ConfigurationError, match="a.json"):
+        read_json(tmp_path / "a.json")
+
+
+ASK = """
+import numpy as np
+from brainbook import solver
+from brainbook.store import keep_array
+print(solver.ask(keep_array, "kept"))
+"""
+SOLVER = """
+import numpy as np
+from brainbook.product import product
+def ask(keep_array, folder):
+    return keep_array(folder, "scores", {"x": 1}, lambda: np.array([product(1.0)])).tolist()
+"""
+
+
+def test_an_array_is_made_anew_when_the_code_that_made_it_changed(tmp_path):
+    """In a copy of the package with a solver of its own, asked by one process after the other."""
+    copy = tmp_path / "src/brainbook"
+    copy.mkdir(parents=True)
+    for name in ("errors", "source_code", "store"):
+        shutil.copy(PACKAGE / f"{name}.py", copy)
+    (copy / "__init__.py").write_text("")
+    (copy / "solver.py").write_text(SOLVER)
+
+    def asked(product: str) -> str:
+        (copy / "product.py").write_text(f"def product(x):\n    {product}\n")
+        time.sleep(0.02)  # the clock of the file system is coarse: these files are older than the process
+        process = subprocess.run([sys.executable, "-c", ASK], env=os.environ | {"PYTHONPATH": str(tmp_path / "src")},
+                                 cwd=tmp_path, capture_output=True, text=True, check=True)  # fmt: skip
+        return process.stdout.strip()
+
+    assert asked("return 2 * x") == "[2.0]"
+    assert asked("return 2 * x  # twice") == "[2.0]" and len(list(tmp_path.glob("kept/*.npy"))) == 1
+    assert asked("return 3 * x") == "[3.0]"
 
 
 def test_an_array_is_computed_once_for_the_same_inputs(tmp_path):

@@ -80,3 +80,40 @@ def test_the_studies_of_the_project_are_sound():
     for name in names:
         study = read_study(name, data="/somewhere", studies=root / "studies", notebooks=root / "notebooks")
         assert study.runs, name
+
+
+REFUSED = {
+    "data: d\nruns: [{chapter: one, name: ..}]": "runs.0.name",
+    "data: d\nruns: [{chapter: one, name: .hidden}]": "runs.0.name",
+    "data: d\nruns: [{chapter: ../one}]": "runs.0.chapter",
+    "data: d\nruns: [{chapter: /tmp/one}]": "runs.0.chapter",
+    "data: x\ndata: y\nruns: [{chapter: one}]": "the key 'data' stands twice",
+    "data: x\nruns: [{chapter: one, parameters: {seed: 1, seed: 2}}]": "the key 'seed' stands twice",
+    "data: x\nphantom: {participants: '1; touch p', scans: 30}\nruns: [{chapter: one}]": "phantom.participants",
+    "data: x\nphantom: {person: 1}\nruns: [{chapter: one}]": "phantom.person",
+    "data: x\nmodels: ['mini; touch p']\nruns: [{chapter: one}]": "models.0",
+    "data: costs $5\nruns: [{chapter: one}]": "write \\$\\$",
+    "data: x\nruns: " + "[" * 5000: "not YAML",
+    "seed: !!timestamp 2001\ndata: x\nruns: [{chapter: one}]": "not YAML",
+    "[]": "problem",
+    "{[1]: 2}": "not YAML",
+}
+
+
+@pytest.mark.parametrize("text", REFUSED)
+def test_what_could_do_harm_or_is_no_study_is_refused(folders, text):
+    with pytest.raises(ConfigurationError, match=REFUSED[text]):
+        folders(text)
+
+
+def test_a_file_that_is_no_text_is_refused(folders, tmp_path):
+    folders("data: d\nruns: [{chapter: one}]")
+    (tmp_path / "studies/mine.yaml").write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(ConfigurationError, match="not YAML"):
+        read_study("mine", studies=tmp_path / "studies", notebooks=tmp_path / "notebooks")
+
+
+def test_folders_with_signs_are_taken_as_they_are(folders):
+    odd = "/d/a #b: 'c' \"d\" {e} $HOME \u00e9"
+    assert folders("data: ${DATA}\nruns: [{chapter: one}]", data=odd).data == odd
+    assert folders("data: a $$ b\nruns: [{chapter: one}]").data == "a $ b"

@@ -21,21 +21,30 @@ def main(arguments: list[str] | None = None) -> int:
             "status": "one line a run: done, running, failed and why",
             "list": "print the runs of a study, one a line",
             "run": "execute one run of a study",
-            "page": "write a chapter's page of the book",
+            "prepare": "make what a study's runs need: its phantom, or one of its models",
             "notebook": "print a chapter as the .ipynb that papermill executes on the recordings of --data",
             "keep": "write tables of a study's results into book/kept, to be committed for readers who cannot run it",
+            "archive": "list the tables of book/kept, with the minutes they take; make those again that are named",
         }.items()
     }
     for name, command in added.items():
+        if name == "archive":
+            command.add_argument("tables", nargs="*", help="such as xnli, or calibration/levels")
+            continue
         command.add_argument("chapter" if name == "notebook" else "study")
         command.add_argument("--data", default=None, help="fills in ${DATA} of the study file")
     added["study"].add_argument("--jobs", type=int, default=2, help="cores (local) or queued runs (cluster) at a time")
     added["study"].add_argument("--memory", type=int, default=6000, help="MB that all local runs together may take")
     added["study"].add_argument("--profile", default="local", help="a folder of profiles/: local or slurm")
     added["run"].add_argument("run", help="the run's name, as `list` prints it")
-    added["page"].add_argument("chapter")
+    added["prepare"].add_argument("what", help="phantom, or a model's name")
     added["keep"].add_argument("tables", nargs="+", help="names of tables, as the chapter saved them")
     options = parser.parse_args(arguments)
+    if sys.stdout is None:  # closed by whoever called: nobody wants the answer
+        sys.stdout = Path(os.devnull).open("w")  # noqa: SIM115
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="replace")  # a terminal of ASCII shows ? for what it does not have
     try:
         status = _do(options)
         sys.stdout.flush()
@@ -46,13 +55,22 @@ def main(arguments: list[str] | None = None) -> int:
     except BrainbookError as error:
         print(error, file=sys.stderr)
         return 2
+    except OSError as error:  # a disk that is full or may not be written to, say
+        print(f"{error.filename or 'a file'}: {error.strerror or error}", file=sys.stderr)
+        return 2
 
 
 def _do(options: argparse.Namespace) -> int:
+    if options.command == "archive":
+        from brainbook.archive import archive_lines, remake
+
+        if options.tables:
+            return remake(options.tables)
+        print("\n".join(archive_lines()))
+        return 0
     if options.command == "notebook":
         return _notebook(options.chapter, options.data)
-    data = options.data or ("DATA" if options.command == "check" else None)  # a plan can be made before they are here
-    study = read_study(options.study, data)
+    study = read_study(options.study, options.data or _known_data(options))
     if options.command == "list":
         print("\n".join(study.runs))
     elif options.command == "status":
@@ -68,10 +86,10 @@ def _do(options: argparse.Namespace) -> int:
         from brainbook.workflow.session import run_study
 
         return run_study(study, options.data, options.jobs, options.memory, options.profile)
-    elif options.command == "page":
-        from brainbook.workflow.session import write_page
+    elif options.command == "prepare":
+        from brainbook.workflow.execution import prepare
 
-        write_page(study, options.chapter, Path("book/chapters") / f"{options.chapter}.ipynb")
+        return prepare(study, options.what)
     elif options.command == "keep":
         from brainbook.study import keep_results
 
@@ -84,6 +102,15 @@ def _do(options: argparse.Namespace) -> int:
 
         return execute_run(study, study.runs[options.run]) == "failed"
     return 0
+
+
+def _known_data(options: argparse.Namespace) -> str | None:
+    """What stands for ${DATA} where nobody gave it: of a plan nothing that is here, of a status the last session's."""
+    if options.command in ("check", "status", "keep"):
+        from brainbook.workflow.session import last_session
+
+        return (options.command == "status" and last_session(options.study).get("data")) or "DATA"
+    return None
 
 
 def _notebook(chapter: str, data: str | None) -> int:

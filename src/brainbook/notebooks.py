@@ -1,4 +1,4 @@
-"""Chapters as notebooks: their parameters, what code they use, and how they are executed.
+"""Chapters as notebooks: their parameters, which of their cells concern the recordings, and how they are executed.
 
 Sources are MyST Markdown (`notebooks/<chapter>.md`, paired by jupytext); executed copies are `.ipynb`.
 """
@@ -6,8 +6,8 @@ Sources are MyST Markdown (`notebooks/<chapter>.md`, paired by jupytext); execut
 import ast
 import logging
 import os
+import shutil
 import sys
-from functools import lru_cache
 from pathlib import Path
 
 import jupytext
@@ -15,7 +15,6 @@ import nbformat
 
 from brainbook.errors import ConfigurationError
 
-PACKAGE = Path(__file__).resolve().parent
 # The same run twice on one machine gives the same numbers: no result depends on the order in which a set of words is
 # gone through, or on how cuBLAS splits its work. (torch.linalg.lstsq repeats with the driver "gelsd" only.)
 REPEATABLE = {"PYTHONHASHSEED": "0", "CUBLAS_WORKSPACE_CONFIG": ":4096:8"}
@@ -63,49 +62,18 @@ def chapter_notebook(source: str | Path, data: str | Path | None = None) -> nbfo
     return notebook
 
 
-def sources(path: str | Path) -> list[Path]:
-    """Every file of the package that a notebook or module uses, directly or through others, sorted.
+def _check_kernel() -> None:
+    """Refuse a kernel called python3 that belongs to another environment: it would compute with other packages."""
+    from jupyter_client.kernelspec import KernelSpecManager
 
-    A chapter is run again when one of these changes.
-    """
-    found: set[Path] = set()
-    waiting = _imported(Path(path))
-    while waiting:
-        module = waiting.pop()
-        if module not in found:
-            found.add(module)
-            waiting += _imported(module)
-    return sorted(found)
-
-
-def _imported(path: Path) -> list[Path]:
-    stamp = path.stat()
-    return list(_imported_when(path, stamp.st_mtime_ns, stamp.st_size))
-
-
-@lru_cache(maxsize=1024)
-def _imported_when(path: Path, _changed: int, _size: int) -> tuple[Path, ...]:
-    """The package's files that `path` imports itself: parsed once for each time that it changed."""
-    if path.suffix == ".md":
-        code = "\n".join(cell.source for cell in jupytext.read(path).cells if cell.cell_type == "code")
-        code = "\n".join(line for line in code.splitlines() if not line.lstrip().startswith(("%", "!")))
-    else:
-        code = path.read_text(encoding="utf-8")
-    names = []
-    for node in ast.walk(ast.parse(code, filename=str(path))):
-        if isinstance(node, ast.Import):
-            names += [alias.name for alias in node.names]
-        elif isinstance(node, ast.ImportFrom) and node.level == 0 and node.module:
-            names += [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
-    files = []
-    for name in names:
-        parts = name.split(".")
-        if parts[0] != "brainbook":
-            continue
-        for depth in range(1, len(parts) + 1):
-            base = PACKAGE.joinpath(*parts[1:depth])
-            files += [file for file in (base / "__init__.py", base.with_suffix(".py")) if file.is_file()]
-    return tuple(files)
+    kernel = KernelSpecManager().get_kernel_spec("python3")
+    program = shutil.which(kernel.argv[0]) or kernel.argv[0]
+    own = [Path(sys.executable).absolute(), *(Path(sys.executable).parent / name for name in ("python", "python3"))]
+    if Path(program).absolute() not in own and program != shutil.which("python"):
+        raise ConfigurationError(
+            f"the kernel python3 starts {program}, not {sys.executable}: {kernel.resource_dir} belongs to another "
+            "environment. `jupyter kernelspec remove python3` takes it away"
+        )
 
 
 def execute(source: str | Path, output: str | Path, parameters: dict[str, object], threads: int = 1) -> None:
@@ -117,6 +85,7 @@ def execute(source: str | Path, output: str | Path, parameters: dict[str, object
     """
     import papermill
 
+    _check_kernel()
     source, output = Path(source), Path(output)
     for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
         os.environ[name] = str(threads)

@@ -6,6 +6,7 @@ Nothing here unpickles: arrays are `.npy` files without objects, everything else
 import hashlib
 import json
 import os
+import re
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -15,6 +16,9 @@ from tokenize import TokenError
 import numpy as np
 import pandas as pd
 from filelock import FileLock
+
+from brainbook.errors import ConfigurationError
+from brainbook.source_code import code_of
 
 
 @contextmanager
@@ -42,16 +46,31 @@ def whole_file(path: str | Path) -> Iterator[Path]:
 
 
 def write_json(path: str | Path, content: object) -> None:
-    """Write `content` as indented JSON, whole or not at all."""
+    """Write `content` as indented JSON, whole or not at all; numbers of numpy become numbers, other objects text."""
+
+    def plain(value: object) -> object:
+        return value.tolist() if isinstance(value, np.generic | np.ndarray) else str(value)
+
     with whole_file(path) as temporary:
-        temporary.write_text(json.dumps(content, indent=1, sort_keys=True, default=str) + "\n", encoding="utf-8")
+        temporary.write_text(json.dumps(content, indent=1, sort_keys=True, default=plain) + "\n", encoding="utf-8")
+
+
+def read_json(path: str | Path) -> dict:
+    """Read a JSON file that holds one object. ConfigurationError, which names the file, when it holds no such thing."""
+    try:
+        content = json.loads(Path(path).read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise ConfigurationError(f"{path} cannot be read as JSON ({type(error).__name__}): {error}") from None
+    if not isinstance(content, dict):
+        raise ConfigurationError(f"{path} should hold a JSON object, not {type(content).__name__}")
+    return content
 
 
 def fingerprint(*parts: object) -> str:
     """A short hexadecimal key that changes whenever any of `parts` does.
 
-    Parts may be arrays, data frames, paths of files (their content counts, not their name), and anything that JSON can
-    write, nested in dictionaries and lists.
+    Parts may be arrays (of objects, too: their values count), data frames, sets, paths of files (their content counts,
+    not their name), and anything that JSON can write, nested in dictionaries and lists. Anything else is a TypeError.
     """
     digest = hashlib.sha256()
     for part in parts:
@@ -60,51 +79,69 @@ def fingerprint(*parts: object) -> str:
 
 
 def _feed(digest, part: object) -> None:
-    if isinstance(part, np.ndarray):
+    if isinstance(part, np.generic) and not isinstance(part, np.void | np.datetime64 | np.timedelta64):
+        part = part.item()
+    if isinstance(part, np.ma.MaskedArray):
+        digest.update(b"masked")
+        _feed(digest, np.ma.getmaskarray(part))
+        _feed(digest, part.filled(np.zeros((), part.dtype)[()]))
+    elif isinstance(part, np.ndarray):
         digest.update(f"array {part.dtype} {part.shape}".encode())
-        digest.update(np.ascontiguousarray(part).tobytes())
+        if part.dtype == object:
+            _feed(digest, part.ravel().tolist())
+        elif part.dtype.hasobject:
+            raise TypeError(f"an array of {part.dtype} has no fingerprint")
+        else:
+            digest.update(np.ascontiguousarray(part).tobytes())
     elif isinstance(part, pd.DataFrame):
-        digest.update(part.to_csv().encode())
+        digest.update(b"frame")
+        columns = [part.iloc[:, place].to_numpy() for place in range(part.shape[1])]
+        _feed(digest, [list(part.columns), part.index.to_numpy(), *columns])
     elif isinstance(part, Path):
-        digest.update(b"file")
         with part.open("rb") as stream:
+            digest.update(f"file {os.fstat(stream.fileno()).st_size} ".encode())
             while block := stream.read(1 << 20):
                 digest.update(block)
     elif isinstance(part, dict):
         digest.update(b"{")
-        for key in sorted(part, key=str):
-            digest.update(f"{key}:".encode())
+        for key in sorted(part, key=lambda key: (str(key), str(type(key)))):
+            plain = isinstance(key, str) and re.fullmatch(r"[\w .-]*", key)
+            digest.update((f"{key}:" if plain else f"{json.dumps(str(key))} {type(key).__name__}:").encode())
             _feed(digest, part[key])
         digest.update(b"}")
-    elif isinstance(part, (list, tuple)):
+    elif isinstance(part, list | tuple):
         digest.update(b"[")
         for item in part:
             _feed(digest, item)
         digest.update(b"]")
+    elif isinstance(part, set | frozenset):
+        digest.update(f"set {sorted(map(fingerprint, part))}".encode())
     else:
-        digest.update(json.dumps(part, sort_keys=True).encode())
+        digest.update(b"NA" if part is pd.NA else json.dumps(part).encode())
     digest.update(b";")
 
 
 def keep_array(
     folder: str | Path | None, name: str, inputs: dict, compute: Callable[[], np.ndarray], mmap: bool = False
 ) -> np.ndarray:
-    """Return the array that `compute` makes, from disk if it was made before from the same `inputs`.
+    """Return the array that `compute` makes, from disk if the same code made it before from the same `inputs`.
 
     Of several processes that ask for the same array at once, one computes it and the others wait for it: the lock is
     the operating system's and gone with the process that held it. Its small file, `<array>.lock`, stays.
 
     Parameters
     ----------
-    folder : where arrays are kept; None computes every time and keeps nothing.
+    folder : where arrays are kept; None computes every time and keeps nothing (so does code that changed meanwhile).
     name : a readable first part of the file's name.
-    inputs : everything that the result depends on (see `fingerprint`); its fingerprint is the rest of the name.
+    inputs : everything that the result depends on (see `fingerprint`) but the code: what the module of `compute` and
+        the modules that it imports mean (see `source_code.code_of`) is part of the key by itself.
     compute : called without arguments when there is no such file.
     mmap : return a read-only memory map instead of loading the file.
     """
-    if folder is None:
+    code = None if folder is None else code_of(compute)
+    if code is None:
         return compute()
-    path = Path(folder) / f"{name}-{fingerprint(inputs)}.npy"
+    path = Path(folder) / f"{name}-{fingerprint(inputs, code)}.npy"
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(f"{path}.lock"):

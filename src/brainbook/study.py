@@ -8,15 +8,14 @@ A chapter begins with `start_run` and hands every table to `Run.save`. What a ru
 
 `results` reads one table of all runs of a study back, with a column for every parameter that differs.
 
-Some studies take too long for every reader. Their small tables are kept in the repository, `book/kept/<study>/
-<table>.csv`, under a line that says when, by which command and at which commit they were made: `keep` writes them,
-`kept_table` reads them, `latest_table` prefers results that were made here.
+Some studies take too long for every reader. Their small tables are archived (see `brainbook.archive`); `keep_results`
+archives those of a study, and `latest_table` prefers results that were made here.
 """
 
 import json
+import os
 import platform
-import resource
-import subprocess
+import re
 import sys
 import time
 from dataclasses import dataclass, field
@@ -26,15 +25,24 @@ from pathlib import Path
 
 import pandas as pd
 
+from brainbook.archive import CONSULTED, KEPT, KeptTable, commit, consulted, consulted_key, keep, kept_table, read_kept
 from brainbook.errors import ConfigurationError
-from brainbook.store import fingerprint, whole_file, write_json
+from brainbook.store import fingerprint, read_json, whole_file, write_json
 
+__all__ = ["KEPT", "ROOT", "KeptTable", "Run", "commit", "keep", "keep_results", "kept_table", "latest_table",
+           "results", "schema", "start_run", "write_overview"]  # fmt: skip
 ROOT = Path("results")
-KEPT = Path("book/kept")
+RESULTS_OF_A_STUDY = "BRAINBOOK_RESULTS"  # the workflow sets it to the folder that its run may write to
 PACKAGES = (
     *("brainbook", "numpy", "scipy", "pandas", "scikit-learn", "torch", "transformers", "accelerate"),
     *("nilearn", "nibabel", "statsmodels", "papermill"),
 )
+
+
+RECORD = {  # what a provenance.json has to say
+    **{"chapter": str, "parameters": dict, "tables": dict, "commit": str, "finished": str, "seed": int | list | None},
+    **{"wall_time_s": float | int, "peak_memory_gb": float | int, "data": str | None, "data_fingerprint": str | None},
+}
 
 
 @dataclass
@@ -54,6 +62,8 @@ class Run:
         """Write `table` to `results/<name>.parquet` with the run's provenance beside it; returns the path."""
         if not isinstance(table, pd.DataFrame):
             raise ConfigurationError(f"results table {name!r} must be a pandas DataFrame, not {type(table).__name__}")
+        if not re.fullmatch(r"\w[\w-]*", name):
+            raise ConfigurationError(f"{name!r} cannot be the name of a table: letters, digits, _ and - only")
         path = self.results / f"{name}.parquet"
         with whole_file(path) as temporary:
             table.reset_index(drop=True).to_parquet(temporary, index=False)
@@ -89,6 +99,7 @@ class Run:
             "peak_memory_gb": round(peak_memory() / 1e9, 2),
             "python": platform.python_version(),
             "versions": versions(),
+            "archived": [[*name, key] for name, key in CONSULTED.items()],
         }
 
 
@@ -108,7 +119,13 @@ def start_run(
     data : the folder that was read; it may be absent (the fingerprint is then None).
     seed : the seed that drives everything random in the run.
     parameters : what else the notebook was given.
+
+    Raises ConfigurationError when `results` is the folder of a study's run and the workflow did not start this one, and
+    when a parameter is of another kind than its default (papermill's `-p` makes text of a list).
     """
+    _check_folder(Path(results))
+    _check_parameters(chapter, parameters or {})
+    CONSULTED.clear()  # what this run reads of the archive counts
     return Run(
         chapter=chapter,
         results=Path(results),
@@ -119,12 +136,47 @@ def start_run(
     )
 
 
+def _check_folder(folder: Path) -> None:
+    """Refuse the folder of a study's run, unless the workflow set it: its tables would be mixed with others."""
+    if os.environ.get(RESULTS_OF_A_STUDY) and Path(os.environ[RESULTS_OF_A_STUDY]).resolve() == folder.resolve():
+        return
+    inside = folder.resolve().parts[len(ROOT.resolve().parts) :] if ROOT.resolve() in folder.resolve().parents else ()
+    if (inside and Path("studies", f"{inside[0]}.yaml").exists()) or (folder / "state.json").exists():
+        raise ConfigurationError(
+            f"{folder} holds the results of a study, and this run is not part of it: give it a folder of its own, "
+            'such as `-p results results/mine` (in a notebook: results = "results/mine")'
+        )
+
+
+def _check_parameters(chapter: str, parameters: dict) -> None:
+    """Refuse text where the chapter's default is something else, and text that looks like a list or a dictionary."""
+    defaults, cells = {}, {}
+    if re.fullmatch(r"\w+", chapter) and (source := Path("notebooks", f"{chapter}.md")).is_file():
+        from brainbook.notebooks import notebook_parameters
+
+        defaults = notebook_parameters(source)
+        if "IPython" in sys.modules and (shell := sys.modules["IPython"].get_ipython()) is not None:
+            cells = {name: shell.user_ns[name] for name in defaults if name in shell.user_ns}
+    for name, value in {**parameters, **cells}.items():
+        default = defaults.get(name)
+        other = isinstance(default, list | dict | bool | int | float)
+        if isinstance(value, str) and (other or re.fullmatch(r"\s*[\[{(].*[\])}]\s*", value, re.DOTALL)):
+            example = re.sub("[\"']", "", value).strip()
+            example = f"[{example}]" if isinstance(default, list) and example[:1] != "[" else example
+            raise ConfigurationError(
+                f"the parameter {name} came as the text {value!r}"
+                + (f", and should be like {default!r}. " if other else ". ")
+                + f"papermill makes text of what stands behind -p and -r: say -y '{{{name}: {example}}}'"
+            )
+
+
 def results(study: str, table: str | None = None, root: str | Path = ROOT) -> pd.DataFrame:
-    """All rows of `table` over all runs of `study`, with the columns `run` and `chapter` first.
+    """All rows of `table` over all runs of `study`; the columns `run` (its name) and `chapter` come first.
 
     Without `table`: one row a run, its provenance. Parameters of the run become columns named `parameter_<name>`; what
     is no number, text or truth value becomes JSON, and so does a parameter that is text in one chapter and a number in
-    another. A run that failed or was killed half-way counts as not there.
+    another. A column of the table that has one of these names is called `<name>_in_table`. A run that failed or was
+    killed half-way counts as not there.
     Raises ConfigurationError when the study has no such results, and names those it has.
     """
     folder = Path(root) / study
@@ -138,8 +190,9 @@ def results(study: str, table: str | None = None, root: str | Path = ROOT) -> pd
             about |= {key: record[key] for key in plain}
             frames.append(pd.DataFrame([about | parameters]))
         elif table in record["tables"]:
-            rows = pd.read_parquet(run_folder / f"{table}.parquet")
-            extra = {key: value for key, value in (about | parameters).items() if key not in rows.columns}
+            rows = _read_table(run_folder / f"{table}.parquet", study)
+            extra = about | parameters
+            rows = rows.rename(columns={name: f"{name}_in_table" for name in rows if name in extra})
             frames.append(pd.concat([pd.DataFrame(extra, index=rows.index), rows], axis=1))
     if not frames:
         known = sorted({name for record in records.values() for name in record["tables"]})
@@ -163,92 +216,57 @@ def _records(study: str, root: str | Path) -> dict[Path, dict]:
     records = {}
     for path in sorted(folder.glob("**/provenance.json")):
         state = path.with_name("state.json")
-        if not state.exists() or json.loads(state.read_text()).get("state") == "done":
-            records[path.parent] = json.loads(path.read_text())
+        try:
+            if not state.exists() or read_json(state).get("state") == "done":
+                record = read_json(path)
+                if absent := [key for key, kind in RECORD.items() if not isinstance(record.get(key, RECORD), kind)]:
+                    raise ConfigurationError(f"{path} has no {', '.join(absent)}, as a run's provenance should")
+                records[path.parent] = record
+        except ConfigurationError as error:
+            raise ConfigurationError(f"{error}. `make study STUDY={study}` makes the run again") from None
     if not records:
         raise ConfigurationError(f"no results in {folder}: run `make study STUDY={study}` first")
     return records
 
 
-@dataclass(frozen=True)
-class KeptTable:
-    """A table and where it came from: `rows`, the `date` (ISO), the `command` that makes it anew, and the `commit`.
-
-    here : whether it was made in this checkout's results folder rather than read from the repository.
-    """
-
-    rows: pd.DataFrame
-    date: str
-    command: str
-    commit: str
-    here: bool = False
-
-    def told(self) -> str:
-        """One sentence in Markdown: when, by what and at which commit."""
-        return f"Run on {self.date[:10]} by `{self.command}`, commit `{self.commit}`."
-
-
-def keep(
-    study: str,
-    table: str,
-    rows: pd.DataFrame,
-    command: str,
-    *,
-    date: str | None = None,
-    commit_of: str | None = None,
-    digits: int = 4,
-    root: str | Path = KEPT,
-) -> Path:
-    """Write a small table of results to `book/kept/<study>/<table>.csv`, to be committed; returns the path.
-
-    Parameters
-    ----------
-    rows : any table; numbers are written with `digits` significant digits.
-    command : what makes the results anew, in one line. date, commit_of : when and at which commit they were made, as a
-        run's provenance has them; now, and the present commit, by default.
-    """
-    if "\n" in command:
-        raise ConfigurationError(f"the command of the kept table {table!r} has to be one line: {command!r}")
-    about = {
-        "date": date or datetime.now(UTC).isoformat(timespec="seconds"),
-        "command": command,
-        "commit": commit_of or commit(),
-    }
-    path = Path(root) / study / f"{table}.csv"
-    with whole_file(path) as temporary:
-        text = rows.to_csv(index=False, float_format=f"%.{digits}g", lineterminator="\n")
-        temporary.write_text(f"# {json.dumps(about)}\n{text}", encoding="utf-8")
-    return path
+def _read_table(path: Path, study: str) -> pd.DataFrame:
+    try:
+        return pd.read_parquet(path)
+    except (OSError, ValueError) as error:  # pyarrow's own errors are both
+        raise ConfigurationError(
+            f"{path} is damaged or gone ({error}): `make study STUDY={study}` makes it again"
+        ) from None
 
 
 def keep_results(study: str, table: str, root: str | Path = ROOT, kept: str | Path = KEPT) -> Path:
-    """Keep a table of all runs of `study` as it lies in the results folder, with the last run's date and commit."""
+    """Archive a table of all runs of `study` as it lies in the results folder, with the last run's date and commit."""
     made = _made_here(study, table, root)
-    return keep(study, table, made.rows, made.command, date=made.date, commit_of=made.commit, root=kept)
-
-
-def kept_table(study: str, table: str, root: str | Path = KEPT) -> KeptTable:
-    """Read what `keep` wrote. ConfigurationError when it is not there, or its first line does not say whence it is."""
-    path = Path(root) / study / f"{table}.csv"
-    if not path.is_file():
-        raise ConfigurationError(f"{path} is not there: run `make book STUDY={study}` and keep its tables")
-    first = path.open(encoding="utf-8").readline()
-    try:
-        about = json.loads(first.removeprefix("#"))
-        about = {key: str(about[key]) for key in ("date", "command", "commit")}
-    except (json.JSONDecodeError, TypeError, KeyError) as error:
-        raise ConfigurationError(
-            f"{path}: the first line should be '# ' and JSON with date, command and commit, not {first[:60]!r}"
-        ) from error
-    return KeptTable(pd.read_csv(path, skiprows=1), **about)
+    about = {"date": made.date, "commit_of": made.commit, "minutes": made.minutes, "rests_on": made.rests_on}
+    return keep(study, table, made.rows, made.command, root=kept, **about)
 
 
 def latest_table(study: str, table: str, root: str | Path = ROOT, kept: str | Path = KEPT) -> KeptTable | None:
-    """A table of another study: of its results here or, if it was not run here, the kept one; None if neither."""
+    """A table of another study: of its results here or, if it was not run here, the archived one; None if neither."""
+    return consulted(study, table, True, _latest(study, table, root, kept))
+
+
+def _latest(study: str, table: str, root: str | Path, kept: str | Path) -> KeptTable | None:
     try:
         return _made_here(study, table, root)
     except ConfigurationError:
-        return kept_table(study, table, kept) if (Path(kept) / study / f"{table}.csv").is_file() else None
+        return read_kept(study, table, kept) if (Path(kept) / study / f"{table}.csv").is_file() else None
+
+
+def archive_changes(folder: Path) -> list[str]:
+    """What a run's page shows of archived tables, or of other studies' results, and what is different today."""
+    record = read_json(folder / "provenance.json") if (folder / "provenance.json").is_file() else {}
+    changed = []
+    for study, table, latest, key in record.get("archived", []):
+        there = (Path(KEPT) / study / f"{table}.csv").is_file()
+        found = _latest(study, table, ROOT, KEPT) if latest else read_kept(study, table) if there else None
+        if key != consulted_key(found):
+            changed.append(f"archived table {study}/{table}")
+    return changed
 
 
 def _made_here(study: str, table: str, root: str | Path) -> KeptTable:
@@ -258,7 +276,10 @@ def _made_here(study: str, table: str, root: str | Path) -> KeptTable:
     last = runs.sort_values("finished").iloc[-1]
     same = ["chapter", *(name for name in rows if name.startswith("parameter_") and rows[name].nunique(False) == 1)]
     rows = rows.drop(columns=[*same, *(["run"] if len(runs) == 1 else [])])
-    return KeptTable(rows, last.finished, f"make book STUDY={study}", last.commit, here=True)
+    minutes = round(float(runs.wall_time_s.sum()) / 60, 1)
+    files = [*(f"notebooks/{chapter}.md" for chapter in sorted(set(runs.chapter))), f"studies/{study}.yaml"]
+    command = f"make book STUDY={study}"
+    return KeptTable(rows, last.finished, command, last.commit, here=True, minutes=minutes, rests_on=tuple(files))
 
 
 def schema(study: str, root: str | Path = ROOT) -> pd.DataFrame:
@@ -268,6 +289,7 @@ def schema(study: str, root: str | Path = ROOT) -> pd.DataFrame:
     found: dict[tuple[str, str, str], list[int]] = {}
     for folder, record in _records(study, root).items():
         for table in record["tables"]:
+            _read_table(folder / f"{table}.parquet", study)
             kept = pyarrow.parquet.read_schema(folder / f"{table}.parquet")
             for name, kind in zip(kept.names, kept.types, strict=True):
                 found.setdefault((table, name, str(kind)), []).append(record["tables"][table]["rows"])
@@ -299,19 +321,6 @@ def folder_fingerprint(folder: str | Path) -> str | None:
     return fingerprint(sizes)
 
 
-def commit() -> str:
-    """The commit of the code that runs, with '+' when files were changed since; 'unknown' outside a checkout."""
-    here = Path(__file__).resolve().parent
-    try:
-        head = subprocess.run(["git", "rev-parse", "--short", "HEAD"], cwd=here, capture_output=True, text=True)
-        dirty = subprocess.run(["git", "status", "--porcelain", "-uno"], cwd=here, capture_output=True, text=True)
-    except OSError:
-        return "unknown"
-    if head.returncode:
-        return "unknown"
-    return head.stdout.strip() + ("+" if dirty.stdout.strip() else "")
-
-
 def versions() -> dict[str, str]:
     """The versions of the packages that numbers depend on."""
     found = {"python": platform.python_version()}
@@ -323,7 +332,11 @@ def versions() -> dict[str, str]:
     return found
 
 
-def peak_memory() -> int:
-    """The most memory this process ever held, in bytes."""
-    unit = 1 if sys.platform == "darwin" else 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+def peak_memory(children: bool = False) -> int:
+    """The most memory this process (or, of its ended children, the largest) ever held, in bytes; 0 on Windows."""
+    try:
+        import resource
+    except ImportError:
+        return 0
+    who = resource.RUSAGE_CHILDREN if children else resource.RUSAGE_SELF
+    return resource.getrusage(who).ru_maxrss * (1 if sys.platform == "darwin" else 1024)

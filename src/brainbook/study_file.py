@@ -23,7 +23,7 @@ import os
 import re
 from pathlib import Path
 from string import Template
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -60,8 +60,8 @@ class Needs(Strict):
 class Entry(Needs):
     """One chapter of a study: its parameters, what is swept, and what it needs."""
 
-    chapter: str
-    name: str | None = Field(default=None, pattern=r"^[A-Za-z0-9._-]+$")
+    chapter: str = Field(pattern=r"^\w+$")
+    name: str | None = Field(default=None, pattern=r"^[A-Za-z0-9_-][A-Za-z0-9._-]*$")
     parameters: dict[str, Any] = Field(default_factory=dict)
     sweep: dict[str, list[Any] | str] = Field(default_factory=dict)
     after: list[str] = Field(default_factory=list)
@@ -69,12 +69,25 @@ class Entry(Needs):
     device: Device | None = None
 
 
+class Phantom(Strict):
+    """How to make the study's phantom: the options of `python -m brainbook.phantom`."""
+
+    participants: int = Field(default=3, ge=1)
+    scans: int = Field(default=150, ge=1)
+    seed: int = Field(default=0, ge=0)
+    voxel_size: float = Field(default=6.0, gt=0)
+    languages: list[Literal["EN", "FR", "CN"]] | None = None
+    echoes: int = Field(default=1, ge=0)
+    signal: float = Field(default=1.0, ge=0)
+    null: bool = False
+
+
 class StudyFile(Strict):
     """A whole study as its file says it."""
 
     data: str
-    phantom: dict[str, Any] | None = None
-    models: list[str] = Field(default_factory=list)
+    phantom: Phantom | None = None
+    models: list[Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]] = Field(default_factory=list)
     device: Device = "auto"
     seed: int = 0
     cache: str = "cache"
@@ -125,22 +138,24 @@ def read_study(
     `data` fills in ${DATA}; ${BRAINBOOK_DATA} comes from the environment (default ../shared/data).
     Raises ConfigurationError that lists everything that is wrong, not only the first thing.
     """
-    if not re.fullmatch(r"[A-Za-z0-9_-]+", name):
+    if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_-]*", name):
         raise ConfigurationError(f"{name!r} cannot be the name of a study: letters, digits, _ and - only")
     path = Path(studies) / f"{name}.yaml"
     if not path.exists():
         known = ", ".join(sorted(file.stem for file in Path(studies).glob("*.yaml")))
         raise ConfigurationError(f"no study {name!r}: {path} does not exist; there are {known}")
-    content = _fill_in(path.read_text(encoding="utf-8"), data, path)
     try:
-        file = StudyFile.model_validate(yaml.safe_load(content))
+        content = yaml.load(path.read_text(encoding="utf-8"), Loader=_OnceOnly)
+        file = StudyFile.model_validate(_fill_in(content, data, path))
     except ValidationError as error:
         problems = "\n".join(
             f"  {'.'.join(str(step) for step in problem['loc'])}: {problem['msg']}" for problem in error.errors()
         )
         raise ConfigurationError(f"{path} has {error.error_count()} problem(s):\n{problems}") from None
-    except yaml.YAMLError as error:
-        raise ConfigurationError(f"{path} is not YAML: {error}") from None
+    except (yaml.YAMLError, ValueError, RecursionError, AttributeError, TypeError) as error:
+        if isinstance(error, ConfigurationError):
+            raise
+        raise ConfigurationError(f"{path} is not YAML: {str(error) or type(error).__name__}") from None
     planned = [run for entry in file.runs for run in _expand(entry, file, name, Path(notebooks))]
     problems = _problems(file, planned, Path(notebooks))
     if problems:
@@ -148,7 +163,7 @@ def read_study(
     return Study(
         name=name,
         data=file.data,
-        phantom=file.phantom,
+        phantom=None if file.phantom is None else file.phantom.model_dump(exclude_unset=True),
         models=file.models,
         cache=file.cache,
         notebooks=Path(notebooks),
@@ -156,16 +171,33 @@ def read_study(
     )
 
 
-def _fill_in(text: str, data: str | None, path: Path) -> str:
-    values = {"BRAINBOOK_DATA": os.environ.get("BRAINBOOK_DATA") or "../shared/data"}
-    if data:
-        values["DATA"] = data
+class _OnceOnly(yaml.SafeLoader):
+    """YAML in which a key stands once: of two the last would win without a word."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict:
+        keys = [self.construct_object(key, deep=True) for key, _ in node.value]
+        if twice := [key for place, key in enumerate(keys) if key in keys[:place]]:
+            raise yaml.constructor.ConstructorError(None, None, f"the key {twice[0]!r} stands twice", node.start_mark)
+        return super().construct_mapping(node, deep)
+
+
+def _fill_in(value: Any, data: str | None, path: Path) -> Any:
+    """Put folders in the place of ${DATA} and ${BRAINBOOK_DATA}, in every text of the file."""
+    if isinstance(value, dict):
+        return {key: _fill_in(item, data, path) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_fill_in(item, data, path) for item in value]
+    if not isinstance(value, str):
+        return value
+    values = {"BRAINBOOK_DATA": os.environ.get("BRAINBOOK_DATA") or "../shared/data"} | ({"DATA": data} if data else {})
     try:
-        return Template(text).substitute(values)
+        return Template(value).substitute(values)
     except KeyError as error:
         raise ConfigurationError(
             f"{path} needs {error.args[0]}: say `make book STUDY={path.stem} {error.args[0]}=/path/to/folder`"
         ) from None
+    except ValueError:
+        raise ConfigurationError(f"{path}: in {value!r} a $ stands for no folder; write $$ for the sign") from None
 
 
 def _expand(entry: Entry, file: StudyFile, study: str, notebooks: Path) -> list[PlannedRun]:
@@ -264,7 +296,7 @@ def _problems(file: StudyFile, planned: list[PlannedRun], notebooks: Path) -> li
 def _parameter_problems(entry: Entry, known: dict[str, object]) -> list[str]:
     problems = []
     if "results" not in known:
-        problems.append(f"chapter {entry.chapter!r} has no parameter 'results': its tables would go astray")
+        problems.append(f"chapter {entry.chapter!r} has no parameter 'results': its tables would be lost")
     for key in [*entry.parameters, *entry.sweep]:
         if key not in known:
             problems.append(f"chapter {entry.chapter!r} has no parameter {key!r}; it has {', '.join(known)}")

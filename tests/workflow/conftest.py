@@ -95,4 +95,6 @@ class Project:
 
 @pytest.fixture
 def project(tmp_path):
-    return Project(tmp_path)
+    folder = tmp_path / "it's an odd #1 földer; $HOME"  # as people have them
+    folder.mkdir()
+    return Project(folder)

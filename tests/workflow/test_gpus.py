@@ -8,7 +8,7 @@ import time
 import pytest
 
 from brainbook.errors import ConfigurationError
-from brainbook.workflow.gpus import reserved, visible_gpus
+from brainbook.workflow.gpus import lock_folder, reserved, visible_gpus
 
 
 @pytest.fixture(autouse=True)
@@ -84,3 +84,38 @@ def test_two_runs_of_a_study_on_one_gpu_take_turns(project, tmp_path):
     sessions = [project.start("run", name, "count", **environment) for name in ("one", "two")]
     assert [session.wait() for session in sessions] == [0, 0]
     assert [line.split()[0] for line in project.journal()] == ["begin", "end", "begin", "end"]
+
+
+@pytest.mark.parametrize("kind", ["link", "link to nothing", "folder", "pipe"])
+def test_what_another_user_laid_in_the_place_of_a_lock_is_not_touched(tmp_path, kind):
+    victim, lock = tmp_path / "victim", lock_folder() / "gpu-0.lock"
+    victim.write_text("precious")
+    victim.chmod(0o600)
+    if kind.startswith("link"):
+        lock.symlink_to(victim if kind == "link" else tmp_path / "nothing")
+    elif kind == "folder":
+        lock.mkdir()
+    else:
+        os.mkfifo(lock)
+    with pytest.raises(ConfigurationError, match="gpu-0.lock is no lock file of ours"), reserved(1):
+        pass
+    assert victim.read_text() == "precious" and victim.stat().st_mode & 0o777 == 0o600
+    assert not (tmp_path / "nothing").exists()
+
+
+def test_a_lock_of_another_user_can_be_held_though_not_written(tmp_path):
+    lock = lock_folder() / "gpu-0.lock"
+    lock.write_text("theirs")
+    lock.chmod(0o444)
+    with reserved(1) as mine:
+        assert mine == ["0"]
+    assert lock.read_text() == "theirs" and lock.stat().st_mode & 0o777 == 0o444
+
+
+def test_a_folder_that_is_a_link_is_refused(tmp_path, monkeypatch):
+    (tmp_path / "elsewhere").mkdir(mode=0o700)
+    (tmp_path / "laid").symlink_to(tmp_path / "elsewhere")
+    monkeypatch.setenv("BRAINBOOK_GPU_LOCKS", str(tmp_path / "laid"))
+    with pytest.raises(ConfigurationError, match="laid should be a folder"):
+        lock_folder()
+    assert (tmp_path / "elsewhere").stat().st_mode & 0o777 == 0o700

@@ -118,9 +118,10 @@ def test_what_ended_unseen_is_kept_and_what_changed_is_not(project, monkeypatch)
     run = study.runs["count"]
     assert execute_run(study, run) == "done"
     notebook = project.folder / "results/mine/count/notebook.ipynb"
-    notebook.unlink()  # as Snakemake does before it starts what it thinks is incomplete
+    stamp = notebook.with_name(".done")
+    stamp.unlink()  # as Snakemake does before it starts what it thinks is incomplete
     assert execute_run(study, run) == "kept"
-    assert project.begun() == ["count"] and notebook.exists()
+    assert project.begun() == ["count"] and stamp.exists()
     run.parameters["number"] = 4
     assert execute_run(study, run) == "done"
     assert project.begun() == ["count", "count"]

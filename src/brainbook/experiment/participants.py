@@ -37,7 +37,7 @@ def gather_scores(study: str, table: str = "scores_by_group", root: str | Path =
     no scores, when a column lacks, and when two runs say different things (by more than 0.001) of the same participant,
     run, group, model and alignment: their parameters differ, gather them from a study of their own.
     """
-    found = results(study, table, root)
+    found = results(study, table, root).drop(columns="run").rename(columns={"run_in_table": "run"})  # of the scanner
     if absent := [name for name in [*KEY, "value"] if name not in found]:
         raise ConfigurationError(f"table {table!r} of study {study!r} lacks the columns {', '.join(absent)}")
     ends = found.groupby(KEY, sort=False).value.agg(["min", "max"])

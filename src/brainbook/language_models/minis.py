@@ -39,6 +39,7 @@ from transformers import (
 
 from brainbook.errors import ModelError
 from brainbook.phantom.story import LANGUAGES, sentences
+from brainbook.source_code import code_of
 from brainbook.store import fingerprint, write_json
 from brainbook.training import fit
 
@@ -159,7 +160,13 @@ def keyed_folder(root: Path, name: str, inputs: dict) -> Path:
 
 
 def keep_folder(root: Path, name: str, inputs: dict, make: Callable[[Path], None], train: bool = True) -> Path:
-    """The `keyed_folder`, made by `make(folder)` if it is not there."""
+    """The `keyed_folder`, made by `make(folder)` if it is not there.
+
+    But for the package's own, the key holds the code that trains, too: this room and `training`. What it trains on
+    comes in by `inputs`.
+    """
+    if root != KEPT:
+        inputs = {**inputs, "code": code_of(make, rooms=("language_models", "training.py"))}
     folder = keyed_folder(root, name, inputs)
     if folder.is_dir():
         return folder

@@ -4,17 +4,14 @@ A run's folder `results/<study>/<run>/` holds, beside the tables and provenance 
 
     notebook.ipynb        the executed chapter, only when every cell succeeded
     notebook.part.ipynb   what ran so far, while it runs and after it failed
-    state.json            running, done or failed (and why), with the key of what the run was made from
-    .notebook.ipynb       the same file as notebook.ipynb, kept when the workflow clears the way for a new run
+    state.json            running, done or failed (and why), with keys of what the run was made from and of what it left
+    .done                 what Snakemake looks for; it is taken away when the run has to be made again
     .lock                 held while a process works on the run
 """
 
-import fcntl
-import json
 import os
-import resource
-import shutil
 import socket
+import subprocess
 import sys
 import threading
 import time
@@ -23,76 +20,37 @@ from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
+from filelock import FileLock, Timeout
 from papermill.exceptions import PapermillExecutionError
 
 from brainbook.errors import ConfigurationError
-from brainbook.notebooks import execute, sources
-from brainbook.store import fingerprint, write_json
+from brainbook.notebooks import execute
+from brainbook.store import whole_file, write_json
+from brainbook.study import RESULTS_OF_A_STUDY, peak_memory
 from brainbook.study_file import PlannedRun, Study
+from brainbook.workflow.content import outputs_of, prerequisites, run_folder, run_key, why_not_current
 from brainbook.workflow.gpus import reserved
 
-SMALL = 100_000  # bytes; of larger data files only the size enters a run's key
 SESSION = "BRAINBOOK_SESSION"
-
-
-def run_folder(study: Study, run: PlannedRun) -> Path:
-    return Path("results") / study.name / run.name
-
-
-def code_key(notebook: Path) -> str:
-    """A key of a chapter's text and of every file of the package that it uses."""
-    return fingerprint(notebook, [[path.name, path] for path in sources(notebook)])
-
-
-def run_key(study: Study, run: PlannedRun) -> str:
-    """A key of everything that the run's result depends on: text, code, parameters, data, results of earlier runs."""
-    earlier = [run_folder(study, other) for other in study.before(run)]
-    tables = sorted(path for folder in earlier for path in folder.glob("*.parquet"))
-    return fingerprint(
-        code_key(study.notebooks / f"{run.chapter}.md"),
-        run.parameters,
-        _data_key(run.parameters.get("data")),
-        [[str(path), path] for path in tables],
-    )
-
-
-def _data_key(folder: object) -> str | None:
-    if not isinstance(folder, str) or not Path(folder).is_dir():
-        return None
-    parts = {}
-    for path in sorted(Path(folder).rglob("*")):
-        if path.is_file():
-            size = path.stat().st_size
-            parts[str(path.relative_to(folder))] = fingerprint(path) if size <= SMALL else size
-    return fingerprint(parts)
-
-
-def read_state(folder: Path) -> dict:
-    """What `state.json` says; {} when there is none (or a torn one)."""
-    try:
-        return json.loads((folder / "state.json").read_text(encoding="utf-8"))
-    except (OSError, json.JSONDecodeError):
-        return {}
+DONE = ".done"
 
 
 def is_locked(folder: Path) -> bool:
     """Whether a living process works on this run."""
-    try:
-        with (folder / ".lock").open() as stream:
-            fcntl.flock(stream, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except FileNotFoundError:
+    if not (folder / ".lock").exists():
         return False
-    except BlockingIOError:
+    try:
+        with FileLock(folder / ".lock", timeout=0):
+            return False
+    except Timeout:
         return True
-    return False
 
 
 @contextmanager
 def locked(folder: Path) -> Iterator[None]:
     """Hold the run's lock; waits for a process of an earlier session that still works on it."""
     folder.mkdir(parents=True, exist_ok=True)
-    with (folder / ".lock").open("w") as stream:
-        fcntl.flock(stream, fcntl.LOCK_EX)
+    with FileLock(folder / ".lock"):  # where the file system has no locks, a file that names its process stands for one
         yield
 
 
@@ -103,19 +61,15 @@ def execute_run(study: Study, run: PlannedRun) -> str:
     as one line, and to stderr.
     """
     folder = run_folder(study, run)
-    output, kept = folder / "notebook.ipynb", folder / ".notebook.ipynb"
     follow_session()
     with locked(folder):
-        key = run_key(study, run)
-        state = read_state(folder)
-        if kept.exists() and state.get("state") == "done" and state.get("key") == key:
-            _same_file(kept, output)
+        if not why_not_current(study, run):
+            (folder / DONE).touch()
             return "kept"
         _clear(folder)
         state = {
             "state": "running",
-            "key": key,
-            "code": code_key(study.notebooks / f"{run.chapter}.md"),
+            "made_from": run_key(study, run),
             "parameters": run.parameters,
             "began": _now(),
             "host": socket.gethostname(),
@@ -129,9 +83,10 @@ def execute_run(study: Study, run: PlannedRun) -> str:
                 state["gpus"] = gpus
                 if run.parameters.get("device") == "cuda" and not gpus:
                     raise ConfigurationError("device is cuda and this machine shows no GPU: say device: auto or cpu")
-                execute(study.notebooks / f"{run.chapter}.md", output, run.parameters, threads=run.threads)
-            _same_file(output, kept)
-            state["state"] = "done"
+                os.environ[RESULTS_OF_A_STUDY] = run.parameters["results"]
+                notebook = study.notebooks / f"{run.chapter}.md"
+                execute(notebook, folder / "notebook.ipynb", run.parameters, threads=run.threads)
+            state |= {"state": "done", "outputs": outputs_of(folder)}
         except BaseException as error:
             state |= {"state": "failed", "error": one_line(error)}
             print(f"{run.name} failed: {state['error']}", file=sys.stderr)
@@ -139,9 +94,32 @@ def execute_run(study: Study, run: PlannedRun) -> str:
                 raise
         finally:
             state |= {"finished": _now(), "wall_s": round(time.perf_counter() - began, 1)}
-            state["peak_memory_mb"] = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss // 1024
+            state["peak_memory_mb"] = peak_memory(children=True) // 1_000_000
             write_json(folder / "state.json", state)
+            if state["state"] == "done":
+                (folder / DONE).touch()
         return state["state"]
+
+
+def prepare(study: Study, what: str) -> int:
+    """Make the study's phantom or a model, and stamp it with a key of what makes it; returns 0 if it was made."""
+    made = prerequisites(study)
+    if what not in made:
+        raise ConfigurationError(f"study {study.name!r} makes no {what!r}; it makes {', '.join(made) or 'nothing'}")
+    stamp, key = made[what]
+    if what == "phantom":
+        command = ["brainbook.phantom", study.data]
+        for name, value in (study.phantom or {}).items():
+            values = value if isinstance(value, list) else [value]
+            if value is not False:
+                command += [f"--{name.replace('_', '-')}", *([] if value is True else map(str, values))]
+    else:
+        command = ["brainbook.language_models.minis", what, "--cache", study.cache]
+    code = subprocess.run([sys.executable, "-m", *command]).returncode
+    if code == 0:
+        with whole_file(stamp) as temporary:
+            temporary.write_text(key + "\n", encoding="utf-8")
+    return code
 
 
 def one_line(error: BaseException) -> str:
@@ -158,22 +136,9 @@ def one_line(error: BaseException) -> str:
 
 def _clear(folder: Path) -> None:
     """Remove what an earlier attempt left in the run's own folder (never in the folders of other runs below it)."""
-    for pattern in ("*.parquet", "*.ipynb", ".*.ipynb", "provenance.json", ".writing-*"):
+    for pattern in ("*.parquet", "*.ipynb", "provenance.json", ".writing-*", DONE):
         for path in folder.glob(pattern):
             path.unlink(missing_ok=True)
-
-
-def _same_file(source: Path, target: Path) -> None:
-    """Make `target` the same file as `source` (a copy where links are impossible), dated now."""
-    temporary = target.with_name(f".linking-{os.getpid()}")
-    temporary.unlink(missing_ok=True)
-    try:
-        os.link(source, temporary)
-    except OSError:
-        shutil.copyfile(source, temporary)
-    temporary.replace(target)
-    temporary.unlink(missing_ok=True)  # renaming a link onto another link of the same file does nothing
-    os.utime(target)
 
 
 def _now() -> str:

@@ -4,14 +4,14 @@ A run that takes a GPU holds a lock on a file that all runs on the machine look 
 when the process ends, however it ends, so that nothing has to be cleaned up after a crash.
 """
 
-import fcntl
 import os
 import shutil
+import stat
 import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import IO
 
@@ -35,11 +35,17 @@ def visible_gpus() -> list[str]:
 
 
 def lock_folder() -> Path:
-    """Where the lock files lie: BRAINBOOK_GPU_LOCKS, else a folder of this machine that every user may write to."""
+    """Where the lock files lie: BRAINBOOK_GPU_LOCKS, else a folder of this machine that every user may write to.
+
+    ConfigurationError when something else stands in its place, a link that another user laid there, say.
+    """
     folder = Path(os.environ.get("BRAINBOOK_GPU_LOCKS") or Path(tempfile.gettempdir()) / "brainbook-gpus")
-    folder.mkdir(parents=True, exist_ok=True)
-    with suppress(PermissionError):  # another user made it, and opened it then
-        folder.chmod(0o1777)
+    try:
+        folder.mkdir(parents=True)
+        folder.chmod(0o1777)  # ours, as we made it: for all, but nobody removes what is another's
+    except FileExistsError:
+        if folder.is_symlink() or not folder.is_dir():
+            raise ConfigurationError(f"{folder} should be a folder: set BRAINBOOK_GPU_LOCKS to another") from None
     return folder
 
 
@@ -94,17 +100,32 @@ def _wait_for(gpus: list[str], count: int, timeout_s: float | None, held: ExitSt
 
 
 def _locked(path: Path) -> IO | None:
-    """The opened lock file, or None while another process holds it."""
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
-    stream = os.fdopen(descriptor, "r+")
+    """The opened lock file, or None while another process holds it.
+
+    A file that another user made is only read: a lock needs no more. Links are refused, and nothing is ever written.
+    """
+    import fcntl
+
+    try:
+        try:
+            descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+        except FileNotFoundError:
+            descriptor = os.open(path, os.O_RDONLY | os.O_CREAT | os.O_NOFOLLOW, 0o644)
+        stream = os.fdopen(descriptor)
+        regular = stat.S_ISREG(os.fstat(descriptor).st_mode)
+    except OSError as error:
+        raise ConfigurationError(f"{path} is no lock file of ours ({error.strerror}): remove it") from None
+    if not regular:
+        stream.close()
+        raise ConfigurationError(f"{path} is no lock file of ours: remove it")
     try:
         fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         stream.close()
         return None
-    with suppress(PermissionError):
-        path.chmod(0o666)
-    stream.truncate(0)
-    stream.write(f"{os.getpid()}\n")
-    stream.flush()
+    except OSError as error:
+        stream.close()
+        raise ConfigurationError(
+            f"the file system of {path} has no locks ({error.strerror}): set BRAINBOOK_GPU_LOCKS to a local folder"
+        ) from None
     return stream

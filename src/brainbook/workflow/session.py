@@ -1,12 +1,12 @@
 """A session: Snakemake runs what a study still lacks; one line tells how far it is; a killed one is simply begun again.
 
-Three things go beyond what Snakemake does by itself. A lock that the operating system drops with the process stands for
-Snakemake's own, which survives a kill and must then be removed by hand. Runs end when their session is killed, so that
-none goes on beside its successor. And a run that finished unseen, on a cluster, is kept and not computed again.
+Four things go beyond what Snakemake does by itself. What has to be made again is decided by content, before it starts
+(`workflow.content`): it only sees what lacks its stamp, and no date. A lock that the operating system drops with the
+process stands for its own, which survives a kill and must then be removed by hand. Runs end when their session is
+killed, so that none goes on beside its successor. And a run that finished unseen, on a cluster, is kept.
 """
 
 import ctypes
-import fcntl
 import json
 import os
 import re
@@ -19,14 +19,19 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
+from filelock import FileLock, Timeout
+
 from brainbook.errors import ConfigurationError
+from brainbook.store import read_json, whole_file, write_json
 from brainbook.study import write_overview
 from brainbook.study_file import Study
-from brainbook.workflow.execution import SESSION, session_name
+from brainbook.workflow.content import is_ready, prerequisites, run_folder, why_not_current
+from brainbook.workflow.execution import DONE, SESSION, session_name
 from brainbook.workflow.gpus import visible_gpus
 from brainbook.workflow.status import standings, status_lines, summary
 
 PROFILES = Path("profiles")
+SAID = ".session.json"
 MEMORY_MB = 6000  # what a laptop can spare
 
 
@@ -37,7 +42,7 @@ def run_study(
 
     Parameters
     ----------
-    data : what ${DATA} of the study file stands for; handed on to the runs.
+    data : what ${DATA} of the study file stands for; noted in the results folder, where Snakemake's runs find it.
     jobs : CPU cores that are used at a time (local), or runs that wait in the queue at a time (a cluster).
     memory_mb : memory that all local runs together may take; a run starts when its share is free.
     profile : a folder of `profiles/`: "local" or "slurm".
@@ -46,35 +51,56 @@ def run_study(
     if not (PROFILES / profile / "config.yaml").exists():
         known = ", ".join(sorted(path.parent.name for path in PROFILES.glob("*/config.yaml")))
         raise ConfigurationError(f"no profile {profile!r} in {PROFILES.resolve()}; there are {known}")
+    if jobs < 1 or memory_mb < 1:
+        raise ConfigurationError(f"--jobs {jobs} --memory {memory_mb}: nothing can run; both are numbers from 1 on")
     large = [run.name for run in study.runs.values() if local and run.memory_mb > memory_mb]
     if large:
         raise ConfigurationError(
             f"{len(large)} run(s) need more than the {memory_mb} MB that all runs may take together: "
             f"{', '.join(large[:5])}. Say MEMORY=<MB> if the machine has more"
         )
-    lock = Path("results") / study.name / ".session.lock"
-    lock.parent.mkdir(parents=True, exist_ok=True)
-    with lock.open("a+") as stream:
-        try:
-            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            stream.seek(0)
-            raise ConfigurationError(
-                f"study {study.name!r} is being run already, by process {stream.read().strip()}: "
-                f"`make status STUDY={study.name}` shows how far it is"
-            ) from None
-        stream.truncate(0)
-        stream.write(str(os.getpid()))
-        stream.flush()
-        return _session(study, data, jobs, memory_mb, profile)
+    folder = Path("results") / study.name
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        with FileLock(folder / ".session.lock", timeout=0):
+            write_json(folder / SAID, {"process": os.getpid(), "data": data})
+            return _session(study, jobs, memory_mb, profile)
+    except Timeout:
+        raise ConfigurationError(
+            f"study {study.name!r} is being run already, by process {last_session(study.name).get('process')}: "
+            f"`make status STUDY={study.name}` shows how far it is"
+        ) from None
 
 
-def _session(study: Study, data: str | None, jobs: int, memory_mb: int, profile: str) -> int:
+def last_session(study: str) -> dict:
+    """What the study's present or last session noted of itself: its "process", and the "data" that it was given."""
+    try:
+        return read_json(Path("results") / study / SAID)
+    except ConfigurationError:
+        return {}
+
+
+def _forget_what_is_stale(study: Study) -> bool:
+    """Take away the stamps of everything that has to be made (again); whether there is anything."""
+    stamps = {stamp: is_ready(stamp, key) for stamp, key in prerequisites(study).values()}
+    stamps |= {run_folder(study, run) / DONE: not why_not_current(study, run) for run in study.runs.values()}
+    for stamp, ready in stamps.items():
+        if ready and not stamp.exists():
+            stamp.touch()  # it was finished unseen
+        elif not ready:
+            stamp.unlink(missing_ok=True)
+    return not all(stamps.values())
+
+
+def _session(study: Study, jobs: int, memory_mb: int, profile: str) -> int:
     log = Path("logs") / study.name / "snakemake.log"
     log.parent.mkdir(parents=True, exist_ok=True)
     _cancel_queued(log)
+    if not _forget_what_is_stale(study):
+        print(f"{study.name}: everything is there and current", file=sys.stderr)
+        return _finish(study, 0, log)
     command = [sys.executable, "-m", "snakemake", "--workflow-profile", str(PROFILES / profile), "--nolock"]
-    command += ["--config", f"study={study.name}", *([f"data={data}"] if data else [])]
+    command += ["--config", f"study=studies/{study.name}.yaml"]
     if profile == "local":
         gpus = len(visible_gpus())
         # without a GPU nobody waits for one: runs on "auto" then use the CPU
@@ -96,14 +122,23 @@ def _session(study: Study, data: str | None, jobs: int, memory_mb: int, profile:
             print("\nstopping; what is done is kept", file=sys.stderr)
             process.send_signal(signal.SIGINT)
             process.wait()
-    with suppress(ConfigurationError):  # no run has results yet
-        write_overview(study.name)
     if process.returncode and not any(row.state == "failed" for row in standings(study, since=began)):
         print("".join(log.read_text(errors="replace").splitlines(keepends=True)[-25:]), file=sys.stderr)
-    if process.returncode:
+    return _finish(study, process.returncode, log)
+
+
+def _finish(study: Study, code: int, log: Path) -> int:
+    """Write the pages and the table of runs; 0 only if everything is there and current."""
+    with suppress(ConfigurationError):  # no run has results yet
+        write_overview(study.name)
+    rows = standings(study)
+    left = [row for row in rows if row.state != "done"]
+    write_pages(study, {row.run for row in rows if row.state == "done"})
+    if code or left:
         print("\n".join(line for line in status_lines(study) if not line.startswith("done")), file=sys.stderr)
         print(f"What happened: {log}. After a correction the same command does only what is left.", file=sys.stderr)
-    return process.returncode
+        return code or 1
+    return 0
 
 
 def _watch(process: subprocess.Popen, study: Study, jobs: int, began: str) -> None:
@@ -148,14 +183,22 @@ def _cancel_queued(log: Path) -> None:
         subprocess.run(["scancel", "--state", "PENDING", "--name", name], capture_output=True)
 
 
-def write_page(study: Study, chapter: str, page: Path) -> None:
-    """The book's page of a chapter: its executed notebook, or a line that says that the study does not run it."""
-    run = study.page(chapter)
-    page.parent.mkdir(parents=True, exist_ok=True)
-    if run is not None:
-        shutil.copyfile(Path("results") / study.name / run.name / "notebook.ipynb", page)
-        return
-    text = f"# {chapter.replace('_', ' ').capitalize()}\n\nThe study `{study.name}` does not run this chapter."
-    cell = {"cell_type": "markdown", "metadata": {}, "source": text, "id": "absent"}
-    kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
-    page.write_text(json.dumps({"cells": [cell], "metadata": kernel, "nbformat": 4, "nbformat_minor": 5}, indent=1))
+def write_pages(study: Study, done: set[str]) -> None:
+    """The book's pages: of every chapter its executed notebook, or a line that says that the study does not run it."""
+    toc = Path("_toc.yml")
+    for chapter in re.findall(r"book/chapters/(\w+)", toc.read_text(encoding="utf-8")) if toc.exists() else []:
+        page = Path("book/chapters", f"{chapter}.ipynb")
+        run = study.page(chapter)
+        if run is None:
+            text = f"# {chapter.replace('_', ' ').capitalize()}\n\nThe study `{study.name}` does not run this chapter."
+            cell = {"cell_type": "markdown", "metadata": {}, "source": text, "id": "absent"}
+            kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
+            notebook = {"cells": [cell], "metadata": kernel, "nbformat": 4, "nbformat_minor": 5}
+            content = json.dumps(notebook, indent=1).encode()
+        elif run.name in done:
+            content = (run_folder(study, run) / "notebook.ipynb").read_bytes()
+        else:
+            continue
+        if not page.is_file() or page.read_bytes() != content:  # else Sphinx would take it for changed
+            with whole_file(page) as temporary:
+                temporary.write_bytes(content)

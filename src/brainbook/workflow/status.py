@@ -6,7 +6,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from brainbook.study_file import PlannedRun, Study
-from brainbook.workflow.execution import code_key, is_locked, read_state, run_folder
+from brainbook.workflow.content import is_ready, prerequisites, read_state, run_folder, why_not_current
+from brainbook.workflow.execution import DONE, is_locked
 
 ORDER = ("failed", "interrupted", "running", "waiting", "out of date", "done")
 
@@ -17,8 +18,9 @@ class Standing:
 
     Attributes
     ----------
-    state : one of `ORDER`. "interrupted": its process is gone; "out of date": its text, code or parameters changed.
-    why : for a failed run its error, for a waiting one what it waits for; one line.
+    state : one of `ORDER`. "interrupted": its process is gone; "out of date": what it was made from changed, or what it
+        left is damaged.
+    why : for a failed run its error, for a waiting one what it waits for, what changed or is damaged; one line.
     seconds : how long it took, or has been running; None when it has not begun.
     """
 
@@ -34,50 +36,53 @@ class Standing:
 def standings(study: Study, since: str | None = None) -> list[Standing]:
     """How every run of the study stands, in the study's order.
 
-    With `since` (UTC, ISO format) failures before that time count as waiting: the session that began then tries again.
+    With `since` (UTC, ISO format), while a session runs: failures before that time count as waiting (the session that
+    began then tries again), and of what is done only the stamp is looked at, not the content.
     """
-    codes = {run.chapter: code_key(study.notebooks / f"{run.chapter}.md") for run in study.runs.values()}
-    found = {name: _standing(study, run, codes[run.chapter], since) for name, run in study.runs.items()}
+    found = {name: _standing(study, run, since) for name, run in study.runs.items()}
     for name, run in study.runs.items():
         stopped = [other.name for other in study.before(run) if found[other.name].state == "failed"]
         if found[name].state == "waiting" and stopped:
-            found[name].why = f"{stopped[0]}, which failed"
+            found[name].why = f"for {stopped[0]}, which failed"
     return list(found.values())
 
 
-def _standing(study: Study, run: PlannedRun, code: str, since: str | None) -> Standing:
+def _standing(study: Study, run: PlannedRun, since: str | None) -> Standing:
     folder = run_folder(study, run)
     state = read_state(folder)
-    about = {"run": run.name, "chapter": run.chapter, "memory_mb": state.get("peak_memory_mb")}
-    same = state.get("code") == code and state.get("parameters") == run.parameters
+    about = {"run": run.name, "chapter": run.chapter, "memory_mb": _number(state, "peak_memory_mb")}
+    ended = {"seconds": _number(state, "wall_s"), "finished": str(state.get("finished", ""))}
     if state.get("state") == "running" and is_locked(folder):
         began = datetime.fromisoformat(state["began"])
         return Standing(**about, state="running", seconds=(datetime.now(UTC) - began).total_seconds())
-    if state.get("state") == "done" and (folder / "notebook.ipynb").exists():
-        about |= {"seconds": state.get("wall_s"), "finished": state.get("finished")}
-        return Standing(**about, state="done" if same else "out of date")
-    if state.get("state") == "failed" and (since is None or state.get("finished", "") >= since):
-        why = state.get("error", "") + ("" if same else " (changed since)")
-        return Standing(**about, state="failed", why=why, seconds=state.get("wall_s"), finished=state.get("finished"))
+    if state.get("state") == "done":
+        why = ("" if (folder / DONE).exists() else "to be made again") if since else why_not_current(study, run)
+        return Standing(**about, **ended, state="out of date" if why else "done", why=why)
+    if state.get("state") == "failed" and (since is None or ended["finished"] >= since):
+        return Standing(**about, **ended, state="failed", why=str(state.get("error", "")))
     if state.get("state") == "running" and since is None:
         return Standing(**about, state="interrupted", why="its process is gone; the next make runs it again")
     return Standing(**about, state="waiting")
 
 
-def prerequisites(study: Study) -> list[Standing]:
+def _number(state: dict, key: str) -> float | None:
+    return state[key] if isinstance(state.get(key), int | float) else None
+
+
+def prerequisite_standings(study: Study) -> list[Standing]:
     """How the phantom and the study's own models stand, as rows like those of the runs."""
-    wanted = [(f"model {model}", Path(study.cache, "models", f"{model}.ready")) for model in study.models]
-    if study.phantom is not None:
-        wanted.insert(0, ("phantom", Path(study.data, "dataset_description.json")))
     found = []
-    for name, ready in wanted:
+    for name, (stamp, key) in prerequisites(study).items():
         log = prerequisite_log(study.name, name)
-        if ready.exists():
-            found.append(Standing(name, "", "done"))
+        title = name if name == "phantom" else f"model {name}"
+        if is_ready(stamp, key):
+            found.append(Standing(title, "", "done"))
+        elif stamp.exists():
+            found.append(Standing(title, "", "out of date", why="what makes it changed"))
         elif log.exists() and (lines := log.read_text(errors="replace").strip().splitlines()):
-            found.append(Standing(name, "", "failed", why=lines[-1][:300]))
+            found.append(Standing(title, "", "failed", why=lines[-1][:300]))
         else:
-            found.append(Standing(name, "", "waiting"))
+            found.append(Standing(title, "", "waiting"))
     return found
 
 
@@ -87,13 +92,14 @@ def prerequisite_log(study: str, name: str) -> Path:
 
 def status_lines(study: Study) -> list[str]:
     """One line a run, the failed ones first, each with its reason and its log; last a line of counts."""
-    rows = [row for row in prerequisites(study) if row.state != "done"] + standings(study)
+    runs = standings(study)
+    rows = [row for row in prerequisite_standings(study) if row.state != "done"] + runs
     width = max(len(row.run) for row in rows)
     lines = []
     for row in sorted(rows, key=lambda row: ORDER.index(row.state)):
         notes = []
         if row.why:
-            notes.append(f"for {row.why}" if row.state == "waiting" else row.why)
+            notes.append(row.why)
         if row.seconds is not None:
             notes.append(duration(row.seconds))
         if row.state == "done" and row.memory_mb:
@@ -102,7 +108,7 @@ def status_lines(study: Study) -> list[str]:
             named = prerequisite_log(study.name, row.run) if not row.chapter else f"logs/{study.name}/{row.run}.log"
             notes.append(f"see {named}")
         lines.append(f"{row.state:<12} {row.run:<{width}}  {' · '.join(notes)}".rstrip())
-    return [*lines, summary(standings(study), study)]
+    return [*lines, summary(runs, study)]
 
 
 def summary(rows: list[Standing], study: Study, jobs: int | None = None) -> str:

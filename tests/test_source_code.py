@@ -1,0 +1,102 @@
+"""A key of what code means: it changes with every statement, and with nothing that only a reader sees."""
+
+import importlib.util
+
+import pytest
+
+from brainbook import source_code
+from brainbook.source_code import PACKAGE, code_fingerprint, code_of, sources
+
+SOLVER = '''"""Solve."""
+
+GRID = (1.0, 2.0)
+
+
+def solve(x):
+    """Return twice `x`."""
+    # doubled
+    return 2 * x
+'''
+ASKS = """from brainbook.room.solver import solve
+from brainbook.other import name
+
+
+def ask(x):
+    return solve(x), name
+"""
+
+
+@pytest.fixture
+def package(tmp_path, monkeypatch):
+    """A package called brainbook with a room, two files and a table."""
+    root = tmp_path / "brainbook"
+    (root / "room").mkdir(parents=True)
+    for name, text in {"__init__": "", "other": "name = 'table.csv'\n", "room/__init__": "", "asks": ASKS}.items():
+        (root / f"{name}.py").write_text(text)
+    (root / "room/solver.py").write_text(SOLVER)
+    (root / "table.csv").write_text("a\n1\n")
+    monkeypatch.setattr(source_code, "PACKAGE", root)
+    source_code._files_of.cache_clear()
+    source_code._parse_content.cache_clear()
+    yield root
+    source_code._files_of.cache_clear()
+    source_code._parse_content.cache_clear()
+
+
+def key(root):
+    return code_fingerprint([root / "asks.py", *sources(root / "asks.py")])
+
+
+@pytest.mark.parametrize(
+    ("name", "old", "new", "same"),
+    [
+        ("room/solver.py", '"""Return twice `x`."""', '"""Double."""', True),
+        ("room/solver.py", "# doubled", "# twice, of course", True),
+        ("room/solver.py", "(1.0, 2.0)", "(\n    1.0,\n    2.0,\n)", True),
+        ("room/solver.py", "2 * x", "3 * x", False),
+        ("room/solver.py", "(1.0, 2.0)", "(1.0, 3.0)", False),
+        ("asks.py", "solve(x), name", "solve(x + 1), name", False),
+        ("table.csv", "1", "2", False),
+    ],
+)
+def test_what_readers_see_does_not_count_and_all_else_does(package, name, old, new, same):
+    before = key(package)
+    file = package / name
+    assert old in file.read_text()
+    file.write_text(file.read_text().replace(old, new))
+    assert (key(package) == before) is same
+
+
+def test_names_of_files_do_not_count_but_what_is_imported_does(package):
+    before = key(package)
+    (package / "room/solver.py").rename(package / "room/ridge.py")
+    source_code._files_of.cache_clear()
+    asks = package / "asks.py"
+    moved = ASKS.replace("room.solver", "room.ridge").splitlines(keepends=True)
+    asks.write_text("".join([moved[1], moved[0], *moved[2:]]))  # sorted by name, the imports change places
+    source_code._parse_content.cache_clear()
+    assert key(package) == before
+    (package / "room/solver.py").write_text(SOLVER.replace("2 *", "3 *"))
+    asks.write_text(ASKS)
+    source_code._files_of.cache_clear()
+    source_code._parse_content.cache_clear()
+    assert key(package) != before
+
+
+def test_a_function_stands_for_its_module_and_what_that_imports(package, monkeypatch):
+    spec = importlib.util.spec_from_file_location("solver", package / "room/solver.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    assert code_of(module.solve) is None, "written after this process began: nobody knows which state is executed"
+    source_code._code_of_module.cache_clear()
+    monkeypatch.setattr(source_code, "BEGAN", source_code.BEGAN + 1e6)
+    assert code_of(module.solve) == code_fingerprint([package / "room/solver.py"])
+    spaces = [{}, {}]
+    for space, factor in zip(spaces, (2, 3), strict=True):  # typed, in no file
+        exec(f"def f(x):\n    return {factor} * x", space)
+    assert code_of(spaces[0]["f"]) != code_of(spaces[1]["f"])
+
+
+def test_cached_scores_rest_on_the_solver():
+    wanted = {PACKAGE / "encoding/solver.py", PACKAGE / "encoding/cross_validation.py"}
+    assert wanted <= set(sources(PACKAGE / "experiment/scores.py"))
