@@ -176,6 +176,9 @@ def test_the_careful_protocol_trims_and_centres(rng):
     kept, trimmed = edges_kept(data), careful(replace(data, trim=8))
     assert kept.r[:8].mean() > 0.4 and abs(trimmed.r[:8].mean()) < 0.1
     assert kept.n == 300 and trimmed.n == 300 - 5 * 16
+    single_run = replace(data, trim=8, runs=np.zeros(300), splits=blocks_with_gaps(300, 4, gap=6))
+    used = np.unique(np.concatenate([np.concatenate(split) for split in single_run.folds]))
+    np.testing.assert_array_equal(used, np.arange(8, 292))
     moved = replace(data, trim=8, layers=data.layers + 100)
     np.testing.assert_allclose(careful(moved).r, trimmed.r, atol=1e-4)
 

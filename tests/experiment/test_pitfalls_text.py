@@ -125,6 +125,7 @@ def test_edges_are_read_from_the_table():
     assert "little of the model's" in text.describe_edges(edges((0.012, 0.0, 0.0)), 8, "null phantom")
     assert "inside the sections" in text.describe_edges(edges((0.14, 0.1, 0.1)), 8, "null phantom")
     assert "do no harm" in text.describe_edges(edges((0.0, 0.0, 0.0)), 8, "null phantom")
+    assert "make little here" in text.describe_edges(edges((0.14, 0, 0), careful=0.09), 8, "null phantom")
     assert "too small to compare" in text.describe_edges(edges((0.14, 0, 0), model=0.01), 8, "null phantom")
     assert "too few here" in text.describe_edges(edges((0.14, 0.1, 0.0)), 4, "null phantom")
     assert "by -0.040 at most (word)" in text.describe_edges(edges((0.14, 0, 0), elsewhere=-0.04), 8, "null phantom")

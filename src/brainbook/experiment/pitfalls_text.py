@@ -58,8 +58,8 @@ def describe_costs(of_model: pd.Series, of_best: pd.Series, chance: float) -> st
     cost = ("neither costs more than chance does", f"only this costs power: {' '.join(lost)}", "both cost power")
     other = f", that of the true features {of_best['careful']:.3f}" if of_best["careful"] != of_model["careful"] else ""
     return (
-        f"The careful score of the model is {of_model['careful']:.3f}{other}. With these features, circular delays give "
-        f"{of_best[CIRCULAR]:.3f} and single words {of_best[SINGLE]:.3f}; {cost[len(lost)]}. The grey band, "
+        f"The careful score of the model is {of_model['careful']:.3f}{other}. With these features, circular delays "
+        f"give {of_best[CIRCULAR]:.3f} and single words {of_best[SINGLE]:.3f}; {cost[len(lost)]}. The grey band, "
         f"±{chance:.3f}, is how far chance alone moves such a mean: vertices share a story and some noise."
     )
 
@@ -235,6 +235,8 @@ def describe_edges(table: pd.DataFrame, trim: int, nothing: str) -> str:
     null = r["model", "zeros", 0, nothing]
     if published < 0.02:
         return text + f"Where nothing is, the published way scores {null:+.3f}: these scores are too small to compare."
+    if published - careful < published / 4:
+        return text + "Of the model's score the edges make little here."
     return text + (
         f"Where nothing is, the published way scores {null:+.3f}: "
         + (
