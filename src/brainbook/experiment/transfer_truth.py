@@ -1,5 +1,6 @@
 """Helpers of the chapter `transfer` for a phantom, whose truth is known: what should gain, and what the states hold."""
 
+import warnings
 from collections.abc import Mapping
 
 import numpy as np
@@ -104,9 +105,11 @@ def driver_change(
     targets = np.concatenate([values for values, _ in drivers.values()], axis=1).astype(np.float32)
     scores = []
     for features in (before, after):
-        found = cross_validate(
-            features.values, targets, features.run_of_scan, None, DRIVER_ALPHAS, trim=TRIM, device=device
-        )
+        with warnings.catch_warnings():  # a driver may rest through a whole section: that one says nothing of it
+            warnings.filterwarnings("ignore", "targets that are constant", RuntimeWarning)
+            found = cross_validate(
+                features.values, targets, features.run_of_scan, None, DRIVER_ALPHAS, trim=TRIM, device=device
+            )
         chosen = np.take_along_axis(found.fold_scores, found.chosen_layer()[None], axis=0)[0]
         scores.append(np.arctanh(np.clip(chosen, -0.999999, 0.999999)))
     rows, start = [], 0
