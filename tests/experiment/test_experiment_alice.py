@@ -115,7 +115,10 @@ def test_ceilings_and_conclusions_are_read_by_their_numbers():
     table = pd.DataFrame({"listener": [0.21, 0.4], "average": [0.7, 0.9]})
     assert "0.21 to 0.40 with one of them, and of 0.70 to 0.90 with the average of all 27" in read_ceilings(table, 27)
     row = pd.Series({"value": 0.05, "lower": 0.01, "upper": 0.09})
-    assert "keeps something in" in conclude("", row) and "nothing that is sure" in conclude("", row - 0.02)
+    text = conclude("", row, row)
+    assert "keeps something:" in text and "is better than the number of words: +0.050" in text
+    assert "nothing that is sure" in conclude("", row, row - 0.02)
+    assert "not surely better" in conclude("", row - 0.02, row) and "worse than" in conclude("", row - 0.1, row)
 
 
 @pytest.mark.parametrize(
@@ -138,7 +141,7 @@ def test_what_an_untrained_model_keeps_follows_its_interval():
     ]
     table = pd.DataFrame([*rows, (GROUP, "LATL", 0.1), (GROUP, "LIPL", 0.2)], columns=["listener", "region", "value"])
     text = read_untrained(table.assign(condition="untrained"), "untrained")
-    assert "it keeps something" in text and "from 0.10 in LATL to 0.20 in LIPL" in text
+    assert "twin keeps something" in text and "from 0.10 in LATL to 0.20 in LIPL" in text
     assert "keeps nothing that is sure" in read_untrained(table.assign(condition="u", value=table.value - 0.13), "u")
 
 

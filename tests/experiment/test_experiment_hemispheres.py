@@ -119,7 +119,7 @@ def test_published_regions_are_read_by_what_is_possible_and_not_by_the_reliabili
     )
     text = read_published(planted)
     assert text.startswith("None of them lies above") and "2 of 2 lie above" in text and "farthest b lh in CN" in text
-    assert "r = 0.350 where 0.140 is shared, 2.5 times" in text
+    assert "r = 0.3500 where 0.140 is shared, 2.5 times" in text
     assert "2 of 2 lie above what a perfect model" in read_published(planted.assign(group=0.2))
     assert "0 of 2 lie above" in read_published(planted.assign(r=0.1)) and "times" not in read_published(
         planted.assign(r=0.1)

@@ -252,7 +252,7 @@ def read_untrained(left: pd.DataFrame, condition: str) -> str:
     people = over_people(rows, ["condition"]).iloc[0]
     keeps = "keeps something" if people.lower > 0 else "keeps nothing that is sure"
     return (
-        f"With word rate and sound taken out it {keeps}: over single listeners {people.value:+.3f} "
+        f"With word rate and sound taken out the untrained twin {keeps}: over single listeners {people.value:+.3f} "
         f"({people.lower:+.3f} to {people.upper:+.3f}); of their average, from {by_region.iloc[0]:.2f} in "
         f"{by_region.index[0]} to {by_region.iloc[-1]:.2f} in {by_region.index[-1]}."
     )
@@ -268,13 +268,18 @@ def read_ceilings(ceiling: pd.DataFrame, n: int) -> str:
     )
 
 
-def conclude(controls: str, remainder: pd.Series) -> str:
-    """The page's conclusions, a line each. controls : of `read_controls`; remainder : value, lower, upper of the model
-    beyond word rate and sound, over single listeners."""
+def conclude(controls: str, gain, remainder) -> str:
+    """The page's conclusions, a line each.
+
+    controls : from `read_controls`. gain, remainder : value, lower and upper over single listeners, of the model less
+    the word count, and of the model beyond word rate and sound.
+    """
     sure = "something" if remainder.lower > 0 else "nothing that is sure"
+    better = "better than" if gain.lower > 0 else "worse than" if gain.upper < 0 else "not surely better than"
     return (
         f"- **Words and the clock.** {controls}\n"
-        f"- **Count first.** Beyond the number of words and the power of the sound the model keeps {sure} in single "
-        f"listeners: {remainder.value:.3f} ({remainder.lower:+.3f} to {remainder.upper:+.3f}). Only what is left after "
+        f"- **Count first.** In single listeners the model is {better} the number of words: {gain.value:+.3f} "
+        f"({gain.lower:+.3f} to {gain.upper:+.3f}). Beyond the number of words and the power of the sound it keeps "
+        f"{sure}: {remainder.value:.3f} ({remainder.lower:+.3f} to {remainder.upper:+.3f}). Only what is left after "
         "the simplest signals can be said of language."
     )

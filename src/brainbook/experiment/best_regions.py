@@ -101,6 +101,6 @@ def read_published(paper: pd.DataFrame) -> str:
     if beyond_one.empty:
         return text + "."
     return (
-        f"{text}; farthest {row.region} {row.side} in {farthest[0]}, r = {row.r:.3f} where {row.participant:.3f} is "
+        f"{text}; farthest {row.region} {row.side} in {farthest[0]}, r = {row.r:.4f} where {row.participant:.3f} is "
         f"shared, {row.r / row.participant:.1f} times as much."
     )
