@@ -58,7 +58,7 @@ SWEEPS = {"seed": [0]}  # of three
 RESOURCES = {"threads": 1, "memory_mb": 3000, "gpus": 0}
 # Where a page of real recordings may say 'phantom': in the note that sends readers to the phantom's page, in names of
 # code, and in names of files and parameters.
-ALLOWED = (r"on the phantom's page", r"brainbook\.phantom", r"is_phantom", r"phantom-null", r"`phantom`")
+ALLOWED = (r"the phantom's page", r"brainbook\.phantom", r"is_phantom", r"phantom-null", r"`phantom`")
 
 
 def smaller(study: dict, notebooks: Path) -> dict:
