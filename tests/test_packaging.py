@@ -17,7 +17,7 @@ ALLOWED = {
     "recordings": {"stimuli"},
     "encoding": set(),
     "figures": set(),
-    "phantom": {"recordings", "encoding"},
+    "phantom": {"recordings", "stimuli", "encoding"},  # both rooms of datasets, whose layouts it writes and reads
     "language_models": {"stimuli", "training", "phantom"},
     "numbers": {"training"},
     "training": set(),
