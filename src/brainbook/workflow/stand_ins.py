@@ -25,6 +25,7 @@ from transformers import (
     XLMRobertaConfig,
     XLMRobertaForMaskedLM,
 )
+from transformers.utils import logging as transformers_logging
 
 from brainbook.language_models.brainlm import PUBLISHED
 from brainbook.language_models.zoo import HUB_NAMES
@@ -43,6 +44,7 @@ def write_hub(folder: Path, words: dict[str, list[str]]) -> Path:
     words : of "EN", "FR" and "CN", what the tokenizers are made of: of English words those of BERT, ALBERT and GPT-2,
         of all languages those of the multilingual models.
     """
+    transformers_logging.disable_progress_bar()
     everything = [word for language in words for word in words[language]]
     chinese = sorted({letter for word in words["CN"] for letter in word})
     english = words["EN"] + chinese[::2]  # English vocabularies know some Chinese characters
