@@ -134,7 +134,7 @@ def test_the_gpu_takes_what_it_can(study):
 def test_a_plan_is_checked_without_data(study, project):
     study("data: '${DATA}'\nruns: [{chapter: one, sweep: {participant: participants FR}}]")
     code, said = project.do("check", "mine")
-    assert code == 0
+    assert code == 0, said
     assert "28 runs of 1 chapters; the file is sound" in said
     assert "Missing on this machine" in said and "there is nothing in" in said
     code, said = project.do("study", "mine", "--data", "nowhere")
