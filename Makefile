@@ -23,7 +23,7 @@ override PROFILE := $(value PROFILE)
 export STUDY DATA PARTICIPANTS TABLES JOBS MEMORY PROFILE
 GIVEN := "$$STUDY" $${DATA:+--data "$$DATA"}
 
-.PHONY: install study status check data archive book test test-slow serve bench lint clean
+.PHONY: install study status check data archive book test test-slow rehearsal serve bench lint clean
 
 book: study
 	jupyter-book build . -W -n --keep-going
@@ -49,6 +49,9 @@ test: $(READY)
 
 test-slow: $(READY)
 	pytest -n 2
+
+rehearsal: $(READY)
+	@python -m brainbook.workflow.rehearsal "$${FOLDER:-$$(mktemp -d)}" --jobs "$$JOBS"
 
 serve: $(READY)
 	@echo "http://localhost:$(PORT)/   (stop with Ctrl-C)"

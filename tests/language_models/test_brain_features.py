@@ -23,6 +23,35 @@ def test_components_are_scikit_learns(scans):
     np.testing.assert_allclose(mine.decode(mine.encode(scans)), expected, atol=1e-3)
 
 
+def test_many_components_are_nearly_the_best(monkeypatch):
+    """Random projections, as for thousands of scans: they lose next to nothing of the scans, flat spectrum and all."""
+    rng = np.random.default_rng(0)
+    scans = (
+        rng.standard_normal((300, 20)) @ rng.standard_normal((20, 400)) / 4 + rng.standard_normal((300, 400))
+    ).astype("f")
+    best = PrincipalComponents(scans, 60)
+    monkeypatch.setattr(PrincipalComponents, "EXACT", 100)
+    quick = PrincipalComponents(scans, 60)
+    assert not np.array_equal(best.components, quick.components)
+    np.testing.assert_allclose(quick.components @ quick.components.T, np.eye(60), atol=1e-4)
+    kept = [reconstruction(one, scans).mean() for one in (best, quick)]
+    assert 0.97 * kept[0] < kept[1] <= kept[0] + 1e-6
+
+
+def test_the_hidden_layer_is_no_narrower_than_the_features(scans):
+    wide = np.tile(scans, (1, 10))
+    model, _ = fit_autoencoder(wide, 300, steps=1, device="cpu")
+    assert model.encoder[0].out_features == 600
+    assert fit_autoencoder(scans, 5, steps=1, device="cpu")[0].encoder[0].out_features == 256
+
+
+def test_a_target_without_signal_has_no_share(scans):
+    dead = scans.copy()
+    dead[:, 3] = 0
+    kept = reconstruction(PrincipalComponents(dead, 5), dead)
+    assert np.isnan(kept[3]) and np.isfinite(np.delete(kept, 3)).all()
+
+
 def test_the_autoencoder_finds_what_targets_share(scans):
     train, test = scans[:400], scans[400:]
     model, curve = fit_autoencoder(train, 5, steps=300, device="cpu")

@@ -12,7 +12,7 @@ from transformers import BertConfig, BertForMaskedLM
 from brainbook.errors import ConfigurationError, DatasetError, ModelError
 from brainbook.language_models import brainlm, load_language_model, minis, word_states
 from brainbook.language_models.brain_text import join, pair_scans, phantom_recordings
-from brainbook.language_models.brainlm import BrainLMSettings, checkpoint_of, new_brainlm, task_loss, train_brainlm
+from brainbook.language_models.brainlm import BrainLMSettings, choose_checkpoint, new_brainlm, task_loss, train_brainlm
 from brainbook.language_models.brainlm_decoding import (
     apart,
     bag_of_words_scores,
@@ -291,15 +291,52 @@ def test_a_checkpoint_of_the_published_shape_is_converted():
     assert (found.vocab_size, found.max_position_embeddings, model.n_features) == (30522, 1024, 1024)
 
 
-def test_the_version_of_a_published_checkpoint_is_never_guessed(tmp_path):
-    with pytest.raises(ModelError, match="no weights"):
-        checkpoint_of("brainlm-1", tmp_path)
-    (tmp_path / "model.pt").touch()
-    with pytest.raises(ModelError, match="holds model.pt: that does not tell which file is brainlm-2"):
-        checkpoint_of("brainlm-2", tmp_path)
-    for version in (1, 2):
-        (tmp_path / f"brainlm{version}.pt").touch()
-        assert checkpoint_of(f"brainlm-{version}", tmp_path).name == f"brainlm{version}.pt"
+@pytest.mark.parametrize(
+    "files, found",
+    [
+        (["brainlm1.pt", "brainlm2.pt", "model.pt", "README.md"], ("brainlm1.pt", "brainlm2.pt")),
+        (["v1/pytorch_model.bin", "v2/pytorch_model.bin"], ("v1/pytorch_model.bin", "v2/pytorch_model.bin")),
+        (["BrainLM-2.0.safetensors"], (None, "BrainLM-2.0.safetensors")),  # one file is one version
+        (["brainlm_2.0_step1000.pt", "brainlm_1.0.pt"], ("brainlm_1.0.pt", "brainlm_2.0_step1000.pt")),
+        (["model.safetensors"], (None, None)),
+        (["pytorch_model-00001-of-00002.bin", "pytorch_model-00002-of-00002.bin"], (None, None)),
+        (["from-1-to-2.pt"], (None, None)),
+        (["2.1.pt", "12.pt", "a1.pt", "b1.pt"], (None, None)),
+        (["README.md"], (None, None)),
+    ],
+)
+def test_the_version_of_a_published_checkpoint_is_never_guessed(files, found, monkeypatch):
+    for version, expected in zip("12", found, strict=True):
+        monkeypatch.delenv(f"BRAINBOOK_BRAINLM_{version}", raising=False)
+        if expected:
+            assert choose_checkpoint(f"brainlm-{version}", files) == expected
+        else:
+            with pytest.raises(
+                ModelError, match=f"holds .*which file is brainlm-{version}. Set BRAINBOOK_BRAINLM_{version}"
+            ):
+                choose_checkpoint(f"brainlm-{version}", files)
+
+
+def test_a_variable_names_the_checkpoint(monkeypatch):
+    monkeypatch.setenv("BRAINBOOK_BRAINLM_2", "model.safetensors")
+    monkeypatch.delenv("BRAINBOOK_BRAINLM_1", raising=False)
+    assert choose_checkpoint("brainlm-2", ["model.safetensors", "other2.pt"]) == "model.safetensors"
+    with pytest.raises(ModelError, match="BRAINBOOK_BRAINLM_2 is model.safetensors, which is no file here.*other.pt"):
+        choose_checkpoint("brainlm-2", ["other.pt"])
+    monkeypatch.setenv("BRAINBOOK_BRAINLM_1", "model.safetensors")
+    with pytest.raises(ModelError, match="one file is one version"):
+        choose_checkpoint("brainlm-1", ["model.safetensors"])
+
+
+def test_a_file_of_this_machine_is_taken(monkeypatch, tmp_path):
+    (tmp_path / "mine.pt").touch()
+    monkeypatch.setenv("BRAINBOOK_BRAINLM_1", str(tmp_path / "mine.pt"))
+    assert brainlm.published_checkpoint("brainlm-1") == tmp_path / "mine.pt"
+
+
+def test_only_a_bert_is_started_from(gpt):
+    with pytest.raises(ModelError, match="is a gpt2: a BrainLM starts from a BERT"):
+        new_brainlm(gpt, None, N_FEATURES)
 
 
 def test_a_checkpoint_that_does_not_fit_says_how():

@@ -28,7 +28,7 @@ def test_the_loader_of_the_real_data_opens_it(phantom):
     assert prince.languages == ("EN", "FR", "CN")
     assert prince.participants("EN") == ["sub-EN057"]
     assert prince.is_phantom
-    table = pd.read_csv(phantom / "truth" / "scans.csv")
+    table = pd.read_csv(phantom / "annotation" / "scans.csv")
     for language, extra in {"EN": 4, "FR": 2, "CN": 0}.items():
         (name,) = prince.participants(language)
         runs = prince.runs(name)
@@ -75,7 +75,9 @@ def test_echoes_share_the_scan_but_not_the_heat(phantom):
     image = prince.bold("sub-EN057", 2)
     inside = np.asarray(image.dataobj)[..., 0] > 0
     echoes = [np.asarray(prince.bold("sub-EN057", 2, echo=e).dataobj)[inside].astype(float) for e in (1, 2, 3)]
-    raw = pd.read_csv(phantom / "truth" / "scans.csv").query("language == 'EN' and section == 2")["scans_raw"].item()
+    raw = (
+        pd.read_csv(phantom / "annotation" / "scans.csv").query("language == 'EN' and section == 2")["scans_raw"].item()
+    )
     path = prince.runs("sub-EN057")[1].echoes[1]
     assert nib.load(path).shape[3] == raw == image.shape[3] + 4
     cleaned = [clean(e.T) for e in echoes]
@@ -226,9 +228,26 @@ def test_truth_names_a_language_that_was_not_told(null_phantom):
         read_truth(null_phantom).words("FR")
 
 
+def test_without_its_truth_a_phantom_is_read_as_real_recordings_are(phantom, tmp_path):
+    options = {"scans": 55, "seed": 3, "voxel_size": 10.0, "signal": 4.0, "echoes": 0}
+    root = make_phantom(tmp_path / "study", participants=1, languages=("EN",), truth=False, **options)
+    bare, known = LittlePrince(root), LittlePrince(phantom)
+    assert not bare.is_phantom and not (root / "truth").exists() and known.is_phantom
+    assert bare.scans("EN") == known.scans("EN") and bare.audio_seconds("EN") == known.audio_seconds("EN")
+    run = bare.run("sub-EN057", 1)
+    assert run.path.read_bytes() == known.run("sub-EN057", 1).path.read_bytes()
+    with pytest.raises(DatasetError, match="is not a phantom"):
+        read_truth(root)
+    make_phantom(root, participants=1, languages=("EN",), truth=False, **options)  # it says that it may be replaced
+    (root / "dataset_description.json").write_text('{"Authors": ["somebody"]}')
+    with pytest.raises(ConfigurationError, match="exists and is not a phantom"):
+        make_phantom(root, participants=1, languages=("EN",), truth=False, **options)
+
+
 @pytest.fixture
 def truth_folder(null_phantom, tmp_path):
     shutil.copytree(null_phantom / "truth", tmp_path / "truth")
+    shutil.copytree(null_phantom / "annotation", tmp_path / "annotation")
     return tmp_path
 
 
@@ -242,8 +261,8 @@ def test_a_damaged_description_of_a_phantom(truth_folder, content):
         read_truth(truth_folder)
 
 
-@pytest.mark.parametrize("name", ["regions.csv", "scans.csv", "ceilings.csv", "words_EN.csv", "senses_EN.npy",
-                                  "identities_EN.npy", "story_EN.txt"])  # fmt: skip
+@pytest.mark.parametrize("name", ["regions.csv", "../annotation/scans.csv", "ceilings.csv", "words_EN.csv",
+                                  "senses_EN.npy", "identities_EN.npy", "story_EN.txt"])  # fmt: skip
 def test_a_damaged_truth_is_named(truth_folder, name, rng):
     def all_of_it():
         truth = read_truth(truth_folder)
@@ -251,7 +270,8 @@ def test_a_damaged_truth_is_named(truth_folder, name, rng):
             getattr(truth, name.split("_")[0])("EN")
 
     all_of_it()
-    path = truth_folder / "truth" / name
+    path = (truth_folder / "truth" / name).resolve()
+    name = path.name
     whole = path.read_bytes()
     bad = (
         [b"\xff", whole[: len(whole) // 2 + 1] + b"\xff"] if name.endswith("txt") else [b"", b"\n", whole[:35], b"\xb4"]

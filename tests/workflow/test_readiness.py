@@ -1,18 +1,22 @@
 """Everything that a study lacks is named at once, and what it will take is counted, without data, network or GPU."""
 
+import shutil
 import subprocess
 import sys
 
 import pandas as pd
 import pytest
 
+from brainbook.phantom import make_phantom
+from brainbook.phantom.story import sentences
 from brainbook.study import keep
 from brainbook.study_file import read_study
 from brainbook.workflow.estimate import estimate, estimate_lines, how_long, rates
 from brainbook.workflow.readiness import missing, why_no_model
+from brainbook.workflow.stand_ins import write_data, write_hub
 from brainbook.workflow.status import duration
 
-from .conftest import HEAD
+from .conftest import HEAD, ROOT
 
 CHAPTER = (
     HEAD
@@ -130,7 +134,7 @@ def test_the_gpu_takes_what_it_can(study):
 def test_a_plan_is_checked_without_data(study, project):
     study("data: '${DATA}'\nruns: [{chapter: one, sweep: {participant: participants FR}}]")
     code, said = project.do("check", "mine")
-    assert code == 0
+    assert code == 0, said
     assert "28 runs of 1 chapters; the file is sound" in said
     assert "Missing on this machine" in said and "there is nothing in" in said
     code, said = project.do("study", "mine", "--data", "nowhere")
@@ -148,3 +152,135 @@ def test_the_page_tells_what_was_measured_and_what_is_assumed(tmp_path):
     assert "Run on 2026-01-02 by `python bench.py`, commit `abc`." in page
     seconds = rates().set_index(["stage", "device"]).seconds["ridge_regions", "cpu"]
     assert f"(60 fits) | {duration(60 * seconds)} | {duration(60 * seconds / 16)} |" in page
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory):
+    """Recordings without a truth, a hub that holds every model of the paper study, and its data."""
+    folder = tmp_path_factory.mktemp("world")
+    make_phantom(folder / "ds003643", 1, scans=30, voxel_size=15.0, echoes=0, truth=False)
+    told = sentences(60, 0, ("EN", "FR", "CN"))
+    write_hub(folder / "home", {code: sorted(set(" ".join(told[code]).split())) for code in ("EN", "FR", "CN")})
+    write_data(folder / "data", folder / "nothing")
+    return folder
+
+
+@pytest.fixture
+def paper(world, tmp_path, monkeypatch):
+    """`check(entry)`: what `make check` says of the paper study, or of one entry in its place, in that world."""
+    folder = shutil.copytree(world, tmp_path / "world")
+    monkeypatch.chdir(tmp_path)
+    shutil.copytree(ROOT / "notebooks", "notebooks")
+    shutil.copytree(ROOT / "studies", "studies")
+    monkeypatch.setenv("BRAINBOOK_DATA", str(folder / "data"))
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(folder / "home/hub"))
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    for version in "12":
+        monkeypatch.delenv(f"BRAINBOOK_BRAINLM_{version}", raising=False)
+
+    def check(entry: str = "") -> list[str]:
+        from brainbook.workflow import readiness
+
+        for known in (why_no_model, readiness._problems_of_folder, readiness._prince):
+            known.cache_clear()
+        if entry:
+            (tmp_path / "studies/mine.yaml").write_text("data: ${DATA}\nruns: [" + entry + "]")
+        return missing(read_study("mine" if entry else "paper", data=str(folder / "ds003643")))
+
+    check.folder = folder
+    yield check
+    why_no_model.cache_clear()
+
+
+def test_with_everything_there_only_the_many_features_are_too_many_for_one_participant(paper):
+    lines = paper()
+    assert len(lines) == 1 and lines[0].startswith("n_features: 1024 need as many training scans, and there are "), (
+        lines
+    )
+
+
+def breaks(paper, what: str, *lines: str, entry: str = "") -> None:
+    found = [line for line in paper(entry) if not line.startswith("n_features: 1024 need")]
+    assert len(found) == len(lines), f"{what}: {found}"
+    for line, expected in zip(found, lines, strict=True):
+        assert expected in line, f"{what}: {line}"
+
+
+def test_a_model_that_the_hub_lacks_is_named(paper):
+    shutil.rmtree(paper.folder / "home/hub/models--albert--albert-xlarge-v1")
+    breaks(paper, "no model", "model albert-xlarge-v1: not in this machine's hub cache, and HF_HUB_OFFLINE is set")
+
+
+def test_a_configuration_without_weights_is_no_model(paper):
+    next((paper.folder / "home/hub").glob("models--openai*/snapshots/*/model.safetensors")).unlink()
+    breaks(paper, "no weights", "model gpt2: not in this machine's hub cache")
+
+
+def test_without_the_published_brainlm_its_own_repository_is_asked_for(paper):
+    shutil.rmtree(paper.folder / "home/hub/models--sakura050601--brainlm")
+    asked = "`hf download sakura050601/brainlm`"
+    breaks(paper, "no BrainLM", "model brainlm-1: not in this machine's hub cache", f"{asked} [")
+
+
+def test_a_checkpoint_under_another_name_is_named_with_the_variable(paper, monkeypatch):
+    snapshot = next((paper.folder / "home/hub").glob("models--sakura*/snapshots/*"))
+    (snapshot / "brainlm-1.0.safetensors").unlink()
+    (snapshot / "brainlm-2.0.pt").rename(snapshot / "pytorch_model.bin")
+    holds = "sakura050601/brainlm holds pytorch_model.bin: that does not tell which file is"
+    breaks(paper, "names", f"model brainlm-1: {holds} brainlm-1. Set BRAINBOOK_BRAINLM_1", f"model brainlm-2: {holds}")
+    monkeypatch.setenv("BRAINBOOK_BRAINLM_2", "pytorch_model.bin")
+    breaks(paper, "one is named", "model brainlm-1:")
+
+
+def test_missing_and_damaged_sentences_and_digits_are_named(paper):
+    (paper.folder / "data/xnli/test-zh.tsv").unlink()
+    (paper.folder / "data/mnist/t10k-labels-idx1-ubyte.gz").write_bytes(b"")
+    breaks(paper, "files", "data/xnli/test-zh.tsv", "data/mnist/t10k-labels-idx1-ubyte")
+    shutil.rmtree(paper.folder / "data/xnli")
+    shutil.rmtree(paper.folder / "data/mnist")
+    breaks(paper, "folders", "data: sentences", "data: digits")
+
+
+@pytest.mark.parametrize(
+    "entry, line",
+    [
+        ("chapter: brainlm, parameters: {n_features: 1024, start: bert-large-uncased}",
+         "n_features: 1024 of 148 regions cannot be made; take targets: vertices, or fewer [brainlm]"),
+        ("chapter: brainlm, parameters: {targets: voxels}", "targets: 'voxels' is none of regions, vertices"),
+        ("chapter: brainlm, parameters: {training: {stepz: 3}}", "unexpected keyword argument 'stepz'"),
+        ("chapter: brainlm, parameters: {training: {brain: dead}}", "training: brain 'dead': one of real"),
+        ("chapter: alignment, parameters: {models: [gpt2], layers: [0, 13]}",
+         "layers: layer 13 of gpt2, which has the layers 0 (its embedding) to 12"),
+        ("chapter: alignment, parameters: {layers: [7]}", "layers: layer 7 of mini-albert-v1, which has"),
+        ("chapter: pitfalls, parameters: {model: 'untrained:bert-large-uncased', layer: 25}",
+         "layer: layer 25 of untrained:bert-large-uncased, which has the layers 0 (its embedding) to 24"),
+        ("chapter: alignment, parameters: {participant: sub-EN999}", "sub-EN999"),
+        ("chapter: alignment, parameters: {participants: 0}", "participants: 0; at least 1"),
+        ("chapter: alignment, device: cuda", "device: cuda, and this machine shows no GPU"),
+        ("chapter: hemispheres_and_layers, parameters: {freesurfer: subjects}",
+         "freesurfer subjects does not exist"),
+        ("chapter: alignment, parameters: {controls: [no/model]}", "model no/model: not in this machine's hub cache"),
+        ("chapter: brainlm, parameters: {start: no/model}", "model no/model: not in this machine's hub cache"),
+    ],
+)  # fmt: skip
+def test_a_parameter_that_asks_for_what_there_is_not_is_named(paper, entry, line, monkeypatch):
+    monkeypatch.setattr("brainbook.workflow.gpus.visible_gpus", lambda: [])
+    found = paper("{" + entry + "}")
+    assert any(line in one for one in found), found
+
+
+def test_a_cell_that_needs_a_truth_is_named_unless_it_is_tagged(paper, tmp_path):
+    call = "```{code-cell} ipython3\n%sfrom brainbook.phantom import read_truth\nread_truth(data)\n```\n"
+    chapter = tmp_path / "notebooks/one.md"
+    chapter.write_text(CHAPTER.replace('["mini-bert"]', "[]") + call % "")
+    said = f"chapter one: read_truth needs a phantom, and {paper.folder / 'ds003643'} has no truth/ [one]"
+    assert paper("{chapter: one}") == [said]
+    chapter.write_text(CHAPTER.replace('["mini-bert"]', "[]") + call % ":tags: [phantom]\n\n")
+    assert paper("{chapter: one}") == []
+
+
+def test_a_parameter_of_the_wrong_type_is_refused_before_anything_else(project):
+    shutil.copytree(ROOT / "notebooks", project.folder / "notebooks", dirs_exist_ok=True)
+    project.write("studies/mine.yaml", "data: '${DATA}'\nruns: [{chapter: brainlm, parameters: {n_features: many}}]")
+    code, said = project.do("check", "mine")
+    assert code == 2 and "n_features='many' should be of type int" in said

@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from brainbook.encoding import RidgeEncoder, correlation, delay
-from brainbook.experiment.features import align
+from brainbook.encoding import RidgeEncoder, correlation, delay, leave_one_run_out
+from brainbook.experiment.features import TRIM, align, speech_or_silence, word_count
 from brainbook.language_models.brain_features import PrincipalComponents, fit_autoencoder, reconstruction
 from brainbook.language_models.brain_text import BrainText, join, pair_scans
 from brainbook.language_models.brainlm import (
@@ -21,6 +21,7 @@ from brainbook.language_models.brainlm import (
     brainlm_folder,
     new_brainlm,
     recorded_pairs,
+    start_source,
     train_brainlm,
 )
 from brainbook.language_models.brainlm_decoding import (
@@ -32,7 +33,6 @@ from brainbook.language_models.brainlm_decoding import (
     prediction_scores,
 )
 from brainbook.language_models.brainlm_model import BrainLM, load_brainlm
-from brainbook.language_models.minis import mini_folder
 from brainbook.language_models.states import word_states
 from brainbook.language_models.zoo import LanguageModel, choose_device, load_language_model
 from brainbook.recordings import LittlePrince
@@ -45,7 +45,10 @@ def features_of_runs(
 
     Parameters
     ----------
-    responses : float32 [participants, scans, targets], z-scored within runs. runs : int [scans].
+    responses : float32 [participants, scans, targets], z-scored within runs; vertices without signal are 0 or NaN.
+        With the copies that are made it is in memory about three times: 7 GB for ten people's 20,484 vertices.
+    runs : int [scans].
+    options : for `fit_autoencoder` (seed, steps, n_hidden, ...).
 
     Returns
     -------
@@ -54,7 +57,8 @@ def features_of_runs(
     curve : the autoencoder's loss.
     """
     test = np.isin(runs, test_runs)
-    train, held_out = (np.concatenate(list(responses[:, rows])) for rows in (~test, test))
+    responses = np.nan_to_num(responses) if np.isnan(responses).any() else responses
+    train, held_out = (responses[:, rows].reshape(-1, responses.shape[2]) for rows in (~test, test))
     model, curve = fit_autoencoder(train, n_features, device=device, **options)
     kept = pd.concat(
         pd.DataFrame({"maker": name, "target": range(train.shape[1]), "r2": reconstruction(maker, held_out)})
@@ -73,10 +77,14 @@ def pair_recordings(
     start: str = "mini-bert",
     cache: str | Path = "cache",
     device: str = "auto",
+    delay: int = 2,
 ) -> tuple[BrainText, list[BrainText]]:
-    """Examples of all participants' training runs, and of each participant's test runs (those share no scan)."""
+    """Examples of all participants' training runs, and of each participant's test runs (those share no scan).
+
+    delay : the brain's answer to words is taken this many scans later.
+    """
     tokenizer = load_language_model(start, cache, device).tokenizer
-    cut = [pair_scans(words, one, runs, tokenizer) for one in features]
+    cut = [pair_scans(words, one, runs, tokenizer, delay=delay) for one in features]
     tested = [np.isin(pairs.run, test_runs) for pairs in cut]
     train = join([pairs[~test] for pairs, test in zip(cut, tested, strict=True)])
     return train, [apart(pairs[test], pairs.brain.shape[1]) for pairs, test in zip(cut, tested, strict=True)]
@@ -105,14 +113,14 @@ def train_conditions(
         models that were trained for it).
     models : condition -> the text half of the model of the last seed.
     """
-    folder = mini_folder(start, cache, device=device)
-    text = load_language_model(str(folder), device="cpu")
+    source = start_source(start, cache, device)
+    text = load_language_model(source, cache, "cpu")
     tables: dict[str, list[pd.DataFrame]] = {"curves": [], "losses": [], "decoding": []}
     models = {}
     for condition, settings in conditions.items():
         for seed in seeds:
             name = {"condition": condition, "seed": seed}
-            model = new_brainlm(text, folder, train.brain.shape[-1], seed)
+            model = new_brainlm(text, source, train.brain.shape[-1], seed)
             here = {"description": f"{condition}, seed {seed}"}
             curve = train_brainlm(model, train, text.tokenizer, replace(settings, seed=seed), device, **here)
             tables["curves"].append(curve.assign(**name))
@@ -236,27 +244,35 @@ def encode_held_out(
     layers: list[int],
     context: int = 20,
     device: str = "auto",
+    trim: int = TRIM,
 ) -> pd.DataFrame:
     """How well each model's states of the words predict the held-out runs (which it was not trained on either).
 
-    The layers stand side by side as features under VLA; penalties are chosen inside the training runs.
+    The layers stand side by side as features under VLA, centred by the training scans before they are delayed;
+    penalties are chosen inside the training runs.
 
     Parameters
     ----------
     responses : [participants, scans, targets]. members : boolean array [targets] a group.
+    trim : scans at each edge of every run that neither train nor score.
 
     Returns
     -------
-    DataFrame: condition, participant (its number), group, value (mean Pearson r).
+    DataFrame: condition (the models, "word count" and "speech or silence"), participant (its number), group, value
+    (mean Pearson r).
     """
     n_participants, n_scans, n_targets = responses.shape
     side_by_side, rows = np.moveaxis(responses, 0, 1).reshape(n_scans, -1), []
-    for condition, model in models.items():
-        states = word_states(model, prince.words(language), context)
-        heard = align(prince, language, states[layers])
-        test = np.isin(heard.run_of_scan, test_runs)
-        shifted = delay(np.concatenate(heard.values, axis=1), (1, 2, 3, 4), heard.run_of_scan)
-        encoder = RidgeEncoder(device=device).fit(shifted[~test], side_by_side[~test], groups=heard.run_of_scan[~test])
+    told = prince.words(language)
+    features = {name: align(prince, language, word_states(one, told, context)[layers]) for name, one in models.items()}
+    features |= {"word count": word_count(prince, language), "speech or silence": speech_or_silence(prince, language)}
+    for condition, heard in features.items():
+        inner = np.sort(np.concatenate([scans for _, scans in leave_one_run_out(heard.run_of_scan, trim)]))
+        held_out = np.isin(heard.run_of_scan[inner], test_runs)
+        train, test = inner[~held_out], inner[held_out]
+        values = np.concatenate(heard.values, axis=1)
+        shifted = delay(values - values[train].mean(axis=0), (1, 2, 3, 4), heard.run_of_scan)
+        encoder = RidgeEncoder(device=device).fit(shifted[train], side_by_side[train], groups=heard.run_of_scan[train])
         r = correlation(encoder.predict(shifted[test]), side_by_side[test]).reshape(n_participants, n_targets)
         for group, chosen in members.items():
             rows += [(condition, number, group, value) for number, value in enumerate(r[:, chosen].mean(axis=1))]
@@ -268,6 +284,23 @@ def above_zero(table: pd.DataFrame) -> str:
     sure = table[table.lower > 0]
     told = [f"{r.side} ({r.condition}): {r.value:.4f} [{r.lower:.4f}, {r.upper:.4f}]" for r in sure.itertuples()]
     return "; ".join(told) or "nothing"
+
+
+def shuffled_rule(table: pd.DataFrame, limit: float = 0.0) -> str:
+    """Whether the condition that was trained with another's brain stays where nothing can be learnt, in a sentence.
+
+    Parameters
+    ----------
+    table : rows with condition, value and lower (NaN without an interval). limit : 0 for gains, chance for accuracies.
+    """
+    rows = table[table.condition.str.contains("shuffled")]
+    rule = f"The condition with the shuffled brain must not lie above {'chance' if limit else 'zero'}; "
+    if rows.empty or rows.lower.isna().all():
+        return rule + "without an interval nobody can tell whether it does."
+    high = rows[rows.lower > limit]
+    if high.empty:
+        return rule + "it does not."
+    return rule + f"it does ({', '.join(f'{value:.4g}' for value in high.value)}), so trust none of the others."
 
 
 def above_chance(table: pd.DataFrame, chance: float = 0.5) -> str:

@@ -1,12 +1,13 @@
 """From scans to a few features: an autoencoder, and the principal components that it must be compared with.
 
-Both see training runs only. The published autoencoder squeezes a scan's grey-matter voxels to 1,024 features; the mini
-makes 64 of a phantom's regions or vertices.
+Both see training runs only. The published autoencoder squeezes a scan's grey-matter voxels to 1,024 features; here they
+are made of the 20,484 vertices of the cortex, or fewer of 148 regions.
 """
 
 import numpy as np
 import pandas as pd
 import torch
+from sklearn.utils.extmath import randomized_svd
 from torch import nn
 
 from brainbook.errors import ConfigurationError, DatasetError
@@ -41,14 +42,23 @@ class BrainAutoencoder(nn.Module):
 
 
 class PrincipalComponents:
-    """The best linear features in least squares: the baseline."""
+    """The best linear features in least squares: the baseline.
 
-    def __init__(self, scans: np.ndarray, n_features: int = 64):
+    Of thousands of scans and targets the components are found by random projections with two power iterations, for
+    which the scans and one centred copy are in memory; of fewer than `EXACT` scans or targets exactly.
+    """
+
+    EXACT = 2000
+
+    def __init__(self, scans: np.ndarray, n_features: int = 64, seed: int = 0):
         scans = check_scans(scans)
         self.n_targets, self.n_features = scans.shape[1], n_features
         _at_most(n_features, min(scans.shape))
         self.mean = scans.mean(0)
-        _, _, rows = np.linalg.svd(scans - self.mean, full_matrices=False)
+        if min(scans.shape) < self.EXACT:
+            rows = np.linalg.svd(scans - self.mean, full_matrices=False)[2]
+        else:
+            rows = randomized_svd(scans - self.mean, n_features, n_iter=2, random_state=seed)[2]
         self.components = rows[:n_features]  # features, targets
 
     def encode(self, scans: np.ndarray) -> np.ndarray:
@@ -62,7 +72,7 @@ def fit_autoencoder(
     scans: np.ndarray,
     n_features: int = 64,
     *,
-    n_hidden: int = 256,
+    n_hidden: int | None = None,
     steps: int = 600,
     batch: int = 128,
     noise: float = 0.5,
@@ -77,6 +87,8 @@ def fit_autoencoder(
     Parameters
     ----------
     scans : [scans, targets], z-scored within their run.
+    n_hidden : units of either hidden layer; None for twice the features, and 256 at least. With 20,484 targets and
+        1,024 features that is 88 million weights: 1.4 GB with gradients and the optimizer's state.
     noise : standard deviation of what is added to its input while training, so that it learns what targets share.
     options : for `brainbook.training.fit`.
 
@@ -88,7 +100,7 @@ def fit_autoencoder(
     _at_most(n_features, scans.shape[1])
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        model = BrainAutoencoder(scans.shape[1], n_features, n_hidden)
+        model = BrainAutoencoder(scans.shape[1], n_features, n_hidden or max(256, 2 * n_features))
 
     def sample(number: int, generator: torch.Generator) -> dict[str, torch.Tensor]:
         chosen = scans[torch.randint(len(scans), (batch,), generator=generator)]
@@ -103,10 +115,14 @@ def fit_autoencoder(
 
 
 def reconstruction(model: BrainAutoencoder | PrincipalComponents, scans: np.ndarray) -> np.ndarray:
-    """Share of each target's variance that survives the features, on scans not trained on: R2 [targets]."""
+    """Share of each target's variance that survives the features, on scans not trained on: R2 [targets].
+
+    NaN for a target that does not vary.
+    """
     scans = check_scans(scans, model.n_targets)
     left = ((scans - model.decode(model.encode(scans))) ** 2).sum(0)
-    return 1 - left / ((scans - scans.mean(0)) ** 2).sum(0)
+    total = ((scans - scans.mean(0)) ** 2).sum(0)
+    return 1 - left / np.where(total > 0, total, np.nan)
 
 
 def check_scans(scans: np.ndarray, width: int | None = None) -> np.ndarray:

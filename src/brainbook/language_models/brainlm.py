@@ -9,6 +9,9 @@ Version 1.0 is trained on the first task, 2.0 on all three.
 """
 
 import argparse
+import os
+import re
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -16,21 +19,23 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import torch
-from safetensors.torch import load_model
 from torch import nn
+from transformers import BertForMaskedLM
+from transformers.utils import logging as transformers_logging
 
 from brainbook.errors import ConfigurationError, DatasetError, ModelError
 from brainbook.language_models.brain_text import BrainText, pair_scans, phantom_recordings
 from brainbook.language_models.brainlm_decoding import derangement
 from brainbook.language_models.brainlm_model import BrainLM, convert_published, read_checkpoint, save_brainlm
-from brainbook.language_models.minis import keep_folder, mask_tokens, mini_folder
-from brainbook.language_models.zoo import LanguageModel, load_language_model
+from brainbook.language_models.minis import is_mini, keep_folder, mask_tokens, mini_folder
+from brainbook.language_models.zoo import HUB_NAMES, LanguageModel, load_language_model
 from brainbook.store import fingerprint
 from brainbook.training import fit
 
 TASKS = ("masked_language", "masked_brain", "matching")
 BRAINS = ("real", "shuffled", "none")
-PUBLISHED = "sakura050601/brainlm"
+PUBLISHED = "sakura050601/brainlm"  # on the hub
+WEIGHTS = (".safetensors", ".bin", ".pt", ".pth")
 
 
 @dataclass(frozen=True)
@@ -70,13 +75,26 @@ VERSIONS = {"1.0": BrainLMSettings(tasks={"masked_language": 1.0}), "2.0": Brain
 MINI_BRAINLMS = {"mini-brainlm-1": "1.0", "mini-brainlm-2": "2.0"}
 
 
-def new_brainlm(start: LanguageModel, folder: str | Path | None, n_features: int, seed: int = 0) -> BrainLM:
-    """A BrainLM on a BERT's configuration, and with its weights if `folder` holds them (the original: bert-large)."""
+def start_source(name: str, cache: str | Path = "cache", device: str = "auto") -> str:
+    """Where the weights of the BERT are that a BrainLM starts from: a mini's folder, a folder, a name on the hub."""
+    return str(mini_folder(name, cache, device=device)) if is_mini(name) else HUB_NAMES.get(name, name)
+
+
+def new_brainlm(start: LanguageModel, source: str | Path | None, n_features: int, seed: int = 0) -> BrainLM:
+    """A BrainLM on a BERT's configuration; with its weights, head included, if `source` (see `start_source`) is given.
+
+    The original started from bert-large-uncased. Raises ModelError when `start` is no BERT.
+    """
+    if start.model.config.model_type != "bert":
+        raise ModelError(f"{start.name} is a {start.model.config.model_type}: a BrainLM starts from a BERT")
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         model = BrainLM(start.model.config, n_features)
-    if folder is not None:
-        load_model(model.text, Path(folder) / "model.safetensors")
+    if source is not None:
+        verbosity = transformers_logging.get_verbosity()
+        transformers_logging.set_verbosity_error()  # heads that are not used would be reported
+        model.text = BertForMaskedLM.from_pretrained(source, dtype=torch.float32, local_files_only=True)
+        transformers_logging.set_verbosity(verbosity)
     return model
 
 
@@ -178,10 +196,26 @@ def _train_from(start, words, brain, runs, settings: BrainLMSettings, device: st
 
 
 def _published_folder(name: str, cache: str | Path) -> Path:
+    checkpoint = published_checkpoint(name)
+
+    def make(folder: Path) -> None:
+        tokenizer = load_language_model("bert-large-uncased", cache, "cpu").tokenizer
+        save_brainlm(convert_published(read_checkpoint(checkpoint), str(checkpoint)), tokenizer, folder)
+
+    return keep_folder(Path(cache) / "models", name, {"checkpoint": checkpoint}, make)
+
+
+def published_checkpoint(name: str) -> Path:
+    """The file of weights of "brainlm-1" or "brainlm-2": of the hub's repository (its cache is tried first) or named.
+
+    See `choose_checkpoint` for how it is found. Raises ModelError when it cannot be had, with what to do.
+    """
     from huggingface_hub import snapshot_download
 
     from brainbook.language_models.zoo import _hub_answers
 
+    if (named := Path(os.environ.get(checkpoint_variable(name), ""))).is_file():
+        return named
     try:
         try:
             source = Path(snapshot_download(PUBLISHED, local_files_only=True))
@@ -194,29 +228,47 @@ def _published_folder(name: str, cache: str | Path) -> Path:
             f"'{name}' is {PUBLISHED} on the hub, which is not in the local cache and cannot be reached. On a machine "
             f"with a network: hf download {PUBLISHED}; or take mini-brainlm-1 or mini-brainlm-2"
         ) from error
-    checkpoint = checkpoint_of(name, source)
-
-    def make(folder: Path) -> None:
-        tokenizer = load_language_model("bert-large-uncased", cache, "cpu").tokenizer
-        save_brainlm(convert_published(read_checkpoint(checkpoint), str(checkpoint)), tokenizer, folder)
-
-    return keep_folder(Path(cache) / "models", name, {"checkpoint": checkpoint}, make)
+    files = [path.relative_to(source).as_posix() for path in source.rglob("*") if path.is_file()]
+    return source / choose_checkpoint(name, files)
 
 
-def checkpoint_of(name: str, folder: Path) -> Path:
-    """The file of weights in `folder` that belongs to "brainlm-1" or "brainlm-2": the one with that digit in its name.
+def checkpoint_variable(name: str) -> str:
+    """The environment variable that names a version's file: BRAINBOOK_BRAINLM_1 or BRAINBOOK_BRAINLM_2."""
+    return f"BRAINBOOK_{name.upper().replace('-', '_')}"
 
-    Raises ModelError where names do not tell: one file under two names would be compared with itself.
+
+def choose_checkpoint(name: str, files: Iterable[str], where: str = PUBLISHED) -> str:
+    """Which of a repository's files holds the weights of "brainlm-1" or "brainlm-2".
+
+    The one that the environment variable BRAINBOOK_BRAINLM_1 (or _2) names, as a path within the repository; else the
+    only one whose path says 1 or 1.0 (2 or 2.0) and not the other version. Nothing is guessed: a lone model.safetensors
+    says nothing of its version, and one file under two names would be compared with itself.
+
+    Raises
+    ------
+    ModelError : no file or several; the message names what is there and the variable.
     """
-    files = [f for f in sorted(folder.rglob("*")) if f.suffix in (".safetensors", ".bin", ".pt", ".pth")]
-    mine = [f for f in files if name[-1] in f.stem]
+    weights = sorted(file for file in files if file.endswith(WEIGHTS))
+    there = ", ".join(weights) or f"no weights ({', '.join(WEIGHTS)})"
+    variable, other = checkpoint_variable(name), "brainlm-2" if name == "brainlm-1" else "brainlm-1"
+    if named := os.environ.get(variable):
+        if named not in weights:
+            raise ModelError(f"{variable} is {named}, which is no file here, and {where} holds {there}")
+        if named == os.environ.get(checkpoint_variable(other)):
+            raise ModelError(f"{variable} and {checkpoint_variable(other)} are both {named}: one file is one version")
+        return named
+    mine = [file for file in weights if _says(file, name[-1]) and not _says(file, other[-1])]
     if len(mine) != 1:
-        there = ", ".join(f.name for f in files) or "no weights (.safetensors, .bin, .pt)"
         raise ModelError(
-            f"{folder} holds {there}: that does not tell which file is {name}. Copy the right one to a name with a "
-            f"{name[-1]} in it and no other digit, beside the others"
+            f"{where} holds {there}: that does not tell which file is {name}. Set {variable} to its path there, or to "
+            "that of a file on this machine"
         )
     return mine[0]
+
+
+def _says(file: str, version: str) -> bool:
+    """Whether a path names a version: as 1 or 1.0, not as a part of another number."""
+    return re.search(rf"(?<![\d.]){version}(?:[._]0)?(?![\d]|[.]\d)", file.rpartition(".")[0]) is not None
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -233,7 +285,9 @@ def main(arguments: list[str] | None = None) -> None:
     files.add_argument("--brain", help=".npy, float [scans, features], the runs one after the other")
     files.add_argument("--runs", help=".npy, int [scans]: the section of each scan")
     files.add_argument("--out", help="folder to write; its checkpoints/ lets a killed run go on")
-    files.add_argument("--start", default="mini-bert", help="a mini model or the folder of a BERT (default: mini-bert)")
+    files.add_argument(
+        "--start", default="mini-bert", help="a mini, a folder or a hub name of a BERT (default: mini-bert)"
+    )
     files.add_argument("--version", choices=VERSIONS, default="2.0", help="1.0: text with brain; 2.0: all tasks")
     files.add_argument("--ablation", choices=BRAINS, default="real", help="real (default), shuffled or no brain")
     for name, kind in (("steps", int), ("batch", int), ("accumulate", int), ("learning_rate", float), ("seed", int)):
@@ -259,7 +313,7 @@ def _train_on_files(parser: argparse.ArgumentParser, given: argparse.Namespace) 
     chosen = {k: getattr(given, k) for k in ("steps", "batch", "accumulate", "learning_rate", "seed", "precision")}
     tasks = {"masked_language": 1.0} if given.ablation == "none" else VERSIONS[given.version].tasks
     settings = replace(VERSIONS[given.version], tasks=tasks, brain=given.ablation, **chosen)
-    start = Path(given.start) if Path(given.start).is_dir() else mini_folder(given.start, given.cache)
+    start = start_source(given.start, given.cache)
     data = pd.read_csv(given.words), np.load(given.brain), np.load(given.runs)
     model, tokenizer, curve = _train_from(start, *data, settings, given.device, Path(given.out) / "checkpoints")
     if torch.distributed.is_initialized() and torch.distributed.get_rank():

@@ -22,6 +22,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--echoes", type=int, default=1, help="participants of a language with raw echoes (default 1)")
     parser.add_argument("--signal", type=float, default=1.0, help="multiplies the variance the story explains")
     parser.add_argument("--null", action="store_true", help="the same noise and no response to the story")
+    parser.add_argument("--no-truth", action="store_true", help="leave truth/ out, so that it is read as real ones are")
     chosen = parser.parse_args(arguments)
     try:
         root = make_phantom(
@@ -34,6 +35,7 @@ def main(arguments: list[str] | None = None) -> int:
             languages=tuple(chosen.languages),
             echoes=chosen.echoes,
             signal=chosen.signal,
+            truth=not chosen.no_truth,
         )
     except BrainbookError as error:
         print(f"python -m brainbook.phantom: {error}", file=sys.stderr)

@@ -1,4 +1,4 @@
-"""Writes a phantom: a folder in the layout of ds003643 (Le Petit Prince) whose truth lies beside it in `truth/`."""
+"""Writes a phantom: a folder in the layout of ds003643 (Le Petit Prince), its truth in `truth/` unless left out."""
 
 import gzip
 import json
@@ -31,7 +31,7 @@ from brainbook.phantom.brain import (
 )
 from brainbook.phantom.drivers import TR, slow_basis, without_slow
 from brainbook.phantom.story import N_SECTIONS, tell_story
-from brainbook.phantom.truth import MARKER, write_truth
+from brainbook.phantom.truth import write_csv, write_truth
 from brainbook.phantom.volume import Grid, loader_sampling, make_grid
 from brainbook.phantom.world import LANGUAGES, World, make_world
 from brainbook.recordings.regions import destrieux
@@ -43,6 +43,7 @@ RUN_NUMBERS = {"EN": (6, 23), "FR": (1, 9), "CN": (4, 17)}
 _FIRST_NUMBER = {"EN": 57, "FR": 1, "CN": 1}
 _ABSENT = {"EN": (60, 66, 71, 74, 78, 83, 85, 90, 93, 102), "FR": (4, 21), "CN": (6, 19)}
 _MOST = {"EN": 49, "FR": 28, "CN": 35}
+AUTHORS = ["brainbook.phantom"]
 T2_STAR_MS = 35.0
 BASELINE, UNIT = 10_000, 150  # grey value of a voxel at rest, and what a standard deviation of 1 adds to it
 
@@ -75,6 +76,7 @@ def make_phantom(
     languages: tuple[str, ...] = LANGUAGES,
     echoes: int = 1,
     signal: float = 1.0,
+    truth: bool = True,
 ) -> Path:
     """Write a phantom study. The folder appears when it is complete, or not at all.
 
@@ -90,6 +92,7 @@ def make_phantom(
     languages : some of EN, FR, CN. Dropping one does not change the others.
     echoes : so many participants of each language also get raw runs of three echoes.
     signal : multiplies the share of variance that the story explains; 1 follows the published reliabilities.
+    truth : False leaves `truth/` out: the folder is then read as real recordings are, for rehearsals of real studies.
 
     Returns
     -------
@@ -121,18 +124,10 @@ def make_phantom(
             for language in languages:
                 for number, name in enumerate(participant_names(language, counts[language])):
                     _write_participant(unfinished, study, language, number, name, number < echoes, bar)
-        raw_extra = {language: RAW_BEFORE[language] for language in languages}
-        write_truth(
-            unfinished,
-            study.plan,
-            study.words,
-            study.world,
-            study.audio,
-            study.n_scans,
-            study.measured,
-            parameters,
-            raw_extra,
-        )
+        if truth:
+            write_truth(unfinished, study.plan, study.words, study.world, study.measured, parameters)
+        else:
+            shutil.rmtree(unfinished / "truth")
         _put_in_place(unfinished, root)
     finally:
         shutil.rmtree(unfinished, ignore_errors=True)
@@ -143,6 +138,14 @@ def participant_names(language: str, n: int) -> list[str]:
     """Names with the gaps of the real study: sub-EN057, sub-EN058, sub-EN059, sub-EN061, ..."""
     numbers = [i for i in range(_FIRST_NUMBER[language], 200) if i not in _ABSENT[language]]
     return [f"sub-{language}{i:03d}" for i in numbers[:n]]
+
+
+def is_simulated(root: Path) -> bool:
+    """Whether a folder says that it was written by `make_phantom`, with or without its truth."""
+    try:
+        return json.loads((root / "dataset_description.json").read_text(encoding="utf-8"))["Authors"] == AUTHORS
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
 
 
 def _check(root: Path, participants, scans, languages, echoes, signal) -> dict[str, int]:
@@ -159,7 +162,7 @@ def _check(root: Path, participants, scans, languages, echoes, signal) -> dict[s
         raise ConfigurationError(f"scans={scans}: a section has 30 to 400 scans on average")
     if echoes < 0 or not 0 < signal <= 5:
         raise ConfigurationError(f"echoes={echoes}, signal={signal}: echoes is at least 0, signal between 0 and 5")
-    if root.exists() and not (root / MARKER).is_file() and (not root.is_dir() or any(root.iterdir())):
+    if root.exists() and not is_simulated(root) and (not root.is_dir() or any(root.iterdir())):
         raise ConfigurationError(f"{root} exists and is not a phantom: name another folder, or empty this one first")
     return {language: counts[language] for language in languages}
 
@@ -239,11 +242,11 @@ def _write_top(folder: Path, study: _Study, counts: dict[str, int]) -> None:
         "BIDSVersion": "1.6.0",
         "DatasetType": "raw",
         "License": "CC0",
-        "Authors": ["brainbook.phantom"],
+        "Authors": AUTHORS,
     }
     _write_json(folder / "dataset_description.json", description)
     (folder / "README").write_text(
-        f"A {kind}: nobody was scanned. Made by brainbook.phantom, described in truth/phantom.json.\n"
+        f"A {kind}: nobody was scanned. Made by brainbook.phantom, described in truth/ if there.\n"
         "Nothing that is found here is true of brains. The annotation has no syntax and no audio.\n",
         encoding="utf-8",
     )
@@ -254,6 +257,13 @@ def _write_top(folder: Path, study: _Study, counts: dict[str, int]) -> None:
         rng = np.random.default_rng([study.seed, 21, LANGUAGES.index(language)])
         where = folder / "annotation" / language
         write_annotation(where, language, study.words[language], study.audio[language], rng)
+    rows = [
+        (language, section, study.audio[language][section], n + RAW_BEFORE[language], n)
+        for language in sorted(study.words)
+        for section, n in study.n_scans[language].items()
+    ]
+    columns = ["language", "section", "audio_seconds", "scans_raw", "scans_preprocessed"]
+    write_csv(folder / "annotation" / "scans.csv", pd.DataFrame(rows, columns=columns))
 
 
 def _write_participant(folder, study: _Study, language: str, number: int, name: str, raw: bool, bar) -> None:

@@ -12,6 +12,7 @@ from brainbook.errors import DatasetError
 from brainbook.phantom.brain import reliability_of_halves
 from brainbook.phantom.drivers import TR, on_clock, word_drivers
 from brainbook.phantom.world import LANGUAGES, World, make_world
+from brainbook.recordings.little_prince import own_scans
 from brainbook.stimuli.files import check_content, read_table
 
 FORMAT = 1  # raised when what is written changes
@@ -140,7 +141,9 @@ def read_truth(root: str | Path) -> Truth:
     languages = parameters.get("languages")
     if missing or not isinstance(languages, list) or not all(language in LANGUAGES for language in languages):
         raise DatasetError(f"{marker} lacks {', '.join(missing) or 'languages that there are'}. {_again(root)}")
-    tables = {name: read_table(root / "truth" / f"{name}.csv", columns, float) for name, columns in _TABLES.items()}
+    places = {name: root / "truth" / f"{name}.csv" for name in _TABLES}
+    places["scans"] = own_scans(root) or root / "annotation" / "scans.csv"
+    tables = {name: read_table(places[name], columns, float) for name, columns in _TABLES.items()}
     return Truth(root=root, parameters=parameters, **tables)
 
 
@@ -153,11 +156,8 @@ def write_truth(
     plan: pd.DataFrame,
     words: dict[str, pd.DataFrame],
     world: World,
-    audio: dict[str, dict[int, float]],
-    n_scans: dict[str, dict[int, int]],
     measured: list[pd.DataFrame],
     parameters: dict,
-    raw_extra: dict[str, int],
 ) -> None:
     """Write `root`/truth: the tables that `read_truth` reads, and arrays of vectors by word."""
     folder = root / "truth"
@@ -177,18 +177,11 @@ def write_truth(
     if parameters["null"]:
         regions = regions.assign(driver="none", strength=0.0, laterality=0.0, side="none")
         regions[[f"vertex_share_{language}" for language in words]] = 0.0
-    _write_csv(folder / "regions.csv", regions)
-    _write_csv(folder / "ceilings.csv", ceilings)
-    scans = [
-        (language, s, audio[language][s], n + raw_extra[language], n)
-        for language in sorted(words)
-        for s, n in n_scans[language].items()
-    ]
-    names = ["language", "section", "audio_seconds", "scans_raw", "scans_preprocessed"]
-    _write_csv(folder / "scans.csv", pd.DataFrame(scans, columns=names))
+    write_csv(folder / "regions.csv", regions)
+    write_csv(folder / "ceilings.csv", ceilings)
     for language in (name for name in LANGUAGES if name in words):
         table = words[language]
-        _write_csv(folder / f"words_{language}.csv", table)
+        write_csv(folder / f"words_{language}.csv", table)
         concept, meant, scene = (table[name].to_numpy() for name in ("concept", "meant", "scene"))
         identities = np.where((concept >= 0)[:, None], world.vectors[concept], 0.0)
         senses = np.where((meant >= 0)[:, None], world.senses[scene, meant], 0.0)
@@ -198,5 +191,5 @@ def write_truth(
     (root / MARKER).write_text(json.dumps(content, indent=1, sort_keys=True) + "\n", encoding="utf-8", newline="\n")
 
 
-def _write_csv(path: Path, table: pd.DataFrame) -> None:
+def write_csv(path: Path, table: pd.DataFrame) -> None:
     table.to_csv(path, index=False, lineterminator="\n", float_format="%.6g")

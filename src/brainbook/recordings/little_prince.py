@@ -1,7 +1,7 @@
 """Le Petit Prince (OpenNeuro ds003643): 112 people hearing the same story in English, French or Chinese.
 
 Li et al. (2022), Scientific Data 9, 530; CC0. A phantom (`brainbook.phantom`) is written in the same layout and opened
-by the same class; it carries its own table of scans in truth/scans.csv.
+by the same class; it carries its own table of scans in annotation/scans.csv.
 """
 
 import warnings
@@ -35,6 +35,11 @@ HOW_TO_GET = (
 )
 # Pictures shown while section 1 was heard: (onset, duration) in seconds. French participants saw none.
 _PICTURES = {"EN": [(10, 15), (35, 20), (60, 15)], "FR": [], "CN": [(10, 15), (30, 20), (55, 15)]}
+
+
+def own_scans(root: Path) -> Path | None:
+    """A folder's own table of scans per section; phantoms carry one (older ones in truth/), ds003643 does not."""
+    return next((path for path in (root / "annotation/scans.csv", root / "truth/scans.csv") if path.is_file()), None)
 
 
 class LittlePrince:
@@ -100,8 +105,7 @@ class LittlePrince:
     @cached_property
     def scans_table(self) -> pd.DataFrame:
         """Columns language, section, audio_seconds, scans_raw, scans_preprocessed: the phantom's own, or ds003643's."""
-        own = self.root / "truth" / "scans.csv"
-        source = own if own.is_file() else Path(files("brainbook.recordings") / "little_prince_scans.csv")
+        source = own_scans(self.root) or Path(files("brainbook.recordings") / "little_prince_scans.csv")
         numbers = {"section": int, "audio_seconds": float, "scans_raw": int, "scans_preprocessed": int}
         table = read_table(source, {"language": str, **numbers})
         wrong = table[(table.audio_seconds <= 0) | (table.scans_preprocessed < 2)
