@@ -386,8 +386,7 @@ def _write_sidecar(path: Path, language: str, milliseconds: float) -> None:
 
 def _write_volume(path: Path, grid: Grid, values: np.ndarray) -> None:
     """Write [scans, voxels inside] as a compressed NIfTI of 16-bit integers without a time stamp (same bytes again)."""
-    values = np.clip(np.rint(values), 0, 32_767)
-    data = grid.volume(values)
+    data = grid.volume(np.clip(np.rint(values), 0, 32_767))
     image = nib.Nifti1Image(data[..., 0] if len(values) == 1 else data, grid.affine)
     image.header.set_xyzt_units("mm", "sec")
     if len(values) > 1:

@@ -128,12 +128,12 @@ def rehearse(folder: str | Path, real: str | Path = REAL, jobs: int = 2) -> list
     words = ["study", "paper", "--data", str((folder / "ds003643").absolute())]
     for command in (
         [sys.executable, "-m", "brainbook", *words, "--jobs", str(jobs), "--memory", "100000"],
-        [sys.executable, "-m", "jupyter_book", "build", ".", "-W", "-n", "--keep-going"],
+        [str(Path(sys.executable).with_name("jupyter-book")), "build", ".", "-W", "-n", "--keep-going"],
     ):
         done = subprocess.run(command, cwd=project, env=environment(folder))
-        _say(f"{' '.join(command[2:4])} ended with {done.returncode} after {time.monotonic() - began:.0f} s")
+        _say(f"{' '.join(command[-6:])} ended with {done.returncode} after {time.monotonic() - began:.0f} s")
         if done.returncode:
-            return [f"`{' '.join(command[1:])}` in {project} ended with {done.returncode}"]
+            return [f"`{' '.join(command)}` in {project} ended with {done.returncode}"]
     return look_through(project)
 
 
