@@ -175,7 +175,8 @@ class _OnceOnly(yaml.SafeLoader):
     """YAML in which a key stands once: of two the last would win without a word."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict:
-        keys = [self.construct_object(key, deep=True) for key, _ in node.value]
+        merge = "tag:yaml.org,2002:merge"  # `<<: *anchor` brings keys in, which those written here go before
+        keys = [self.construct_object(key, deep=True) for key, _ in node.value if key.tag != merge]
         if twice := [key for place, key in enumerate(keys) if key in keys[:place]]:
             raise yaml.constructor.ConstructorError(None, None, f"the key {twice[0]!r} stands twice", node.start_mark)
         return super().construct_mapping(node, deep)

@@ -92,13 +92,14 @@ def test_the_rule_of_the_shuffled_brain_is_stated_and_judged(lower, limit, endin
     assert shuffled_rule(table, limit).endswith(ending)
 
 
-def test_the_brain_is_read_when_the_delay_says(responses):
+def test_the_brain_is_read_when_the_delay_says(responses, tmp_path):
     words = pd.DataFrame(
         {"word": ["fox"] * 120, "onset": np.tile(np.arange(60.0), 2), "section": np.repeat([1, 2], 60)}
     )
     runs = np.repeat([1, 2, 3], 30)[:60]
     coded = responses[:, :60, :3]
-    now, late = (pair_recordings(coded, runs, words, [2], "mini-bert", "cache", "cpu", delay=d)[0] for d in (0, 2))
+    start = "mini-causal"  # of which the tokenizer is read; it comes with the package
+    now, late = (pair_recordings(coded, runs, words, [2], start, tmp_path, "cpu", delay=d)[0] for d in (0, 2))
     assert np.array_equal(now.brain[0], coded[0, :4]) and np.array_equal(late.brain[0], coded[0, 2:6])
 
 

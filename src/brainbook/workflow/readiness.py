@@ -66,7 +66,7 @@ def _problems_of_folder(key: str, folder: str, second: tuple[str, ...]) -> list[
 
             read_digits(folder)
         elif key == "sentences":
-            from brainbook.stimuli.sentence_pairs import read_xnli
+            from brainbook.stimuli import read_xnli
 
             read_xnli(folder, ("EN", *second))
     except BrainbookError as error:
