@@ -10,7 +10,7 @@ import pytest
 from brainbook import pages
 from brainbook.errors import DatasetError
 from brainbook.pages import end_here, or_skip_the_rest
-from brainbook.study import start_run
+from brainbook.study import MAY_LACK_DATA, RESULTS_OF_A_STUDY, start_run
 
 PAGE = """---
 jupytext:
@@ -55,6 +55,18 @@ def test_a_page_without_its_data_says_so_and_ends(tmp_path):
     assert "https://sites.lsa.umich.edu" in shown
     assert second.outputs == []  # `alice` is None: had the cell run, it would have failed
     assert json.loads((tmp_path / "results" / "provenance.json").read_text())["chapter"] == "page"
+
+
+def test_a_page_of_a_study_that_cannot_be_computed_is_not_done(tmp_path, monkeypatch):
+    shell = SimpleNamespace(input_transformers_cleanup=[])
+    monkeypatch.setattr(pages, "_notebook", lambda: shell)
+    run = start_run("page", results=tmp_path)
+    monkeypatch.setenv(RESULTS_OF_A_STUDY, str(tmp_path))
+    with pytest.raises(DatasetError, match="gone"):
+        or_skip_the_rest(run, _fails)
+    monkeypatch.setenv(MAY_LACK_DATA, "1")
+    assert or_skip_the_rest(run, _fails) is None
+    assert shell.input_transformers_cleanup
 
 
 def test_a_run_of_a_sweep_ends_where_it_is_asked_to(tmp_path, monkeypatch):

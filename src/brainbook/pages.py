@@ -1,10 +1,11 @@
 """A chapter whose data or model is not on this machine: the page says how to get it, and ends there."""
 
+import os
 from collections.abc import Callable
 from typing import TypeVar
 
 from brainbook.errors import BrainbookError
-from brainbook.study import Run
+from brainbook.study import MAY_LACK_DATA, RESULTS_OF_A_STUDY, Run
 
 Found = TypeVar("Found")
 
@@ -13,7 +14,8 @@ def or_skip_the_rest(run: Run, load: Callable[..., Found], *arguments, **options
     """Call `load`; if it raises a BrainbookError (data or a model that cannot be had), end the page gracefully.
 
     The error, which says what to do, is shown on the page, the run's provenance is written, and the cells below run
-    empty, so that the rest of the book is built all the same. Outside a notebook the error is raised.
+    empty, so that the rest of the book is built all the same. Outside a notebook the error is raised, and so it is in a
+    study's run whose entry does not say `may_lack_data`: a page that was not computed must not count as done.
 
     Parameters
     ----------
@@ -28,7 +30,7 @@ def or_skip_the_rest(run: Run, load: Callable[..., Found], *arguments, **options
         return load(*arguments, **options)
     except BrainbookError as error:
         shell = _notebook()
-        if shell is None:
+        if shell is None or (os.environ.get(RESULTS_OF_A_STUDY) and not os.environ.get(MAY_LACK_DATA)):
             raise
         _end(run, shell, f"**Not computed on this machine.** {error}\n\nThe cells below were not run; the text around "
                          "them tells what the page does.")  # fmt: skip

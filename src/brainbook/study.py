@@ -33,6 +33,7 @@ __all__ = ["KEPT", "ROOT", "KeptTable", "Run", "commit", "keep", "keep_results",
            "results", "schema", "start_run", "write_overview"]  # fmt: skip
 ROOT = Path("results")
 RESULTS_OF_A_STUDY = "BRAINBOOK_RESULTS"  # the workflow sets it to the folder that its run may write to
+MAY_LACK_DATA = "BRAINBOOK_MAY_LACK_DATA"  # and this to "1" where the study file says so of the run
 PACKAGES = (
     *("brainbook", "numpy", "scipy", "pandas", "scikit-learn", "torch", "transformers", "accelerate"),
     *("nilearn", "nibabel", "statsmodels", "papermill"),

@@ -10,7 +10,7 @@ from brainbook.language_models.zoo import HUB_NAMES
 from brainbook.notebooks import notebook_parameters
 from brainbook.numbers.digits import read_digits
 from brainbook.phantom.story import sentences
-from brainbook.stimuli.sentence_pairs import read_xnli
+from brainbook.stimuli import read_xnli
 from brainbook.workflow.rehearsal import RESOURCES, SMALLER, holes, problems_of, rehearse, smaller
 from brainbook.workflow.stand_ins import MNIST_ROWS, XNLI_ROWS, write_data, write_hub
 

@@ -26,7 +26,7 @@ from papermill.exceptions import PapermillExecutionError
 from brainbook.errors import ConfigurationError
 from brainbook.notebooks import execute
 from brainbook.store import whole_file, write_json
-from brainbook.study import RESULTS_OF_A_STUDY, peak_memory
+from brainbook.study import MAY_LACK_DATA, RESULTS_OF_A_STUDY, peak_memory
 from brainbook.study_file import PlannedRun, Study
 from brainbook.workflow.content import outputs_of, prerequisites, run_folder, run_key, why_not_current
 from brainbook.workflow.gpus import reserved
@@ -84,6 +84,7 @@ def execute_run(study: Study, run: PlannedRun) -> str:
                 if run.parameters.get("device") == "cuda" and not gpus:
                     raise ConfigurationError("device is cuda and this machine shows no GPU: say device: auto or cpu")
                 os.environ[RESULTS_OF_A_STUDY] = run.parameters["results"]
+                os.environ[MAY_LACK_DATA] = "1" if run.may_lack_data else ""
                 notebook = study.notebooks / f"{run.chapter}.md"
                 execute(notebook, folder / "notebook.ipynb", run.parameters, threads=run.threads)
             state |= {"state": "done", "outputs": outputs_of(folder)}

@@ -34,7 +34,7 @@ from brainbook.phantom.story import sentences
 
 UNITS, POSITIONS, BRAIN_FEATURES = 64, 512, 1024
 BRAINLM_FILES = ("brainlm-1.0.safetensors", "brainlm-2.0.pt")  # both kinds of files that the converter reads
-XNLI_ROWS = {"dev": 150, "test": 300}
+XNLI_ROWS = {"dev": 300, "test": 600}
 MNIST_ROWS = {"train": 1500, "test": 400}
 
 
