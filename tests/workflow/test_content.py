@@ -9,10 +9,11 @@ import pytest
 
 from brainbook import source_code
 from brainbook.archive import keep
+from brainbook.notebooks import notebook_parameters
 from brainbook.study import latest_table, start_run
 from brainbook.study_file import read_study
 from brainbook.workflow import content, execution
-from brainbook.workflow.content import folder_key, run_folder, why_not_current
+from brainbook.workflow.content import NOT_READ, folder_key, run_folder, why_not_current
 from brainbook.workflow.execution import execute_run
 from brainbook.workflow.status import standings, status_lines
 
@@ -155,3 +156,10 @@ def test_a_run_of_which_a_table_is_gone_is_not_whole(study):
     make(study())
     (run_folder(study(), study().runs["one"]) / "scores.parquet").unlink()
     assert why_not_current(study(), study().runs["one"]) == "damaged or gone: scores.parquet"
+
+
+def test_of_the_chapters_folders_only_those_that_are_read_decide():
+    named = set()
+    for path in Path(__file__).parents[2].joinpath("notebooks").glob("*.md"):
+        named |= {name for name, value in notebook_parameters(path).items() if isinstance(value, str) and "/" in value}
+    assert named - set(NOT_READ) == {"alice", "data"}

@@ -11,7 +11,7 @@ from brainbook.study import archive_changes
 from brainbook.study_file import PlannedRun, Study
 
 INDEX = "contents.json"
-NOT_READ = ("results", "cache")  # parameters that name what a run writes
+NOT_READ = ("results", "cache", "viewers", "null")  # parameters that name what a run writes
 
 
 def run_folder(study: Study, run: PlannedRun) -> Path:
