@@ -92,6 +92,12 @@ def test_a_setting_twice_counts_once_and_never_with_other_numbers(study):
         gather_transfers("", study)
 
 
+def test_tables_of_other_chapters_are_no_transfers(tmp_path):
+    planted_run(tmp_path, "other", "mini-bert", chapter="alignment")
+    with pytest.raises(ConfigurationError, match="no transfer run of study 'demo' has the table 'accuracy'"):
+        gather_transfers("demo", tmp_path)
+
+
 def test_the_best_accuracy_is_corrected_for_being_the_best():
     rows = pd.DataFrame([
         {"model": f"m{i}", "loss": loss, "trained": "FR", "seed": 0, "language": "FR", "mismatch": kind,

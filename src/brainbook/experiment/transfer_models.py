@@ -56,6 +56,8 @@ def gather_transfers(study: str, root: str | Path = ROOT) -> Transfers:
     for name, value in (("accuracy", "accuracy"), ("change_by_group", "change"), ("change_by_participant", "value")):
         rows = results(study, name, root)
         rows = rows[rows.chapter == "transfer"]
+        if rows.empty:
+            raise ConfigurationError(f"no transfer run of study {study!r} has the table {name!r}")
         about = {"loss": rows.parameter_loss, "trained": rows.parameter_second.map(json.loads).str.join("+"),
                  "seed": rows.run.map(seeds)}  # fmt: skip
         rows = rows.rename(columns={"model": "trained_on"}).assign(model=rows.parameter_model, **about)
