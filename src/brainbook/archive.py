@@ -26,7 +26,9 @@ from brainbook.store import fingerprint, whole_file
 
 KEPT = Path("book/kept")
 # Of the package, what draws, runs things and writes files: it decides no number.
-NO_NUMBERS = ("figures", "workflow", "study.py", "archive.py", "pages.py", "store.py", "source_code.py", "errors.py")
+# Rooms and files that run, draw or record, and make no number.
+NO_NUMBERS = ("figures", "workflow", "study.py", "study_file.py", "archive.py", "notebooks.py", "pages.py", "store.py",
+              "source_code.py", "errors.py")  # fmt: skip
 CONSULTED: dict[tuple[str, str, bool], str] = {}  # {(study, table, results made here go first): key} of what was read
 
 
@@ -71,8 +73,8 @@ def code_key(rests_on: tuple[str, ...]) -> str:
     if not all(Path(file).is_file() for file in rests_on):
         return ""
     modules = {module for file in rests_on if file.endswith((".py", ".md")) for module in sources(file)}
-    modules = [module for module in modules if module.relative_to(PACKAGE).parts[0] not in NO_NUMBERS]
-    return code_fingerprint([*rests_on, *modules])
+    ignored = frozenset(module for module in modules if module.relative_to(PACKAGE).parts[0] in NO_NUMBERS)
+    return code_fingerprint([*rests_on, *(modules - ignored)], ignored)
 
 
 def keep(

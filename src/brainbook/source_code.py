@@ -37,8 +37,11 @@ def sources(path: str | Path) -> list[Path]:
     return sorted(found)
 
 
-def code_fingerprint(files: Iterable[str | Path]) -> str:
-    """A key of what Python files, notebooks (their code cells) and YAML files say, without what only readers see."""
+def code_fingerprint(files: Iterable[str | Path], ignored: frozenset[Path] = frozenset()) -> str:
+    """A key of what Python files, notebooks (their code cells) and YAML files say, without what only readers see.
+
+    What they import from `ignored` files does not count.
+    """
     meanings = set()
     for file in map(Path, files):
         if file.suffix in (".yaml", ".yml"):
@@ -47,7 +50,8 @@ def code_fingerprint(files: Iterable[str | Path]) -> str:
             meanings.add(_digest(json.dumps(yaml.safe_load(file.read_text(encoding="utf-8")), default=str)))
             continue
         parsed = _parse(file)
-        imports = sorted(f"{name} {alias} {_parse(target).body}" for name, alias, target in parsed.names)
+        names = [(name, alias, target) for name, alias, target in parsed.names if target not in ignored]
+        imports = sorted(f"{name} {alias} {_parse(target).body}" for name, alias, target in names)
         data = sorted(_digest(path.read_bytes()) for path in parsed.data)
         meanings.add(_digest("\n".join([parsed.body, *imports, *data])))
     return _digest("\n".join(sorted(meanings)))
