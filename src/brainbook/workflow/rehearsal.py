@@ -37,10 +37,10 @@ PHANTOM = {"participants": {"EN": 3, "FR": 2, "CN": 2}, "scans": 50, "echoes": 0
 SMALLER = {
     "participants": 2,
     "permutations": 20,
-    "pairs": 300,
+    "pairs": 240,
     "settings": {"steps": 6, "validate_every": 3, "validation_pairs": 30},
     "short": {"steps": 2},
-    "transfer": {"pairs": 300, "settings": {"steps": 6, "validate_every": 3, "validation_pairs": 30}},
+    "transfer": {"pairs": 240, "settings": {"steps": 6, "validate_every": 3, "validation_pairs": 30}},
     "control_steps": 3,
     "drawn": 60,
     "retrieved": 20,
