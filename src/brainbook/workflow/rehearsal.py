@@ -37,13 +37,13 @@ PHANTOM = {"participants": {"EN": 3, "FR": 2, "CN": 2}, "scans": 50, "echoes": 0
 SMALLER = {
     "participants": 2,
     "permutations": 20,
-    "pairs": 240,
-    "settings": {"steps": 6, "validate_every": 3, "validation_pairs": 30},
+    "pairs": 80,
+    "settings": {"steps": 6, "validate_every": 3, "validation_pairs": 8},
     "short": {"steps": 2},
-    "transfer": {"pairs": 240, "settings": {"steps": 6, "validate_every": 3, "validation_pairs": 30}},
+    "transfer": {"pairs": 80, "settings": {"steps": 6, "validate_every": 3, "validation_pairs": 8}},
     "control_steps": 3,
-    "drawn": 60,
-    "retrieved": 20,
+    "drawn": 20,
+    "retrieved": 8,
     "alignment.layers": [0, 24],  # of up to seven
     "controls.layers": [0, 12],
     "context": 8,
@@ -54,7 +54,7 @@ SMALLER = {
     "brainlm.retrieved": 6,
     "number_sense.preset": "rehearsal",  # the paper's with small numbers
 }
-SWEEPS = {"seed": [0]}  # of three
+SWEEPS = {"seed": [0], "second": [["FR"]]}  # of three seeds, of French and Chinese
 RESOURCES = {"threads": 1, "memory_mb": 3000, "gpus": 0}
 # Where a page of real recordings may say 'phantom': in the note that sends readers to the phantom's page, in names of
 # code, and in names of files and parameters.
