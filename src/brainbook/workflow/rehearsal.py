@@ -54,7 +54,7 @@ SMALLER = {
     "brainlm.retrieved": 6,
     "number_sense.preset": "rehearsal",  # the paper's with small numbers
 }
-SWEEPS = {"seed": [0], "second": [["FR"]]}  # of three seeds, of French and Chinese
+SWEEPS = {"seed": [0], "second": [["FR"]], "after": ["brainlm-2"]}  # of three seeds, two languages, two models
 RESOURCES = {"threads": 1, "memory_mb": 3000, "gpus": 0}
 # Where a page of real recordings may say 'phantom': in the note that sends readers to the phantom's page, in names of
 # code, and in names of files and parameters.
