@@ -122,7 +122,7 @@ def accuracies_told(accuracy: pd.DataFrame, published: float) -> str:
         means = rows.groupby("loss", sort=False).accuracy.mean()
         lines.append(
             f"- **{name} mismatches**: the best of {len(rows)} is {_setting(best)} with {100 * best.accuracy:.1f}% "
-            f"({100 * best.lower:.1f} to {100 * best.upper:.1f}, {best.n:,} pairs), {beats} (p = {p:.2g} after "
+            f"({100 * best.lower:.1f} to {100 * best.upper:.1f}, {int(best.n):,} pairs), {beats} (p = {p:.2g} after "
             f"multiplication by {len(rows)}). Means by loss: "
             + "; ".join(f"{loss} {100 * mean:.1f}%" for loss, mean in means.items())
             + "."

@@ -172,6 +172,8 @@ def problems_of(notebook: nbformat.NotebookNode) -> list[str]:
                 found.append(f"ends early: {text[:160]}")
             for match in re.finditer(r"[^\n]*phantom[^\n]*", rest, flags=re.IGNORECASE):
                 found.append(f"speaks of a phantom: {match[0].strip()[:160]}")
+        for match in re.finditer(r"[^\n]{0,80}\bnan\b", "".join(_sentences_of(cell))):
+            found.append(f"a sentence has no number: {match[0].strip()}")
         for table in _tables_of(cell):
             found += holes(table)
     return found
@@ -198,6 +200,11 @@ def _texts_of(cell: nbformat.NotebookNode) -> Iterator[str]:
             if text := output.get("data", {}).get(kind):
                 yield text
                 break
+
+
+def _sentences_of(cell: nbformat.NotebookNode) -> Iterator[str]:
+    for output in cell.get("outputs", []):
+        yield output.get("data", {}).get("text/markdown", "")
 
 
 def _tables_of(cell: nbformat.NotebookNode) -> Iterator[pd.DataFrame]:
