@@ -23,6 +23,8 @@ def test_scores_by_trim_are_those_of_cross_validation(rng):
             )
             rows = table[(table.features == name) & (table.trim == trim)].set_index("group").value
             np.testing.assert_allclose([rows["all"], rows["two"]], [scores.mean(), scores[:2].mean()], atol=1e-6)
+    long = scores_by_trim({"layers": layers}, responses, members, trim=6, trims=(0, 20, 21))
+    assert set(long.trim) == {0, 6, 20}, "with 21 left out at each edge 8 of 50 scans remain: too few for a score"
 
 
 def trims(**scores):

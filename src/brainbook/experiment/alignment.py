@@ -6,6 +6,8 @@ import numpy as np
 import pandas as pd
 
 from brainbook.encoding import cross_validate
+from brainbook.encoding.delays import run_slices
+from brainbook.encoding.splits import FEWEST
 from brainbook.experiment.features import TRIM, Features
 from brainbook.experiment.scores import average_by
 
@@ -30,7 +32,8 @@ def scores_by_trim(
     spaces : name -> features; those that differ in width by layer are taken together.
     responses : array [participants, scans, targets].
     members : boolean array [targets] a group.
-    trim, trims : scans left out at each edge, those that the chapter leaves out and others to compare.
+    trim, trims : scans left out at each edge, those that the chapter leaves out and others to compare, as far as the
+        shortest section has enough scans for a score.
 
     Returns
     -------
@@ -40,7 +43,8 @@ def scores_by_trim(
     tables = []
     for name, space in spaces.items():
         values = np.hstack(space.values) if isinstance(space.values, list) else space.values[-1]
-        for out in sorted({trim, *trims}):
+        shortest = min(part.stop - part.start for part in run_slices(space.run_of_scan))
+        for out in sorted({trim, *(out for out in trims if shortest - 2 * out >= FEWEST)}):
             found = cross_validate(values, side_by_side, space.run_of_scan, alphas=alpha, trim=out, device=device)
             scores = np.nanmean(found.scores.reshape(len(responses), -1), axis=0)
             tables.append(average_by(scores, members).assign(features=name, trim=out))
@@ -63,6 +67,7 @@ def describe_trim(table: pd.DataFrame, group: str, trim: int = TRIM, near: float
         if later.max() <= near
         else f"Leaving out {last} scans instead still changes {later.idxmax()} by {later.max():.3f}."
     )
+    rest = "" if last == trim else rest
     return f"In the {group} group, from {first} to {trim} scans left out: {kept}. {gone}{rest}"
 
 
