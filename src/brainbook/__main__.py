@@ -40,7 +40,7 @@ def main(arguments: list[str] | None = None) -> int:
     added["prepare"].add_argument("what", help="phantom, or a model's name")
     added["keep"].add_argument("tables", nargs="+", help="names of tables, as the chapter saved them")
     options = parser.parse_args(arguments)
-    if sys.stdout is None:  # closed by whoever called: nobody wants the answer
+    if sys.stdout is None:  # the caller closed it: nobody reads the answer
         sys.stdout = Path(os.devnull).open("w")  # noqa: SIM115
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
