@@ -4,7 +4,7 @@
 import sys
 from pathlib import Path
 
-from brainbook.study_file import read_study
+from brainbook.workflow.study_file import read_study
 from brainbook.workflow.content import prerequisites
 from brainbook.workflow.session import last_session
 
@@ -54,14 +54,14 @@ rule run:
         "{params.command:q} > {log:q} 2>&1"
 
 
-# The phantom and the models; a mini BrainLM is trained from the mini BERT, which must not be trained beside it.
+# The phantom and the models; a tiny BrainLM is trained from the tiny BERT, which must not be trained beside it.
 for name in STAMPS:
 
     rule:
         name:
             f"prepare_{name}".replace("-", "_")
         input:
-            [STAMPS["mini-bert"]] if name.startswith("mini-brainlm") else [],
+            [STAMPS["tiny-bert"]] if name.startswith("tiny-brainlm") else [],
         output:
             STAMPS[name],
         log:

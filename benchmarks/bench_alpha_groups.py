@@ -3,7 +3,7 @@
     python benchmarks/bench_alpha_groups.py [--data data/phantom] [--samples 4 16 64] [--layer 5] [--keep]
 
 Every listener of the demo's phantom (simulated if `make book` has not done so), all vertices of the cortex, a layer of
-a mini model, and a perfect model that has the phantom's true drivers: penalties that every vertex chooses for itself,
+a tiny model, and a perfect model that has the phantom's true drivers: penalties that every vertex chooses for itself,
 against penalties shared by region and chosen on some of its vertices (`alpha_groups`). Scores are of left-out runs,
 over all vertices and over those of regions that the phantom drives; the interval of their change is over listeners.
 Processor time is of one thread, the ways side by side for each listener. A phantom tests the method and says nothing
@@ -22,13 +22,13 @@ import numpy as np
 import pandas as pd
 import torch
 
+from brainbook.chapters import align, oracle, stack_responses, story_states
+from brainbook.chapters.layers.vertices import OWN
+from brainbook.datasets import LittlePrince, destrieux
 from brainbook.encoding import BorderWarning, cross_validate
-from brainbook.encoding.hemispheres import over_participants
-from brainbook.experiment import align, oracle, stack_responses, story_states
-from brainbook.experiment.vertices import OWN
 from brainbook.phantom import make_phantom, read_truth
-from brainbook.recordings import LittlePrince, destrieux
-from brainbook.study import keep
+from brainbook.stats.hemispheres import mean_interval
+from brainbook.workflow.results import keep
 
 
 def scores_by_way(features, responses, run_of_scan, samples: list[int]) -> dict[str, tuple[np.ndarray, float]]:
@@ -70,7 +70,7 @@ def summary(table: pd.DataFrame) -> pd.DataFrame:
             row = {"model": model, "vertices": place, "penalties": name, "listeners": len(part)}
             row |= {"time": np.median(part.seconds / ways[OWN].seconds), "r": part[place].mean()}
             if name != OWN:
-                change = over_participants((part[place] - ways[OWN][place]).to_numpy())
+                change = mean_interval((part[place] - ways[OWN][place]).to_numpy())
                 row |= {key: float(getattr(change, key)) for key in ("estimate", "lower", "upper")}
             rows.append(row)
     return pd.DataFrame(rows).rename(columns={"estimate": "change"})
@@ -80,10 +80,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", default="data/phantom")
     parser.add_argument("--cache", default="cache")
-    parser.add_argument("--model", default="mini-causal-joint")
+    parser.add_argument("--model", default="tiny-causal-joint")
     parser.add_argument("--layer", type=int, default=5)
     parser.add_argument("--samples", type=int, nargs="+", default=[4, 16, 64])
-    parser.add_argument("--keep", action="store_true", help="keep the table in book/kept, for the chapter")
+    parser.add_argument("--keep", action="store_true", help="keep the table in book/archive, for the chapter")
     given = parser.parse_args()
     torch.set_num_threads(1)
     warnings.simplefilter("ignore", BorderWarning)  # vertices that nothing predicts take any penalty

@@ -9,7 +9,7 @@ One participant, nine runs, autocorrelated noise whose drifts a 1/128 Hz high-pa
    of the difference of the two, hold the truth (the mean over other recordings)?
 3. Participants: the same for intervals over participants who each respond in their own way.
 
-Tables go to results/bench/, with --keep also to book/kept/calibration/, which the chapter `pitfalls` shows. Standard
+Tables go to results/bench/, with --keep also to book/archive/calibration/, which the chapter `pitfalls` shows. Standard
 errors are over studies, because the targets of a study share its features.
 """
 
@@ -24,20 +24,18 @@ import torch
 from scipy import stats
 from scipy.signal import lfilter
 
-from brainbook.encoding import (
+from brainbook.chapters.pitfalls.measures import measure_tests
+from brainbook.chapters.pitfalls.protocols import Recording
+from brainbook.encoding import cross_validate, delay, permutation_scores
+from brainbook.stats import (
     compare_nulls,
     compare_participants,
     compare_runs,
-    cross_validate,
-    delay,
     null_interval,
     participant_interval,
-    permutation_scores,
     run_interval,
 )
-from brainbook.encoding.choices import Recording
-from brainbook.encoding.pitfalls import measure_tests
-from brainbook.study import keep
+from brainbook.workflow.results import keep
 
 OUT = Path("results/bench")
 DELAYS = (1, 2, 3, 4)
@@ -153,7 +151,7 @@ def coverage(share: float, better: bool, studies: int, targets: int, permutation
     return pd.DataFrame(rows, columns=columns)
 
 
-def over_participants(n: int, studies: int, targets: int) -> pd.DataFrame:
+def mean_interval(n: int, studies: int, targets: int) -> pd.DataFrame:
     """Coverage of t-intervals over participants: scores, and differences of two spaces that are alike on average."""
     runs = np.repeat(np.arange(RUNS), LENGTH)
     rng = np.random.default_rng([3, n])
@@ -212,7 +210,7 @@ def main() -> None:
         covered = pd.concat([coverage(*case, studies, 60, 99) for case in cases], ignore_index=True)
         show("coverage", covered, "Coverage of 95% intervals, one participant with nine runs", arguments)
     if "participants" in arguments.parts:
-        people = pd.concat([over_participants(n, studies, 60) for n in (3, 8)], ignore_index=True)
+        people = pd.concat([mean_interval(n, studies, 60) for n in (3, 8)], ignore_index=True)
         show("participants", people, "Coverage of 95% t-intervals over participants", arguments)
     print(f"\n{time.perf_counter() - start:.0f} s")
 

@@ -15,8 +15,8 @@ import torch
 from transformers import BertConfig, BertForMaskedLM, BertModel
 
 from brainbook.language_models import LanguageModel, word_states
-from brainbook.language_models.brainlm_model import BrainLM
-from brainbook.language_models.minis import MiniSettings, make_tokenizer
+from brainbook.language_models.brainlm.model import BrainLM
+from brainbook.language_models.tiny.models import TinySettings, make_tokenizer
 from brainbook.phantom.story import words_with_truth
 from brainbook.training import fit
 
@@ -34,7 +34,7 @@ def naive_states(model: LanguageModel, words: list[str], context: int) -> np.nda
 
 
 def bench_states(units: int, layers: int, n_words: int, context: int) -> None:
-    tokenizer = make_tokenizer(MiniSettings("bert", max_tokens=512))
+    tokenizer = make_tokenizer(TinySettings("bert", max_tokens=512))
     sizes = {"hidden_size": units, "num_hidden_layers": layers, "num_attention_heads": units // 64}
     sizes |= {"intermediate_size": 4 * units, "vocab_size": len(tokenizer)}
     model = LanguageModel("bench", BertModel(BertConfig(**sizes)).eval(), tokenizer)

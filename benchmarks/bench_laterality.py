@@ -10,7 +10,7 @@ dimensions, mixed with as many units of noise. Three estimates are compared with
 - covariances: `index_of_amplitudes` of `participants_covariance`, one penalty, with the true drivers;
 - covariances, partial model: the same with the model that holds a part.
 
-The table goes to results/bench/laterality.csv, its summary with --keep to book/kept/calibration/laterality.csv, which
+The table goes to results/bench/laterality.csv, its summary with --keep to book/archive/calibration/laterality.csv, which
 the chapter `hemispheres_and_layers` shows.
 """
 
@@ -23,13 +23,13 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from brainbook.experiment import oracle, stack_responses
-from brainbook.experiment.features import Features
-from brainbook.experiment.hemispheres import Listeners, laterality_recovered, participants_covariance
-from brainbook.experiment.scores import score_participants
+from brainbook.chapters import oracle, stack_responses
+from brainbook.chapters.features import Features
+from brainbook.chapters.hemispheres.group_scores import GroupScores, laterality_recovered, participants_covariance
+from brainbook.chapters.scores import score_participants
+from brainbook.datasets import LittlePrince
 from brainbook.phantom import make_phantom, read_truth
-from brainbook.recordings import LittlePrince
-from brainbook.study import keep
+from brainbook.workflow.results import keep
 
 OUT = Path("results/bench")
 ALPHA = 1e3
@@ -57,7 +57,7 @@ def study(seed: int, participants: int, scans: int, folder: Path) -> pd.DataFram
         models = np.concatenate(drivers.values, axis=1), partial(drivers, rng)
         for values, parts in zip(models, covariances.values(), strict=True):
             parts.append(participants_covariance(values, responses, runs, ALPHA))
-    found = {"scores": laterality_recovered(Listeners.of(scores).scores, truth.regions, scores=True)}
+    found = {"scores": laterality_recovered(GroupScores.of(scores).scores, truth.regions, scores=True)}
     found |= {name: laterality_recovered(np.concatenate(parts), truth.regions) for name, parts in covariances.items()}
     tables = []
     for name, (classes, pairs) in found.items():

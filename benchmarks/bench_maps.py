@@ -21,10 +21,10 @@ import numpy as np
 mpl.use("Agg")
 import matplotlib.pyplot as plt
 
-from brainbook.figures import style
-from brainbook.figures.brain_maps import flatmap, flatmaps, surface_views, viewer
-from brainbook.figures.pycortex_store import FSAVERAGE5, HEIGHT, open_store, quiet
-from brainbook.recordings.regions import embedded_destrieux
+from brainbook.datasets.atlas import embedded_destrieux
+from brainbook.plots import style
+from brainbook.plots.brain_maps import flatmap, flatmaps, surface_views, viewer
+from brainbook.plots.pycortex_store import FSAVERAGE5, HEIGHT, open_store, quiet
 
 
 def seconds(draw, repeats: int) -> np.ndarray:

@@ -26,8 +26,9 @@ import numpy as np
 import torch
 from torch import nn
 
-from brainbook.numbers import MMVAE, Modality, ModelConfiguration, Objective, make_pairs
-from brainbook.numbers.objectives import bound, draw_noise
+from brainbook.datasets import make_pairs
+from brainbook.number_sense import MMVAE, Modality, ModelConfiguration, Objective
+from brainbook.number_sense.objectives import bound, draw_noise
 
 SIZE, LATENT, WIDTH, LAYERS, BATCH = (3, 32, 32), 20, 400, 4, 128
 PIXELS = 3 * 32 * 32

@@ -168,7 +168,7 @@ def main() -> None:
     parser.add_argument("--shapes", nargs="+", choices=[*SHAPES, *(f"{name}/4" for name in SHAPES)])
     parser.add_argument("--contestants", nargs="+", choices=CONTESTANTS, default=CONTESTANTS)
     parser.add_argument("--name", default="ridge", help="of the table in results/bench")
-    parser.add_argument("--keep", action="store_true", help="keep the medians with the book, in book/kept/bench")
+    parser.add_argument("--keep", action="store_true", help="keep the medians with the book, in book/archive/bench")
     parser.add_argument("--no-growth", action="store_true")
     parser.add_argument("--one", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
@@ -178,7 +178,7 @@ def main() -> None:
         return
     import torch
 
-    from brainbook.encoding.comparison import has_bfloat16
+    from brainbook.encoding.alpha_scores import has_bfloat16
 
     device = "cuda" if torch.cuda.is_available() else "cpu"
     quarter = {f"{name}/4": tuple(size // 4 for size in shape) for name, shape in SHAPES.items()}
@@ -203,7 +203,7 @@ def main() -> None:
     )
     print(means.round(3).to_string())
     if arguments.keep:
-        from brainbook.study import keep
+        from brainbook.workflow.results import keep
 
         name = torch.cuda.get_device_name() if device == "cuda" else device
         about = {"device": name, "threads": torch.get_num_threads(), "rounds": arguments.rounds}

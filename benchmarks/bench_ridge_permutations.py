@@ -39,10 +39,10 @@ from brainbook.encoding import (
     sequential_permutation_test,
 )
 from brainbook.encoding.nulls import Permutations
-from brainbook.study import keep
+from brainbook.workflow.results import keep
 
 OUT = Path("results/bench")
-SHAPES = {"a mini's layer": (1350, 512, 20_484), "a large layer": (2790, 4096, 20_484)}
+SHAPES = {"a tiny model's layer": (1350, 512, 20_484), "a large layer": (2790, 4096, 20_484)}
 ALPHA = 1e3
 PEERS = ["brainbook", "himalaya", "scikit-learn"]
 EVERY, SHARE = 10, 0.1  # every tenth target has an effect: this share of its variance
@@ -131,7 +131,7 @@ def main() -> None:
         "--sequential", type=int, default=1000, help="the most that a target draws, one after the other"
     )
     parser.add_argument("--peers", nargs="*", choices=PEERS, default=PEERS, help="what is fitted anew")
-    parser.add_argument("--keep", action="store_true", help="keep the table with the book, in book/kept/bench")
+    parser.add_argument("--keep", action="store_true", help="keep the table with the book, in book/archive/bench")
     arguments = parser.parse_args()
     warnings.simplefilter("ignore")
     rows = []

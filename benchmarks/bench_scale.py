@@ -5,7 +5,7 @@
 Makes a phantom in the full shape of ds003643 (73 x 90 x 74 voxels, some 2,800 scans in nine sections) in
 FOLDER/phantom. Every stage runs in a process of its own, so that its time and its peak memory are its own, and leaves
 what it measured in FOLDER/measured: a bench that was stopped goes on, `--stages` measures some anew. `--write` keeps
-the table of stages in book/kept/scale, puts the rates into src/brainbook/workflow/rates.csv, from which `make check`
+the table of stages in book/archive/scale, puts the rates into src/brainbook/workflow/rates.csv, from which `make check`
 reckons, and writes book/how_long.md.
 """
 
@@ -57,9 +57,9 @@ def states(folder: Path) -> dict:
     from brainbook.language_models import LanguageModel, load_language_model, word_states
 
     words = _prince(folder).words("EN").word.tolist()[:WORDS]
-    mini = load_language_model("mini-bert", cache=str(ROOT / "cache"))
-    config = BertConfig(vocab_size=len(mini.tokenizer))
-    model = LanguageModel("bert-base", BertModel(config, add_pooling_layer=False).eval(), mini.tokenizer)
+    tiny = load_language_model("tiny-bert", cache=str(ROOT / "cache"))
+    config = BertConfig(vocab_size=len(tiny.tokenizer))
+    model = LanguageModel("bert-base", BertModel(config, add_pooling_layer=False).eval(), tiny.tokenizer)
     began, used = time.perf_counter(), time.process_time()
     word_states(model, words, context=64)
     rate = 1000 / len(words)
@@ -74,7 +74,7 @@ def align(folder: Path) -> dict:
     """States of the whole story onto scans, once by VLA and once by FLA."""
     import numpy as np
 
-    from brainbook.experiment import align
+    from brainbook.chapters import align
 
     prince = _prince(folder)
     drawn = np.random.default_rng(0).standard_normal((1, len(prince.words("EN")), UNITS), dtype=np.float32)
@@ -117,7 +117,7 @@ def permutations(folder: Path) -> dict:
 
 
 def _prince(folder: Path):
-    from brainbook.recordings import LittlePrince
+    from brainbook.datasets import LittlePrince
 
     return LittlePrince(folder / "phantom")
 
@@ -150,7 +150,7 @@ STAGES = {
 def one(stage: str, folder: Path) -> None:
     """Run one stage in this process and leave what it took in FOLDER/measured/<stage>.json."""
     from brainbook.store import write_json
-    from brainbook.study import commit
+    from brainbook.workflow.results import commit
 
     if stage == "recordings":  # what is kept would be measured as nothing
         shutil.rmtree(folder / "cache", ignore_errors=True)
@@ -184,7 +184,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("folder", type=Path, nargs="?", default=ROOT / "cache" / "scale")
     parser.add_argument("--stages", nargs="+", choices=STAGES, help="measure these, though they were measured before")
-    parser.add_argument("--write", action="store_true", help="renew book/kept/scale, rates.csv and book/how_long.md")
+    parser.add_argument("--write", action="store_true", help="renew book/archive/scale, rates.csv and book/how_long.md")
     parser.add_argument("--one", nargs=2, metavar=("STAGE", "FOLDER"), help=argparse.SUPPRESS)
     chosen = parser.parse_args()
     if chosen.one:
@@ -226,11 +226,11 @@ def with_decomposition(stages: pd.DataFrame) -> pd.DataFrame:
 
 def write(stages: pd.DataFrame) -> None:
     """Keep the table; put its seconds, memory and disk into the table of rates; write the page anew."""
-    from brainbook.study import KEPT, keep
     from brainbook.workflow.estimate import how_long
+    from brainbook.workflow.results import ARCHIVE, keep
 
     newest = stages.sort_values("date").iloc[-1]
-    keep("scale", "stages", stages, COMMAND, date=newest.date, commit_of=newest.commit, root=ROOT / KEPT)
+    keep("scale", "stages", stages, COMMAND, date=newest.date, commit_of=newest.commit, root=ROOT / ARCHIVE)
     table = pd.read_csv(RATES)
     for row in with_decomposition(stages).itertuples():
         here = (table.stage == row.stage) & (table.device == "cpu")
@@ -243,7 +243,7 @@ def write(stages: pd.DataFrame) -> None:
             cpu = table.seconds[(table.stage == row.stage) & (table.device == "cpu")].item()
             table.loc[place, "seconds"] = round(cpu / int(times[1]), 2)
     table.to_csv(RATES, index=False)
-    (ROOT / "book" / "how_long.md").write_text(how_long(kept=ROOT / KEPT), encoding="utf-8")
+    (ROOT / "book" / "how_long.md").write_text(how_long(kept=ROOT / ARCHIVE), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -17,8 +17,8 @@ import numpy as np
 from nilearn.datasets import load_fsaverage
 from nilearn.surface import vol_to_surf
 
-from brainbook.recordings import to_surface
-from brainbook.recordings.surface import _kept_matrix
+from brainbook.datasets import to_surface
+from brainbook.datasets.surface import _kept_matrix
 
 AFFINE = np.array([[2.0, 0, 0, -72], [0, 2, 0, -108], [0, 0, 2, -60], [0, 0, 0, 1]])
 SHAPE = (73, 90, 74)
@@ -56,7 +56,7 @@ def main() -> None:
     ours = seconds["first call"] + seconds["matrix kept on disk"]
     print(f"{arguments.runs} runs of {arguments.scans} scans, {SHAPE} voxels of 2 mm -> 20,484 vertices")
     print(f"{'nilearn.surface.vol_to_surf':<40}{seconds['nilearn']:8.2f} s")
-    print(f"{'brainbook.recordings.to_surface':<40}{ours:8.2f} s  (the first run {seconds['first call']:.2f} s)")
+    print(f"{'brainbook.datasets.to_surface':<40}{ours:8.2f} s  (the first run {seconds['first call']:.2f} s)")
     print(f"{'ratio':<40}{seconds['nilearn'] / ours:8.1f}")
     print(f"{'largest difference':<40}{difference:8.1e}")
 

@@ -16,12 +16,12 @@ SILENT = {"style", "value_scale", "viewer", "viewer_html", "open_store", "own_su
 
 
 def drawing_names(notebook) -> set[str]:
-    """Names that cells import from brainbook.figures, but for those that draw nothing."""
+    """Names that cells import from brainbook.plots, but for those that draw nothing."""
     names = set()
     for cell in notebook.cells:
         if cell.cell_type == "code":
             for node in ast.walk(ast.parse(cell.source)):
-                if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("brainbook.figures"):
+                if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("brainbook.plots"):
                     names |= {alias.asname or alias.name for alias in node.names}
     return names - SILENT
 

@@ -17,8 +17,8 @@ import pytest
 import yaml
 
 from brainbook.phantom import make_phantom
-from brainbook.study import RESULTS_OF_A_STUDY, start_run, write_overview
-from brainbook.study_file import read_study
+from brainbook.workflow.results import RESULTS_OF_A_STUDY, start_run, write_overview
+from brainbook.workflow.study_file import read_study
 
 from .conftest import ROOT
 

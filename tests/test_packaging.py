@@ -51,7 +51,7 @@ def test_a_room_imports_only_what_the_design_allows(room):
 
 def test_the_import_check_sees_an_import(tmp_path):
     file = tmp_path / "x.py"
-    file.write_text("def f():\n    from brainbook.numbers import VAE\n    from brainbook import study\n")
+    file.write_text("def f():\n    from brainbook.number_sense import VAE\n    from brainbook import store\n")
     assert imported_rooms(file) == {"numbers", "study"}
 
 

@@ -14,14 +14,14 @@ from hypothesis import strategies as st
 
 from brainbook.errors import ConfigurationError
 from brainbook.source_code import PACKAGE
-from brainbook.store import fingerprint, keep_array, read_json, whole_file, write_json
+from brainbook.store import atomic_write, cached_array, fingerprint, read_json, write_json
 
 
 def test_a_failed_write_leaves_nothing_and_keeps_the_old_file(tmp_path):
     path = tmp_path / "deep" / "table.csv"
-    with whole_file(path) as temporary:
+    with atomic_write(path) as temporary:
         temporary.write_text("old")
-    with pytest.raises(RuntimeError), whole_file(path) as temporary:
+    with pytest.raises(RuntimeError), atomic_write(path) as temporary:
         temporary.write_text("half")
         raise RuntimeError("killed")
     assert path.read_text() == "old"
@@ -38,7 +38,7 @@ def test_content_is_on_disk_before_it_has_its_name(tmp_path, monkeypatch):
 
 
 def test_the_temporary_file_keeps_the_suffixes(tmp_path):
-    with whole_file(tmp_path / "bold.nii.gz") as temporary:
+    with atomic_write(tmp_path / "bold.nii.gz") as temporary:
         assert temporary.name.endswith(".nii.gz")
         temporary.write_bytes(b"x")
 
@@ -112,14 +112,14 @@ def test_damaged_json_is_named(tmp_path, content):
 ASK = """
 import numpy as np
 from brainbook import solver
-from brainbook.store import keep_array
-print(solver.ask(keep_array, "kept"))
+from brainbook.store import cached_array
+print(solver.ask(cached_array, "kept"))
 """
 SOLVER = """
 import numpy as np
 from brainbook.product import product
-def ask(keep_array, folder):
-    return keep_array(folder, "scores", {"x": 1}, lambda: np.array([product(1.0)])).tolist()
+def ask(cached_array, folder):
+    return cached_array(folder, "scores", {"x": 1}, lambda: np.array([product(1.0)])).tolist()
 """
 
 
@@ -151,33 +151,33 @@ def test_an_array_is_computed_once_for_the_same_inputs(tmp_path):
         calls.append(1)
         return np.arange(6.0).reshape(2, 3)
 
-    first = keep_array(tmp_path, "states", {"model": "a"}, compute)
-    again = keep_array(tmp_path, "states", {"model": "a"}, compute, mmap=True)
+    first = cached_array(tmp_path, "states", {"model": "a"}, compute)
+    again = cached_array(tmp_path, "states", {"model": "a"}, compute, mmap=True)
     assert len(calls) == 1
     np.testing.assert_array_equal(first, again)
     with pytest.raises(ValueError, match="read-only"):
         again[0] = 1
-    keep_array(tmp_path, "states", {"model": "b"}, compute)
-    keep_array(None, "states", {"model": "b"}, compute)
+    cached_array(tmp_path, "states", {"model": "b"}, compute)
+    cached_array(None, "states", {"model": "b"}, compute)
     assert len(calls) == 3
 
 
 @pytest.mark.parametrize("mmap", [False, True])
 @pytest.mark.parametrize("left", [0, 1, 60, 128, 140, "\n", "header"])
 def test_a_torn_array_is_computed_again(tmp_path, left, mmap):
-    keep_array(tmp_path, "a", {}, lambda: np.arange(9.0))
+    cached_array(tmp_path, "a", {}, lambda: np.arange(9.0))
     (path,) = tmp_path.glob("*.npy")
     whole = path.read_bytes()
     damage = {"\n": b"\n", "header": whole.replace(b"'<f8', '", b"'<f8', nan'")}
     path.write_bytes(damage[left] if left in damage else whole[:left])
-    again = keep_array(tmp_path, "a", {}, lambda: np.arange(9.0) + 1, mmap=mmap)
+    again = cached_array(tmp_path, "a", {}, lambda: np.arange(9.0) + 1, mmap=mmap)
     np.testing.assert_array_equal(again, np.arange(9.0) + 1)
     np.testing.assert_array_equal(np.load(path), again)
 
 
 def test_arrays_of_objects_are_refused(tmp_path):
     with pytest.raises(ValueError, match="[Oo]bject"):
-        keep_array(tmp_path, "bad", {}, lambda: np.array([{}], dtype=object))
+        cached_array(tmp_path, "bad", {}, lambda: np.array([{}], dtype=object))
     assert not list(tmp_path.glob("*.npy")) and not list(tmp_path.glob(".writing-*"))
 
 
@@ -190,7 +190,7 @@ def slowly(folder, journal):
         time.sleep(0.5)
         return np.arange(3.0)
 
-    np.testing.assert_array_equal(keep_array(folder, "states", {"model": "a"}, compute), [0, 1, 2])
+    np.testing.assert_array_equal(cached_array(folder, "states", {"model": "a"}, compute), [0, 1, 2])
 
 
 def test_of_processes_that_want_the_same_array_one_computes_it(tmp_path):

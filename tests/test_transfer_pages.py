@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from brainbook.notebooks import chapter_notebook
+from brainbook.workflow.notebooks import chapter_notebook
 
 NOTEBOOKS = Path(__file__).parents[1] / "notebooks"
 

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from brainbook.errors import BrainbookError, ConfigurationError
-from brainbook.study_file import Study, read_study
+from brainbook.workflow.study_file import Study, read_study
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -23,8 +23,8 @@ def main(arguments: list[str] | None = None) -> int:
             "run": "execute one run of a study",
             "prepare": "make what a study's runs need: its phantom, or one of its models",
             "notebook": "print a chapter as the .ipynb that papermill executes on the recordings of --data",
-            "keep": "write tables of a study's results into book/kept, to be committed for readers who cannot run it",
-            "archive": "list the tables of book/kept, with the minutes they take; make those again that are named",
+            "keep": "write tables of a study's results into book/archive, to be committed for readers who cannot run it",
+            "archive": "list the tables of book/archive, with the minutes they take; make those again that are named",
         }.items()
     }
     for name, command in added.items():
@@ -62,7 +62,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _do(options: argparse.Namespace) -> int:
     if options.command == "archive":
-        from brainbook.archive import archive_lines, remake
+        from brainbook.workflow.archive import archive_lines, remake
 
         if options.tables:
             return remake(options.tables)
@@ -91,9 +91,9 @@ def _do(options: argparse.Namespace) -> int:
 
         return prepare(study, options.what)
     elif options.command == "keep":
-        from brainbook.study import keep_results
+        from brainbook.workflow.results import archive_results
 
-        print("\n".join(str(keep_results(study.name, table)) for table in options.tables))
+        print("\n".join(str(archive_results(study.name, table)) for table in options.tables))
     elif options.command == "run":
         if options.run not in study.runs:
             print(f"study {study.name!r} has no run {options.run!r}; it has {', '.join(study.runs)}", file=sys.stderr)
@@ -116,8 +116,8 @@ def _known_data(options: argparse.Namespace) -> str | None:
 def _notebook(chapter: str, data: str | None) -> int:
     import nbformat
 
-    from brainbook.notebooks import chapter_notebook
-    from brainbook.study_file import NOTEBOOKS
+    from brainbook.workflow.notebooks import chapter_notebook
+    from brainbook.workflow.study_file import NOTEBOOKS
 
     source = NOTEBOOKS / f"{chapter}.md"
     if not re.fullmatch(r"\w+", chapter) or not source.is_file():

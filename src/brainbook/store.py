@@ -22,7 +22,7 @@ from brainbook.source_code import code_of
 
 
 @contextmanager
-def whole_file(path: str | Path) -> Iterator[Path]:
+def atomic_write(path: str | Path) -> Iterator[Path]:
     """Yield a temporary path beside `path`; rename it to `path` when the block succeeds, delete it when it fails.
 
     A reader therefore never sees a half-written file. Missing parent folders are made. The temporary file keeps the
@@ -51,7 +51,7 @@ def write_json(path: str | Path, content: object) -> None:
     def plain(value: object) -> object:
         return value.tolist() if isinstance(value, np.generic | np.ndarray) else str(value)
 
-    with whole_file(path) as temporary:
+    with atomic_write(path) as temporary:
         temporary.write_text(json.dumps(content, indent=1, sort_keys=True, default=plain) + "\n", encoding="utf-8")
 
 
@@ -121,7 +121,7 @@ def _feed(digest, part: object) -> None:
     digest.update(b";")
 
 
-def keep_array(
+def cached_array(
     folder: str | Path | None, name: str, inputs: dict, compute: Callable[[], np.ndarray], mmap: bool = False
 ) -> np.ndarray:
     """Return the array that `compute` makes, from disk if the same code made it before from the same `inputs`.
@@ -147,10 +147,10 @@ def keep_array(
         with FileLock(f"{path}.lock"):
             if not path.exists():  # else another process made it while this one waited
                 array = compute()
-                with whole_file(path) as temporary, temporary.open("wb") as stream:
+                with atomic_write(path) as temporary, temporary.open("wb") as stream:
                     np.save(stream, array, allow_pickle=False)
     try:
         return np.load(path, mmap_mode="r" if mmap else None, allow_pickle=False)
     except (EOFError, ValueError, SyntaxError, TokenError):  # torn by a copy or a full disk
         path.unlink(missing_ok=True)
-        return keep_array(folder, name, inputs, compute, mmap)
+        return cached_array(folder, name, inputs, compute, mmap)

@@ -19,10 +19,10 @@ from brainbook.encoding import (
     leave_one_run_out,
     permutation_scores,
     prediction_covariance,
-    run_interval,
     sequential_permutation_test,
     variance_partitioning,
 )
+from brainbook.stats import run_interval
 
 pytestmark = pytest.mark.filterwarnings("ignore::brainbook.encoding.BorderWarning")
 

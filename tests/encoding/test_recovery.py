@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from brainbook.encoding import cross_validate
-from brainbook.encoding.hemispheres import hemisphere_difference, index_of_means
 from brainbook.encoding.laterality import laterality_index
-from brainbook.encoding.layers import choice_stability, commonest_layer, depth_interval, layers_alike_test
+from brainbook.stats.hemispheres import hemisphere_difference, index_of_means
+from brainbook.stats.layer_preference import choice_stability, depth_interval, layers_alike_test, most_frequent_layer
 
 # regions that nothing drives choose any
 pytestmark = pytest.mark.filterwarnings("ignore::brainbook.encoding.BorderWarning")
@@ -43,7 +43,7 @@ def study():
 
 def test_layers_come_out(study):
     driver, _, _, chosen = study
-    layer, _ = commonest_layer(chosen, N_LAYERS)
+    layer, _ = most_frequent_layer(chosen, N_LAYERS)
     driven = np.tile(driver >= 0, 2)
     assert (layer[driven] == np.tile(driver, 2)[driven]).mean() > 0.95
     stability = choice_stability(chosen).mean(axis=0)
@@ -63,7 +63,7 @@ def test_depth_has_the_order_of_the_drivers_and_nothing_has_none(study):
 
 def test_laterality_comes_out(study):
     driver, side, scores, chosen = study
-    best = np.take_along_axis(scores, commonest_layer(chosen, N_LAYERS)[0][None, None], axis=1)[:, 0]
+    best = np.take_along_axis(scores, most_frequent_layer(chosen, N_LAYERS)[0][None, None], axis=1)[:, 0]
     left, right = np.split(best, 2, axis=1)
     truth = laterality_index(*STRENGTHS)
     for sign in (1, -1):

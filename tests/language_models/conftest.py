@@ -5,12 +5,12 @@ import torch
 from transformers import BertConfig, BertModel, GPT2Config, GPT2Model
 
 from brainbook.language_models import LanguageModel
-from brainbook.language_models.minis import MiniSettings, make_tokenizer
+from brainbook.language_models.tiny.models import TinySettings, make_tokenizer
 
 
 def tiny(architecture: str, languages=("EN", "FR", "CN"), max_tokens: int = 64) -> LanguageModel:
     kind = "llama" if architecture == "gpt2" else architecture  # of the tokenizer: whether it ends with [SEP]
-    settings = MiniSettings(kind, tokenizer_languages=languages, pieces=400, max_tokens=max_tokens)
+    settings = TinySettings(kind, tokenizer_languages=languages, pieces=400, max_tokens=max_tokens)
     tokenizer = make_tokenizer(settings)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)

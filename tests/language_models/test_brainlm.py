@@ -10,10 +10,9 @@ import torch
 from transformers import BertConfig, BertForMaskedLM
 
 from brainbook.errors import ConfigurationError, DatasetError, ModelError
-from brainbook.language_models import brainlm, load_language_model, minis, word_states
-from brainbook.language_models.brain_text import join, pair_scans, phantom_recordings
-from brainbook.language_models.brainlm import BrainLMSettings, choose_checkpoint, new_brainlm, task_loss, train_brainlm
-from brainbook.language_models.brainlm_decoding import (
+from brainbook.language_models import load_language_model, word_states
+from brainbook.language_models.brainlm import pretraining as brainlm
+from brainbook.language_models.brainlm.decoding import (
     apart,
     bag_of_words_scores,
     decode,
@@ -22,13 +21,22 @@ from brainbook.language_models.brainlm_decoding import (
     match_scores,
     prediction_scores,
 )
-from brainbook.language_models.brainlm_model import (
+from brainbook.language_models.brainlm.examples import join, pair_scans, phantom_recordings
+from brainbook.language_models.brainlm.model import (
     BrainLM,
     convert_published,
     load_brainlm,
     read_checkpoint,
     save_brainlm,
 )
+from brainbook.language_models.brainlm.pretraining import (
+    BrainLMSettings,
+    choose_checkpoint,
+    new_brainlm,
+    task_loss,
+    train_brainlm,
+)
+from brainbook.language_models.tiny import models as tiny_models
 
 N_FEATURES = 12
 
@@ -391,24 +399,26 @@ def test_impossible_settings_are_refused(options):
 @pytest.fixture
 def quick(monkeypatch):
     small = {"layers": 1, "units": 16, "heads": 2, "inner": 16, "n_sentences": 300, "steps": 3, "tokens_per_step": 192}
-    monkeypatch.setattr(minis, "MINIS", {"mini-bert": replace(minis.MINIS["mini-bert"], **small)})
+    monkeypatch.setattr(
+        tiny_models, "TINY_MODELS", {"tiny-bert": replace(tiny_models.TINY_MODELS["tiny-bert"], **small)}
+    )
     versions = {name: replace(settings, steps=2, batch=4) for name, settings in brainlm.VERSIONS.items()}
     monkeypatch.setattr(brainlm, "VERSIONS", versions)
 
 
 def test_minis_by_name_and_on_the_command_line(quick, tmp_path, capsys):
-    first, second = (load_language_model(f"mini-brainlm-{v}", cache=tmp_path) for v in (1, 2))
+    first, second = (load_language_model(f"tiny-brainlm-{v}", cache=tmp_path) for v in (1, 2))
     assert first.fingerprint != second.fingerprint and first.n_units == 16
-    for main in (brainlm.main, minis.main):  # the workflow's command makes every mini
-        main(["mini-brainlm-1", "--cache", str(tmp_path)])
-        assert "mini-brainlm-1: " in capsys.readouterr().out
+    for main in (brainlm.main, tiny_models.main):  # the workflow's command makes every tiny model
+        main(["tiny-brainlm-1", "--cache", str(tmp_path)])
+        assert "tiny-brainlm-1: " in capsys.readouterr().out
 
 
 def test_the_last_stories_are_kept_from_the_minis(quick, tmp_path, monkeypatch, bert):
     seen = []
     train = brainlm._train_from
     monkeypatch.setattr(brainlm, "_train_from", lambda *given: seen.append(set(given[3])) or train(*given))
-    brainlm.brainlm_folder("mini-brainlm-1", tmp_path)
+    brainlm.brainlm_folder("tiny-brainlm-1", tmp_path)
     trained, kept = (set(pairs.run) for pairs in brainlm.recorded_pairs(bert.tokenizer))
     assert len(kept) == brainlm.HELD_OUT_STORIES and not kept & seen[0] and trained == seen[0]
 
@@ -425,14 +435,14 @@ def test_training_on_files(quick, tmp_path, recorded, capsys):
     brainlm.main([*files, *rest])
     assert load_brainlm(tmp_path / "out").n_features == N_FEATURES
     with pytest.raises(SystemExit):
-        brainlm.main(["mini-brainlm-9"])
-    assert "no mini BrainLM" in capsys.readouterr().err
+        brainlm.main(["tiny-brainlm-9"])
+    assert "no tiny BrainLM" in capsys.readouterr().err
 
 
 def test_the_published_model_says_how_to_get_it(monkeypatch, tmp_path):
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
-    monkeypatch.setattr("brainbook.language_models.zoo._hub_answers", lambda: False)
-    with pytest.raises(ModelError, match="hf download sakura050601/brainlm.*mini-brainlm-1"):
+    monkeypatch.setattr("brainbook.language_models.registry._hub_answers", lambda: False)
+    with pytest.raises(ModelError, match="hf download sakura050601/brainlm.*tiny-brainlm-1"):
         load_language_model("brainlm-2", cache=tmp_path)
 
 
@@ -445,7 +455,7 @@ def test_two_processes_train_to_the_same_brainlm(tmp_path, recorded, bert):
     bert.model.config.architectures = ["BertForMaskedLM"]
     BertForMaskedLM(bert.model.config).save_pretrained(tmp_path / "start")
     bert.tokenizer.save_pretrained(tmp_path / "start")
-    common = ["-m", "brainbook.language_models.brainlm", "--start", str(tmp_path / "start"), "--device=cpu"]
+    common = ["-m", "brainbook.language_models.brainlm.pretraining", "--start", str(tmp_path / "start"), "--device=cpu"]
     common += ["--words", str(tmp_path / "words.csv"), "--brain", str(tmp_path / "brain.npy")]
     common += ["--runs", str(tmp_path / "runs.npy"), "--steps=4", "--batch=8", "--accumulate=2"]
     several = ["-m", "accelerate.commands.launch", "--cpu", "--num_processes=2", "--num_machines=1"]

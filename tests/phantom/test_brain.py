@@ -1,6 +1,8 @@
 import numpy as np
 import pytest
 
+from brainbook.chapters.published import reliability_by_region
+from brainbook.datasets.atlas import destrieux
 from brainbook.phantom.brain import (
     AUTOCORRELATION,
     LATERALITY,
@@ -16,8 +18,6 @@ from brainbook.phantom.drivers import without_slow
 from brainbook.phantom.story import tell_story
 from brainbook.phantom.volume import make_grid, shape_and_affine
 from brainbook.phantom.world import make_world
-from brainbook.published import reliability_by_region
-from brainbook.recordings.regions import destrieux
 
 
 @pytest.fixture(scope="module")

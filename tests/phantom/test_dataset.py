@@ -9,11 +9,11 @@ import pandas as pd
 import pytest
 
 import brainbook.phantom.dataset as dataset
+from brainbook.datasets import LittlePrince, clean
 from brainbook.encoding import correlation, delay
 from brainbook.errors import ConfigurationError, DatasetError
 from brainbook.phantom import make_phantom, read_truth
 from brainbook.phantom.__main__ import main
-from brainbook.recordings import LittlePrince, clean
 
 TINY = {"participants": 1, "scans": 30, "voxel_size": 15.0, "languages": ("FR",)}
 

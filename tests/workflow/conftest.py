@@ -35,9 +35,9 @@ time.sleep(seconds)
 ```
 ```{code-cell} ipython3
 import numpy as np, pandas as pd
-from brainbook.store import whole_file
+from brainbook.store import atomic_write
 table = pd.DataFrame({"number": number, "value": np.random.default_rng(seed).normal(size=5) * number})
-with whole_file(Path(results, "scores.parquet")) as temporary:
+with atomic_write(Path(results, "scores.parquet")) as temporary:
     table.to_parquet(temporary)
 assert number != 13, "thirteen is not counted"
 _ = os.write(journal, f"end {results} {os.getpid()}\\n".encode())

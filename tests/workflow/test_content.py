@@ -8,14 +8,14 @@ import pandas as pd
 import pytest
 
 from brainbook import source_code
-from brainbook.archive import keep
-from brainbook.notebooks import notebook_parameters
-from brainbook.study import latest_table, start_run
-from brainbook.study_file import read_study
 from brainbook.workflow import content, execution
+from brainbook.workflow.archive import keep
 from brainbook.workflow.content import NOT_READ, folder_key, run_folder, why_not_current
 from brainbook.workflow.execution import execute_run
+from brainbook.workflow.notebooks import notebook_parameters
+from brainbook.workflow.results import latest_table, start_run
 from brainbook.workflow.status import standings, status_lines
+from brainbook.workflow.study_file import read_study
 
 from .conftest import HEAD
 

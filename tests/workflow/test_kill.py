@@ -109,8 +109,8 @@ def test_the_journal_check_sees_two_at_once():
 
 def test_what_ended_unseen_is_kept_and_what_changed_is_not(project, monkeypatch):
     """A run on a cluster goes on when its session is killed; the next session finds its result."""
-    from brainbook.study_file import read_study
     from brainbook.workflow.execution import execute_run
+    from brainbook.workflow.study_file import read_study
 
     monkeypatch.chdir(project.folder)
     project.write("studies/mine.yaml", "data: nowhere\nruns: [{chapter: count}]")
@@ -130,9 +130,9 @@ def test_what_ended_unseen_is_kept_and_what_changed_is_not(project, monkeypatch)
 
 def test_what_a_power_cut_tore_is_made_again(project, monkeypatch):
     """Files cut in the middle, as a disk may leave them that lost its power: a state, a table, the kept notebook."""
-    from brainbook.study_file import read_study
     from brainbook.workflow.execution import execute_run
     from brainbook.workflow.status import standings
+    from brainbook.workflow.study_file import read_study
 
     monkeypatch.chdir(project.folder)
     project.write("studies/mine.yaml", "data: nowhere\nruns: [{chapter: count}]")

@@ -9,12 +9,12 @@ import pytest
 
 from brainbook.phantom import make_phantom
 from brainbook.phantom.story import sentences
-from brainbook.study import keep
-from brainbook.study_file import read_study
 from brainbook.workflow.estimate import estimate, estimate_lines, how_long, rates
 from brainbook.workflow.readiness import missing, why_no_model
+from brainbook.workflow.results import keep
 from brainbook.workflow.stand_ins import write_data, write_hub
 from brainbook.workflow.status import duration
+from brainbook.workflow.study_file import read_study
 
 from .conftest import HEAD, ROOT
 
@@ -28,7 +28,7 @@ results = "results/x"
 languages = ["EN", "FR", "CN"]
 participants = 3
 participant = ""
-models = ["mini-bert"]
+models = ["tiny-bert"]
 ```
 """
 )
@@ -55,7 +55,7 @@ def test_missing_data_and_models_are_named_together(study, project):
     lines = missing(
         study(
             "data: '${DATA}'\nruns: [{chapter: one, parameters: {models: [no/model, untrained:broken, not a name]}},"
-            "{chapter: one, name: two, data: elsewhere, may_lack_data: true, parameters: {models: [mini-nothing]}}]"
+            "{chapter: one, name: two, data: elsewhere, may_lack_data: true, parameters: {models: [tiny-nothing]}}]"
         )
     )
     text = "\n".join(lines)
@@ -63,27 +63,27 @@ def test_missing_data_and_models_are_named_together(study, project):
     for part in ("nothing in", "ds003643", "no/model: not in this machine's hub cache", "`hf download no/model`"):
         assert part in text
     assert "broken: the folder holds no config.json" in text
-    assert "not a name: it is no folder, no mini, and no name that the Hugging Face hub allows" in text
+    assert "not a name: it is no folder, no tiny model, and no name that the Hugging Face hub allows" in text
     assert "elsewhere" not in text
 
 
 def test_models_that_the_study_makes_are_not_missing(study):
     made = (
-        "{data: d, models: [mini-bert-joint, mini-brainlm-1, mini-none], runs: [{chapter: one, may_lack_data: true}]}"
+        "{data: d, models: [tiny-bert-joint, tiny-brainlm-1, tiny-none], runs: [{chapter: one, may_lack_data: true}]}"
     )
     assert missing(study(made)) == [
-        "model mini-none: it stands under `models`, but it is no mini that could be trained here"
+        "model tiny-none: it stands under `models`, but it is no tiny model that could be trained here"
     ]
 
 
 def test_a_mini_brainlm_is_made_after_the_mini_it_starts_from(project):
-    project.write("studies/demo.yaml", "data: d\nmodels: [mini-brainlm-1]\nruns: [{chapter: count}]")
-    command = [sys.executable, "-m", "snakemake", "-n", "--cores", "1", "cache/models/mini-brainlm-1.ready"]
+    project.write("studies/demo.yaml", "data: d\nmodels: [tiny-brainlm-1]\nruns: [{chapter: count}]")
+    command = [sys.executable, "-m", "snakemake", "-n", "--cores", "1", "cache/models/tiny-brainlm-1.ready"]
     said = subprocess.run(command, cwd=project.folder, capture_output=True, text=True)
     planned = said.stdout + said.stderr
     assert said.returncode == 0, planned
-    assert "output: cache/models/mini-bert.ready" in planned
-    assert "Input files updated by another job: cache/models/mini-bert.ready" in planned
+    assert "output: cache/models/tiny-bert.ready" in planned
+    assert "Input files updated by another job: cache/models/tiny-bert.ready" in planned
 
 
 def test_recordings_that_were_not_downloaded_are_named_with_the_command(study, project):
@@ -251,7 +251,7 @@ def test_missing_and_damaged_sentences_and_digits_are_named(paper):
         ("chapter: brainlm, parameters: {training: {brain: dead}}", "training: brain 'dead': one of real"),
         ("chapter: alignment, parameters: {models: [gpt2], layers: [0, 13]}",
          "layers: layer 13 of gpt2, which has the layers 0 (its embedding) to 12"),
-        ("chapter: alignment, parameters: {layers: [7]}", "layers: layer 7 of mini-albert-v1, which has"),
+        ("chapter: alignment, parameters: {layers: [7]}", "layers: layer 7 of tiny-albert-v1, which has"),
         ("chapter: pitfalls, parameters: {model: 'untrained:bert-large-uncased', layer: 25}",
          "layer: layer 25 of untrained:bert-large-uncased, which has the layers 0 (its embedding) to 24"),
         ("chapter: alignment, parameters: {participant: sub-EN999}", "sub-EN999"),
@@ -272,10 +272,10 @@ def test_a_parameter_that_asks_for_what_there_is_not_is_named(paper, entry, line
 def test_a_cell_that_needs_a_truth_is_named_unless_it_is_tagged(paper, tmp_path):
     call = "```{code-cell} ipython3\n%sfrom brainbook.phantom import read_truth\nread_truth(data)\n```\n"
     chapter = tmp_path / "notebooks/one.md"
-    chapter.write_text(CHAPTER.replace('["mini-bert"]', "[]") + call % "")
+    chapter.write_text(CHAPTER.replace('["tiny-bert"]', "[]") + call % "")
     said = f"chapter one: read_truth needs a phantom, and {paper.folder / 'ds003643'} has no truth/ [one]"
     assert paper("{chapter: one}") == [said]
-    chapter.write_text(CHAPTER.replace('["mini-bert"]', "[]") + call % ":tags: [phantom]\n\n")
+    chapter.write_text(CHAPTER.replace('["tiny-bert"]', "[]") + call % ":tags: [phantom]\n\n")
     assert paper("{chapter: one}") == []
 
 

@@ -5,12 +5,12 @@ import pandas as pd
 import pytest
 import yaml
 
+from brainbook.datasets import read_xnli
 from brainbook.language_models import load_language_model, word_states
-from brainbook.language_models.zoo import HUB_NAMES
-from brainbook.notebooks import notebook_parameters
-from brainbook.numbers.digits import read_digits
+from brainbook.language_models.registry import HUB_NAMES
+from brainbook.number_sense.digits import read_digits
 from brainbook.phantom.story import sentences
-from brainbook.stimuli import read_xnli
+from brainbook.workflow.notebooks import notebook_parameters
 from brainbook.workflow.rehearsal import RESOURCES, SMALLER, holes, problems_of, rehearse, smaller
 from brainbook.workflow.stand_ins import MNIST_ROWS, XNLI_ROWS, write_data, write_hub
 
@@ -54,7 +54,7 @@ def hub(tmp_path_factory):
 @pytest.mark.parametrize("name", [*HUB_NAMES, "brainlm-1", "brainlm-2"])
 def test_every_stand_in_is_loaded_under_its_published_name(hub, name, monkeypatch, tmp_path):
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(hub / "hub"))
-    monkeypatch.setattr("brainbook.language_models.zoo._hub_answers", lambda: False)
+    monkeypatch.setattr("brainbook.language_models.registry._hub_answers", lambda: False)
     model = load_language_model(name, cache=tmp_path, device="cpu")
     assert model.n_layers == PUBLISHED_LAYERS.get(name, 24)
     states = word_states(model, ["the", "fox", "\u72d0\u72f8"], context=3)

@@ -4,9 +4,9 @@ import duckdb
 import pandas as pd
 import pytest
 
-from brainbook.study import results, schema
-from brainbook.study_file import read_study
 from brainbook.workflow.execution import execute_run, run_folder
+from brainbook.workflow.results import results, schema
+from brainbook.workflow.study_file import read_study
 
 from .conftest import HEAD
 
@@ -23,7 +23,7 @@ layers = [1, 2]
 ```
 ```{code-cell} ipython3
 import numpy as np, pandas as pd, torch
-from brainbook.study import start_run
+from brainbook.workflow.results import start_run
 run = start_run("one", results=results, data=data, seed=seed, parameters=dict(model=model, layers=layers))
 generator = torch.Generator().manual_seed(seed)
 X = torch.randn(200, 40, generator=generator, dtype=torch.float64)

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import torch
 
-from brainbook.encoding.comparison import compare
+from brainbook.encoding.alpha_scores import compare
 from brainbook.encoding.products import Products
 from brainbook.encoding.solver import Space, in_groups
 from brainbook.encoding.splits import fold_weights

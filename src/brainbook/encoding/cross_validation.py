@@ -24,10 +24,10 @@ import numpy as np
 import torch
 
 from brainbook.encoding.alpha_choice import AlphaChooser
-from brainbook.encoding.checks import warn_shared_runs
 from brainbook.encoding.delays import centred_delays
 from brainbook.encoding.inputs import as_array, as_runs, as_splits
 from brainbook.encoding.products import Products
+from brainbook.encoding.protocol_checks import warn_shared_runs
 from brainbook.encoding.scores import fisher_mean
 from brainbook.encoding.solver import Space, find_device, in_groups, pearson, r2, rows
 from brainbook.encoding.splits import FEWEST, fold_weights, leave_one_run_out, name_fold, short_folds, used_scans

@@ -8,10 +8,10 @@ from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.model_selection import check_cv
 from sklearn.utils.validation import check_consistent_length, check_is_fitted, validate_data
 
-from brainbook.encoding.checks import warn_shared_runs
-from brainbook.encoding.comparison import compare
+from brainbook.encoding.alpha_scores import compare
 from brainbook.encoding.inputs import as_array, as_splits
 from brainbook.encoding.products import Products
+from brainbook.encoding.protocol_checks import warn_shared_runs
 from brainbook.encoding.scores import correlation, explained_variance
 from brainbook.encoding.solver import Space, find_device, in_groups
 from brainbook.encoding.splits import fold_weights, leave_one_run_out

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from brainbook.encoding.refits import RefitBlock, Refits
+from brainbook.encoding.null_refits import RefitBlock, Refits
 
 _STOPPED = 0.1  # the share of stopped targets from which on it pays to go on without them
 

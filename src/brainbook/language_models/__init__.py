@@ -2,13 +2,13 @@
 
 from importlib import import_module
 
+from brainbook.language_models.hidden_states import tokenization, word_pieces, word_states
 from brainbook.language_models.language_model import LanguageModel
 from brainbook.language_models.readout import phantom_targets, read_out
-from brainbook.language_models.states import tokenization, word_pieces, word_states
-from brainbook.language_models.zoo import HUB_NAMES, load_language_model
+from brainbook.language_models.registry import HUB_NAMES, load_language_model
 
 # modules that also run as programs: imported when asked for, or `python -m` would find them imported already
-_LATER = {"MINIS": "minis", "training_curve": "minis", "BrainLM": "brainlm_model"}
+_LATER = {"TINY_MODELS": "tiny.models", "training_curve": "tiny.models", "BrainLM": "brainlm.model"}
 
 __all__ = [
     "HUB_NAMES",

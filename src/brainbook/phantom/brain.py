@@ -1,7 +1,7 @@
 """A phantom's cortex: what each Destrieux region follows, how strongly, how late, and the noise it drowns in.
 
 The strength of a region's response comes from the published agreement of two halves of a language's participants
-(`brainbook.published.reliability_by_region`): with s the share of one participant's variance that all participants
+(`brainbook.chapters.published.reliability_by_region`): with s the share of one participant's variance that all participants
 have in common, two averages of n participants correlate at s / (s + (1 - s) / n) (`reliability_of_halves`). Solved for
 s, the published values say how weak a single participant's response must be.
 """
@@ -13,10 +13,10 @@ import pandas as pd
 from scipy import sparse
 from scipy.signal import lfilter
 
+from brainbook.chapters.published import PARTICIPANTS, reliability_by_region
+from brainbook.datasets.atlas import N_VERTICES, Regions
 from brainbook.phantom.drivers import CELLS, DRIVERS, convolve, on_clock, without_slow, word_drivers
 from brainbook.phantom.world import LANGUAGES, World
-from brainbook.published import PARTICIPANTS, reliability_by_region
-from brainbook.recordings.regions import N_VERTICES, Regions
 
 LATERALITY = 0.25  # (left - right) / (left + right) of the correlations that a perfect model reaches
 OWN_SHARE = 0.5  # variance of a participant's own response to the story, relative to the shared one

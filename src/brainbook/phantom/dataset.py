@@ -14,6 +14,7 @@ import pandas as pd
 from scipy import sparse
 from tqdm import tqdm
 
+from brainbook.datasets.atlas import destrieux
 from brainbook.errors import ConfigurationError
 from brainbook.phantom.annotation import write_annotation
 from brainbook.phantom.brain import (
@@ -34,7 +35,6 @@ from brainbook.phantom.story import N_SECTIONS, tell_story
 from brainbook.phantom.truth import write_csv, write_truth
 from brainbook.phantom.volume import Grid, loader_sampling, make_grid
 from brainbook.phantom.world import LANGUAGES, World, make_world
-from brainbook.recordings.regions import destrieux
 
 ECHO_MS = {"EN": (12.8, 27.5, 43.0), "CN": (12.8, 27.5, 43.0), "FR": (10.0, 24.46, 38.92)}
 SCANS_AFTER = {"EN": 4, "FR": 2, "CN": 0}  # kept in the derivatives after the audio has ended

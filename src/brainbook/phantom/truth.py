@@ -8,12 +8,12 @@ from tokenize import TokenError
 import numpy as np
 import pandas as pd
 
+from brainbook.datasets.files import check_content, read_table
+from brainbook.datasets.little_prince import own_scans
 from brainbook.errors import DatasetError
 from brainbook.phantom.brain import reliability_of_halves
 from brainbook.phantom.drivers import TR, on_clock, word_drivers
 from brainbook.phantom.world import LANGUAGES, World, make_world
-from brainbook.recordings.little_prince import own_scans
-from brainbook.stimuli.files import check_content, read_table
 
 FORMAT = 1  # raised when what is written changes
 MARKER = "truth/phantom.json"

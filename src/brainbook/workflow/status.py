@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from brainbook.study_file import PlannedRun, Study
 from brainbook.workflow.content import is_ready, prerequisites, read_state, run_folder, why_not_current
 from brainbook.workflow.execution import DONE, is_locked
+from brainbook.workflow.study_file import PlannedRun, Study
 
 ORDER = ("failed", "interrupted", "running", "waiting", "out of date", "done")
 

@@ -1,0 +1,1 @@
+"""What the chapter `alignment` needs beyond the library."""

@@ -1,0 +1,1 @@
+"""What the chapter `hemispheres` needs beyond the library."""

@@ -1,0 +1,1 @@
+"""What the chapter `layers` needs beyond the library."""

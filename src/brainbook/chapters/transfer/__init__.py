@@ -1,0 +1,1 @@
+"""What the chapters on transfer need beyond the library."""

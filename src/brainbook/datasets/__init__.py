@@ -1,0 +1,40 @@
+"""Recordings and what was heard: words, runs, scans and responses of the real datasets."""
+
+from brainbook.datasets.alice import Alice
+from brainbook.datasets.atlas import Regions, destrieux, embedded_destrieux, functional_groups
+from brainbook.datasets.cleaning import clean, zscore
+from brainbook.datasets.files import MissingFileError, check_content
+from brainbook.datasets.layout import LANGUAGES, Run
+from brainbook.datasets.little_prince import LittlePrince
+from brainbook.datasets.responses import Responses
+from brainbook.datasets.sentence_pairs import make_pairs, shuffle_pairs
+from brainbook.datasets.surface import surface_matrix, to_surface
+from brainbook.datasets.word_checks import check_clock
+from brainbook.datasets.words import changed_words, read_textgrid, read_word_information
+from brainbook.datasets.xnli import read_xnli, xnli_from_hub
+
+__all__ = [
+    "Alice",
+    "LANGUAGES",
+    "LittlePrince",
+    "MissingFileError",
+    "Regions",
+    "Responses",
+    "Run",
+    "changed_words",
+    "check_clock",
+    "check_content",
+    "clean",
+    "destrieux",
+    "embedded_destrieux",
+    "functional_groups",
+    "make_pairs",
+    "read_textgrid",
+    "read_word_information",
+    "read_xnli",
+    "shuffle_pairs",
+    "surface_matrix",
+    "to_surface",
+    "xnli_from_hub",
+    "zscore",
+]

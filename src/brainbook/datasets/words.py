@@ -1,0 +1,220 @@
+"""The words that people heard and when they heard them: one table from CSV files and from TextGrids.
+
+Every reader returns a DataFrame with the columns word (text), onset and offset (seconds) and section (1..9), one row a
+word in the order of the recording, index 0, 1, 2 ... Rows that carry no word (silence, blank) are left out.
+"""
+
+import re
+import warnings
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from brainbook.datasets.files import check_content
+from brainbook.datasets.labels import as_written
+from brainbook.datasets.textgrid import read_tiers
+from brainbook.datasets.word_checks import check_language, checked_words
+from brainbook.datasets.word_tables import decode, parse_table
+from brainbook.errors import AnnotationError
+
+# Rows of ds003643 that are known to be wrong, by the label in the file's first column, as the public code of earlier
+# studies of this dataset mends them: repeated lines, a mismatch with the text, damaged accents and elisions.
+KNOWN_BAD_ROWS = {
+    "EN": {"drop": (3919, 6775, 6781), "read": {}},
+    "FR": {
+        "drop": (338, 1204, 3333),
+        "read": {
+            3332: "de",
+            3379: "trois",
+            3405: "trois",
+            4587: "l",
+            5325: "la",
+            5326: "première",
+            5328: "habitée",
+            11257: "À",
+            12249: "il",
+        },
+    },
+}
+ROWS_OF_DATASET = {"EN": 15_376}  # as far as they are known, before any row is dropped
+_NOT_TEXT = frozenset({"", "nan", "NaN", "<NA>", "#N/A"})
+
+
+def read_word_information(
+    path: str | Path, language: str | None = None, mend: bool | None = None, drop_untimed: bool = False
+) -> pd.DataFrame:
+    """Read a table of words of Le Petit Prince (`lppEN_word_information.csv` and its French and Chinese twins).
+
+    Parameters
+    ----------
+    path : the table, in UTF-8, with or without a byte-order mark, separated by commas, semicolons or tabs. It must have
+        the columns word, onset, offset, section; an unnamed first column labels the rows, and further columns are left
+        aside.
+    language : 'EN', 'FR' or 'CN'; taken from the file's name by default. Sections in another of these are refused.
+    mend : drop and correct what is known to be wrong in ds003643 (`KNOWN_BAD_ROWS`, by label; `labels.KNOWN_LABELS`).
+        By default this is done to a file that bears the dataset's name, unless it belongs to a phantom (`is_phantom`),
+        whose rows with these labels are as good as any. A file of another length than the dataset's is mended with a
+        warning.
+    drop_untimed : leave out words without an onset (BIDS's n/a) or with a negative one, rather than refuse the table.
+
+    Returns
+    -------
+    DataFrame: word, onset, offset (seconds from the start of the section's audio), section (1..9). Labels that are no
+    words are left out and damaged ones repaired (`labels.as_written`; `changed_words` shows them); None, null and NA
+    are words.
+
+    Raises
+    ------
+    AnnotationError : names the file and the row: a column is missing, a row has too many cells, a quote is left open, a
+        time is no number or negative, an onset lies before the one above it, an offset before its onset, a section is
+        outside 1..9 or smaller than the one above; rows stand there twice, all words of a section begin at once, times
+        are milliseconds, no row has a word.
+    MissingFileError : there is no such file, or it is a git-annex pointer whose content was not downloaded.
+    """
+    labels, language, mend = _word_information(path, language, mend)
+    words = checked_words(_as_written(labels, language if mend else None)[0], path, drop_untimed)
+    check_language(words, language, path)
+    return words
+
+
+def read_textgrid(
+    path: str | Path,
+    section: int | None = None,
+    tier: str | int | None = None,
+    start: float = 0.0,
+    mend: bool | None = None,
+    drop_untimed: bool = False,
+) -> pd.DataFrame:
+    """Read the words of a Praat TextGrid, in its long or short text form.
+
+    Parameters
+    ----------
+    path : the TextGrid, in UTF-8 or (with a byte-order mark) UTF-16.
+    section : section of the story (1..9); by default the number in a name such as `lppEN_section3.TextGrid`, else 1.
+    tier : name or number (from 1, as Praat counts) of the interval tier with the words; by default the only one, or the
+        one called word or words.
+    start : what the file's clock shows (seconds) when the returned clock is to show 0.
+    mend, drop_untimed : as `read_word_information` has them.
+
+    Returns
+    -------
+    DataFrame: word, onset, offset (seconds after `start`), section. Silences (empty, 'sp', 'sil') are left out, and
+    labels are changed as `read_word_information` changes them.
+
+    Raises
+    ------
+    AnnotationError : the file is no TextGrid, is cut off, has no such tier, no word in it or intervals that overlap;
+        or what `read_word_information` raises.
+    MissingFileError : there is no such file, or it is a pointer.
+    """
+    labels, language, mend = _textgrid(path, section, tier, start, mend)
+    return checked_words(_as_written(labels, language if mend else None)[0], path, drop_untimed)
+
+
+def changed_words(path: str | Path, language: str | None = None, mend: bool | None = None) -> pd.DataFrame:
+    """What the readers change in a table of words or a TextGrid: row, was (the label), is ('' if left out), why.
+
+    One row per label that is repaired, or left out although it is more than a blank or a pause.
+    """
+    given = _textgrid(path, mend=mend) if str(path).endswith(".TextGrid") else _word_information(path, language, mend)
+    labels, language, mend = given
+    return _as_written(labels, language if mend else None)[1]
+
+
+def _word_information(path, language, mend) -> tuple[pd.DataFrame, str | None, bool]:
+    path = check_content(path)
+    table = parse_table(decode(path), path)
+    table["word"] = table["word"].where(~table["word"].str.strip().isin(_NOT_TEXT), "")
+    language = language or _language_of(path)
+    if mend is None:
+        mend = language is not None and not is_phantom(path)
+    expected = ROWS_OF_DATASET.get(language)
+    known = KNOWN_BAD_ROWS.get(language, {"drop": (), "read": {}}) if mend else {"drop": (), "read": {}}
+    touched = table.index.intersection([*known["drop"], *known["read"]])
+    if len(touched) and expected not in (None, len(table)):
+        warnings.warn(
+            f"{path} has {len(table)} rows where ds003643 has {expected}; rows {list(touched)} are mended all the "
+            "same. If this is not the dataset's file, read it with mend=False.",
+            stacklevel=3,
+        )
+    table["known"] = [("",) if label in known["drop"] else known["read"].get(label) for label in table.index]
+    return table, language, mend
+
+
+def _textgrid(path, section=None, tier=None, start=0.0, mend=None) -> tuple[pd.DataFrame, str | None, bool]:
+    path = check_content(path)
+    rows = _choose_tier(read_tiers(decode(path), path), tier, path)
+    for above, row in zip(rows, rows[1:], strict=False):
+        if row.start < above.end - 1e-6:
+            raise AnnotationError(
+                f"{path}, line {row.line} ({row.text[:40]!r}): the interval begins at {row.start:g} s, before the one "
+                f"above it ends at {above.end:g} s. Correct it in the file"
+            )
+    if section is None:
+        found = re.search(r"section[-_]?(\d{1,9})", path.name)
+        section = int(found.group(1)) if found else 1
+    table = pd.DataFrame(
+        {
+            "word": np.array([row.text for row in rows], dtype=object),
+            "onset": np.array([row.start - start for row in rows], dtype=float),
+            "offset": np.array([row.end - start for row in rows], dtype=float),
+            "section": np.full(len(rows), section),
+            "known": None,
+        },
+        index=[f"line {row.line}" for row in rows],
+    )
+    language = _language_of(path)
+    return table, language, language is not None and not is_phantom(path) if mend is None else mend
+
+
+def _as_written(table: pd.DataFrame, dataset: str | None) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The rows that hold a word, as a reader would write it, and what was changed: row, was, is, why."""
+    words, changes = [], []
+    for row, was, known in zip(table.index, table["word"], table["known"], strict=True):
+        word, why = as_written(was, dataset)
+        if known is not None:
+            word, why = "".join(known), "a row known to be wrong"
+        words.append(word)
+        if why:
+            changes.append((row, was, word, why))
+    kept = table.assign(word=np.array(words, dtype=object))[np.array(words, dtype=object) != ""]
+    return kept, pd.DataFrame(changes, columns=["row", "was", "is", "why"])
+
+
+def is_phantom(path: str | Path) -> bool:
+    """Whether a file belongs to a simulated study.
+
+    That is so if one of the three folders above it holds a folder `truth`, or a dataset_description.json whose name
+    says phantom (so that a phantom whose truth was taken away is still known as one).
+    """
+    for folder in list(Path(path).absolute().parents)[:3]:
+        description = folder / "dataset_description.json"
+        if (folder / "truth").is_dir():
+            return True
+        if description.is_file() and re.search(
+            r'"Name"\s*:[^\n]*phantom', description.read_text("utf-8", "replace"), re.I
+        ):
+            return True
+    return False
+
+
+def _language_of(path: Path) -> str | None:
+    found = re.match(r"lpp(EN|FR|CN)_(?:word_information|section)", path.name)
+    return found.group(1) if found else None
+
+
+def _choose_tier(tiers: list[tuple[str, list]], wanted: str | int | None, path: Path) -> list:
+    listed = ", ".join(f"{number} {name}" for number, name, _ in tiers) or "none"
+    chosen = [tier for number, name, tier in tiers if wanted in (name, number)]
+    if wanted is None:
+        named = [tier for _, name, tier in tiers if name.strip().lower() in ("word", "words")]
+        chosen = [tier for *_, tier in tiers] if len(tiers) == 1 else named
+    if len(chosen) == 1:
+        return chosen[0]
+    if wanted is None or chosen:
+        raise AnnotationError(
+            f"{path}: which interval tier holds the words? Name it with tier=..., by its number if two share a name; "
+            f"these are: {listed}"
+        )
+    raise AnnotationError(f"{path}: no interval tier is called {wanted!r}; these are: {listed}")

@@ -1,5 +1,0 @@
-"""Arrays and tables in, matplotlib out: `charts` for curves and bars, `brain_maps` for the cortex."""
-
-from brainbook.figures.look import style
-
-__all__ = ["style"]

@@ -1,0 +1,1 @@
+"""BrainLM: a language model that reads words and scans."""

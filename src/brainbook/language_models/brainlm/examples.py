@@ -1,0 +1,148 @@
+"""Examples for BrainLM: a few scans' words and the scans that answer to them."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+import torch
+from transformers import PreTrainedTokenizerBase
+
+from brainbook.errors import ConfigurationError, DatasetError
+from brainbook.language_models.brainlm.features import check_scans
+from brainbook.phantom.story import words_with_truth
+from brainbook.phantom.world import make_world
+
+SECONDS_A_SCAN = 2.0
+
+
+@dataclass
+class BrainText:
+    """Examples of text and brain.
+
+    Attributes
+    ----------
+    input_ids, attention_mask : int64 [examples, tokens], special tokens included, padded at the end.
+    brain : float32 [examples, scans, features].
+    run : int [examples]: examples of one run share a fold.
+    first_scan : int [examples], where in the run the text begins: tells which examples overlap.
+    texts : the words.
+    """
+
+    input_ids: torch.Tensor
+    attention_mask: torch.Tensor
+    brain: torch.Tensor
+    run: np.ndarray
+    first_scan: np.ndarray
+    texts: list[str]
+
+    def __len__(self) -> int:
+        return len(self.texts)
+
+    def __getitem__(self, rows) -> "BrainText":
+        rows = np.asarray(rows)
+        rows = np.flatnonzero(rows) if rows.dtype == bool else rows
+        texts = [self.texts[i] for i in rows]
+        tensors = (self.input_ids[rows], self.attention_mask[rows], self.brain[rows])
+        return BrainText(*tensors, self.run[rows], self.first_scan[rows], texts)
+
+
+def pair_scans(
+    words: pd.DataFrame,
+    brain: np.ndarray,
+    run_of_scan: np.ndarray,
+    tokenizer: PreTrainedTokenizerBase,
+    *,
+    scans: int = 4,
+    step: int = 2,
+    delay: int = 2,
+    max_tokens: int = 40,
+) -> BrainText:
+    """Cut recordings and their words into examples.
+
+    Parameters
+    ----------
+    words : DataFrame with word, onset (s, within its section) and section.
+    brain : [scans, features] of one participant (or of their mean), runs one after the other.
+    run_of_scan : int [scans]: the section heard.
+    scans, step : an example is the words of `scans` scans; the next begins `step` scans later.
+    delay : the brain's answer to them is taken this many scans later (2 scans are 4 s).
+
+    Raises
+    ------
+    DatasetError : values that are not numbers, runs without words, or text that outlasts its scans.
+    """
+    brain = check_scans(brain)
+    run_of_scan = np.asarray(run_of_scan)
+    if len(run_of_scan) != len(brain):
+        raise DatasetError(f"{len(brain)} scans but {len(run_of_scan)} entries in run_of_scan")
+    if min(scans, step) < 1 or delay < 0:
+        raise ConfigurationError(f"scans {scans} and step {step} are at least 1, delay {delay} at least 0")
+    texts, rows, runs, firsts = [], [], [], []
+    for run in pd.unique(run_of_scan):
+        mine = np.flatnonzero(run_of_scan == run)
+        heard = words[words["section"] == run]
+        if heard.empty:
+            raise DatasetError(f"no words for run {run}: words has sections {sorted(words['section'].unique())}")
+        if heard["onset"].max() >= (len(mine) + 1) * SECONDS_A_SCAN:
+            last, lasts = heard["onset"].max(), len(mine) * SECONDS_A_SCAN
+            raise DatasetError(f"run {run}: a word at {last:.1f} s, but its scans end at {lasts:.1f} s")
+        scan_of_word = (heard["onset"].to_numpy() // SECONDS_A_SCAN).astype(int)
+        spoken = heard["word"].astype(str).to_numpy()
+        for first in range(0, len(mine) - scans - delay + 1, step):
+            said = spoken[(scan_of_word >= first) & (scan_of_word < first + scans)]
+            if len(said):
+                texts.append(" ".join(said))
+                rows.append(mine[first + delay : first + delay + scans])
+                runs.append(run)
+                firsts.append(first)
+    if not texts:
+        raise DatasetError(f"no example: every run is shorter than {scans} + {delay} scans")
+    options = {"padding": "max_length", "truncation": True, "max_length": max_tokens, "return_tensors": "pt"}
+    encoded = tokenizer(texts, **options)
+    kept = torch.from_numpy(brain[np.stack(rows)])
+    return BrainText(encoded["input_ids"], encoded["attention_mask"], kept, np.array(runs), np.array(firsts), texts)
+
+
+def join(parts: list[BrainText]) -> BrainText:
+    """Examples of several participants as one."""
+    tensors = (torch.cat([getattr(p, n) for p in parts]) for n in ("input_ids", "attention_mask", "brain"))
+    arrays = (np.concatenate([getattr(p, n) for p in parts]) for n in ("run", "first_scan"))
+    return BrainText(*tensors, *arrays, [text for part in parts for text in part.texts])
+
+
+def phantom_recordings(
+    n_sentences: int = 3000, n_features: int = 64, snr: float = 0.3, seed: int = 0
+) -> tuple[pd.DataFrame, np.ndarray, np.ndarray]:
+    """What a listener of the phantom's corpus might show: words with times, and features of scans.
+
+    Features are random mixtures of the word's identity, its meaning in the scene and the scene itself, summed over a
+    scan, delayed by a coarse haemodynamic response over 1 to 4 scans; `snr` is the ratio of signal to noise variance.
+    Each story of 40 sentences is a run.
+
+    Returns
+    -------
+    words (word, onset, section), brain [scans, n_features], run_of_scan [scans].
+    """
+    world = make_world(0)
+    told = words_with_truth(n_sentences, seed).rename(columns={"story": "section"})
+    told["section"] += 1
+    rng = np.random.default_rng([seed, 7])
+    seconds = 0.2 + 0.045 * told["word"].str.len() + rng.exponential(0.08, len(told))
+    told["onset"] = seconds.groupby(told["section"]).cumsum() - seconds
+    known = (told["concept"] >= 0).to_numpy()
+    concept, scene = told["concept"].to_numpy(), told["scene"].to_numpy()
+    of_word = np.concatenate([world.vectors[concept], world.interactions[scene, concept]], 1) * known[:, None]
+    of_word = np.concatenate([of_word, np.eye(len(world.rotations))[scene] - 0.25], 1)
+    mix = rng.standard_normal((of_word.shape[1], n_features)) / np.sqrt(of_word.shape[1])
+    brains, runs = [], []
+    for section, rows in told.groupby("section").indices.items():
+        scan = (told["onset"].to_numpy()[rows] // SECONDS_A_SCAN).astype(int)
+        drive = np.zeros((scan.max() + 1, of_word.shape[1]))
+        np.add.at(drive, scan, of_word[rows])
+        longer = np.pad(drive, ((0, 4), (0, 0)))
+        answer = sum(w * np.roll(longer, k, 0) for k, w in ((1, 0.2), (2, 0.4), (3, 0.3), (4, 0.1)))
+        brains.append(answer @ mix)
+        runs += [section] * len(answer)
+    brain = np.concatenate(brains)
+    brain = brain / brain.std(0) * np.sqrt(snr) + rng.standard_normal(brain.shape)
+    return told[["word", "onset", "section"]], (brain / brain.std(0)).astype(np.float32), np.array(runs)

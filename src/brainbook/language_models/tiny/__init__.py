@@ -1,0 +1,1 @@
+"""Tiny language models, trained on the phantom's stories."""

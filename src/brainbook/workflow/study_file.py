@@ -1,0 +1,343 @@
+"""What a study runs: chapters, their parameters and sweeps, read from `studies/<name>.yaml` and checked.
+
+A study file looks like this (unknown keys are refused):
+
+    data: data/phantom                # folder of recordings; ${DATA} and ${BRAINBOOK_DATA} are filled in
+    phantom: {participants: 3, scans: 150}   # how to make that folder, when it is a phantom
+    models: [tiny-causal]             # tiny models that are trained before the chapters
+    device: auto                      # auto, cpu or cuda
+    runs:
+      - chapter: alignment
+        parameters: {model: tiny-causal}
+        sweep: {participant: [sub-EN057, sub-EN058]}   # one run for every combination
+        after: [transfer]             # runs whose results this one reads
+        memory_mb: 2000
+        gpus: 1                       # held by this run alone, unless share_gpu: true
+
+In a sweep, `participants` stands for all participants of the data folder and `participants FR` for those of a language.
+"""
+
+import functools
+import itertools
+import os
+import re
+from pathlib import Path
+from string import Template
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from brainbook.errors import ConfigurationError
+from brainbook.workflow.notebooks import Expression, notebook_parameters
+
+STUDIES = Path("studies")
+NOTEBOOKS = Path("notebooks")
+COMMON = ("data", "results", "cache", "seed", "device")
+PUBLISHED_PARTICIPANTS = {"EN": 49, "FR": 28, "CN": 35}  # of ds003643, for plans made before it is downloaded
+Device = Literal["auto", "cpu", "cuda"]
+
+
+class Strict(BaseModel):
+    """A configuration that refuses keys it does not know."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class Needs(Strict):
+    """What one run takes of the machine."""
+
+    threads: int = Field(default=1, ge=1)
+    memory_mb: int = Field(default=2500, ge=100)
+    minutes: int = Field(default=60, ge=1)
+    disk_mb: int = Field(default=5, ge=0)
+    gpus: int = Field(default=0, ge=0)
+    share_gpu: bool = False
+    may_lack_data: bool = False  # the chapter then says how to get them
+    work: dict[str, float] = Field(default_factory=dict)  # how much of what `make check` counts, see workflow.estimate
+
+
+class Entry(Needs):
+    """One chapter of a study: its parameters, what is swept, and what it needs."""
+
+    chapter: str = Field(pattern=r"^\w+$")
+    name: str | None = Field(default=None, pattern=r"^[A-Za-z0-9_-][A-Za-z0-9._-]*$")
+    parameters: dict[str, Any] = Field(default_factory=dict)
+    sweep: dict[str, list[Any] | str] = Field(default_factory=dict)
+    after: list[str] = Field(default_factory=list)
+    data: str | None = None
+    device: Device | None = None
+
+
+class Phantom(Strict):
+    """How to make the study's phantom: the options of `python -m brainbook.phantom`."""
+
+    participants: int = Field(default=3, ge=1)
+    scans: int = Field(default=150, ge=1)
+    seed: int = Field(default=0, ge=0)
+    voxel_size: float = Field(default=6.0, gt=0)
+    languages: list[Literal["EN", "FR", "CN"]] | None = None
+    echoes: int = Field(default=1, ge=0)
+    signal: float = Field(default=1.0, ge=0)
+    null: bool = False
+
+
+class StudyFile(Strict):
+    """A whole study as its file says it."""
+
+    data: str
+    phantom: Phantom | None = None
+    models: list[Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]] = Field(default_factory=list)
+    device: Device = "auto"
+    seed: int = 0
+    cache: str = "cache"
+    runs: list[Entry] = Field(min_length=1)
+
+
+class PlannedRun(Needs):
+    """One execution of one notebook with every parameter filled in."""
+
+    name: str
+    chapter: str
+    parameters: dict[str, Any]
+    defaults: dict[str, Any] = Field(default_factory=dict)  # of the chapter
+    after: list[str]
+    models: list[str] = Field(default_factory=list)  # of the study's own models, those this run reads
+
+    def value(self, parameter: str) -> Any:
+        """What a parameter of the chapter is in this run: as given, else by default; None if there is no such."""
+        return self.parameters.get(parameter, self.defaults.get(parameter))
+
+
+class Study(Strict):
+    """A checked study: what to run, in `runs` by name."""
+
+    name: str
+    data: str
+    phantom: dict[str, Any] | None
+    models: list[str]
+    cache: str
+    notebooks: Path
+    runs: dict[str, PlannedRun]
+
+    def before(self, run: PlannedRun) -> list[PlannedRun]:
+        """The runs whose results `run` reads: those that its `after` names, every run of a named sweep."""
+        return [other for other in self.runs.values() if _named(other.name, run.after)]
+
+    def page(self, chapter: str) -> PlannedRun | None:
+        """The run that a chapter's page shows: the one of the chapter's name, else the first of its runs."""
+        runs = [run for run in self.runs.values() if run.chapter == chapter]
+        return next((run for run in runs if run.name == chapter), runs[0] if runs else None)
+
+
+def read_study(
+    name: str, data: str | None = None, studies: str | Path = STUDIES, notebooks: str | Path = NOTEBOOKS
+) -> Study:
+    """Read and check `studies/<name>.yaml`.
+
+    `data` fills in ${DATA}; ${BRAINBOOK_DATA} comes from the environment (default ../shared/data).
+    Raises ConfigurationError that lists everything that is wrong, not only the first thing.
+    """
+    if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_-]*", name):
+        raise ConfigurationError(f"{name!r} cannot be the name of a study: letters, digits, _ and - only")
+    path = Path(studies) / f"{name}.yaml"
+    if not path.exists():
+        known = ", ".join(sorted(file.stem for file in Path(studies).glob("*.yaml")))
+        raise ConfigurationError(f"no study {name!r}: {path} does not exist; there are {known}")
+    try:
+        content = yaml.load(path.read_text(encoding="utf-8"), Loader=_OnceOnly)
+        file = StudyFile.model_validate(_fill_in(content, data, path))
+    except ValidationError as error:
+        problems = "\n".join(
+            f"  {'.'.join(str(step) for step in problem['loc'])}: {problem['msg']}" for problem in error.errors()
+        )
+        raise ConfigurationError(f"{path} has {error.error_count()} problem(s):\n{problems}") from None
+    except (yaml.YAMLError, ValueError, RecursionError, AttributeError, TypeError) as error:
+        if isinstance(error, ConfigurationError):
+            raise
+        raise ConfigurationError(f"{path} is not YAML: {str(error) or type(error).__name__}") from None
+    planned = [run for entry in file.runs for run in _expand(entry, file, name, Path(notebooks))]
+    problems = _problems(file, planned, Path(notebooks))
+    if problems:
+        raise ConfigurationError(f"{path} has {len(problems)} problem(s):\n" + "\n".join(f"  {it}" for it in problems))
+    return Study(
+        name=name,
+        data=file.data,
+        phantom=None if file.phantom is None else file.phantom.model_dump(exclude_unset=True),
+        models=file.models,
+        cache=file.cache,
+        notebooks=Path(notebooks),
+        runs={run.name: run for run in planned},
+    )
+
+
+class _OnceOnly(yaml.SafeLoader):
+    """YAML in which a key stands once: of two the last would win without a word."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict:
+        merge = "tag:yaml.org,2002:merge"  # `<<: *anchor` brings keys in, which those written here go before
+        keys = [self.construct_object(key, deep=True) for key, _ in node.value if key.tag != merge]
+        if twice := [key for place, key in enumerate(keys) if key in keys[:place]]:
+            raise yaml.constructor.ConstructorError(None, None, f"the key {twice[0]!r} stands twice", node.start_mark)
+        return super().construct_mapping(node, deep)
+
+
+def _fill_in(value: Any, data: str | None, path: Path) -> Any:
+    """Put folders in the place of ${DATA} and ${BRAINBOOK_DATA}, in every text of the file."""
+    if isinstance(value, dict):
+        return {key: _fill_in(item, data, path) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_fill_in(item, data, path) for item in value]
+    if not isinstance(value, str):
+        return value
+    values = {"BRAINBOOK_DATA": os.environ.get("BRAINBOOK_DATA") or "../shared/data"} | ({"DATA": data} if data else {})
+    try:
+        return Template(value).substitute(values)
+    except KeyError as error:
+        raise ConfigurationError(
+            f"{path} needs {error.args[0]}: say `make book STUDY={path.stem} {error.args[0]}=/path/to/folder`"
+        ) from None
+    except ValueError:
+        raise ConfigurationError(f"{path}: in {value!r} a $ stands for no folder; write $$ for the sign") from None
+
+
+def _expand(entry: Entry, file: StudyFile, study: str, notebooks: Path) -> list[PlannedRun]:
+    known = _known_parameters(notebooks / f"{entry.chapter}.md")
+    device = entry.device or file.device
+    sweep = {key: _swept(values, entry.data or file.data) for key, values in entry.sweep.items()}
+    planned = []
+    for values in itertools.product(*sweep.values()):
+        swept = dict(zip(sweep, values, strict=True))
+        name = "/".join([entry.name or entry.chapter, *(_slug(key, value) for key, value in swept.items())])
+        common = {
+            "data": entry.data or file.data,
+            "results": f"results/{study}/{name}",
+            "cache": file.cache,
+            "seed": file.seed,
+            "device": device,
+        }
+        given = {key: value for key, value in common.items() if key in known} | entry.parameters | swept
+        planned.append(
+            PlannedRun(
+                **{key: getattr(entry, key) for key in Needs.model_fields if key != "gpus"},
+                gpus=0 if device == "cpu" else max(entry.gpus, device == "cuda"),
+                name=name,
+                chapter=entry.chapter,
+                parameters=given,
+                defaults=known,
+                after=entry.after,
+                models=[model for model in file.models if model in set(_strings(list((known | given).values())))],
+            )
+        )
+    return planned
+
+
+def _known_parameters(path: Path) -> dict[str, object]:
+    return _parameters_at(path, path.stat().st_mtime_ns) if path.exists() else {}
+
+
+@functools.cache
+def _parameters_at(path: Path, changed: int) -> dict[str, object]:
+    return notebook_parameters(path)
+
+
+def _swept(values: list | str, data: str) -> list:
+    """The values of a sweep; `participants [LANGUAGE]` stands for those of the data folder, or as published."""
+    if isinstance(values, list):
+        return values
+    match = re.fullmatch(r"participants(?: (EN|FR|CN))?", values)
+    if not match:
+        return []  # named in _problems
+    languages = [match[1]] if match[1] else list(PUBLISHED_PARTICIPANTS)
+    present = sorted(path.name for path in Path(data, "derivatives").glob("sub-*"))
+    if not present:
+        return [f"sub-{code}-{n + 1:02d}" for code in languages for n in range(PUBLISHED_PARTICIPANTS[code])]
+    return [name for code in languages for name in present if name.startswith(f"sub-{code}")]
+
+
+def _strings(value: object) -> list[str]:
+    """All strings in a parameter's value; of "untrained:tiny-bert" also "tiny-bert"."""
+    if isinstance(value, str):
+        return [value, value.rpartition(":")[2]]
+    if isinstance(value, dict):
+        value = list(value.values())
+    return [text for item in value for text in _strings(item)] if isinstance(value, list | tuple) else []
+
+
+def _slug(key: str, value: object) -> str:
+    if isinstance(value, list):
+        value = "+".join(map(str, value))
+    return f"{key}={re.sub(r'[^A-Za-z0-9._+-]+', '-', str(value))}"
+
+
+def _named(run: str, names: list[str]) -> bool:
+    return any(run == name or run.startswith(name + "/") for name in names)
+
+
+def _problems(file: StudyFile, planned: list[PlannedRun], notebooks: Path) -> list[str]:
+    problems = []
+    names = [run.name for run in planned]
+    for name in sorted({name for name in names if names.count(name) > 1} if len(set(names)) < len(names) else ()):
+        problems.append(f"two runs have the same name {name!r}: give one of the entries a `name`")
+    for entry in file.runs:
+        path = notebooks / f"{entry.chapter}.md"
+        if not path.exists():
+            problems.append(f"chapter {entry.chapter!r}: there is no {path}")
+            continue
+        problems += _parameter_problems(entry, _known_parameters(path))
+        own = entry.name or entry.chapter
+        for name in entry.after:
+            if not any(_named(run, [name]) for run in names):
+                problems.append(f"chapter {entry.chapter!r} comes after {name!r}, which is no run of this study")
+            if _named(own, [name]) or name.startswith(own + "/"):
+                problems.append(f"chapter {entry.chapter!r} cannot come after itself ({name!r})")
+    return problems + _circles(planned)
+
+
+def _parameter_problems(entry: Entry, known: dict[str, object]) -> list[str]:
+    problems = []
+    if "results" not in known:
+        problems.append(f"chapter {entry.chapter!r} has no parameter 'results': its tables would be lost")
+    for key in [*entry.parameters, *entry.sweep]:
+        if key not in known:
+            problems.append(f"chapter {entry.chapter!r} has no parameter {key!r}; it has {', '.join(known)}")
+        elif key == "results":
+            problems.append(f"chapter {entry.chapter!r}: 'results' is set by the workflow, do not give it")
+        elif key in entry.parameters and key in entry.sweep:
+            problems.append(f"chapter {entry.chapter!r}: {key!r} is given both as a parameter and as a sweep")
+    for key, values in entry.sweep.items():
+        if isinstance(values, str) and not re.fullmatch(r"participants(?: (EN|FR|CN))?", values):
+            problems.append(
+                f"chapter {entry.chapter!r}: {key!r} sweeps over {values!r}; say a list, or `participants FR`"
+            )
+        elif not values:
+            problems.append(f"chapter {entry.chapter!r}: {key!r} sweeps over nothing")
+    given = [(key, value) for key, value in entry.parameters.items()]
+    given += [(key, value) for key, values in entry.sweep.items() if isinstance(values, list) for value in values]
+    for key, value in given:
+        if key in known and not _fits(value, known[key]):
+            kind = type(known[key]).__name__
+            problems.append(f"chapter {entry.chapter!r}: {key}={value!r} should be of type {kind}, like {known[key]!r}")
+    return problems
+
+
+def _fits(value: object, default: object) -> bool:
+    """Whether a value is of its default's kind; None and defaults that are computed fit everything."""
+    if default is None or value is None or isinstance(default, Expression):
+        return True
+    if isinstance(default, bool) or isinstance(value, bool):
+        return isinstance(value, bool) and isinstance(default, bool)
+    for kind in (str, int | float, list | tuple, dict):
+        if isinstance(default, kind):
+            return isinstance(value, kind)
+    return True
+
+
+def _circles(planned: list[PlannedRun]) -> list[str]:
+    """Entries that wait for each other."""
+    waiting = {run.name.split("/")[0]: run.after for run in planned}
+    reached = {name: {other.split("/")[0] for other in after} for name, after in waiting.items()}
+    for _ in waiting:
+        reached = {name: found.union(*(reached.get(it, set()) for it in found)) for name, found in reached.items()}
+    circle = sorted(name for name, found in reached.items() if name in found and name not in waiting[name])
+    return [f"these come after each other: {', '.join(circle)}"] if circle else []

@@ -1,0 +1,123 @@
+"""What the chapter on BrainLM shares: nothing of the test runs is seen, gains and intervals are what they say."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import stats
+
+from brainbook.chapters.brainlm import (
+    above_chance,
+    above_zero,
+    encode_held_out,
+    features_of_runs,
+    gains,
+    pair_recordings,
+    shuffled_rule,
+    with_intervals,
+)
+
+
+@pytest.fixture
+def responses():
+    rng = np.random.default_rng(0)
+    shared = rng.standard_normal((1, 90, 4)) @ rng.standard_normal((4, 12))
+    return (shared + rng.standard_normal((2, 90, 12))).astype(np.float32)
+
+
+def test_features_do_not_depend_on_the_runs_that_are_held_out(responses):
+    runs = np.repeat([1, 2, 3], 30)
+    other = responses.copy()
+    other[:, runs == 3] *= 5
+    options = {"n_features": 3, "device": "cpu", "steps": 20}
+    first, kept, curve = features_of_runs(responses, runs, [3], **options)
+    second, _, _ = features_of_runs(other, runs, [3], **options)
+    np.testing.assert_array_equal(first[:, runs < 3], second[:, runs < 3])
+    assert first.shape == (2, 90, 3) and len(curve) == 20
+    assert kept.groupby("maker").size().to_dict() == {"PCA": 12, "autoencoder": 12}
+
+
+def losses() -> pd.DataFrame:
+    rows = [
+        ("2.0", seed, person, run, brain, 1.0 + 0.1 * person + extra, np.nan)
+        for seed in (0, 1)
+        for person in (0, 1)
+        for run in (8, 9)
+        for brain, extra in (("real", 0.0), ("shuffled", 0.02 * (1 + person)), ("none", -0.01))
+    ]
+    return pd.DataFrame(rows, columns=["condition", "seed", "participant", "run", "brain", "text", "scan"])
+
+
+def test_gains_are_losses_with_the_control_minus_with_the_true_partner():
+    table = gains(losses())
+    assert set(table.side) == {"words, by brain"}  # nothing is known of scans
+    by = table.set_index(["control", "participant"]).value
+    assert by["another's", 0] == pytest.approx(0.02) and by["another's", 1] == pytest.approx(0.04)
+    assert by["none", 0] == pytest.approx(-0.01)
+    assert len(gains(losses(), "run").query("control == 'none'")) == 2
+
+
+def test_intervals_are_students():
+    table = pd.DataFrame({"group": "a", "value": [1.0, 2.0, 4.0]})
+    found = with_intervals(table, ["group"]).iloc[0]
+    expected = stats.t.interval(0.95, 2, loc=table.value.mean(), scale=stats.sem(table.value))
+    assert (found.lower, found.upper) == pytest.approx(expected) and found.n == 3
+    alone = with_intervals(table[:1], ["group"]).iloc[0]
+    assert alone.value == 1 and np.isnan(alone.lower)
+
+
+def test_results_are_told_only_beyond_their_interval():
+    table = pd.DataFrame({"side": ["words", "scan"], "condition": "2.0", "value": 0.1, "upper": 0.3})
+    told = above_zero(table.assign(lower=[0.01, -0.01]))
+    assert told == "words (2.0): 0.1000 [0.0100, 0.3000]"
+    assert above_zero(table.assign(lower=np.nan)) == "nothing"
+    accuracy = pd.DataFrame({"direction": ["a -> b"], "by": "score", "condition": "2.0", "value": 0.6, "upper": 0.7})
+    assert above_chance(accuracy.assign(lower=0.52)) == "a -> b by score (2.0): 0.600 [0.520, 0.700]"
+    assert above_chance(accuracy.assign(lower=0.49)) == "nothing"
+
+
+@pytest.mark.parametrize(
+    "lower, limit, ending",
+    [
+        ([0.2, -0.1], 0.0, "must not lie above zero; it does not."),
+        ([-0.2, 0.1], 0.0, "must not lie above zero; it does (0.3), so trust none of the others."),
+        ([0.6, 0.4], 0.5, "must not lie above chance; it does not."),
+        ([0.4, 0.6], 0.5, "must not lie above chance; it does (0.3), so trust none of the others."),
+        ([np.nan, np.nan], 0.5, "without an interval nobody can tell whether it does."),
+    ],
+)
+def test_the_rule_of_the_shuffled_brain_is_stated_and_judged(lower, limit, ending):
+    table = pd.DataFrame({"condition": ["2.0", "2.0, shuffled brain"], "value": [0.7, 0.3], "lower": lower})
+    assert shuffled_rule(table, limit).endswith(ending)
+
+
+def test_the_brain_is_read_when_the_delay_says(responses, tmp_path):
+    words = pd.DataFrame(
+        {"word": ["fox"] * 120, "onset": np.tile(np.arange(60.0), 2), "section": np.repeat([1, 2], 60)}
+    )
+    runs = np.repeat([1, 2, 3], 30)[:60]
+    coded = responses[:, :60, :3]
+    start = "tiny-causal"  # of which the tokenizer is read; it comes with the package
+    now, late = (pair_recordings(coded, runs, words, [2], start, tmp_path, "cpu", delay=d)[0] for d in (0, 2))
+    assert np.array_equal(now.brain[0], coded[0, :4]) and np.array_equal(late.brain[0], coded[0, 2:6])
+
+
+def test_the_edges_of_sections_are_not_scored():
+    """A response to the begin and the end of speech is what one bit predicts; without the edges nothing is left."""
+    rng = np.random.default_rng(0)
+    spoken = np.arange(4, 56)  # of 60 scans; four at each end are silent
+    words = pd.concat(
+        pd.DataFrame({"word": "fox", "onset": spoken * 2.0 + 0.1, "section": section}) for section in range(1, 7)
+    )
+    prince = SimpleNamespace(words=lambda code: words, scans=lambda code: dict.fromkeys(range(1, 7), 60))
+    speech = np.isin(np.arange(60) - 2, spoken) * 4.0
+    responses = np.tile(speech - speech.mean(), 6)[None, :, None] + rng.standard_normal((1, 360, 3))
+    scores = {}
+    for trim in (0, 8):
+        table = encode_held_out(
+            prince, "EN", {}, responses, {"all": np.ones(3, bool)}, [5, 6], [0], device="cpu", trim=trim
+        )
+        scores[trim] = table.set_index("condition").value
+    assert scores[0]["speech or silence"] > 0.6 and scores[0]["word count"] > 0.6
+    assert not scores[8].fillna(0)["speech or silence"] > 0.2

@@ -1,0 +1,109 @@
+"""What the chapter `pitfalls` brings together: kept tables are shown with their command, missing ones are said."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pandas as pd
+
+from brainbook.chapters import pitfalls
+from brainbook.chapters.pitfalls.protocols import Recording, careful, single_words
+from brainbook.chapters.pitfalls.recordings import (
+    archived_calibration,
+    edge_features,
+    open_pair,
+    principal,
+    with_echoes,
+    with_true_features,
+)
+from brainbook.workflow.results import keep
+
+
+def test_kept_tables_say_where_they_are_from_and_missing_ones_how_to_make_them(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert archived_calibration("levels") is None
+    assert "bench_calibration.py --keep makes the table 'levels'" in capsys.readouterr().out
+    keep("calibration", "levels", pd.DataFrame({"test": ["a"], "called": [0.05]}), "python this.py", commit_of="abc")
+    assert archived_calibration("levels").called.tolist() == [0.05]
+    assert "python this.py" in capsys.readouterr().out
+
+
+def test_true_features_show_what_single_words_lose(rng):
+    runs = np.repeat([1, 2, 3, 4], 60)
+    widths = {"sound": 2, "word": 3, "meaning": 3, "topic": 2}
+    drivers = {name: (rng.standard_normal((240, width)), runs) for name, width in widths.items()}
+    delayed = np.roll(drivers["meaning"][0], 2, axis=0)  # two scans later, as a response is
+    responses = (delayed @ rng.standard_normal((3, 5)) + rng.standard_normal((240, 5))).astype(np.float32)
+    model = rng.standard_normal((2, 240, 4)).astype(np.float32)
+    data = Recording(model, 1, runs, responses, single=model[0])
+    true = with_true_features(data, SimpleNamespace(drivers=lambda language: drivers), "EN")
+    assert true.layers.shape == (1, 240, 10) and true.single.shape == (240, 5) and true.layers.dtype == np.float32
+    np.testing.assert_array_equal(true.responses, responses)
+    assert careful(true).r.mean() > 0.5 > careful(data).r.mean() + 0.3
+    assert single_words(true).r.mean() < 0.2
+
+
+def test_real_recordings_are_compared_with_themselves_at_other_times(rng, monkeypatch):
+    """Nothing is read from a truth: responses moved in time stand for recordings with nothing in them."""
+    data = Recording(rng.standard_normal((1, 40, 2)), 0, np.repeat([1, 2], 20), rng.standard_normal((40, 3)))
+    columns = pd.DataFrame({"region": ["G_temporal_middle", "G_cuneus", "G_rectus"], "hemisphere": "lh"})
+    prince = SimpleNamespace(is_phantom=False, participants=lambda language: ["sub-EN057"], runs=lambda who: [])
+    monkeypatch.setattr(pitfalls, "LittlePrince", lambda root: prince)
+    monkeypatch.setattr(pitfalls, "recording", lambda *arguments, **options: (data, columns, {}))
+    for name in ("read_truth", "null_twin", "with_true_features"):
+        monkeypatch.setattr(pitfalls, name, None)
+    pair = open_pair("real", "nowhere", "EN", copies=2, seed=1)
+    assert pair.names == ("recordings", "recordings, shifted") and pair.n_targets == 3
+    assert pair.something is data and pair.strongest is data and pair.driven.all()
+    assert pair.nulls.responses.shape == (40, 9)
+    np.testing.assert_array_equal(pair.nulls.responses[:, :3], pair.nothing.responses)
+    assert not np.isclose(pair.nulls.responses[:, :3], data.responses).all(axis=0).any()
+    np.testing.assert_array_equal(np.sort(pair.nothing.responses[:20], axis=0), np.sort(data.responses[:20], axis=0))
+    assert {name: chosen.tolist() for name, chosen in pair.members.items()} == {
+        "cortex": [True, True, True],
+        "visual": [True, True, False],
+        "auditory": [True, False, False],
+    }  # no linguistic region is among the targets
+
+
+def test_echoes_that_are_only_listed_are_not_there(tmp_path, capsys):
+    def runs(who):
+        echoes = {echo: tmp_path / f"{who}_{echo}.nii.gz" for echo in (1, 2, 3)}
+        for path in echoes.values():
+            if who == "there":
+                path.write_bytes(b"content")
+            elif not path.is_symlink():
+                path.symlink_to(tmp_path / "annex" / path.name)  # not downloaded: a link that leads nowhere
+        return [SimpleNamespace(echoes=echoes)]
+
+    prince = SimpleNamespace(participants=lambda language: ["listed", "there"], runs=runs)
+    assert with_echoes(prince, "EN") == ["there"] and not capsys.readouterr().out
+    prince.participants = lambda language: ["listed"]
+    assert with_echoes(prince, "EN") == ["listed"]
+    assert "datalad get listed/func" in capsys.readouterr().out
+
+
+def test_features_of_edges_leave_silence_at_zero_or_fill_it(rng):
+    states = rng.standard_normal((6, 4)).astype(np.float32) + 5
+    prince = SimpleNamespace(
+        words=lambda language: pd.DataFrame(
+            {"word": list("abcdef"), "onset": [2.0, 2.5, 4.0, 2.0, 4.0, 4.5], "section": [1, 1, 1, 2, 2, 2]}
+        ),
+        scans=lambda language: {1: 4, 2: 4},
+    )
+    found = edge_features(prince, "EN", states, components=4)
+    silent = [0, 3, 4, 7]
+    zeros, filled = found["model", "zeros"], found["model", "centred"]
+    assert not zeros[silent].any() and zeros[[1, 2, 5, 6]].any(axis=1).all()
+    np.testing.assert_allclose(filled[[0, 3]], filled[[1, 2]].mean(0)[None].repeat(2, 0), rtol=1e-4)
+    assert found["speech or silence", "zeros"][:, 0].tolist() == [0, 1, 1, 0, 0, 1, 1, 0]
+    assert found["word count", "centred"][:, 0].tolist() == [0, 2, 1, 0, 0, 1, 2, 0]
+
+
+def test_principal_axes_keep_distances_and_zeros(rng):
+    values = rng.standard_normal((30, 6)) + 2
+    values[3] = 0
+    found = principal(values, 6)
+    assert not found[3].any()
+    np.testing.assert_allclose(found @ found.T, values @ values.T, rtol=1e-4, atol=1e-4)
+    centred = found - found.mean(0)
+    np.testing.assert_allclose(np.cov(centred.T), np.diag(np.var(centred, axis=0, ddof=1)), atol=1e-4)

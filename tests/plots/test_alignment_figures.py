@@ -1,0 +1,43 @@
+import matplotlib
+
+matplotlib.use("Agg")
+import numpy as np
+import pandas as pd
+
+from brainbook.plots.alignment import alignment_error, score_by_trim, words_on_scans
+
+
+def test_every_word_is_joined_to_both_scans():
+    onsets = np.array([0.1, 0.9, 2.2, 5.0])
+    figure = words_on_scans(["a", "b", "c", "d"], onsets, onsets + 0.3, n_scans=3, words_per_scan=2)
+    ax = figure.axes[0]
+    marks = {(line.get_xdata()[0], line.get_ydata()[0]) for line in ax.lines if len(line.get_xdata()) == 1}
+    # VLA: scans 0, 0, 1, 2 (centres 1, 1, 3, 5 s); FLA, two words a scan: 0, 0, 1, 1.
+    assert {x for x, y in marks if y == 1.0} == {1.0, 3.0, 5.0}
+    assert {x for x, y in marks if y == 0.0} == {1.0, 3.0}
+    assert {"a", "b", "c", "d"} <= {text.get_text() for text in ax.texts}
+
+
+def test_a_scan_outside_the_drawing_is_pointed_at():
+    figure = words_on_scans(["a"], np.array([0.5]), np.array([0.7]), first_word=40, n_scans=2, words_per_scan=5)
+    arrows = [line for line in figure.axes[0].lines if line.get_marker() == ">"]
+    assert len(arrows) == 1 and arrows[0].get_xdata()[0] == 4.0
+
+
+def test_errors_are_drawn_by_language():
+    line = np.column_stack([np.arange(30.0), np.linspace(0, 3, 30)])
+    ax = alignment_error({"EN": [line, line], "FR": [line]})
+    assert [handle.get_text() for handle in ax.get_legend().get_texts()] == ["EN", "FR"]
+    np.testing.assert_allclose(ax.lines[0].get_ydata(), np.linspace(0, 3, 30)[7:-7])  # a straight drift stays straight
+    assert "(s)" in ax.get_ylabel() and "(s)" in ax.get_xlabel()
+
+
+def test_scores_are_drawn_against_the_scans_left_out():
+    rows = [(name, trim, group, trim / 10) for group in "ab" for name in ("x", "y") for trim in (0, 8)]
+    table = pd.DataFrame(rows, columns=["features", "trim", "group", "value"])
+    axes = score_by_trim(table, chosen=8).axes
+    assert [ax.get_title(loc="left") for ax in axes] == ["a", "b"]
+    for ax in axes:
+        lines = {line.get_label(): line for line in ax.lines}
+        np.testing.assert_array_equal(lines["y"].get_xydata(), [[0, 0], [8, 0.8]])
+        assert any(list(line.get_xdata()) == [8, 8] for line in ax.lines)

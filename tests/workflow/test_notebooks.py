@@ -1,0 +1,86 @@
+import json
+
+import nbformat
+import pytest
+from papermill.exceptions import PapermillExecutionError
+
+from brainbook.errors import ConfigurationError
+from brainbook.source_code import PACKAGE, sources
+from brainbook.workflow.notebooks import chapter_notebook, execute, notebook_parameters
+
+HEAD = """---
+jupytext:
+  text_representation: {extension: .md, format_name: myst}
+kernelspec: {display_name: Python 3, language: python, name: python3}
+---
+"""
+CELLS = """
+```{code-cell} ipython3
+:tags: [parameters]
+model = "mini"
+layers = [1, 2]
+root = 1 + seed
+```
+```{code-cell} ipython3
+%matplotlib inline
+from brainbook.workflow.results import start_run
+print(model * 2)
+```
+"""
+
+
+def test_parameters_are_read_without_running(tmp_path):
+    path = tmp_path / "a.md"
+    path.write_text(HEAD + CELLS)
+    assert notebook_parameters(path) == {"model": "mini", "layers": [1, 2], "root": "1 + seed"}
+    path.write_text(HEAD + "# no cells")
+    with pytest.raises(ConfigurationError, match="exactly one cell tagged"):
+        notebook_parameters(path)
+
+
+def test_sources_follow_imports_through_the_package(tmp_path):
+    path = tmp_path / "a.md"
+    path.write_text(HEAD + CELLS)
+    found = {file.relative_to(PACKAGE).as_posix() for file in sources(path)}
+    assert {"study.py", "store.py", "errors.py"} <= found
+    assert "numbers/__init__.py" not in found
+
+
+def test_a_run_writes_the_notebook_with_its_parameters(tmp_path):
+    path = tmp_path / "a.md"
+    path.write_text(HEAD + CELLS.replace("root = 1 + seed\n", ""))
+    execute(path, tmp_path / "out/a.ipynb", {"model": "xy"})
+    cells = nbformat.read(tmp_path / "out/a.ipynb", as_version=4).cells
+    assert cells[-1].outputs[0].text == "xyxy\n"
+    assert [file.name for file in (tmp_path / "out").iterdir()] == ["a.ipynb"]
+
+
+def test_a_failed_run_keeps_what_ran_and_makes_no_result(tmp_path):
+    path = tmp_path / "a.md"
+    path.write_text(HEAD + CELLS)
+    with pytest.raises(PapermillExecutionError, match="seed"):
+        execute(path, tmp_path / "out/a.ipynb", {})
+    assert [file.name for file in (tmp_path / "out").iterdir()] == ["a.part.ipynb"]
+
+
+def test_cells_about_the_truth_are_left_out_on_real_recordings(tmp_path):
+    path = tmp_path / "a.md"
+    tagged = '\n+++ {"tags": ["phantom"]}\n\nA phantom.\n\n+++ {"tags": ["real"]}\n\nReal.\n\n+++\n\nBoth.\n'
+    path.write_text(HEAD + CELLS.replace("model =", f'data = "{tmp_path / "phantom"}"\nmodel =') + tagged)
+    (tmp_path / "phantom/truth").mkdir(parents=True)
+    for data, seen in ((None, ["A phantom.", "Both."]), (tmp_path, ["Real.", "Both."])):
+        cells = chapter_notebook(path, data).cells
+        assert [cell.source for cell in cells if cell.cell_type == "markdown"] == seen
+
+
+def test_a_kernel_of_another_environment_is_named_before_anything_runs(tmp_path, monkeypatch):
+    """As `python -m ipykernel install --user` leaves one behind for every other environment."""
+    (tmp_path / "a.md").write_text(HEAD + CELLS.replace("root = 1 + seed\n", ""))
+    kernel = tmp_path / "jupyter/kernels/python3"
+    kernel.mkdir(parents=True)
+    program = ["/other/bin/python", "-m", "ipykernel_launcher", "-f", "{connection_file}"]
+    (kernel / "kernel.json").write_text(json.dumps({"argv": program, "display_name": "P", "language": "python"}))
+    monkeypatch.setenv("JUPYTER_PATH", str(tmp_path / "jupyter"))
+    with pytest.raises(ConfigurationError, match="starts /other/bin/python, not .*belongs to another environment"):
+        execute(tmp_path / "a.md", tmp_path / "out/a.ipynb", {})
+    assert not (tmp_path / "out").exists()

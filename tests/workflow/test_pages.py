@@ -1,0 +1,94 @@
+import ast
+import json
+from pathlib import Path
+from types import SimpleNamespace
+
+import jupytext
+import papermill
+import pytest
+
+from brainbook.errors import DatasetError
+from brainbook.workflow import pages
+from brainbook.workflow.pages import end_here, or_skip_the_rest
+from brainbook.workflow.results import MAY_LACK_DATA, RESULTS_OF_A_STUDY, start_run
+
+PAGE = """---
+jupytext:
+  text_representation: {{extension: .md, format_name: myst}}
+kernelspec: {{display_name: Python 3, language: python, name: python3}}
+---
+
+```{{code-cell}} ipython3
+from pathlib import Path
+from brainbook.workflow import pages
+from brainbook.workflow.pages import end_here, or_skip_the_rest
+from brainbook.datasets import Alice
+from brainbook.workflow.results import start_run
+run = start_run("page", results="{results}")
+alice = or_skip_the_rest(run, Alice, "{data}")
+```
+
+```{{code-cell}} ipython3
+print("participants:", alice.participants)
+```
+"""
+
+
+def test_outside_a_notebook_the_error_is_raised(tmp_path):
+    run = start_run("page", results=tmp_path)
+    with pytest.raises(ValueError, match="invalid literal"):  # not ours: never swallowed
+        or_skip_the_rest(run, int, "x")
+    with pytest.raises(DatasetError, match="gone"):
+        or_skip_the_rest(run, _fails)
+    assert or_skip_the_rest(run, dict, a=1) == {"a": 1}
+
+
+def test_a_page_without_its_data_says_so_and_ends(tmp_path):
+    notebook = jupytext.reads(PAGE.format(results=tmp_path / "results", data=tmp_path / "nowhere"), fmt="md:myst")
+    jupytext.write(notebook, tmp_path / "page.ipynb")
+    done = papermill.execute_notebook(
+        tmp_path / "page.ipynb", tmp_path / "out.ipynb", kernel_name="python3", progress_bar=False
+    )
+    first, second = (cell for cell in done.cells if cell.cell_type == "code")
+    shown = "".join(output.get("data", {}).get("text/markdown", "") for output in first.outputs)
+    assert "Not computed on this machine" in shown
+    assert "https://sites.lsa.umich.edu" in shown
+    assert second.outputs == []  # `alice` is None: had the cell run, it would have failed
+    assert json.loads((tmp_path / "results" / "provenance.json").read_text())["chapter"] == "page"
+
+
+def test_a_page_of_a_study_that_cannot_be_computed_is_not_done(tmp_path, monkeypatch):
+    shell = SimpleNamespace(input_transformers_cleanup=[])
+    monkeypatch.setattr(pages, "_notebook", lambda: shell)
+    run = start_run("page", results=tmp_path)
+    monkeypatch.setenv(RESULTS_OF_A_STUDY, str(tmp_path))
+    with pytest.raises(DatasetError, match="gone"):
+        or_skip_the_rest(run, _fails)
+    monkeypatch.setenv(MAY_LACK_DATA, "1")
+    assert or_skip_the_rest(run, _fails) is None
+    assert shell.input_transformers_cleanup
+
+
+def test_a_run_of_a_sweep_ends_where_it_is_asked_to(tmp_path, monkeypatch):
+    shell = SimpleNamespace(input_transformers_cleanup=[])
+    monkeypatch.setattr(pages, "_notebook", lambda: shell)
+    run = start_run("page", results=tmp_path)
+    end_here(run, "")
+    assert not shell.input_transformers_cleanup and not (tmp_path / "provenance.json").exists()
+    end_here(run, "Enough.")
+    (clean,) = shell.input_transformers_cleanup
+    assert clean(["import this\n"]) == [] and (tmp_path / "provenance.json").exists()
+
+
+def _fails():
+    raise DatasetError("gone")
+
+
+@pytest.mark.parametrize(
+    "chapter", sorted((Path(__file__).parents[1] / "notebooks").glob("*.md")), ids=lambda path: path.stem
+)
+def test_a_page_that_may_end_early_ends_with_its_cell(chapter):
+    """The rest of a cell still runs after `or_skip_the_rest`: what it loads must not be used before the next cell."""
+    for cell in jupytext.read(chapter).cells:
+        if cell.cell_type == "code" and "or_skip_the_rest(" in cell.source:
+            assert "or_skip_the_rest(" in ast.unparse(ast.parse(cell.source).body[-1]), cell.source

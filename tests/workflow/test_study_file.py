@@ -1,0 +1,119 @@
+from pathlib import Path
+
+import pytest
+
+from brainbook.errors import ConfigurationError
+from brainbook.workflow.study_file import read_study
+
+CHAPTER = """---
+jupytext:
+  text_representation: {extension: .md, format_name: myst}
+kernelspec: {display_name: Python 3, language: python, name: python3}
+---
+# A chapter
+```{code-cell} ipython3
+:tags: [parameters]
+data = "data/phantom"
+results = "results/demo/one"
+seed = 0
+model = "mini"
+```
+"""
+
+
+@pytest.fixture
+def folders(tmp_path):
+    (tmp_path / "studies").mkdir()
+    (tmp_path / "notebooks").mkdir()
+    (tmp_path / "notebooks/one.md").write_text(CHAPTER)
+
+    def read(text, **options):
+        (tmp_path / "studies/mine.yaml").write_text(text)
+        return read_study("mine", studies=tmp_path / "studies", notebooks=tmp_path / "notebooks", **options)
+
+    return read
+
+
+def test_a_sweep_is_every_combination_with_all_parameters_filled_in(folders):
+    study = folders("data: d\nseed: 7\nruns: [{chapter: one, sweep: {model: [a/b, c], seed: [1, 2]}}]")
+    assert list(study.runs) == [
+        "one/model=a-b/seed=1",
+        "one/model=a-b/seed=2",
+        "one/model=c/seed=1",
+        "one/model=c/seed=2",
+    ]
+    first = study.runs["one/model=a-b/seed=1"].parameters
+    assert first == {"data": "d", "results": "results/mine/one/model=a-b/seed=1", "seed": 1, "model": "a/b"}
+
+
+def test_everything_wrong_is_named_at_once(folders):
+    with pytest.raises(ConfigurationError) as caught:
+        folders(
+            "data: d\nruns: [{chapter: two}, {chapter: one, parameters: {modle: x}, after: [three]}, {chapter: one}]"
+        )
+    message = str(caught.value)
+    for part in ("no ", "two.md", "no parameter 'modle'; it has data, results, seed, model", "'three'", "same name"):
+        assert part in message
+
+
+def test_unknown_keys_are_refused(folders):
+    with pytest.raises(ConfigurationError, match="runs.0.chapters"):
+        folders("data: d\nruns: [{chapter: one, chapters: two}]")
+    with pytest.raises(ConfigurationError, match="dta"):
+        folders("data: d\ndta: e\nruns: [{chapter: one}]")
+    with pytest.raises(ConfigurationError, match="not YAML"):
+        folders("data: [d")
+
+
+def test_folders_are_filled_in_and_asked_for(folders, monkeypatch):
+    text = "data: ${DATA}\nruns: [{chapter: one, data: '${BRAINBOOK_DATA}/alice'}]"
+    with pytest.raises(ConfigurationError, match="needs DATA"):
+        folders(text)
+    monkeypatch.setenv("BRAINBOOK_DATA", "/real")
+    assert folders(text, data="/prince").runs["one"].parameters["data"] == "/real/alice"
+
+
+def test_the_studies_of_the_project_are_sound():
+    root = Path(__file__).resolve().parents[1]
+    names = [path.stem for path in (root / "studies").glob("*.yaml")]
+    assert names
+    for name in names:
+        study = read_study(name, data="/somewhere", studies=root / "studies", notebooks=root / "notebooks")
+        assert study.runs, name
+
+
+REFUSED = {
+    "data: d\nruns: [{chapter: one, name: ..}]": "runs.0.name",
+    "data: d\nruns: [{chapter: one, name: .hidden}]": "runs.0.name",
+    "data: d\nruns: [{chapter: ../one}]": "runs.0.chapter",
+    "data: d\nruns: [{chapter: /tmp/one}]": "runs.0.chapter",
+    "data: x\ndata: y\nruns: [{chapter: one}]": "the key 'data' stands twice",
+    "data: x\nruns: [{chapter: one, parameters: {seed: 1, seed: 2}}]": "the key 'seed' stands twice",
+    "data: x\nphantom: {participants: '1; touch p', scans: 30}\nruns: [{chapter: one}]": "phantom.participants",
+    "data: x\nphantom: {person: 1}\nruns: [{chapter: one}]": "phantom.person",
+    "data: x\nmodels: ['mini; touch p']\nruns: [{chapter: one}]": "models.0",
+    "data: costs $5\nruns: [{chapter: one}]": "write \\$\\$",
+    "data: x\nruns: " + "[" * 5000: "not YAML",
+    "seed: !!timestamp 2001\ndata: x\nruns: [{chapter: one}]": "not YAML",
+    "[]": "problem",
+    "{[1]: 2}": "not YAML",
+}
+
+
+@pytest.mark.parametrize("text", REFUSED)
+def test_what_could_do_harm_or_is_no_study_is_refused(folders, text):
+    with pytest.raises(ConfigurationError, match=REFUSED[text]):
+        folders(text)
+
+
+def test_a_file_that_is_no_text_is_refused(folders, tmp_path):
+    folders("data: d\nruns: [{chapter: one}]")
+    (tmp_path / "studies/mine.yaml").write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(ConfigurationError, match="not YAML"):
+        read_study("mine", studies=tmp_path / "studies", notebooks=tmp_path / "notebooks")
+
+
+def test_folders_with_signs_are_taken_as_they_are(folders):
+    odd = "/d/a #b: 'c' \"d\" {e} $HOME \u00e9"
+    assert folders("data: ${DATA}\nruns: [{chapter: one}]", data=odd).data == odd
+    assert folders("data: a $$ b\nruns: [{chapter: one}]").data == "a $ b"
