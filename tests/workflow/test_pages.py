@@ -4,12 +4,15 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import jupytext
+import nbformat
+import pandas as pd
 import papermill
 import pytest
 
-from brainbook.errors import DatasetError
+from brainbook.errors import ConfigurationError, DatasetError
 from brainbook.workflow import pages
-from brainbook.workflow.pages import end_here, or_skip_the_rest
+from brainbook.workflow.notebooks import execute
+from brainbook.workflow.pages import end_here, or_skip_the_rest, show
 from brainbook.workflow.results import MAY_LACK_DATA, RESULTS_OF_A_STUDY, start_run
 
 PAGE = """---
@@ -92,3 +95,46 @@ def test_a_page_that_may_end_early_ends_with_its_cell(chapter):
     for cell in jupytext.read(chapter).cells:
         if cell.cell_type == "code" and "or_skip_the_rest(" in cell.source:
             assert "or_skip_the_rest(" in ast.unparse(ast.parse(cell.source).body[-1]), cell.source
+
+
+GLUED = """
+```{code-cell} ipython3
+:tags: [parameters]
+seed = 0
+```
+```{code-cell} ipython3
+import numpy as np
+from brainbook.workflow.pages import end_here, glue
+from brainbook.workflow.results import start_run
+glue(share=np.float32(0.9612), n=np.int64(1200), verdict="excludes zero", absent=np.nan)
+END
+```
+
+It is {glue:text}`share:.1%` of {glue:text}`n:,`: the interval {glue:text}`verdict`; {glue:text}`absent:.2f`.
+"""
+
+
+@pytest.mark.parametrize("end", [False, True])
+def test_numbers_stand_in_the_sentences_of_an_executed_page(tmp_path, end):
+    head = PAGE.split("\n\n")[0].format()
+    early = f'end_here(start_run("page", results="{tmp_path}"), "Enough.")' if end else ""
+    (tmp_path / "page.md").write_text(head + GLUED.replace("END", early) + "\nAnd {glue:text}`later`.\n" * end)
+    execute(tmp_path / "page.md", tmp_path / "page.ipynb", {})
+    cells = nbformat.read(tmp_path / "page.ipynb", as_version=4).cells
+    assert cells[2].source.startswith("It is 96.1% of 1,200: the interval excludes zero; –.")
+    assert cells[2].source.endswith("And –.") == end
+    assert not any("scrapbook" in output.get("metadata", {}) for output in cells[1].outputs)
+
+
+def test_a_number_that_no_cell_glued_is_named(tmp_path):
+    head = PAGE.split("\n\n")[0].format()
+    (tmp_path / "page.md").write_text(head + GLUED.replace("END", "") + "\nAnd {glue:text}`later`.\n")
+    with pytest.raises(ConfigurationError, match="no cell glued 'later'"):
+        execute(tmp_path / "page.md", tmp_path / "page.ipynb", {})
+    assert not (tmp_path / "page.ipynb").exists()
+
+
+def test_a_table_is_shown_with_plain_names_and_sensible_digits():
+    shown = show(pd.DataFrame({"mean_r": [0.12345, float("nan")], "n": [1200, 3]}), digits=2).to_html()
+    assert "mean r" in shown and ">0.12<" in shown and ">1,200<" in shown and ">–<" in shown
+    assert "row_heading" not in shown

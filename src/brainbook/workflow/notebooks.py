@@ -13,6 +13,7 @@ import jupytext
 import nbformat
 
 from brainbook.errors import ConfigurationError
+from brainbook.workflow.pages import insert_glued
 
 # The same run twice on one machine gives the same numbers: no result depends on the order in which a set of words is
 # gone through, or on how cuBLAS splits its work. (torch.linalg.lstsq repeats with the driver "gelsd" only.)
@@ -100,6 +101,9 @@ def execute(source: str | Path, output: str | Path, parameters: dict[str, object
         progress_bar=False,
         log_output=True,
     )
-    with partial.open("rb") as stream:
+    executed = nbformat.read(partial, as_version=4)
+    insert_glued(executed)
+    with partial.open("w", encoding="utf-8") as stream:
+        nbformat.write(executed, stream)
         os.fsync(stream.fileno())  # a power loss must not leave an empty file of the final name
     partial.replace(output)
