@@ -81,7 +81,7 @@ def test_a_circle_is_seen(tmp_path):
 def test_the_import_check_sees_an_import(tmp_path):
     file = tmp_path / "x.py"
     file.write_text("def f():\n    from brainbook.number_sense import VAE\n    from brainbook import store\n")
-    assert imported_rooms(file) == {"numbers", "study"}
+    assert imported_rooms(file) == {"number_sense", "store"}
 
 
 def test_environment_installs_the_same_package():
