@@ -11,7 +11,7 @@ dimensions, mixed with as many units of noise. Three estimates are compared with
 - covariances, partial model: the same with the model that holds a part.
 
 The table goes to results/bench/laterality.csv, its summary with --keep to book/archive/calibration/laterality.csv, which
-the chapter `hemispheres_and_layers` shows.
+the chapter `hemispheres` shows.
 """
 
 import argparse

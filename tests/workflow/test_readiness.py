@@ -257,7 +257,7 @@ def test_missing_and_damaged_sentences_and_digits_are_named(paper):
         ("chapter: alignment, parameters: {participant: sub-EN999}", "sub-EN999"),
         ("chapter: alignment, parameters: {participants: 0}", "participants: 0; at least 1"),
         ("chapter: alignment, device: cuda", "device: cuda, and this machine shows no GPU"),
-        ("chapter: hemispheres_and_layers, parameters: {freesurfer: subjects}",
+        ("chapter: hemispheres, parameters: {freesurfer: subjects}",
          "freesurfer subjects does not exist"),
         ("chapter: alignment, parameters: {controls: [no/model]}", "model no/model: not in this machine's hub cache"),
         ("chapter: brainlm, parameters: {start: no/model}", "model no/model: not in this machine's hub cache"),

@@ -17,7 +17,7 @@ from brainbook.workflow.stand_ins import MNIST_ROWS, XNLI_ROWS, write_data, writ
 from .conftest import ROOT
 
 PUBLISHED_LAYERS = {"gpt2": 12, "xlm-roberta-base": 12, "bert-base-multilingual-cased": 12}
-CHAPTERS = {"alignment", "participants", "hemispheres_and_layers", "transfer", "brainlm", "number_sense", "pitfalls"}
+CHAPTERS = {"alignment", "participants", "hemispheres", "layers", "transfer", "transfer_to_brains", "brainlm", "number_sense", "pitfalls"}
 
 
 def test_the_paper_study_has_every_chapter_and_only_numbers_become_smaller():
