@@ -28,7 +28,7 @@ from brainbook.datasets import LittlePrince, destrieux
 from brainbook.encoding import BorderWarning, cross_validate
 from brainbook.phantom import make_phantom, read_truth
 from brainbook.stats.hemispheres import mean_interval
-from brainbook.workflow.results import keep
+from brainbook.workflow import archive_table
 
 
 def scores_by_way(features, responses, run_of_scan, samples: list[int]) -> dict[str, tuple[np.ndarray, float]]:
@@ -92,7 +92,7 @@ def main() -> None:
     table = summary(measure(given.data, given.cache, given.model, given.layer, given.samples))
     if given.keep:
         command = shlex.join(["python", "benchmarks/bench_alpha_groups.py", *sys.argv[1:]])
-        keep("calibration", "alpha_groups", table, command)
+        archive_table("calibration", "alpha_groups", table, command)
     print(table.round(4).to_string(index=False))
 
 

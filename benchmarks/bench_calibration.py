@@ -35,7 +35,7 @@ from brainbook.stats import (
     participant_interval,
     run_interval,
 )
-from brainbook.workflow.results import keep
+from brainbook.workflow import archive_table
 
 OUT = Path("results/bench")
 DELAYS = (1, 2, 3, 4)
@@ -220,7 +220,9 @@ def show(name: str, table: pd.DataFrame, title: str, arguments: argparse.Namespa
     table.to_csv(OUT / f"calibration_{name}.csv", index=False)
     print(f"{title}:\n{table.round(4).to_string(index=False)}\n", flush=True)
     if arguments.keep:
-        keep("calibration", name, table, f"python benchmarks/bench_calibration.py --keep --studies {arguments.studies}")
+        archive_table(
+            "calibration", name, table, f"python benchmarks/bench_calibration.py --keep --studies {arguments.studies}"
+        )
 
 
 if __name__ == "__main__":

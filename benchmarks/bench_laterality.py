@@ -29,7 +29,7 @@ from brainbook.chapters.hemispheres.group_scores import GroupScores, laterality_
 from brainbook.chapters.scores import score_participants
 from brainbook.datasets import LittlePrince
 from brainbook.phantom import make_phantom, read_truth
-from brainbook.workflow.results import keep
+from brainbook.workflow import archive_table
 
 OUT = Path("results/bench")
 ALPHA = 1e3
@@ -103,7 +103,7 @@ def main() -> None:
     brief = summary(table)
     if given.keep:
         command = f"python benchmarks/bench_laterality.py --keep --seeds {given.seeds}"
-        keep("calibration", "laterality", brief, command)
+        archive_table("calibration", "laterality", brief, command)
     print(brief.round(3).to_string(index=False))
     classes = table[table.kind == "class"].groupby(["estimate", "label"], sort=False)
     print(classes[["value", "truth", "held"]].mean().round(3).to_string())

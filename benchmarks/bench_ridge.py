@@ -203,12 +203,12 @@ def main() -> None:
     )
     print(means.round(3).to_string())
     if arguments.keep:
-        from brainbook.workflow.results import keep
+        from brainbook.workflow import archive_table
 
         name = torch.cuda.get_device_name() if device == "cuda" else device
         about = {"device": name, "threads": torch.get_num_threads(), "rounds": arguments.rounds}
         command = " ".join(["python benchmarks/bench_ridge.py", *(f"'{a}'" if " " in a else a for a in sys.argv[1:])])
-        keep("bench", arguments.name, means.reset_index().assign(**about), command)
+        archive_table("bench", arguments.name, means.reset_index().assign(**about), command)
     if not arguments.no_growth:
         grown = growth(tuple(size // 4 for size in SHAPES["A"]), device)
         grown.to_csv(OUT / "ridge_growth.csv", index=False)

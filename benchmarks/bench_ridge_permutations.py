@@ -39,7 +39,7 @@ from brainbook.encoding import (
     sequential_permutation_test,
 )
 from brainbook.encoding.nulls import Permutations
-from brainbook.workflow.results import keep
+from brainbook.workflow import archive_table
 
 OUT = Path("results/bench")
 SHAPES = {"a tiny model's layer": (1350, 512, 20_484), "a large layer": (2790, 4096, 20_484)}
@@ -149,7 +149,9 @@ def main() -> None:
         options += f" --peers {' '.join(arguments.peers)}" if arguments.peers != PEERS else ""
         options += (" --quick" if arguments.quick else "") + " --keep"
         about = {"threads": torch.get_num_threads()}
-        keep("bench", "permutations", table.assign(**about), f"python benchmarks/bench_ridge_permutations.py {options}")
+        archive_table(
+            "bench", "permutations", table.assign(**about), f"python benchmarks/bench_ridge_permutations.py {options}"
+        )
 
 
 if __name__ == "__main__":

@@ -150,7 +150,7 @@ STAGES = {
 def one(stage: str, folder: Path) -> None:
     """Run one stage in this process and leave what it took in FOLDER/measured/<stage>.json."""
     from brainbook.store import write_json
-    from brainbook.workflow.results import commit
+    from brainbook.workflow import commit
 
     if stage == "recordings":  # what is kept would be measured as nothing
         shutil.rmtree(folder / "cache", ignore_errors=True)
@@ -226,11 +226,11 @@ def with_decomposition(stages: pd.DataFrame) -> pd.DataFrame:
 
 def write(stages: pd.DataFrame) -> None:
     """Keep the table; put its seconds, memory and disk into the table of rates; write the page anew."""
+    from brainbook.workflow import ARCHIVE, archive_table
     from brainbook.workflow.estimate import how_long
-    from brainbook.workflow.results import ARCHIVE, keep
 
     newest = stages.sort_values("date").iloc[-1]
-    keep("scale", "stages", stages, COMMAND, date=newest.date, commit_of=newest.commit, root=ROOT / ARCHIVE)
+    archive_table("scale", "stages", stages, COMMAND, date=newest.date, commit_of=newest.commit, root=ROOT / ARCHIVE)
     table = pd.read_csv(RATES)
     for row in with_decomposition(stages).itertuples():
         here = (table.stage == row.stage) & (table.device == "cpu")

@@ -17,8 +17,10 @@ import pytest
 import yaml
 
 from brainbook.phantom import make_phantom
-from brainbook.workflow.results import RESULTS_OF_A_STUDY, start_run, write_overview
+from brainbook.workflow import start_run
+from brainbook.workflow.run import RESULTS_OF_A_STUDY
 from brainbook.workflow.study_file import read_study
+from brainbook.workflow.tables import write_overview
 
 from .conftest import ROOT
 

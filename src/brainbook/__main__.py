@@ -91,7 +91,7 @@ def _do(options: argparse.Namespace) -> int:
 
         return prepare(study, options.what)
     elif options.command == "keep":
-        from brainbook.workflow.results import archive_results
+        from brainbook.workflow.tables import archive_results
 
         print("\n".join(str(archive_results(study.name, table)) for table in options.tables))
     elif options.command == "run":

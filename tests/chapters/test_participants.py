@@ -10,7 +10,7 @@ from brainbook.chapters import mixed_model
 from brainbook.chapters import participants as group
 from brainbook.errors import ConfigurationError
 from brainbook.plots.participants import shrinking_interval
-from brainbook.workflow.results import start_run
+from brainbook.workflow import start_run
 
 ONE, TWO = {"model": "one"}, {"model": "two"}
 

@@ -15,14 +15,16 @@ from brainbook.chapters.pitfalls.recordings import (
     with_echoes,
     with_true_features,
 )
-from brainbook.workflow.results import keep
+from brainbook.workflow import archive_table
 
 
 def test_kept_tables_say_where_they_are_from_and_missing_ones_how_to_make_them(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     assert archived_calibration("levels") is None
     assert "bench_calibration.py --keep makes the table 'levels'" in capsys.readouterr().out
-    keep("calibration", "levels", pd.DataFrame({"test": ["a"], "called": [0.05]}), "python this.py", commit_of="abc")
+    archive_table(
+        "calibration", "levels", pd.DataFrame({"test": ["a"], "called": [0.05]}), "python this.py", commit_of="abc"
+    )
     assert archived_calibration("levels").called.tolist() == [0.05]
     assert "python this.py" in capsys.readouterr().out
 

@@ -29,7 +29,7 @@ from brainbook.chapters.transfer.pairs import (
 )
 from brainbook.errors import ConfigurationError
 from brainbook.language_models.sentence_matching.evaluation import interval
-from brainbook.workflow.results import keep
+from brainbook.workflow import archive_table
 
 RUNS = np.repeat(np.arange(1, 10), 60)
 
@@ -233,10 +233,10 @@ def test_real_tables_say_what_is_missing(monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
     names = ("reading", "accuracy", "auc", "retrieval", "learning")
     for name in names[:-1]:
-        keep("xnli", name, pd.DataFrame({"accuracy": [0.5]}), "make book STUDY=xnli")
+        archive_table("xnli", name, pd.DataFrame({"accuracy": [0.5]}), "make book STUDY=xnli")
     with pytest.raises(ConfigurationError, match="no table learning: run `make book STUDY=xnli`"):
         real_tables("xnli")
-    keep("xnli", names[-1], pd.DataFrame({"step": [1]}), "make book STUDY=xnli")
+    archive_table("xnli", names[-1], pd.DataFrame({"step": [1]}), "make book STUDY=xnli")
     assert list(real_tables("xnli")) == list(names) and not real_tables("xnli")["accuracy"].here
 
 

@@ -16,7 +16,7 @@ from brainbook.chapters.transfer_models import (
 )
 from brainbook.errors import ConfigurationError
 from brainbook.language_models.sentence_matching.evaluation import interval
-from brainbook.workflow.results import start_run
+from brainbook.workflow import start_run
 
 
 def planted_run(

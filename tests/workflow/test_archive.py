@@ -6,27 +6,29 @@ import pandas as pd
 import pytest
 
 from brainbook.errors import ConfigurationError
-from brainbook.workflow import archive
+from brainbook.workflow import archive, archive_table, archived_table, commit, latest_table, start_run
 from brainbook.workflow.archive import archive_lines, remake
-from brainbook.workflow.results import archive_results, archived_table, commit, keep, latest_table, start_run
+from brainbook.workflow.tables import archive_results
 
 ROWS = pd.DataFrame({"arm": ["multi", "single, alone"], "value": [0.123456, 1.0], "n": [3, 4]})
 
 
 def test_what_was_kept_comes_back_with_its_origin(tmp_path):
-    path = keep("mnist", "claims", ROWS, "make book STUDY=mnist", date="2026-11-25", commit_of="abc", root=tmp_path)
+    path = archive_table(
+        "mnist", "claims", ROWS, "make book STUDY=mnist", date="2026-11-25", commit_of="abc", root=tmp_path
+    )
     first, second = path.read_text().splitlines()[:2]
     about = json.loads(first.removeprefix("# "))
     assert about["date"] == "2026-11-25" and about["command"] == "make book STUDY=mnist" and about["commit"] == "abc"
     assert second == "arm,value,n"
     found = archived_table("mnist", "claims", root=tmp_path)
     pd.testing.assert_frame_equal(found.rows, ROWS.assign(value=[0.1235, 1.0]))
-    assert found.told().startswith("Run on 2026-11-25 by `make book STUDY=mnist`, commit `abc`.")
+    assert found.origin().startswith("Run on 2026-11-25 by `make book STUDY=mnist`, commit `abc`.")
     assert not found.here
 
 
 def test_date_and_commit_are_now_and_the_present_one(tmp_path):
-    keep("mnist", "claims", ROWS, "make", root=tmp_path)
+    archive_table("mnist", "claims", ROWS, "make", root=tmp_path)
     found = archived_table("mnist", "claims", root=tmp_path)
     assert found.commit == commit()
     assert found.date.startswith("20")
@@ -44,13 +46,13 @@ def test_what_is_not_kept_is_named_with_the_way_out(tmp_path):
     with pytest.raises(ConfigurationError, match="claims.csv is not there: run `make book STUDY=mnist`"):
         archived_table("mnist", "claims", root=tmp_path)
     with pytest.raises(ConfigurationError, match="one line"):
-        keep("mnist", "claims", ROWS, "two\nlines", root=tmp_path)
+        archive_table("mnist", "claims", ROWS, "two\nlines", root=tmp_path)
 
 
 def test_results_that_were_made_here_go_first(tmp_path):
     where = {"root": tmp_path / "results", "kept": tmp_path / "kept"}
     assert latest_table("mnist", "claims", **where) is None
-    keep("mnist", "claims", ROWS, "make", root=where["kept"])
+    archive_table("mnist", "claims", ROWS, "make", root=where["kept"])
     assert latest_table("mnist", "claims", **where).command == "make"
     run = start_run("number_sense", results=where["root"] / "mnist" / "number_sense", seed=0)
     run.save(ROWS.assign(value=7.0), "claims")
@@ -76,12 +78,12 @@ def test_a_table_says_when_the_code_that_it_rests_on_changed(tmp_path, monkeypat
     monkeypatch.chdir(tmp_path)
     bench = tmp_path / "bench.py"
     bench.write_text("x = 1\n")
-    keep("bench", "speed", ROWS, "python bench.py --keep", minutes=3, root="kept")
+    archive_table("bench", "speed", ROWS, "python bench.py --keep", minutes=3, root="kept")
 
     def told(text: str) -> tuple[bool, str]:
         bench.write_text(text)
         found = archived_table("bench", "speed", root="kept")
-        return found.code_changed, found.told(), archive_lines("kept")[0]
+        return found.code_changed, found.origin(), archive_lines("kept")[0]
 
     changed, sentence, line = told("x = 1  # one\n")
     assert changed is False and "since" not in sentence
@@ -91,16 +93,16 @@ def test_a_table_says_when_the_code_that_it_rests_on_changed(tmp_path, monkeypat
     assert line.startswith("code changed")
     bench.unlink()
     assert archived_table("bench", "speed", root="kept").code_changed is True
-    keep("bench", "old", ROWS, "python gone.py", root="kept")
+    archive_table("bench", "old", ROWS, "python gone.py", root="kept")
     found = archived_table("bench", "old", root="kept")
-    assert found.code_changed is None and "may have changed since" in found.told()
+    assert found.code_changed is None and "may have changed since" in found.origin()
 
 
 def test_tables_are_made_again_by_their_commands_each_once(tmp_path, monkeypatch):
     for table, command in {"a": "python x.py 'two words' FOLDER", "b": "python x.py 'two words' FOLDER"}.items():
-        keep("bench", table, ROWS, command, root=tmp_path)
-    keep("xnli", "auc", ROWS, "make book STUDY=xnli", root=tmp_path)
-    keep("xnli", "reading", ROWS, "make book STUDY=xnli", root=tmp_path)
+        archive_table("bench", table, ROWS, command, root=tmp_path)
+    archive_table("xnli", "auc", ROWS, "make book STUDY=xnli", root=tmp_path)
+    archive_table("xnli", "reading", ROWS, "make book STUDY=xnli", root=tmp_path)
     ran = []
     monkeypatch.setattr(
         archive.subprocess, "run", lambda words: ran.append(words[1:]) or type("", (), {"returncode": 0})
@@ -115,7 +117,7 @@ def test_tables_are_made_again_by_their_commands_each_once(tmp_path, monkeypatch
 
 def test_words_stay_what_they_are(tmp_path):
     words = pd.DataFrame({"word": ["NA", "null", "001", None, "nan"], "n": [1.0, None, 3, 4, 5]})
-    keep("a", "b", words, "make", root=tmp_path)
+    archive_table("a", "b", words, "make", root=tmp_path)
     found = archived_table("a", "b", root=tmp_path).rows
     assert found.word.tolist()[:3] == ["NA", "null", "001"] and found.word.tolist()[4] == "nan"
     assert found.isna().to_numpy().tolist() == words.isna().to_numpy().tolist()
@@ -123,7 +125,7 @@ def test_words_stay_what_they_are(tmp_path):
 
 @pytest.mark.parametrize("rest", ["", 'a,b\n1,2,3\n"', "\0" * 9, "arm,value,n\nmulti,0.1`35,3\n"])
 def test_a_damaged_table_is_named(tmp_path, rest):
-    path = keep("a", "b", ROWS, "make", root=tmp_path)
+    path = archive_table("a", "b", ROWS, "make", root=tmp_path)
     path.write_text(path.read_text().partition("\n")[0] + "\n" + rest)
     with pytest.raises(ConfigurationError, match="b.csv is damaged"):
         archived_table("a", "b", root=tmp_path)

@@ -8,12 +8,10 @@ import pandas as pd
 import pytest
 
 from brainbook import source_code
-from brainbook.workflow import content, execution
-from brainbook.workflow.archive import keep
+from brainbook.workflow import archive_table, content, execution, latest_table, start_run
 from brainbook.workflow.content import NOT_READ, folder_key, run_folder, why_not_current
 from brainbook.workflow.execution import execute_run
 from brainbook.workflow.notebooks import notebook_parameters
-from brainbook.workflow.results import latest_table, start_run
 from brainbook.workflow.status import standings, status_lines
 from brainbook.workflow.study_file import read_study
 
@@ -112,10 +110,10 @@ def test_a_run_that_reads_another_is_made_again_when_its_tables_changed_and_only
 
 def test_a_page_that_shows_an_archived_table_is_made_again_when_that_changes(study):
     make(study())
-    keep("other", "table", pd.DataFrame({"a": [1]}), "make", commit_of="abc", date="2026-01-01")
+    archive_table("other", "table", pd.DataFrame({"a": [1]}), "make", commit_of="abc", date="2026-01-01")
     assert why_not_current(study(), study().runs["two"]) == "changed: archived table other/table"
     make(study())
-    keep("other", "table", pd.DataFrame({"a": [2]}), "make", commit_of="abc", date="2026-01-01")
+    archive_table("other", "table", pd.DataFrame({"a": [2]}), "make", commit_of="abc", date="2026-01-01")
     assert why_not_current(study(), study().runs["two"]) == "changed: archived table other/table"
 
 

@@ -23,7 +23,7 @@ root = 1 + seed
 ```
 ```{code-cell} ipython3
 %matplotlib inline
-from brainbook.workflow.results import start_run
+from brainbook.workflow import start_run
 print(model * 2)
 ```
 """

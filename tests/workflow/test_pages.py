@@ -10,10 +10,9 @@ import papermill
 import pytest
 
 from brainbook.errors import ConfigurationError, DatasetError
-from brainbook.workflow import pages
+from brainbook.workflow import end_here, or_skip_the_rest, pages, show, start_run
 from brainbook.workflow.notebooks import execute
-from brainbook.workflow.pages import end_here, or_skip_the_rest, show
-from brainbook.workflow.results import MAY_LACK_DATA, RESULTS_OF_A_STUDY, start_run
+from brainbook.workflow.run import MAY_LACK_DATA, RESULTS_OF_A_STUDY
 
 PAGE = """---
 jupytext:
@@ -24,9 +23,9 @@ kernelspec: {{display_name: Python 3, language: python, name: python3}}
 ```{{code-cell}} ipython3
 from pathlib import Path
 from brainbook.workflow import pages
-from brainbook.workflow.pages import end_here, or_skip_the_rest
+from brainbook.workflow import end_here, or_skip_the_rest
 from brainbook.datasets import Alice
-from brainbook.workflow.results import start_run
+from brainbook.workflow import start_run
 run = start_run("page", results="{results}")
 alice = or_skip_the_rest(run, Alice, "{data}")
 ```
@@ -104,8 +103,8 @@ seed = 0
 ```
 ```{code-cell} ipython3
 import numpy as np
-from brainbook.workflow.pages import end_here, glue
-from brainbook.workflow.results import start_run
+from brainbook.workflow import end_here, glue
+from brainbook.workflow import start_run
 glue(share=np.float32(0.9612), n=np.int64(1200), verdict="excludes zero", absent=np.nan)
 END
 ```

@@ -4,8 +4,8 @@ import duckdb
 import pandas as pd
 import pytest
 
+from brainbook.workflow import results
 from brainbook.workflow.execution import execute_run, run_folder
-from brainbook.workflow.results import results, schema
 from brainbook.workflow.study_file import read_study
 
 from .conftest import HEAD
@@ -23,7 +23,7 @@ layers = [1, 2]
 ```
 ```{code-cell} ipython3
 import numpy as np, pandas as pd, torch
-from brainbook.workflow.results import start_run
+from brainbook.workflow import start_run
 run = start_run("one", results=results, data=data, seed=seed, parameters=dict(model=model, layers=layers))
 generator = torch.Generator().manual_seed(seed)
 X = torch.randn(200, 40, generator=generator, dtype=torch.float64)
@@ -70,6 +70,3 @@ def test_the_same_run_twice_gives_the_same_numbers(study):
         "select count(*), avg(r) from read_parquet('results/mine/*/model=a/*/scores.parquet', filename=true)"
     ).fetchall()[0]
     assert asked[0] == 80 and asked[1] == pytest.approx(table["r"].mean())
-    described = schema("mine").set_index(["table", "column"])
-    assert described.loc[("scores", "r"), "type"] == "double"
-    assert described.loc[("scores", "layer"), "rows"] == 80

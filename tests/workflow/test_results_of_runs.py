@@ -5,7 +5,9 @@ import pandas as pd
 import pytest
 
 from brainbook.errors import ConfigurationError
-from brainbook.workflow.results import RESULTS_OF_A_STUDY, folder_fingerprint, results, start_run, write_overview
+from brainbook.workflow import results, start_run
+from brainbook.workflow.run import RESULTS_OF_A_STUDY, folder_fingerprint
+from brainbook.workflow.tables import write_overview
 
 
 def run(root, name, r, **parameters):

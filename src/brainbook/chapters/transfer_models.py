@@ -14,7 +14,7 @@ from scipy.stats import binom
 from brainbook.chapters.transfer.pairs import MISMATCHES
 from brainbook.errors import ConfigurationError
 from brainbook.stats.hemispheres import mean_interval
-from brainbook.workflow.results import ROOT, results
+from brainbook.workflow import ROOT, results
 
 SETTING = ["model", "loss", "trained", "seed"]
 HEAD = "transfer, head"

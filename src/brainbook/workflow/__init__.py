@@ -1,1 +1,22 @@
-"""Running a whole study: one run at a time, many runs on a laptop or a cluster, what it costs, getting the data."""
+"""Run studies: one chapter, many runs on a laptop or a cluster, their results, what they cost, getting the data."""
+
+from brainbook.workflow.archive import ARCHIVE, ArchivedTable, archive_table, archived_table, commit
+from brainbook.workflow.pages import end_here, glue, or_skip_the_rest, show
+from brainbook.workflow.run import ROOT, start_run
+from brainbook.workflow.tables import latest_table, results
+
+__all__ = [
+    "ARCHIVE",
+    "ROOT",
+    "ArchivedTable",
+    "archive_table",
+    "archived_table",
+    "commit",
+    "end_here",
+    "glue",
+    "latest_table",
+    "or_skip_the_rest",
+    "results",
+    "show",
+    "start_run",
+]

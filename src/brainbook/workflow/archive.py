@@ -1,7 +1,7 @@
 """Tables of studies that take too long for every reader: archived with the book, and honest about their age.
 
 They lie in `book/archive/<study>/<table>.csv`, under a line of JSON: when, in how many minutes, by which command and at
-which commit they were made, and a key of the code that they rest on. When that code means something else today, `told`
+which commit they were made, and a key of the code that they rest on. When that code means something else today, `ArchivedTable.origin`
 says so. `archive_lines` lists all tables (`make archive`), and `remake` makes those again that are asked for
 (`make archive TABLES="xnli calibration/levels"`).
 """
@@ -57,7 +57,7 @@ class ArchivedTable:
         """Whether the code that the table rests on means something else today; None if nobody noted what it was."""
         return None if not self.code else self.code != code_key(self.rests_on)
 
-    def told(self) -> str:
+    def origin(self) -> str:
         """One or two sentences in Markdown: when, by what and at which commit; whether that code has changed since."""
         since = {
             True: " The code that it rests on has changed since.",
@@ -76,7 +76,7 @@ def code_key(rests_on: tuple[str, ...]) -> str:
     return code_fingerprint([*rests_on, *(modules - ignored)], ignored)
 
 
-def keep(
+def archive_table(
     study: str,
     table: str,
     rows: pd.DataFrame,
@@ -122,7 +122,7 @@ def keep(
 
 
 def read_archived(study: str, table: str, root: str | Path = ARCHIVE) -> ArchivedTable:
-    """Read what `keep` wrote. ConfigurationError when it is not there, or its first line does not say whence it is."""
+    """Read what `archive_table` wrote. ConfigurationError when it is not there, or its first line does not say whence it is."""
     path = Path(root) / study / f"{table}.csv"
     if not path.is_file():
         raise ConfigurationError(f"{path} is not there: run `make book STUDY={study}` and keep its tables")
@@ -158,7 +158,7 @@ def consulted(study: str, table: str, latest: bool, found: ArchivedTable | None)
 
 
 def consulted_key(found: ArchivedTable | None) -> str:
-    return "none" if found is None else fingerprint(found.rows, found.told())
+    return "none" if found is None else fingerprint(found.rows, found.origin())
 
 
 def commit() -> str:

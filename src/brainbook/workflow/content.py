@@ -7,8 +7,8 @@ from pathlib import Path
 from brainbook.errors import ConfigurationError
 from brainbook.source_code import PACKAGE, code_fingerprint, sources
 from brainbook.store import fingerprint, read_json, write_json
-from brainbook.workflow.results import archive_changes
 from brainbook.workflow.study_file import PlannedRun, Study
+from brainbook.workflow.tables import archive_changes
 
 INDEX = "contents.json"
 NOT_READ = ("results", "cache", "viewers", "null")  # parameters that name what a run writes

@@ -22,8 +22,8 @@ from pathlib import Path
 
 import pandas as pd
 
+from brainbook.workflow.archive import ARCHIVE, archived_table
 from brainbook.workflow.readiness import models_of
-from brainbook.workflow.results import ARCHIVE, archived_table
 from brainbook.workflow.status import duration
 from brainbook.workflow.study_file import PUBLISHED_PARTICIPANTS, PlannedRun, Study
 
@@ -263,4 +263,4 @@ def _stages(kept: str | Path) -> str:
         numbers = f"{row.seconds:.1f} | {row.cpu_seconds:.1f} | {row.memory_mb / 1000:.1f} | {row.threads}"
         lines.append(f"| {row.stage.replace('_', ', ')} | {row.what} | {numbers} |")
     table = "\n".join(lines)
-    return f"## One participant through the whole path\n\n{table}\n\n{found.told()}\n\n"
+    return f"## One participant through the whole path\n\n{table}\n\n{found.origin()}\n\n"

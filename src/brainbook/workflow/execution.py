@@ -28,7 +28,7 @@ from brainbook.store import atomic_write, write_json
 from brainbook.workflow.content import outputs_of, prerequisites, run_folder, run_key, why_not_current
 from brainbook.workflow.gpus import reserved
 from brainbook.workflow.notebooks import execute
-from brainbook.workflow.results import MAY_LACK_DATA, RESULTS_OF_A_STUDY, peak_memory
+from brainbook.workflow.run import MAY_LACK_DATA, RESULTS_OF_A_STUDY, peak_memory
 from brainbook.workflow.study_file import PlannedRun, Study
 
 SESSION = "BRAINBOOK_SESSION"

@@ -16,7 +16,7 @@ import nbformat
 import pandas as pd
 
 from brainbook.errors import BrainbookError, ConfigurationError
-from brainbook.workflow.results import MAY_LACK_DATA, RESULTS_OF_A_STUDY, Run
+from brainbook.workflow.run import MAY_LACK_DATA, RESULTS_OF_A_STUDY, ChapterRun
 
 Found = TypeVar("Found")
 _ENDED = "brainbook_ended"
@@ -70,7 +70,7 @@ def insert_glued(notebook: nbformat.NotebookNode) -> None:
             cell.source = _ROLE.sub(value_of, cell.source)
 
 
-def or_skip_the_rest(run: Run, load: Callable[..., Found], *arguments, **options) -> Found | None:
+def or_skip_the_rest(run: ChapterRun, load: Callable[..., Found], *arguments, **options) -> Found | None:
     """Call `load`; if it raises a BrainbookError (data or a model that cannot be had), end the page gracefully.
 
     The error, which says what to do, is shown on the page, the run's provenance is written, and the cells below run
@@ -97,7 +97,7 @@ def or_skip_the_rest(run: Run, load: Callable[..., Found], *arguments, **options
         return None
 
 
-def end_here(run: Run, reason: str) -> None:
+def end_here(run: ChapterRun, reason: str) -> None:
     """End the page here, say why, and leave the cells below empty: for a sweep's runs, of which only tables are read.
 
     An empty reason goes on.
@@ -106,7 +106,7 @@ def end_here(run: Run, reason: str) -> None:
         _end(run, shell, reason)
 
 
-def _end(run: Run, shell, text: str) -> None:
+def _end(run: ChapterRun, shell, text: str) -> None:
     from IPython.display import Markdown, display
 
     display(Markdown(text), metadata={_ENDED: True})

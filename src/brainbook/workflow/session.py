@@ -26,9 +26,9 @@ from brainbook.store import atomic_write, read_json, write_json
 from brainbook.workflow.content import is_ready, prerequisites, run_folder, why_not_current
 from brainbook.workflow.execution import DONE, SESSION, session_name
 from brainbook.workflow.gpus import visible_gpus
-from brainbook.workflow.results import write_overview
 from brainbook.workflow.status import standings, status_lines, summary
 from brainbook.workflow.study_file import Study
+from brainbook.workflow.tables import write_overview
 
 PROFILES = Path("profiles")
 SAID = ".session.json"

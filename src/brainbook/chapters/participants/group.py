@@ -23,7 +23,7 @@ from brainbook.encoding.splits import used_scans
 from brainbook.errors import ConfigurationError
 from brainbook.phantom import Truth
 from brainbook.stats import largest_r, noise_ceiling, perfect_r
-from brainbook.workflow.results import ROOT, results
+from brainbook.workflow import ROOT, results
 
 ALL = "all"  # the languages together
 KEY = ["language", "participant", "run", "group", "model", "alignment"]

@@ -21,7 +21,7 @@ from brainbook.errors import BrainbookError, ConfigurationError
 from brainbook.language_models import load_language_model, word_states
 from brainbook.phantom import Truth, make_phantom, read_truth
 from brainbook.store import cached_array
-from brainbook.workflow.results import archived_table
+from brainbook.workflow import archived_table
 
 ECHOES = (1, 2, 3)
 KINDS = ("responses", "unfiltered", "echo 1", "echo 2", "echo 3", "raw 1", "raw 2", "raw 3")

@@ -20,7 +20,7 @@ from brainbook.language_models.sentence_matching.evaluation import (
 )
 from brainbook.language_models.sentence_matching.matcher import Matcher, head_probability, sentence_vectors
 from brainbook.language_models.sentence_matching.transfer import phantom_pairs, xnli_pairs
-from brainbook.workflow.results import ArchivedTable, latest_table
+from brainbook.workflow import ArchivedTable, latest_table
 
 MISMATCHES = ("random", "length")
 
