@@ -22,7 +22,7 @@ import numpy as np
 import pandas as pd
 import torch
 
-from brainbook.chapters import align, oracle, stack_responses, story_states
+from brainbook.chapters import align, stack_responses, story_states, true_drivers
 from brainbook.chapters.layers.vertices import OWN
 from brainbook.datasets import LittlePrince, destrieux
 from brainbook.encoding import BorderWarning, cross_validate
@@ -51,7 +51,7 @@ def measure(data: str, cache: str, model: str, layer: int, samples: list[int]) -
         states = story_states(prince, language, model, 32, cache, "cpu", 32)
         models = {
             model: align(prince, language, states).values[layer],
-            "perfect model": np.concatenate(oracle(truth, language).values, axis=1),
+            "perfect model": np.concatenate(true_drivers(truth, language).values, axis=1),
         }
         for listener, (name, features) in itertools.product(prince.participants(language), models.items()):
             recorded, run_of_scan, _ = stack_responses(prince, [listener], "vertices", cache)

@@ -23,10 +23,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from brainbook.chapters import oracle, stack_responses
-from brainbook.chapters.features import Features
+from brainbook.chapters import stack_responses, true_drivers
 from brainbook.chapters.hemispheres.group_scores import GroupScores, laterality_recovered, participants_covariance
-from brainbook.chapters.scores import score_participants
+from brainbook.chapters.shared import Features, score_participants
 from brainbook.datasets import LittlePrince
 from brainbook.phantom import make_phantom, read_truth
 from brainbook.workflow import archive_table
@@ -52,7 +51,7 @@ def study(seed: int, participants: int, scans: int, folder: Path) -> pd.DataFram
     for language in prince.languages:
         people = prince.participants(language)
         responses, runs, columns = stack_responses(prince, people, cache=None)
-        drivers = oracle(truth, language)
+        drivers = true_drivers(truth, language)
         scores[language] = score_participants(drivers, responses, people, columns)
         models = np.concatenate(drivers.values, axis=1), partial(drivers, rng)
         for values, parts in zip(models, covariances.values(), strict=True):

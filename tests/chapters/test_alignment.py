@@ -5,7 +5,8 @@ import pandas as pd
 import pytest
 
 from brainbook.chapters import Features
-from brainbook.chapters.alignment.edges import describe_controls, describe_drivers, describe_trim, scores_by_trim
+from brainbook.chapters.alignment import scores_by_trim
+from brainbook.chapters.alignment_text import describe_controls, describe_drivers, describe_trim
 from brainbook.encoding import cross_validate
 
 
@@ -57,7 +58,7 @@ def test_a_model_is_compared_with_the_count_of_words(model, said):
 
 
 def test_what_drives_regions_is_read_from_the_scores():
-    values = {"m": (0.02, 0.05, 0.001), "word count": (0.2, 0.0, 0.002), "oracle": (0.3, 0.1, -0.003)}
+    values = {"m": (0.02, 0.05, 0.001), "word count": (0.2, 0.0, 0.002), "true drivers": (0.3, 0.1, -0.003)}
     rows = {
         (name, "VLA", g): r for name, row in values.items() for g, r in zip(("sound", "word", "none"), row, strict=True)
     }

@@ -6,7 +6,8 @@ import pandas as pd
 import pytest
 
 from brainbook.chapters import published
-from brainbook.chapters.alignment.published_table import compare_with_published, describe_published, describe_sources
+from brainbook.chapters.alignment import compare_with_published
+from brainbook.chapters.alignment_text import describe_published, describe_sources
 from brainbook.errors import ConfigurationError
 
 MODELS = ["tiny-albert-v1", "tiny-albert-v2", "tiny-brainlm-1", "tiny-brainlm-2"]
@@ -41,8 +42,8 @@ def test_a_model_without_a_published_row_is_named(scores):
 
 
 def test_the_first_english_participant_stands_beside_the_published_one(scores):
-    assert compare_with_published(scores, MODELS).ours_one.round(9).eq(30).all()
-    assert "ours_one" not in compare_with_published(scores[scores.language == "FR"], MODELS)
+    assert compare_with_published(scores, MODELS).ours_first.round(9).eq(30).all()
+    assert "ours_first" not in compare_with_published(scores[scores.language == "FR"], MODELS)
 
 
 def test_the_published_table_is_read_with_its_contradictions():
@@ -57,6 +58,6 @@ def test_the_published_table_is_read_with_its_contradictions():
 
 def test_whose_scores_they_are_is_counted(scores):
     assert "mean over 3 participants (2 EN, 1 FR)" in describe_sources(scores)
-    assert "`ours_one` is the first of ours" in describe_sources(scores)
+    assert "`ours_first` is the first of ours" in describe_sources(scores)
     french = describe_sources(scores[scores.language == "FR"])
-    assert "mean over 1 participant (1 FR)" in french and "ours_one" not in french
+    assert "mean over 1 participant (1 FR)" in french and "ours_first" not in french

@@ -7,7 +7,6 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from brainbook.chapters.features import Features
 from brainbook.chapters.hemispheres.best_regions import (
     compare_with_published,
     possible_r,
@@ -42,7 +41,7 @@ from brainbook.chapters.layers.depth import (
     what_depth_adds,
     without_embedding,
 )
-from brainbook.chapters.scores import ParticipantScores, group_masks, score_participants
+from brainbook.chapters.shared import Features, ParticipantScores, group_masks, score_participants
 from brainbook.datasets.atlas import embedded_destrieux
 from brainbook.encoding.laterality import laterality_index
 from brainbook.errors import ConfigurationError

@@ -7,17 +7,12 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from brainbook.chapters import (
-    TRIM,
-    Features,
-    align,
-    ceilings,
+from brainbook.chapters import TRIM, Features, align, score_participants, speech_or_silence, word_count
+from brainbook.chapters.alignment import (
     chance_by_group,
     gain_of_alignment,
-    score_participants,
+    intersubject_correlations,
     select_participants,
-    speech_or_silence,
-    word_count,
 )
 from brainbook.encoding import cross_validate, fisher_mean, run_slices
 from brainbook.errors import ConfigurationError
@@ -50,9 +45,11 @@ def test_an_unknown_participant_is_named_with_those_there_are(prince):
 
 def test_ceilings_are_of_those_scored_and_unknown_for_one_alone(rng):
     responses = rng.standard_normal((4, 50, 3)) + rng.standard_normal((50, 3))
-    np.testing.assert_allclose(ceilings(responses, 4), noise_ceiling(responses))
-    np.testing.assert_allclose(ceilings(responses, 2), fisher_mean(noise_ceiling(responses, keep="each")[:2]))
-    assert np.isnan(ceilings(responses[:1], 1)).all()
+    np.testing.assert_allclose(intersubject_correlations(responses, 4), noise_ceiling(responses))
+    np.testing.assert_allclose(
+        intersubject_correlations(responses, 2), fisher_mean(noise_ceiling(responses, keep="each")[:2])
+    )
+    assert np.isnan(intersubject_correlations(responses[:1], 1)).all()
 
 
 def test_inter_subject_correlations_are_taken_where_scores_are(rng):
@@ -61,22 +58,22 @@ def test_inter_subject_correlations_are_taken_where_scores_are(rng):
     edge = np.tile(np.r_[np.ones(TRIM), np.zeros(40 - 2 * TRIM), np.ones(TRIM)], 2)[:, None]
     inner = np.flatnonzero(edge[:, 0] == 0)
     expected = noise_ceiling(responses[:, inner], runs[inner])
-    np.testing.assert_allclose(ceilings(responses + 100 * edge, 3, runs), expected)
-    assert ceilings(responses + 100 * edge, 3, runs, trim=0).min() > 0.99
+    np.testing.assert_allclose(intersubject_correlations(responses + 100 * edge, 3, runs), expected)
+    assert intersubject_correlations(responses + 100 * edge, 3, runs, trim=0).min() > 0.99
 
 
 @pytest.fixture
-def told():
+def short_story():
     """Two sections of 30 scans: words from the scan 2 to the scan 27, none in the scan 10."""
     scans = [scan for scan in range(2, 28) if scan != 10]
     rows = [(section, 2.0 * scan + 0.1, "word") for section in (1, 2) for scan in scans]
     words = pd.DataFrame(rows, columns=["section", "onset", "word"])
-    return SimpleNamespace(words=lambda _: words, scans=lambda _: {1: 30, 2: 30})
+    return SimpleNamespace(tr=2.0, words=lambda _: words, scans=lambda _: {1: 30, 2: 30})
 
 
-def test_silent_scans_are_nothing_out_of_the_ordinary(told, rng):
+def test_silent_scans_are_nothing_out_of_the_ordinary(short_story, rng):
     states = rng.standard_normal((2, 50, 3)) + 5
-    filled, published = align(told, "EN", states), align(told, "EN", states, silence="zeros")
+    filled, published = align(short_story, "EN", states), align(short_story, "EN", states, silence="zeros")
     silent = ~published.values.any(axis=(0, 2))
     np.testing.assert_array_equal(np.flatnonzero(silent[:30]), [0, 1, 10, 28, 29])
     np.testing.assert_array_equal(filled.values[:, ~silent], published.values[:, ~silent])
@@ -84,11 +81,11 @@ def test_silent_scans_are_nothing_out_of_the_ordinary(told, rng):
         mean = published.values[:, part][:, ~silent[part]].mean(axis=1)
         for scan in np.flatnonzero(silent[part]):
             np.testing.assert_allclose(filled.values[:, part][:, scan], mean, rtol=1e-5)
-    assert not align(told, "EN", states, aggregate="sum").values[:, silent].any()
+    assert not align(short_story, "EN", states, aggregate="sum").values[:, silent].any()
 
 
-def test_one_bit_says_whether_a_scan_has_words(told):
-    bit, count = speech_or_silence(told, "EN"), word_count(told, "EN")
+def test_one_bit_says_whether_a_scan_has_words(short_story):
+    bit, count = speech_or_silence(short_story, "EN"), word_count(short_story, "EN")
     assert bit.values.shape == (1, 60, 1) and set(bit.values.ravel()) == {0, 1}
     np.testing.assert_array_equal(bit.values > 0, count.values > 0)
     np.testing.assert_array_equal(bit.run_of_scan, np.repeat([1, 2], 30))
@@ -114,8 +111,8 @@ def test_chance_is_that_of_the_scans_that_are_scored(rng):
     speech = ((place > 1) & (place < 46)).astype(float)[:, None]
     features = Features((speech + 0.05 * rng.standard_normal((200, 3))).astype(np.float32)[None], runs)
     responses = 3 * np.roll(speech, 1, axis=0) + rng.standard_normal((2, 200, 6))
-    members = {"all": np.ones(6, bool)}
-    trimmed, whole = (chance_by_group(features, 0, responses, members, n_permutations=99, trim=t) for t in (TRIM, 0))
+    masks = {"all": np.ones(6, bool)}
+    trimmed, whole = (chance_by_group(features, 0, responses, masks, n_permutations=99, trim=t) for t in (TRIM, 0))
     assert whole.value.item() > 0.3 and whole.p.item() <= 0.05 and trimmed.p.item() > 0.05
 
 

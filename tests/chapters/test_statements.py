@@ -8,7 +8,7 @@ import pytest
 
 from brainbook.chapters import statements
 from brainbook.chapters.hemispheres.group_scores import GroupScores, verdict
-from brainbook.chapters.scores import group_masks
+from brainbook.chapters.shared import group_masks
 from brainbook.datasets.atlas import embedded_destrieux
 
 LANGUAGES, PEOPLE, RUNS, LAYERS, REGIONS = ("EN", "FR", "CN"), 4, 5, 6, 148

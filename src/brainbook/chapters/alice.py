@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from brainbook.chapters.features import TRIM
+from brainbook.chapters.shared import TRIM
 from brainbook.datasets import Alice
 from brainbook.datasets.alice import REGIONS
 from brainbook.encoding import (

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from brainbook.chapters.features import TRIM, align, speech_or_silence, word_count
+from brainbook.chapters.shared import TRIM, align, speech_or_silence, word_count
 from brainbook.datasets import LittlePrince
 from brainbook.encoding import RidgeEncoder, correlation, delay, leave_one_run_out
 from brainbook.language_models.brainlm.decoding import (

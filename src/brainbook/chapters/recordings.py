@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
-from brainbook.chapters.features import TRIM
+from brainbook.chapters.shared import TRIM
 from brainbook.datasets import LittlePrince
 
 NEAR = 1  # scans that a best lag may differ by, as the response of the blood differs between people and regions

@@ -7,7 +7,7 @@ import pandas as pd
 
 from brainbook.chapters import published
 from brainbook.chapters.hemispheres.group_scores import GroupScores
-from brainbook.chapters.scores import ParticipantScores
+from brainbook.chapters.shared import ParticipantScores
 from brainbook.stats import largest_r
 
 # The single listeners of the published maps and bars. The paper names no English one, and its label sub-FR057 no

@@ -8,8 +8,7 @@ import pandas as pd
 from scipy import stats
 
 from brainbook.chapters import published
-from brainbook.chapters.features import TRIM, Features
-from brainbook.chapters.scores import ParticipantScores, average_by
+from brainbook.chapters.shared import TRIM, Features, ParticipantScores, average_by
 from brainbook.encoding import fdr, permutation_scores, prediction_covariance
 from brainbook.encoding.laterality import amplitude_index, laterality_index, score_after_fitting
 from brainbook.stats.hemispheres import Interval, hemisphere_difference, index_of_amplitudes, index_of_means

@@ -5,8 +5,8 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 
-from brainbook.chapters.features import Features
 from brainbook.chapters.hemispheres.group_scores import GroupScores, told, verdict
+from brainbook.chapters.shared import Features
 from brainbook.encoding import fdr
 from brainbook.errors import ConfigurationError
 from brainbook.stats.hemispheres import Interval, mean_interval

@@ -15,8 +15,16 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from brainbook.chapters.features import TRIM, align, speech_or_silence, story_states, word_count
-from brainbook.chapters.scores import group_masks, score_participants, stack_responses
+from brainbook.chapters.shared import (
+    TRIM,
+    align,
+    group_masks,
+    score_participants,
+    speech_or_silence,
+    stack_responses,
+    story_states,
+    word_count,
+)
 from brainbook.datasets import LittlePrince
 from brainbook.encoding import fdr, fisher_mean, leave_one_run_out
 from brainbook.encoding.splits import used_scans

@@ -9,10 +9,17 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from brainbook.chapters.features import TRIM, align, speech_or_silence, story_states, word_count
 from brainbook.chapters.pitfalls.measures import only, with_shifted_copies
 from brainbook.chapters.pitfalls.protocols import Recording
-from brainbook.chapters.scores import driver_masks, group_masks
+from brainbook.chapters.shared import (
+    TRIM,
+    align,
+    driver_masks,
+    group_masks,
+    speech_or_silence,
+    story_states,
+    word_count,
+)
 from brainbook.datasets import Alice, LittlePrince, destrieux, to_surface
 from brainbook.datasets.cleaning import clean
 from brainbook.datasets.files import is_pointer

@@ -7,8 +7,15 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from brainbook.chapters.features import TRIM, Features, align, speech_or_silence, word_count
-from brainbook.chapters.scores import ParticipantScores, score_participants
+from brainbook.chapters.shared import (
+    TRIM,
+    Features,
+    ParticipantScores,
+    align,
+    score_participants,
+    speech_or_silence,
+    word_count,
+)
 from brainbook.chapters.transfer.shared_sentences import equal_shares, other_sentences, residual_states, shared_states
 from brainbook.datasets import LittlePrince
 from brainbook.encoding import PermutationScores, fdr, fisher_mean, permutation_scores

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
-from brainbook.chapters.features import TRIM, Features, oracle
+from brainbook.chapters.shared import TRIM, Features, true_drivers
 from brainbook.encoding import cross_validate
 from brainbook.language_models import phantom_targets, read_out
 from brainbook.phantom import Truth
@@ -163,7 +163,7 @@ def understood(features: Features, truth: Truth, language: str) -> Features:
     The same features, and beside them in every layer what the phantom's regions of word, meaning and topic truly
     follow.
     """
-    drivers = zip(DRIVERS, oracle(truth, language).values, strict=True)
+    drivers = zip(DRIVERS, true_drivers(truth, language).values, strict=True)
     known = [values for name, values in drivers if EXPECTED.get(name) == "gain"]
     layers = [np.concatenate([layer, *known], axis=1) for layer in features.values]
     return Features(np.stack(layers), features.run_of_scan)

@@ -1,54 +1,13 @@
-"""Helpers of the chapter `alignment`: what the edges of sections are worth, and what its scores say, in words."""
+"""Sentences of the chapter `alignment`."""
 
-from collections.abc import Mapping, Sequence
-
-import numpy as np
 import pandas as pd
 
-from brainbook.chapters.features import TRIM, Features
-from brainbook.chapters.scores import average_by
-from brainbook.encoding import cross_validate
-from brainbook.encoding.delays import run_slices
-from brainbook.encoding.splits import FEWEST
+from brainbook.chapters import published
+from brainbook.chapters.shared import TRIM
+from brainbook.datasets import functional_groups
 
-TRIMS = (0, 2, 4, 8, 12, 16)
-
-
-def scores_by_trim(
-    spaces: Mapping[str, Features],
-    responses: np.ndarray,
-    members: dict[str, np.ndarray],
-    trim: int = TRIM,
-    trims: Sequence[int] = TRIMS,
-    alpha: float = 1e3,
-    device: str = "auto",
-) -> pd.DataFrame:
-    """Scores with more and more scans left out at both ends of every section.
-
-    One penalty, and of several layers the last, so that nothing is chosen and the work stays small.
-
-    Parameters
-    ----------
-    spaces : name -> features; those that differ in width by layer are taken together.
-    responses : array [participants, scans, targets].
-    members : boolean array [targets] a group.
-    trim, trims : scans left out at each edge, those that the chapter leaves out and others to compare, as far as the
-        shortest section has enough scans for a score.
-
-    Returns
-    -------
-    DataFrame: features (the name), trim, group, value (mean r of the participants).
-    """
-    side_by_side = np.moveaxis(responses, 0, 1).reshape(responses.shape[1], -1)
-    tables = []
-    for name, space in spaces.items():
-        values = np.hstack(space.values) if isinstance(space.values, list) else space.values[-1]
-        shortest = min(part.stop - part.start for part in run_slices(space.run_of_scan))
-        for out in sorted({trim, *(out for out in trims if shortest - 2 * out >= FEWEST)}):
-            found = cross_validate(values, side_by_side, space.run_of_scan, alphas=alpha, trim=out, device=device)
-            scores = np.nanmean(found.scores.reshape(len(responses), -1), axis=0)
-            tables.append(average_by(scores, members).assign(features=name, trim=out))
-    return pd.concat(tables, ignore_index=True)[["features", "trim", "group", "value"]]
+REGIONS = 74  # of a hemisphere
+GROUPS = {"cerebral_cortex": "cortex", "visual": "visual", "auditory": "auditory", "linguistic": "linguistic"}
 
 
 def describe_trim(table: pd.DataFrame, group: str, trim: int = TRIM, near: float = 0.01) -> str:
@@ -97,10 +56,10 @@ def describe_controls(scores: pd.Series, model: str, untrained: str, group: str,
 def describe_drivers(scores: pd.Series, model: str, near: float = 0.01) -> str:
     """What a model, word count and the true drivers score in a phantom's regions, in words.
 
-    scores : r by (model, alignment, group); "word count" and "oracle" are among the models, "none" among the groups.
+    scores : r by (model, alignment, group); "word count" and "true drivers" are among the models, "none" among the groups.
     """
     wide = scores.unstack()  # a row for each model and alignment
-    mine, count, best = (wide.loc[name, "VLA"] for name in (model, "word count", "oracle"))
+    mine, count, best = (wide.loc[name, "VLA"] for name in (model, "word count", "true drivers"))
     groups = [group for group in scores.index.unique(-1) if group != "none"]
     text = "; ".join(f"**{group}**: {mine[group]:.3f} of {best[group]:.3f}" for group in groups)
     counted = [group for group in groups if count[group] > mine[group] + near]
@@ -116,4 +75,43 @@ def describe_drivers(scores: pd.Series, model: str, near: float = 0.01) -> str:
         f" Regions that nothing drives stay within {value:.3f} of zero, whatever predicts them."
         if value <= 2 * near
         else f" Regions that nothing drives do not stay at zero: {name} is {value:.3f} away."
+    )
+
+
+def describe_published(table: pd.DataFrame | None = None) -> str:
+    """What the published table says, and where it contradicts itself or the text around it, in words.
+
+    table : as `published.alignment()`, which it is by default.
+    """
+    table = (published.alignment() if table is None else table).rename(columns=GROUPS)
+    spread = table.pivot(index="model", columns="alignment", values="cortex")
+    gain = spread["VLA"] - spread["FLA"]
+    below = [f"{model} ({spread.VLA[model]:.2f} against {spread.FLA[model]:.2f})" for model in gain.index[gain <= 0]]
+    claim = f"in their own table it is not: {', '.join(below)}" if below else "so it is in their table, for every model"
+    text = f"The authors conclude that VLA is above FLA throughout; over the cortex {claim}. "
+    regions = functional_groups().region.nunique() / REGIONS
+    least = regions * table[["visual", "auditory", "linguistic"]].min(axis=1)
+    odd = table[table.cortex < least]
+    for row, bound in zip(odd.itertuples(), least[odd.index], strict=True):
+        text += (
+            f"The entry {row.cortex:.2f} ({row.model}, {row.alignment}) is not consistent with its parts: the three "
+            f"groups hold {regions:.0%} of the regions and score {row.visual:.2f}, {row.auditory:.2f} and "
+            f"{row.linguistic:.2f}, so the cortex would have at least {bound:.1f} if all other regions scored nothing "
+            "(negative scores were set to zero). "
+        )
+    rest = gain.drop(odd.model.unique())
+    text += f"VLA's mean gain over the cortex is {gain.mean():+.1f}"
+    return text + (f"; without {', '.join(odd.model.unique())} it is {rest.mean():+.1f}." if len(odd) else ".")
+
+
+def describe_sources(scores: pd.DataFrame) -> str:
+    """Whose scores stand on either side of the table, in words; `scores` as for `compare_with_published`."""
+    languages = scores.groupby("language").participant.nunique()
+    who = ", ".join(f"{n} {language}" for language, n in languages.items())
+    number = f"{languages.sum()} participant{'s' if languages.sum() > 1 else ''}"
+    return (
+        "Published: **one** English-speaking participant, mean over 250,000 to 300,000 points of the cortical surface. "
+        f"Ours: mean over {number} ({who}) and the mean responses of 148 regions, so that much of the noise is "
+        "averaged away before anything is scored."
+        + (" `ours_first` is the first of ours who heard English." if "EN" in languages else "")
     )

@@ -1,1 +1,0 @@
-"""What the chapter `alignment` needs beyond the library."""
