@@ -162,5 +162,5 @@ def test_the_real_recordings_on_the_clock(real_alice):
     assert scored[0] == 8 and scored[-1] == 362 - 9  # without the run's edges
     states = np.arange(2127, dtype=np.float32)[:, None]
     assert on_scans(alice, states, "FLA")[0, 0] == 2.0  # the mean of the first five words
-    first = (alice.words.onset < 2).sum()
+    first = (alice.words().onset < 2).sum()
     assert on_scans(alice, states, "VLA")[0, 0] == (first - 1) / 2

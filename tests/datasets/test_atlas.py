@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from brainbook.datasets import regions as module
+from brainbook.datasets import atlas as module
 from brainbook.datasets.atlas import destrieux, embedded_destrieux, functional_groups
 from brainbook.errors import DatasetError
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from brainbook.datasets import changed_words, read_textgrid, read_word_information
+from brainbook.datasets import changed_words, read_textgrid, read_words
 from brainbook.datasets.labels import as_written
 
 NO_WORDS = ["spn", "SPN", "<unk>", "[noise]", "{NS}", "(laughs)", "&nbsp;", "\u200b", "!", "—", "...", '"', "#NAME?"]
@@ -70,7 +70,7 @@ def test_punctuation_and_apostrophes_are_mended_in_the_dataset_only():
 
 def test_the_real_english_table(real_annotation):
     path = real_annotation / "EN" / "lppEN_word_information.csv"
-    words, changes = read_word_information(path), changed_words(path)
+    words, changes = read_words(path), changed_words(path)
     assert len(words) == 15_376 - 31 - 3  # blank rows (n't that hangs on the word before), and known bad ones
     assert words.word.str.fullmatch(r"[a-zï]+(['-][a-z]+)*|[0-9]+").all()
     made = changes.set_index("row")["is"]
@@ -98,7 +98,7 @@ def test_the_real_english_textgrids_lose_their_commas(real_annotation):
 
 def test_the_real_french_and_chinese_words(real_annotation):
     path = real_annotation / "CN" / "lppCN_word_information.csv"
-    assert len(read_word_information(path)) == 16_009 and changed_words(path).empty
+    assert len(read_words(path)) == 16_009 and changed_words(path).empty
     files = sorted((real_annotation / "FR").glob("*.csv"))
     labels = pd.concat([pd.read_csv(file, dtype=str, keep_default_na=False).text for file in files])
     made = [as_written(label, "FR") for label in labels]

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from brainbook.datasets import check_clock, read_word_information
+from brainbook.datasets import check_clock, read_words
 from brainbook.errors import AnnotationError
 
 SECONDS = {1: 50.0, 2: 60.0, 3: 55.0}
@@ -64,7 +64,7 @@ def test_a_table_that_cannot_be_true_by_itself(tmp_path, change, message):
     path = tmp_path / "words.csv"
     change(story()).reset_index(drop=True).to_csv(path)
     with pytest.raises(AnnotationError, match=message):
-        read_word_information(path)
+        read_words(path)
 
 
 @pytest.mark.parametrize("language", ["EN", "FR", "CN"])
@@ -75,10 +75,10 @@ def test_words_of_another_language_are_named(tmp_path, language, named):
     table.loc[table.section == 2, "word"] = story(language).word
     table.to_csv(path)
     if language == named:
-        assert len(read_word_information(path)) == len(table)
+        assert len(read_words(path)) == len(table)
     else:
         with pytest.raises(AnnotationError, match=f"section 2: 1?[0-9]0?[0-9]?% of its 118 words .* of {language}"):
-            read_word_information(path)
+            read_words(path)
 
 
 def test_real_tables_lie_on_the_datasets_clock(real_annotation):
@@ -89,7 +89,7 @@ def test_real_tables_lie_on_the_datasets_clock(real_annotation):
         path = real_annotation / language / f"lpp{language}_word_information.csv"
         mine = scans[scans.language == language]
         seconds = dict(zip(mine.section, mine.audio_seconds, strict=True))
-        words = read_word_information(path)
+        words = read_words(path)
         check_clock(words, seconds, path)
         with pytest.raises(AnnotationError, match="section 1: .*milliseconds"):
             check_clock(words.assign(onset=words.onset * 1e3, offset=words.offset * 1e3), seconds, path)

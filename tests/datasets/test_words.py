@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from brainbook.datasets import MissingFileError, changed_words, read_word_information
+from brainbook.datasets import MissingFileError, changed_words, read_words
 from brainbook.errors import AnnotationError, BrainbookError, DatasetError
 
 HEADER = ",word,lemma,onset,offset,pos,section"
@@ -31,7 +31,7 @@ def table_of(n, language, folder, words=None):
 
 
 def test_columns_order_and_units(tmp_path):
-    words = read_word_information(write(tmp_path))
+    words = read_words(write(tmp_path))
     assert list(words.columns) == ["word", "onset", "offset", "section"]
     assert words.word.tolist() == ["Once", "when", "the"]
     assert words.section.tolist() == [1, 1, 2]
@@ -41,17 +41,17 @@ def test_columns_order_and_units(tmp_path):
 
 def test_byte_order_mark_and_reordered_columns(tmp_path):
     path = write(tmp_path, ["1,0.3,0.1,你好"], header="section,offset,onset,word", encoding="utf-8-sig")
-    assert read_word_information(path).iloc[0].to_dict() == {"word": "你好", "onset": 0.1, "offset": 0.3, "section": 1}
+    assert read_words(path).iloc[0].to_dict() == {"word": "你好", "onset": 0.1, "offset": 0.3, "section": 1}
 
 
 def test_rows_without_a_word_are_left_out_and_words_like_none_kept(tmp_path):
     texts = ["", "  ", "None", "null", "NA", "nan", " padded ", "325"]
     rows = [f"{i},{text},x,{i},{i}.5,X,1" for i, text in enumerate(texts)]
-    assert read_word_information(write(tmp_path, rows)).word.tolist() == ["None", "null", "NA", "padded", "325"]
+    assert read_words(write(tmp_path, rows)).word.tolist() == ["None", "null", "NA", "padded", "325"]
 
 
 def test_blank_rows_may_lack_times(tmp_path):
-    words = read_word_information(write(tmp_path, [ROWS[0], "1,,,,,,", ROWS[2]]))
+    words = read_words(write(tmp_path, [ROWS[0], "1,,,,,,", ROWS[2]]))
     assert words.word.tolist() == ["Once", "the"]
 
 
@@ -73,7 +73,7 @@ def test_blank_rows_may_lack_times(tmp_path):
 def test_impossible_rows_are_named(tmp_path, rows, row, what):
     path = write(tmp_path, rows)
     with pytest.raises(AnnotationError) as error:
-        read_word_information(path)
+        read_words(path)
     assert str(path) in str(error.value)
     assert re.search(rf", {row}\b", str(error.value))
     assert what in str(error.value)
@@ -82,70 +82,70 @@ def test_impossible_rows_are_named(tmp_path, rows, row, what):
 def test_the_number_of_bad_rows_is_told(tmp_path):
     rows = [f"{i},b,b,{5 - i},9,X,1" for i in range(4)]
     with pytest.raises(AnnotationError, match="3 rows are like this"):
-        read_word_information(write(tmp_path, rows))
+        read_words(write(tmp_path, rows))
 
 
 @pytest.mark.parametrize("column", ["word", "onset", "offset", "section"])
 def test_missing_column(tmp_path, column):
     path = write(tmp_path, header=HEADER.replace(column, "other"))
     with pytest.raises(AnnotationError, match=f"no column {column}; the first line names these columns: .*other"):
-        read_word_information(path)
+        read_words(path)
 
 
 @pytest.mark.parametrize("mark", [";", "\t"])
 def test_semicolons_and_tabs_part_cells_too(tmp_path, mark):
-    expected = read_word_information(write(tmp_path))
+    expected = read_words(write(tmp_path))
     path = write(tmp_path, [row.replace(",", mark) for row in ROWS], HEADER.replace(",", mark))
-    pd.testing.assert_frame_equal(read_word_information(path), expected)
+    pd.testing.assert_frame_equal(read_words(path), expected)
     if mark == ";":  # as spreadsheets write numbers in France
         path.write_text(path.read_text().replace("0.", "0,"))
-        pd.testing.assert_frame_equal(read_word_information(path), expected)
+        pd.testing.assert_frame_equal(read_words(path), expected)
 
 
 def test_other_marks_empty_file_repeated_column(tmp_path):
     with pytest.raises(AnnotationError, match="no column word, onset"):
-        read_word_information(write(tmp_path, header=HEADER.replace(",", "|")))
+        read_words(write(tmp_path, header=HEADER.replace(",", "|")))
     (tmp_path / "empty.csv").touch()
     with pytest.raises(AnnotationError, match="no column"):
-        read_word_information(tmp_path / "empty.csv")
+        read_words(tmp_path / "empty.csv")
     with pytest.raises(AnnotationError, match="the column onset more than once"):
-        read_word_information(write(tmp_path, header=HEADER.replace("pos", "onset")))
+        read_words(write(tmp_path, header=HEADER.replace("pos", "onset")))
 
 
 def test_too_many_cells_and_open_quotes(tmp_path):
     with pytest.raises(AnnotationError, match="line 3"):
-        read_word_information(write(tmp_path, [ROWS[0], ROWS[1] + ",1,2,3"]))
+        read_words(write(tmp_path, [ROWS[0], ROWS[1] + ",1,2,3"]))
     with pytest.raises(AnnotationError, match="line 2: 8 cells, but the first line names 7 columns"):
-        read_word_information(write(tmp_path, ["surplus," + ROWS[0], *ROWS[1:]]))
+        read_words(write(tmp_path, ["surplus," + ROWS[0], *ROWS[1:]]))
     with pytest.raises(AnnotationError, match="line 2: a quote is left open"):
-        read_word_information(write(tmp_path, ['0,"open,x,1,2,X,1']))
+        read_words(write(tmp_path, ['0,"open,x,1,2,X,1']))
 
 
 def test_stray_quotes_swallow_no_rows(tmp_path):
     rows = ["the,0.0,0.2,1", '"little,0.3,0.5,1', *(f"prince,{i},{i}.4,1" for i in range(1, 40)), 'said",50,50.2,1']
     with pytest.raises(AnnotationError, match="line 3: a quote is left open"):
-        read_word_information(write(tmp_path, rows, header="word,onset,offset,section"))
+        read_words(write(tmp_path, rows, header="word,onset,offset,section"))
 
 
 def test_a_word_that_is_a_quote_costs_itself_only(tmp_path):
     path = write(tmp_path, [ROWS[0], '1,",x,0.4,0.5,X,1', ROWS[2]])
-    assert read_word_information(path).word.tolist() == ["Once", "the"]
+    assert read_words(path).word.tolist() == ["Once", "the"]
     assert changed_words(path)[["row", "was", "why"]].values.tolist() == [[1, '"', "no letter or digit"]]
 
 
 def test_control_characters_and_a_header_alone_are_refused(tmp_path):
     for code in (0, 7, 27, 0x7F):
         with pytest.raises(AnnotationError, match="line 3: holds (a zero byte|the control character)"):
-            read_word_information(write(tmp_path, [ROWS[0], f"1,w{chr(code)},x,0.4,0.7,X,1"]))
+            read_words(write(tmp_path, [ROWS[0], f"1,w{chr(code)},x,0.4,0.7,X,1"]))
     for rows in ([], ["0,,,,,,", "1,!,x,0,1,X,1"]):
         with pytest.raises(AnnotationError, match="no row with a word"):
-            read_word_information(write(tmp_path, rows))
+            read_words(write(tmp_path, rows))
 
 
 @pytest.mark.parametrize("onset", ["0x10", "1_0", "True", "١", "1,5", "0.1.2", "²"])
 def test_text_is_no_number(tmp_path, onset):
     with pytest.raises(AnnotationError, match=f"onset is '{onset}', which is no number"):
-        read_word_information(write(tmp_path, [ROWS[0], f'1,when,x,"{onset}",20,X,1']))
+        read_words(write(tmp_path, [ROWS[0], f'1,when,x,"{onset}",20,X,1']))
 
 
 def test_words_without_a_time_are_counted_and_dropped_if_asked(tmp_path):
@@ -158,18 +158,18 @@ def test_words_without_a_time_are_counted_and_dropped_if_asked(tmp_path):
     ]
     path = write(tmp_path, rows)
     with pytest.raises(AnnotationError, match="row 2 .*onset is 'n/a'.*drop_untimed=True"):
-        read_word_information(path)
+        read_words(path)
     with pytest.raises(AnnotationError, match="row 0 .*onset -0.4 s .* \\(2 rows are like this\\).*drop_untimed=True"):
-        read_word_information(write(tmp_path, [*rows[:1] * 2, *rows[1:2]]))
-    assert read_word_information(write(tmp_path, rows), drop_untimed=True).word.tolist() == ["Once", "when"]
+        read_words(write(tmp_path, [*rows[:1] * 2, *rows[1:2]]))
+    assert read_words(write(tmp_path, rows), drop_untimed=True).word.tolist() == ["Once", "when"]
     with pytest.raises(AnnotationError, match="onset is 'soon'"):  # damage is not dropped
-        read_word_information(write(tmp_path, [*rows, "5,x,x,soon,9,X,1"]), drop_untimed=True)
+        read_words(write(tmp_path, [*rows, "5,x,x,soon,9,X,1"]), drop_untimed=True)
 
 
 def test_a_hundred_thousand_columns_take_no_time(tmp_path):
     header, row = HEADER + ",x" * 100_000, ROWS[0] + ",0" * 100_000
     begun = time.monotonic()
-    assert len(read_word_information(write(tmp_path, [row, row.replace("0.1", "0.2")], header))) == 2
+    assert len(read_words(write(tmp_path, [row, row.replace("0.1", "0.2")], header))) == 2
     assert time.monotonic() - begun < 10
 
 
@@ -178,16 +178,16 @@ def test_wrong_encoding_names_the_line(tmp_path, encoding):
     word = "été" if encoding == "latin-1" else "小王子"
     path = write(tmp_path, [ROWS[0], f"1,{word},x,0.4,0.7,X,1"], encoding=encoding)
     with pytest.raises(AnnotationError, match="line 3: not text in UTF-8.*Chinese files"):
-        read_word_information(path)
+        read_words(path)
     french = path.rename(tmp_path / "lppFR_word_information.csv")
     with pytest.raises(AnnotationError, match="line 3: not text in UTF-8.*Latin-1") as error:
-        read_word_information(french)
+        read_words(french)
     assert "Chinese" not in str(error.value)
 
 
 def test_lost_letters_are_named(tmp_path):
     with pytest.raises(AnnotationError, match="line 3: holds a replacement character"):
-        read_word_information(write(tmp_path, [ROWS[0], "1,\ufffdt\ufffd,x,0.4,0.7,X,1"]))
+        read_words(write(tmp_path, [ROWS[0], "1,\ufffdt\ufffd,x,0.4,0.7,X,1"]))
 
 
 def test_pointers_and_missing_files_say_how_to_get_them(tmp_path):
@@ -197,19 +197,19 @@ def test_pointers_and_missing_files_say_how_to_get_them(tmp_path):
     pointer = folder / "lppEN_word_information.csv"
     pointer.write_text("/annex/objects/MD5E-s1234567--0123456789abcdef0123456789abcdef.csv\n")
     with pytest.raises(MissingFileError, match="not downloaded yet.*datalad get annotation/EN/lppEN_word"):
-        read_word_information(pointer)
+        read_words(pointer)
     pointer.unlink()
     pointer.symlink_to("../../.git/annex/objects/ab/cd/MD5E-s1/MD5E-s1.csv")
     with pytest.raises(MissingFileError, match="not downloaded yet"):
-        read_word_information(pointer)
+        read_words(pointer)
     with pytest.raises(DatasetError, match="does not exist"):
-        read_word_information(folder / "other.csv")
+        read_words(folder / "other.csv")
     with pytest.raises(AnnotationError, match="is a folder"):
-        read_word_information(folder)
+        read_words(folder)
 
 
 def test_english_bad_rows_are_dropped_by_label(tmp_path):
-    words = read_word_information(table_of(15_376, "EN", tmp_path))
+    words = read_words(table_of(15_376, "EN", tmp_path))
     assert len(words) == 15_373
     assert not {"w3919", "w6775", "w6781"} & set(words.word)
     assert {"w3918", "w3920"} <= set(words.word)
@@ -219,12 +219,12 @@ def test_labels_count_and_not_positions(tmp_path):
     rows = [f"{label},w{label},x,{i},{i}.5,X,1" for i, label in enumerate((3918, 3919, 3920))]
     path = write(tmp_path, rows, name="lppEN_word_information.csv")
     with pytest.warns(UserWarning, match="3 rows where ds003643 has 15376"):
-        assert read_word_information(path).word.tolist() == ["w3918", "w3920"]
+        assert read_words(path).word.tolist() == ["w3918", "w3920"]
 
 
 def test_french_bad_rows_are_mended(tmp_path):
     path = table_of(12_300, "FR", tmp_path, words={5326: "", 12249: "i"})
-    words = read_word_information(path).set_index("onset").word
+    words = read_words(path).set_index("onset").word
     assert len(words) == 12_297
     assert words[[3332.0, 3379.0, 4587.0, 5326.0, 11257.0, 12249.0]].tolist() == [
         "de",
@@ -241,7 +241,7 @@ def test_bad_rows_that_break_the_order_are_mended_first(tmp_path):
     rows = ["3918,a,x,10,11,X,1", "3919,b,x,nothing,4,X,1", "3920,c,x,12,13,X,1"]
     path = write(tmp_path, rows, name="lppEN_word_information.csv")
     with pytest.warns(UserWarning):
-        assert read_word_information(path).word.tolist() == ["a", "c"]
+        assert read_words(path).word.tolist() == ["a", "c"]
 
 
 def test_a_phantom_and_other_files_keep_all_their_rows(tmp_path):
@@ -249,14 +249,14 @@ def test_a_phantom_and_other_files_keep_all_their_rows(tmp_path):
     folder.mkdir(parents=True)
     path = table_of(7000, "EN", folder)
     with pytest.warns(UserWarning, match="mend=False"):
-        assert len(read_word_information(path)) == 6997
-    assert len(read_word_information(path, mend=False)) == 7000
+        assert len(read_words(path)) == 6997
+    assert len(read_words(path, mend=False)) == 7000
     (tmp_path / "dataset_description.json").write_text('{\n "Name": "A brainbook Phantom"\n}')
-    assert len(read_word_information(path)) == 7000
+    assert len(read_words(path)) == 7000
     (tmp_path / "dataset_description.json").unlink()
     (tmp_path / "truth").mkdir()
-    assert len(read_word_information(path)) == 7000
-    assert len(read_word_information(table_of(7000, "CN", folder))) == 7000
+    assert len(read_words(path)) == 7000
+    assert len(read_words(table_of(7000, "CN", folder))) == 7000
 
 
 words_with_times = st.lists(
@@ -284,7 +284,7 @@ def test_any_table_comes_back_as_it_was_written(tmp_path, entries):
     )
     path = tmp_path / "words.csv"
     table.to_csv(path)
-    words = read_word_information(path)
+    words = read_words(path)
     assert words.word.tolist() == table.word.tolist()
     np.testing.assert_allclose(words[["onset", "offset"]], table[["onset", "offset"]], atol=1e-9)
     assert words.section.tolist() == table.section.tolist()
@@ -297,7 +297,7 @@ def test_damage_is_either_read_or_named(tmp_path, noise, position, gone):
     path = tmp_path / "words.csv"
     path.write_bytes(content[:position] + noise + content[position + gone :])
     try:
-        words = read_word_information(path)
+        words = read_words(path)
     except BrainbookError as error:
         assert str(path) in str(error)
     else:
@@ -314,6 +314,6 @@ def test_arbitrary_text_never_fails_unnamed(tmp_path, text):
     path = tmp_path / "words.csv"
     path.write_text(",word,onset,offset,section\n" + text, encoding="utf-8")
     try:
-        read_word_information(path)
+        read_words(path)
     except BrainbookError as error:
         assert str(path) in str(error)

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from brainbook.chapters.published import reliability_by_region
 from brainbook.datasets.atlas import destrieux
+from brainbook.datasets.little_prince import reliability_by_region
 from brainbook.phantom.brain import (
     AUTOCORRELATION,
     LATERALITY,

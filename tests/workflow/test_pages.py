@@ -31,7 +31,7 @@ alice = or_skip_the_rest(run, Alice, "{data}")
 ```
 
 ```{{code-cell}} ipython3
-print("participants:", alice.participants)
+print("participants:", alice.participants())
 ```
 """
 

@@ -58,12 +58,12 @@ def gather(alice: Alice, n_blocks: int = 6, gap: int = 8, trim: int = TRIM) -> G
 
     trim : scans at either end of the run that neither train nor test.
     """
-    people = alice.responses()
+    people = alice.responses_of_all()
     both = np.concatenate([people.mean(axis=0, keepdims=True), people])  # 1 + participants, scans, regions
     side_by_side = np.moveaxis(both, 0, 1).reshape(both.shape[1], -1)
     inner = blocks_with_gaps(alice.n_scans - 2 * trim, n_blocks, gap)
     splits = [(train + trim, test + trim) for train, test in inner]
-    return GroupScores(side_by_side, [GROUP, *alice.participants], splits)
+    return GroupScores(side_by_side, [GROUP, *alice.participants()], splits)
 
 
 def ceilings(listeners: GroupScores, seed: int = 0) -> pd.DataFrame:
@@ -88,12 +88,12 @@ def on_scans(alice: Alice, states: np.ndarray, alignment: str, words_per_scan: i
     how = {"aggregate": aggregate, "silence": "mean" if aggregate == "mean" else "zeros"}
     if alignment == "FLA":
         return fixed_length(states, alice.n_scans, words_per_scan, **how)
-    return variable_length(states, alice.words.onset.to_numpy(), alice.n_scans, alice.tr, **how)
+    return variable_length(states, alice.words().onset.to_numpy(), alice.n_scans, alice.tr, **how)
 
 
 def count_words(alice: Alice) -> np.ndarray:
     """How many words begin in each scan, float32 array [scans, 1]."""
-    return on_scans(alice, np.ones((len(alice.words), 1), np.float32), "VLA", aggregate="sum")
+    return on_scans(alice, np.ones((len(alice.words()), 1), np.float32), "VLA", aggregate="sum")
 
 
 def speech_or_silence(alice: Alice) -> np.ndarray:

@@ -12,9 +12,9 @@ from importlib.resources import files
 
 import pandas as pd
 
-# Participants of ds003643 by language: the published reliabilities are of halves of them.
-PARTICIPANTS = {"EN": 49, "FR": 28, "CN": 35}
+from brainbook.datasets.little_prince import PARTICIPANTS, reliability_by_region
 
+__all__ = ["PARTICIPANTS", "alignment", "hemisphere_means", "reliability_by_region", "top_regions", "transfer"]
 _TABLES = files("brainbook.chapters") / "published_tables"
 
 
@@ -43,15 +43,6 @@ def top_regions() -> pd.DataFrame:
 def transfer() -> pd.DataFrame:
     """Accuracy of pair matching and gains in encoding after transfer. Columns: quantity, value, unit, note."""
     return _read("transfer")
-
-
-def reliability_by_region() -> pd.DataFrame:
-    """Correlation between the average responses of two halves of a language's participants, by Destrieux region.
-
-    A reliability is no bound on r: `brainbook.encoding.largest_r` makes one of it. Columns: region, hemisphere, EN, FR,
-    CN, coverage (share of the region's vertices inside the published maps).
-    """
-    return _read("reliability_by_region")
 
 
 def hemisphere_means() -> pd.DataFrame:

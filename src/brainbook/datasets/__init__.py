@@ -2,19 +2,21 @@
 
 from brainbook.datasets.alice import Alice
 from brainbook.datasets.atlas import Regions, destrieux, embedded_destrieux, functional_groups
+from brainbook.datasets.base import Dataset, Responses, Run
 from brainbook.datasets.cleaning import clean, zscore
 from brainbook.datasets.files import MissingFileError, check_content
-from brainbook.datasets.layout import LANGUAGES, Run
 from brainbook.datasets.little_prince import LittlePrince
-from brainbook.datasets.responses import Responses
+from brainbook.datasets.little_prince_runs import LANGUAGES
+from brainbook.datasets.responses import load_responses
 from brainbook.datasets.sentence_pairs import make_pairs, shuffle_pairs
 from brainbook.datasets.surface import surface_matrix, to_surface
 from brainbook.datasets.word_checks import check_clock
-from brainbook.datasets.words import changed_words, read_textgrid, read_word_information
+from brainbook.datasets.words import changed_words, read_textgrid, read_words
 from brainbook.datasets.xnli import read_xnli, xnli_from_hub
 
 __all__ = [
     "Alice",
+    "Dataset",
     "LANGUAGES",
     "LittlePrince",
     "MissingFileError",
@@ -28,9 +30,10 @@ __all__ = [
     "destrieux",
     "embedded_destrieux",
     "functional_groups",
+    "load_responses",
     "make_pairs",
     "read_textgrid",
-    "read_word_information",
+    "read_words",
     "read_xnli",
     "shuffle_pairs",
     "surface_matrix",

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from brainbook.datasets.base import Responses, Run
 from brainbook.datasets.cleaning import clean
 from brainbook.datasets.files import check_content
 from brainbook.datasets.responses import which_scans
@@ -61,7 +62,8 @@ class Alice:
 
     Attributes
     ----------
-    tr : 2.0 s from one scan to the next.  n_scans : 362.  regions : full name of each of the six regions.
+    tr : 2.0 s from one scan to the next. n_scans : 362. stories, languages : one of each.
+    regions : full name of each of the six regions.
 
     Raises
     ------
@@ -69,6 +71,8 @@ class Alice:
     """
 
     tr = 2.0
+    stories = ("alice",)
+    languages = ("EN",)
     n_scans = N_SCANS
     regions = REGIONS
 
@@ -86,11 +90,12 @@ class Alice:
             raise DatasetError(f"{self.spheres} holds no s*-timecourses.txt. {HOW_TO_GET}")
 
     def __repr__(self) -> str:
-        return f"Alice({str(self.root)!r}: {len(self.participants)} participants, left out: {', '.join(self.left_out)})"
+        return (
+            f"Alice({str(self.root)!r}: {len(self.participants())} participants, left out: {', '.join(self.left_out)})"
+        )
 
-    @property
-    def participants(self) -> list[str]:
-        """Those with recordings that can be used, sorted: 's18', 's22', ... (27 in the published data)."""
+    def participants(self, language: str = "EN") -> list[str]:
+        """Return those with recordings that can be used, sorted: 's18', 's22', ... (27 in the published data)."""
         return [name for name in self._files if name not in self.left_out]
 
     @cached_property
@@ -108,13 +113,18 @@ class Alice:
                 reasons[name] = f"the recording is zero in all six regions at {which_scans(empty)}"
         return reasons
 
-    def bold(self, participant: str) -> pd.DataFrame:
-        """The recording as it was published: DataFrame [362 scans, 6 regions], in the scanner's arbitrary unit."""
+    def runs(self, participant: str) -> list[Run]:
+        """Return the one run of a participant."""
+        self._check(participant)
+        return [Run(participant, "EN", 1, 1, self._files[participant], N_SCANS)]
+
+    def bold(self, participant: str, section: int = 1) -> pd.DataFrame:
+        """Return the recording as it was published: [362 scans, 6 regions], arbitrary unit."""
         self._check(participant)
         return self._frame(self._recording(participant), list(REGIONS))
 
     def motion(self, participant: str) -> pd.DataFrame:
-        """Movement of the head, DataFrame [362 scans, 6]: x, y, z (mm), pitch, roll, yaw (radians)."""
+        """Return the movement of the head, DataFrame [362 scans, 6]: x, y, z (mm), pitch, roll, yaw (radians)."""
         self._check(participant)
         found = sorted(self.data.glob(f"{participant}-rp_*.txt"))
         if len(found) != 1:
@@ -122,20 +132,20 @@ class Alice:
         values = _table(found[0], N_SCANS + DROPPED, len(MOTION))
         return self._frame(values[DROPPED:], MOTION)
 
-    def responses(self, participants: list[str] | None = None, motion: bool = True) -> np.ndarray:
-        """Cleaned recordings, float32 array [participants, 362 scans, 6 regions], each of mean 0 and deviation 1.
+    def responses(self, participant: str, motion: bool = True) -> Responses:
+        """Return the cleaned recording of a participant; its targets are the six regions.
 
         Detrended, high-passed at 1/128 Hz; with `motion` the six movements are taken out in the same regression. They
-        know nothing of the story, so this may be done before scans are parted into training and test.
+        know nothing of the story, so this may be done before scans are split into training and test.
         """
-        names = self.participants if participants is None else participants
-        if not names:
-            return np.empty((0, N_SCANS, len(REGIONS)), dtype=np.float32)
-        cleaned = []
-        for name in names:
-            confounds = self.motion(name).to_numpy() if motion else None
-            cleaned.append(clean(self.bold(name).to_numpy(), tr=self.tr, confounds=confounds))
-        return np.stack(cleaned)
+        confounds = self.motion(participant).to_numpy() if motion else None
+        values = clean(self.bold(participant).to_numpy(), tr=self.tr, confounds=confounds)
+        names = pd.DataFrame({"region": list(REGIONS), "hemisphere": ["rh" if n == "RATL" else "lh" for n in REGIONS]})
+        return Responses(values, np.ones(N_SCANS, int), names, "spheres of the publication")
+
+    def responses_of_all(self, motion: bool = True) -> np.ndarray:
+        """Return the cleaned recordings of all participants, float32 array [participants, 362 scans, 6 regions]."""
+        return np.stack([self.responses(name, motion).values for name in self.participants()])
 
     @cached_property
     def _words(self) -> pd.DataFrame:
@@ -144,9 +154,8 @@ class Alice:
             raise DatasetError(f"{self.stimulus} holds {len(found)} TextGrids, not one. {HOW_TO_GET}")
         return read_textgrid(found[0], section=1, start=START)
 
-    @property
-    def words(self) -> pd.DataFrame:
-        """What was heard: word, onset, offset (seconds after scan 0), section (always 1). 2,127 words.
+    def words(self, language: str = "EN") -> pd.DataFrame:
+        """Return what was heard: word, onset, offset (seconds after scan 0), section (always 1). 2,127 words.
 
         Clitics ('ll, n't, 's) stand as words of their own.
         """
@@ -187,14 +196,14 @@ class Alice:
         return _table(self._files[participant], N_SCANS, len(REGIONS))
 
     def _predictor(self, name: str) -> np.ndarray:
-        own = [_table(self.data / f"{who}-{name}.txt", N_SCANS, 1)[:, 0] for who in self.participants]
+        own = [_table(self.data / f"{who}-{name}.txt", N_SCANS, 1)[:, 0] for who in self.participants()]
         return np.mean(own, axis=0)
 
     def _check(self, participant: str) -> None:
         if participant in self.left_out:
             raise DatasetError(f"{participant} is left out: {self.left_out[participant]}")
         if participant not in self._files:
-            raise DatasetError(f"no participant is called {participant!r}; they are {', '.join(self.participants)}")
+            raise DatasetError(f"no participant is called {participant!r}; they are {', '.join(self.participants())}")
 
     @staticmethod
     def _frame(values: np.ndarray, columns: list[str]) -> pd.DataFrame:

@@ -6,29 +6,30 @@ by the same class; it carries its own table of scans in annotation/scans.csv.
 
 import warnings
 from functools import cached_property
-from importlib.resources import files
 from pathlib import Path
 
 import nibabel as nib
 import pandas as pd
 
-from brainbook.datasets import responses as _responses
+from brainbook.datasets.base import Responses, Run
 from brainbook.datasets.files import is_pointer, read_table
 from brainbook.datasets.images import check_same_place, check_scans, open_image, says_repetition_time
-from brainbook.datasets.layout import (
+from brainbook.datasets.little_prince_runs import (
     LANGUAGES,
     N_SECTIONS,
-    Run,
     aborted_runs,
-    explain_names,
+    describe_other_names,
     find_runs,
     language_of,
     participants_of,
 )
+from brainbook.datasets.responses import load_responses
 from brainbook.datasets.word_checks import check_clock
-from brainbook.datasets.words import changed_words, read_word_information
+from brainbook.datasets.words import changed_words, read_words
 from brainbook.errors import AnnotationError, DatasetError
 
+PARTICIPANTS = {"EN": 49, "FR": 28, "CN": 35}  # in the whole dataset
+_FOLDER = Path(__file__).parent
 HOW_TO_GET = (
     "Get it (CC0; version 2.0.5 or later, earlier ones hold damaged Chinese files) with `datalad clone "
     "https://github.com/OpenNeuroDatasets/ds003643` and `datalad get annotation derivatives/sub-EN057`, or make a "
@@ -36,6 +37,15 @@ HOW_TO_GET = (
 )
 # Pictures shown while section 1 was heard: (onset, duration) in seconds. French participants saw none.
 _PICTURES = {"EN": [(10, 15), (35, 20), (60, 15)], "FR": [], "CN": [(10, 15), (30, 20), (55, 15)]}
+
+
+def reliability_by_region() -> pd.DataFrame:
+    """Return the correlation between average responses of two halves of a language's participants, by Destrieux region.
+
+    From the maps of Bonnasse-Gahot & Pallier (NeurIPS 2024). A reliability is no bound on r. Columns: region,
+    hemisphere, EN, FR, CN, coverage (share of the region's vertices inside the published maps).
+    """
+    return pd.read_csv(_FOLDER / "little_prince_reliability.csv")
 
 
 def own_scans(root: Path) -> Path | None:
@@ -53,6 +63,7 @@ class LittlePrince:
     Attributes
     ----------
     tr : seconds from one scan to the next.
+    stories : the one story.
     languages : those of 'EN', 'FR', 'CN' that have preprocessed recordings here.
 
     Raises
@@ -62,6 +73,7 @@ class LittlePrince:
     """
 
     tr = 2.0
+    stories = ("little_prince",)
 
     def __init__(self, root: str | Path):
         self.root = Path(root)
@@ -74,7 +86,7 @@ class LittlePrince:
         if not self.languages:
             raise DatasetError(
                 f"{self.root / 'derivatives'} holds no preprocessed recording of a participant. "
-                f"{explain_names(self.root)}{HOW_TO_GET}"
+                f"{describe_other_names(self.root)}{HOW_TO_GET}"
             )
         self._words: dict[str, pd.DataFrame] = {}
         self._runs: dict[str, list[Run]] = {}
@@ -106,7 +118,7 @@ class LittlePrince:
     @cached_property
     def scans_table(self) -> pd.DataFrame:
         """Columns language, section, audio_seconds, scans_raw, scans_preprocessed: the phantom's own, or ds003643's."""
-        source = own_scans(self.root) or Path(files("brainbook.datasets") / "little_prince_scans.csv")
+        source = own_scans(self.root) or _FOLDER / "little_prince_scans.csv"
         numbers = {"section": int, "audio_seconds": float, "scans_raw": int, "scans_preprocessed": int}
         table = read_table(source, {"language": str, **numbers})
         wrong = table[(table.audio_seconds <= 0) | (table.scans_preprocessed < 2)
@@ -208,7 +220,7 @@ class LittlePrince:
         self._check_language(language)
         if language not in self._words:
             path = self._word_information(language)
-            words = read_word_information(path, language)
+            words = read_words(path, language)
             silent = set(range(1, N_SECTIONS + 1)) - set(words.section)
             if silent:
                 raise AnnotationError(
@@ -241,23 +253,9 @@ class LittlePrince:
 
     def responses(
         self, participant: str, targets: str = "regions", cache: str | Path | None = None, sampling: str = "line"
-    ) -> "_responses.Responses":
-        """Cleaned recordings of all nine sections on the cortical surface.
-
-        Every run by itself is projected to fsaverage5 (`to_surface`), detrended, high-passed at 1/128 Hz and z-scored.
-
-        Parameters
-        ----------
-        targets : 'regions' (148: the mean over a region's cleaned vertices, z-scored again) or 'vertices' (20,484).
-        cache : folder in which results are kept, under a key made of the recordings and the settings; None keeps none.
-        sampling : 'line' or 'ribbon', see `to_surface`.
-
-        Returns
-        -------
-        Responses : values float32 [scans of all runs, targets], run_of_scan int [scans] (the section), names DataFrame
-            (region, hemisphere; one row a target).
-        """
-        return _responses.responses(self, participant, targets, cache, sampling)
+    ) -> Responses:
+        """Return the cleaned recordings of all nine sections on the cortical surface (see `load_responses`)."""
+        return load_responses(self, participant, targets, cache, sampling)
 
     def _column(self, language: str, name: str) -> dict[int, int | float]:
         self._check_language(language)

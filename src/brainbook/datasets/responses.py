@@ -1,62 +1,46 @@
-"""A participant's nine recordings as one clean array of scans by vertices or regions."""
+"""The recordings of a participant as one clean array of scans by vertices or regions."""
 
 import warnings
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import nibabel as nib
 import numpy as np
 import pandas as pd
 
 from brainbook.datasets.atlas import Regions, destrieux
+from brainbook.datasets.base import Dataset, Responses, Run
 from brainbook.datasets.cleaning import HIGH_PASS, clean, zscore
-from brainbook.datasets.layout import Run
 from brainbook.datasets.surface import to_surface
 from brainbook.errors import ConfigurationError, DatasetError
 from brainbook.store import cached_array
-
-if TYPE_CHECKING:
-    from brainbook.datasets.little_prince import LittlePrince
 
 TARGETS = ("regions", "vertices")
 COVERAGE = 0.5  # share of a region's vertices, or of a hemisphere's, that must carry a signal in a run
 _VERSION = 2  # of this computation: count up when its results change
 
 
-@dataclass(frozen=True, eq=False)
-class Responses:
-    """What was measured, on the clock of the scans.
-
-    Attributes
-    ----------
-    values : float32 array [scans, targets]: all runs one after the other, each z-scored by itself. A target that has no
-        signal in a run (a still or missing vertex; a region of which less than half has one) is NaN in that run.
-    run_of_scan : int array [scans]: the section (1..9) that was heard.
-    names : DataFrame with one row per target: region, hemisphere (of vertices: the region each belongs to).
-    source : which parcellation the names come from, 'nilearn' or 'embedded (approximate)'.
-    """
-
-    values: np.ndarray
-    run_of_scan: np.ndarray
-    names: pd.DataFrame
-    source: str
-
-    def __post_init__(self):
-        if self.values.shape != (len(self.run_of_scan), len(self.names)):
-            raise DatasetError(
-                f"values {self.values.shape} do not fit {len(self.run_of_scan)} scans and {len(self.names)} targets"
-            )
-
-
-def responses(
-    prince: "LittlePrince", participant: str, targets: str, cache: str | Path | None, sampling: str
+def load_responses(
+    dataset: Dataset,
+    participant: str,
+    targets: str = "regions",
+    cache: str | Path | None = None,
+    sampling: str = "line",
 ) -> Responses:
-    """See `LittlePrince.responses`."""
+    """Project all runs of a participant to the cortical surface, clean them, and join them.
+
+    Every run by itself is projected to fsaverage5 (`to_surface`), detrended, high-passed at 1/128 Hz and z-scored.
+
+    Parameters
+    ----------
+    dataset : whose `bold` gives images in MNI space.
+    targets : 'regions' (148: the mean over a region's cleaned vertices, z-scored again) or 'vertices' (20,484).
+    cache : folder for results, under a key made of the recordings and the settings; None stores none.
+    sampling : 'line' or 'ribbon', see `to_surface`.
+    """
     if targets not in TARGETS:
         raise ConfigurationError(f"targets is {targets!r}; it is one of {', '.join(TARGETS)}")
-    runs = prince.runs(participant)
-    images = [prince.bold(participant, run.section) for run in runs]  # all must be there before the long part begins
+    runs = dataset.runs(participant)
+    images = [dataset.bold(participant, run.section) for run in runs]  # all must be there before the long part begins
     regions = destrieux()
     inputs = {
         "version": _VERSION,
@@ -64,15 +48,16 @@ def responses(
         "targets": targets,
         "sampling": sampling,
         "high_pass": HIGH_PASS,
-        "tr": prince.tr,
+        "tr": dataset.tr,
     }
     if targets == "regions":
         inputs["regions"] = regions.region_index
 
     def compute() -> np.ndarray:
+        averaged = regions if targets == "regions" else None
         return np.concatenate(
             [
-                _one_run(image, run, prince.tr, regions if targets == "regions" else None, cache, sampling)
+                _clean_run(image, run, dataset.tr, averaged, cache, sampling)
                 for image, run in zip(images, runs, strict=True)
             ]
         )
@@ -87,9 +72,9 @@ def responses(
 
 
 def describe_lost(values: np.ndarray, run_of_scan: np.ndarray, names: pd.DataFrame) -> str:
-    """Which targets have no signal and in which sections, in words; '' if all have one.
+    """Say which targets have no signal and in which sections; '' if all have one.
 
-    Vertices (several to a region) that have none in any section lie outside the image: only others are spoken of.
+    Vertices (several to a region) that have none in any section lie outside the image: only others are named.
     """
     sections = np.unique(run_of_scan)
     lost = np.array([np.isnan(values[run_of_scan == section]).any(axis=0) for section in sections])  # sections, targets
@@ -106,7 +91,7 @@ def describe_lost(values: np.ndarray, run_of_scan: np.ndarray, names: pd.DataFra
     return f"{what} no signal in section {where}, where the values are NaN"
 
 
-def _one_run(
+def _clean_run(
     image: nib.spatialimages.SpatialImage,
     run: Run,
     tr: float,
@@ -114,7 +99,7 @@ def _one_run(
     cache: str | Path | None,
     sampling: str,
 ) -> np.ndarray:
-    """float32 [scans, 148] with `regions`, [scans, 20484] without."""
+    """Return float32 [scans, 148] with `regions`, [scans, 20484] without."""
     surface = to_surface(image, cache=cache, sampling=sampling)
     check_signal(surface, run.path)
     vertices = clean(surface, tr=tr)
@@ -156,7 +141,7 @@ def check_signal(surface: np.ndarray, path: Path) -> None:
 
 
 def which_scans(which: np.ndarray) -> str:
-    """The scans of a bool array [scans] in words, the first scan being 0."""
+    """Say which scans of a bool array [scans] are True, the first scan being 0."""
     numbers = np.flatnonzero(which)
     more = f" and {len(numbers) - 5} more" if len(numbers) > 5 else ""
     return f"{len(numbers)} of {len(which)} scans ({', '.join(map(str, numbers[:5]))}{more}, counted from 0)"

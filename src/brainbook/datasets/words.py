@@ -41,7 +41,7 @@ ROWS_OF_DATASET = {"EN": 15_376}  # as far as they are known, before any row is 
 _NOT_TEXT = frozenset({"", "nan", "NaN", "<NA>", "#N/A"})
 
 
-def read_word_information(
+def read_words(
     path: str | Path, language: str | None = None, mend: bool | None = None, drop_untimed: bool = False
 ) -> pd.DataFrame:
     """Read a table of words of Le Petit Prince (`lppEN_word_information.csv` and its French and Chinese twins).
@@ -95,17 +95,17 @@ def read_textgrid(
     tier : name or number (from 1, as Praat counts) of the interval tier with the words; by default the only one, or the
         one called word or words.
     start : what the file's clock shows (seconds) when the returned clock is to show 0.
-    mend, drop_untimed : as `read_word_information` has them.
+    mend, drop_untimed : as `read_words` has them.
 
     Returns
     -------
     DataFrame: word, onset, offset (seconds after `start`), section. Silences (empty, 'sp', 'sil') are left out, and
-    labels are changed as `read_word_information` changes them.
+    labels are changed as `read_words` changes them.
 
     Raises
     ------
     AnnotationError : the file is no TextGrid, is cut off, has no such tier, no word in it or intervals that overlap;
-        or what `read_word_information` raises.
+        or what `read_words` raises.
     MissingFileError : there is no such file, or it is a pointer.
     """
     labels, language, mend = _textgrid(path, section, tier, start, mend)

@@ -1,9 +1,9 @@
 """A phantom's cortex: what each Destrieux region follows, how strongly, how late, and the noise it drowns in.
 
 The strength of a region's response comes from the published agreement of two halves of a language's participants
-(`brainbook.chapters.published.reliability_by_region`): with s the share of one participant's variance that all participants
-have in common, two averages of n participants correlate at s / (s + (1 - s) / n) (`reliability_of_halves`). Solved for
-s, the published values say how weak a single participant's response must be.
+(`brainbook.datasets.little_prince.reliability_by_region`): with s the share of one participant's variance that all
+participants have in common, two averages of n participants correlate at s / (s + (1 - s) / n)
+(`reliability_of_halves`). Solved for s, the published values say how weak the response of a single participant must be.
 """
 
 from dataclasses import dataclass
@@ -13,8 +13,8 @@ import pandas as pd
 from scipy import sparse
 from scipy.signal import lfilter
 
-from brainbook.chapters.published import PARTICIPANTS, reliability_by_region
 from brainbook.datasets.atlas import N_VERTICES, Regions
+from brainbook.datasets.little_prince import PARTICIPANTS, reliability_by_region
 from brainbook.phantom.drivers import CELLS, DRIVERS, convolve, on_clock, without_slow, word_drivers
 from brainbook.phantom.world import LANGUAGES, World
 

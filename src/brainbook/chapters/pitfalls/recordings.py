@@ -272,14 +272,14 @@ def alice_recording(
     except BrainbookError as error:
         print(f"Left out on this machine: {error}")
         return None
-    words = alice.words
+    words = alice.words()
 
     def states(words_before: int) -> np.ndarray:
         kept = word_states(loaded, words.word.tolist(), context=words_before, cache=cache)
         return variable_length(kept, words.onset.to_numpy(), alice.n_scans, alice.tr, aggregate="sum")
 
-    people = alice.responses()
-    unfiltered = np.stack([clean(alice.bold(who).to_numpy(), high_pass=None) for who in alice.participants])
+    people = alice.responses_of_all()
+    unfiltered = np.stack([clean(alice.bold(who).to_numpy(), high_pass=None) for who in alice.participants()])
     return Recording(
         layers=np.stack([principal(values, components) for values in states(context)]),
         layer=layer,
