@@ -27,7 +27,7 @@ from brainbook.chapters.layers.vertices import OWN
 from brainbook.datasets import LittlePrince, destrieux
 from brainbook.encoding import BorderWarning, cross_validate
 from brainbook.phantom import make_phantom, read_truth
-from brainbook.stats.hemispheres import mean_interval
+from brainbook.stats import mean_interval
 from brainbook.workflow import archive_table
 
 

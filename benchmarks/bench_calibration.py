@@ -27,14 +27,7 @@ from scipy.signal import lfilter
 from brainbook.chapters.pitfalls.measures import measure_tests
 from brainbook.chapters.pitfalls.protocols import Recording
 from brainbook.encoding import cross_validate, delay, permutation_scores
-from brainbook.stats import (
-    compare_nulls,
-    compare_participants,
-    compare_runs,
-    null_interval,
-    participant_interval,
-    run_interval,
-)
+from brainbook.stats import compare_nulls, compare_runs, fisher_z, mean_interval, null_interval, run_interval
 from brainbook.workflow import archive_table
 
 OUT = Path("results/bench")
@@ -115,7 +108,7 @@ def coverage(share: float, better: bool, studies: int, targets: int, permutation
 
     apart = np.mean(
         [
-            [_z(cross_validate(space, y, runs, DELAYS, ALPHA).fold_scores) for space in spaces]
+            [fisher_z(cross_validate(space, y, runs, DELAYS, ALPHA).fold_scores) for space in spaces]
             for y in (recorded() for _ in range(TRUTH))
         ],
         axis=(0, 2),
@@ -151,7 +144,7 @@ def coverage(share: float, better: bool, studies: int, targets: int, permutation
     return pd.DataFrame(rows, columns=columns)
 
 
-def mean_interval(n: int, studies: int, targets: int) -> pd.DataFrame:
+def participants(n: int, studies: int, targets: int) -> pd.DataFrame:
     """Coverage of t-intervals over participants: scores, and differences of two spaces that are alike on average."""
     runs = np.repeat(np.arange(RUNS), LENGTH)
     rng = np.random.default_rng([3, n])
@@ -165,25 +158,22 @@ def mean_interval(n: int, studies: int, targets: int) -> pd.DataFrame:
         y = 0.35 * signal / signal.std(0) + noise(rng, targets)
         return [cross_validate(space, y, runs, DELAYS, ALPHA).scores for space in spaces]
 
-    z = _z([participant() for _ in range(2 * TRUTH)])  # participants, spaces, targets
-    everyone = np.array([participant() for _ in range(n * studies)])
+    apart = _scores_and_difference([participant() for _ in range(2 * TRUTH)])
+    everyone = _scores_and_difference([participant() for _ in range(n * studies)])
     rows = []
-    for what, truth in (("score", z[:, 0].mean(0)), ("difference", (z[:, 0] - z[:, 1]).mean(0))):
+    for what, truth in {name: z.mean(0) for name, z in apart.items()}.items():
         held = []
-        for group in np.split(everyone, studies):
-            found = (
-                participant_interval(group[:, 0]) if what == "score" else compare_participants(*group.swapaxes(0, 1))
-            )
-            lower, upper = (
-                (np.arctanh(found.lower), np.arctanh(found.upper)) if what == "score" else (found.lower, found.upper)
-            )
-            held.append(((lower <= truth) & (truth <= upper)).mean())
+        for group in np.split(everyone[what], studies):
+            interval = mean_interval(group)
+            held.append(((interval.lower <= truth) & (truth <= interval.upper)).mean())
         rows.append((n, what, np.mean(held), np.std(held) / np.sqrt(studies)))
     return pd.DataFrame(rows, columns=["participants", "what", "coverage", "standard_error"])
 
 
-def _z(scores):
-    return np.arctanh(np.asarray(scores))
+def _scores_and_difference(scores) -> dict[str, np.ndarray]:
+    """Fisher's z of the first space's scores, and first - second, from [participants, spaces, targets]."""
+    z = fisher_z(scores)
+    return {"score": z[:, 0], "difference": z[:, 0] - z[:, 1]}
 
 
 def _plain(z):
@@ -210,8 +200,8 @@ def main() -> None:
         covered = pd.concat([coverage(*case, studies, 60, 99) for case in cases], ignore_index=True)
         show("coverage", covered, "Coverage of 95% intervals, one participant with nine runs", arguments)
     if "participants" in arguments.parts:
-        people = pd.concat([mean_interval(n, studies, 60) for n in (3, 8)], ignore_index=True)
-        show("participants", people, "Coverage of 95% t-intervals over participants", arguments)
+        table = pd.concat([participants(n, studies, 60) for n in (3, 8)], ignore_index=True)
+        show("participants", table, "Coverage of 95% t-intervals over participants", arguments)
     print(f"\n{time.perf_counter() - start:.0f} s")
 
 

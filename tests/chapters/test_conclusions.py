@@ -6,7 +6,7 @@ import pytest
 
 from brainbook.chapters.hemispheres.conclusions import conclude, conclude_with_truth, read_gain, read_sides
 from brainbook.chapters.layers.depth import read_edges
-from brainbook.stats.hemispheres import Interval
+from brainbook.stats import Interval
 
 
 def claim(lower, upper):

@@ -43,8 +43,8 @@ from brainbook.chapters.layers.depth import (
 )
 from brainbook.chapters.shared import Features, ParticipantScores, group_masks, score_participants
 from brainbook.datasets.atlas import embedded_destrieux
-from brainbook.encoding.laterality import laterality_index
 from brainbook.errors import ConfigurationError
+from brainbook.stats import laterality_index
 from brainbook.stats.layer_preference import centre_of_mass
 from brainbook.workflow.notebooks import notebook_parameters
 

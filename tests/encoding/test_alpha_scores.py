@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from brainbook.encoding import RidgeEncoder, comparison, correlation, explained_variance
+from brainbook.encoding import RidgeEncoder, alpha_scores, correlation, explained_variance
 from brainbook.encoding.alpha_scores import Comparison
 
 MEASURES = {"correlation": correlation, "r2": explained_variance}
@@ -68,7 +68,7 @@ def test_the_fast_choice_loses_next_to_nothing(rng, study, monkeypatch):
     features, responses, runs = study(rng, n_features=130, n_targets=80, strength=0.5)
     features, responses = features.astype(np.float32), responses.astype(np.float32)
     slow = RidgeEncoder(alphas=grid).fit(features, responses, groups=runs)
-    monkeypatch.setattr(comparison, "has_bfloat16", lambda device: True)
+    monkeypatch.setattr(alpha_scores, "has_bfloat16", lambda device: True)
     fast = RidgeEncoder(alphas=grid, fast=True).fit(features, responses, groups=runs)
     np.testing.assert_allclose(fast.cv_scores_, slow.cv_scores_, atol=5e-3)
     assert (fast.cv_scores_ != slow.cv_scores_).any()

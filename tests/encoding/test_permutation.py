@@ -10,12 +10,12 @@ from brainbook.encoding import (
     blocks_with_gaps,
     cross_validate,
     delay,
-    fdr,
     fisher_mean,
     permutation_scores,
     permutation_test,
 )
 from brainbook.encoding.nulls import Compact, Permutations, fold_correlations
+from brainbook.stats import fdr
 
 pytestmark = pytest.mark.filterwarnings("ignore::brainbook.encoding.BorderWarning")
 

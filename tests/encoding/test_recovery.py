@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 
 from brainbook.encoding import cross_validate
-from brainbook.encoding.laterality import laterality_index
-from brainbook.stats.hemispheres import hemisphere_difference, index_of_means
+from brainbook.stats import index_of_means, laterality_index, paired_interval
 from brainbook.stats.layer_preference import choice_stability, depth_interval, layers_alike_test, most_frequent_layer
 
 # regions that nothing drives choose any
@@ -71,7 +70,7 @@ def test_laterality_comes_out(study):
         found = index_of_means(left[:, rows].mean(1), right[:, rows].mean(1))
         # Ridge on few scans loses more of a weak response than of a strong one: the index leans outward a little.
         assert np.sign(found.estimate) == sign and abs(found.estimate - sign * truth) < 0.06
-        assert hemisphere_difference(left[:, rows].mean(1), right[:, rows].mean(1)).p < 0.01
+        assert paired_interval(left[:, rows].mean(1), right[:, rows].mean(1)).p < 0.01
     single = index_of_means(left[:, driver >= 0], right[:, driver >= 0])
     expected = side[driver >= 0] * truth
     assert ((single.lower <= expected) & (expected <= single.upper)).mean() > 0.85

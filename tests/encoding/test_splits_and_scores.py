@@ -8,10 +8,10 @@ from brainbook.encoding import (
     correlation,
     explained_variance,
     fisher_mean,
-    laterality_index,
     leave_one_run_out,
     published_split,
 )
+from brainbook.stats import laterality_index
 
 
 def test_leave_one_run_out_tests_every_scan_once_and_never_trains_on_its_run():
@@ -63,7 +63,7 @@ def test_what_cannot_be_scored_is_nan_and_a_flat_prediction_scores_zero(rng):
 def test_many_targets_are_scored_in_blocks(rng, monkeypatch):
     predicted, observed = rng.standard_normal((2, 30, 100))
     whole = correlation(predicted, observed)
-    monkeypatch.setattr("brainbook.encoding.scores._BLOCK", 30 * 7)
+    monkeypatch.setattr("brainbook.stats.scores._BLOCK", 30 * 7)
     np.testing.assert_array_equal(correlation(predicted, observed), whole)
 
 

@@ -3,6 +3,7 @@ import itertools
 import numpy as np
 import pytest
 
+from brainbook.stats import sign_flip_test
 from brainbook.stats.layer_preference import (
     centre_of_mass,
     choice_stability,
@@ -12,7 +13,6 @@ from brainbook.stats.layer_preference import (
     layers_alike_test,
     most_frequent_layer,
     moved_to_edges,
-    sign_flip_test,
 )
 
 N_LAYERS = 7

@@ -12,8 +12,7 @@ from brainbook.encoding import cross_validate, fisher_mean, leave_one_run_out, p
 from brainbook.encoding.delays import run_slices
 from brainbook.encoding.splits import FEWEST
 from brainbook.errors import ConfigurationError
-from brainbook.stats import compare_runs, noise_ceiling
-from brainbook.stats.hemispheres import Interval, mean_interval
+from brainbook.stats import Interval, compare_runs, mean_interval, noise_ceiling
 
 TRIMS = (0, 2, 4, 8, 12, 16)
 

@@ -13,7 +13,7 @@ from scipy.stats import binom
 
 from brainbook.chapters.transfer.pairs import MISMATCHES
 from brainbook.errors import ConfigurationError
-from brainbook.stats.hemispheres import mean_interval
+from brainbook.stats import mean_interval
 from brainbook.workflow import ROOT, results
 
 SETTING = ["model", "loss", "trained", "seed"]

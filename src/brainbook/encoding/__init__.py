@@ -3,15 +3,14 @@
 from brainbook.encoding.alignment import fixed_length, variable_length
 from brainbook.encoding.cross_validation import ALPHAS, ConstantFeatures, CrossValidation, cross_validate
 from brainbook.encoding.delays import delay, haemodynamic_response, run_slices
-from brainbook.encoding.laterality import laterality_index, prediction_covariance
-from brainbook.encoding.permutation import PermutationScores, fdr, permutation_scores, permutation_test
+from brainbook.encoding.permutation import PermutationScores, permutation_scores, permutation_test
 from brainbook.encoding.protocol_checks import Finding, ProtocolWarning, check_protocol
 from brainbook.encoding.ridge import RidgeEncoder
-from brainbook.encoding.scores import correlation, explained_variance, fisher_mean
 from brainbook.encoding.sequential import SequentialTest, sequential_permutation_test
 from brainbook.encoding.splits import blocks_with_gaps, fold_weights, leave_one_run_out, published_split
 from brainbook.encoding.targets import BorderWarning
-from brainbook.encoding.variance_partitioning import VariancePartition, variance_partitioning
+from brainbook.encoding.variance import VariancePartition, prediction_covariance, variance_partitioning
+from brainbook.stats.scores import correlation, explained_variance, fisher_mean
 
 __all__ = [
     "ALPHAS",
@@ -30,12 +29,10 @@ __all__ = [
     "cross_validate",
     "delay",
     "explained_variance",
-    "fdr",
     "fisher_mean",
     "fixed_length",
     "fold_weights",
     "haemodynamic_response",
-    "laterality_index",
     "leave_one_run_out",
     "permutation_scores",
     "permutation_test",

@@ -2,7 +2,7 @@
 
     cross_validate(features, responses, runs, delays=(1, 2, 3, 4), alphas=ALPHAS, *, splits=None, nuisance=None,
                    metric="correlation", trim=0, per_target=True, alpha_groups=None, group_sample=16,
-                   scale=True, emphasis=None, predictions=False, device="auto", dtype="float32", fast=False,
+                   scale=True, feature_scaling=None, predictions=False, device="auto", dtype="float32", fast=False,
                    block=None) -> CrossValidation
 
     features   [scans, units], or [layers, scans, units], or a list of [scans, units_i]: before delays
@@ -25,13 +25,14 @@ import torch
 
 from brainbook.encoding.alpha_choice import AlphaChooser
 from brainbook.encoding.delays import centred_delays
-from brainbook.encoding.inputs import as_array, as_runs, as_splits
+from brainbook.encoding.inputs import as_runs, as_splits
 from brainbook.encoding.products import Products
 from brainbook.encoding.protocol_checks import warn_shared_runs
-from brainbook.encoding.scores import fisher_mean
 from brainbook.encoding.solver import Space, find_device, in_groups, pearson, r2, rows
 from brainbook.encoding.splits import FEWEST, fold_weights, leave_one_run_out, name_fold, short_folds, used_scans
 from brainbook.encoding.targets import Targets, check_alphas, warn_border
+from brainbook.stats import fisher_mean
+from brainbook.stats.scores import as_array
 
 ALPHAS = np.logspace(0, 6, 13)
 DTYPES = {"float32": torch.float32, "float64": torch.float64}
@@ -73,8 +74,11 @@ class CrossValidation:
 
     def scores_of_chosen_layer(self) -> np.ndarray:
         """Scores [targets] with the layer chosen inside the training scans of each fold, never on test scans."""
-        picked = np.take_along_axis(self.fold_scores, self.chosen_layer()[None], axis=0)[0]
-        return fisher_mean(picked, weights=fold_weights(self.splits))
+        return fisher_mean(self.fold_scores_of_chosen_layer(), weights=fold_weights(self.splits))
+
+    def fold_scores_of_chosen_layer(self) -> np.ndarray:
+        """Return the scores [folds, targets] of the layer that each fold chooses inside its training scans."""
+        return np.take_along_axis(self.fold_scores, self.chosen_layer()[None], axis=0)[0]
 
 
 class ConstantFeatures(RuntimeWarning):
@@ -96,7 +100,7 @@ def cross_validate(
     alpha_groups: np.ndarray | None = None,
     group_sample: int = 16,
     scale: bool = True,
-    emphasis: list | None = None,
+    feature_scaling: list | None = None,
     predictions: bool = False,
     device: str = "auto",
     dtype: str = "float32",
@@ -124,7 +128,7 @@ def cross_validate(
         label share an alpha, the one of the best mean score over `group_sample` of them, evenly spaced. Most of the
         work is to choose alphas: for the vertices of a cortex this takes about a third of the time.
     scale : z-score features by the training scans of each fold.
-    emphasis : for each layer an array [units], factors after scaling (a larger one is penalised less), or None.
+    feature_scaling : for each layer an array [units], factors after scaling (a larger one is penalised less), or None.
     predictions : keep the predictions of the test scans.
     device : "auto", "cpu", "cuda".
     dtype : "float32" or "float64"; decompositions are always float64.
@@ -147,7 +151,11 @@ def cross_validate(
         splits = leave_one_run_out(runs, trim)
     layers, padding = _prepare_features(features if several else [features], runs, delays, splits)
     options = {"nuisance": nuisance, "padding": padding, "scale": scale, "device": device, "dtype": DTYPES[dtype]}
-    factors = [None] * len(layers) if emphasis is None else [np.tile(one, len(delays or [0])) for one in emphasis]
+    factors = (
+        [None] * len(layers)
+        if feature_scaling is None
+        else [np.tile(one, len(delays or [0])) for one in feature_scaling]
+    )
     targets = Targets(responses, device=find_device(device), dtype=DTYPES[dtype], block=block)
     if targets.n_scans != len(layers[0]):
         raise ValueError(f"features have {len(layers[0])} scans, responses {targets.n_scans}")
@@ -157,7 +165,7 @@ def cross_validate(
     kept = np.full((len(layers), *responses.shape), np.nan, np.float32) if predictions else None
     chooser = AlphaChooser(targets, per_target, alpha_groups, group_sample)
     for layer, (values, factor) in enumerate(zip(layers, factors, strict=True)):
-        space = Space(values, emphasis=factor, **options)
+        space = Space(values, feature_scaling=factor, **options)
         best[layer], inner[layer] = chooser.choose(space, splits, alphas, metric, fast)
         _score(space, targets, splits, best[layer], metric, fold_scores[layer], kept[layer] if predictions else None)
     fold_scores[:, short_folds(runs, splits)] = np.nan

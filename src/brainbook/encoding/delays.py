@@ -5,7 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 from scipy.stats import gamma
 
-from brainbook.encoding.inputs import as_array, as_delays, as_runs
+from brainbook.encoding.inputs import as_delays, as_runs
+from brainbook.stats.scores import as_array
 
 _GLOVER_PEAK = 5.00533  # seconds at which the curve below is highest
 

@@ -6,37 +6,6 @@ import numpy as np
 import pandas as pd
 
 
-def as_array(values, name: str) -> np.ndarray:
-    """Numbers as an array; what is an array already stays as it is, memory-mapped ones too.
-
-    Parameters
-    ----------
-    values : array, DataFrame or Series. name : the argument's name, for messages.
-
-    Raises
-    ------
-    ValueError : values hidden by a mask, imaginary parts, pandas.NA or text.
-    """
-    if hasattr(values, "to_numpy"):
-        values = values.to_numpy()
-    values = np.asanyarray(values)
-    if isinstance(values, np.ma.MaskedArray):
-        hidden = int(np.ma.count_masked(values))
-        if hidden:
-            raise ValueError(f"{name}: {hidden} values are masked: give {name}.filled(np.nan), or leave them out")
-        values = values.data
-    if values.dtype.kind == "c":
-        raise ValueError(
-            f"{name}: complex numbers; their imaginary part would be lost: give {name}.real or abs({name})"
-        )
-    if values.dtype.kind not in "fiub":
-        try:
-            values = values.astype(float)
-        except (TypeError, ValueError) as error:
-            raise ValueError(f"{name} must hold numbers only (use NaN in place of pandas.NA): {error}") from error
-    return values
-
-
 def as_delays(delays) -> tuple[int, ...]:
     """Delays as a tuple of at least one whole number.
 

@@ -8,12 +8,13 @@ import numpy as np
 import torch
 
 from brainbook.encoding.delays import centred_delays
-from brainbook.encoding.inputs import as_array, as_runs, as_splits
+from brainbook.encoding.inputs import as_runs, as_splits
 from brainbook.encoding.nulls import Compact, Permutations, fold_correlations, linear_maps
 from brainbook.encoding.products import is_flat
 from brainbook.encoding.solver import Space, find_device
 from brainbook.encoding.splits import fold_weights, leave_one_run_out, short_folds, used_scans
 from brainbook.encoding.targets import Targets, check_alphas
+from brainbook.stats.scores import as_array
 
 _COLUMNS = 1024  # few targets are permuted several times at once, so that a product is worth its call
 

@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.stats import false_discovery_control
 
 from brainbook.encoding.null_refits import Refits
 
@@ -149,29 +148,6 @@ def permutation_test(
         features, responses, runs, alpha, null=null, n_permutations=n_permutations, seed=seed, **options
     )
     return found.score, found.p()
-
-
-def fdr(p: np.ndarray, method: str = "bh") -> np.ndarray:
-    """p-values corrected for the share of false discoveries among all discoveries.
-
-    Parameters
-    ----------
-    p : array of p-values; NaN ones stay NaN and do not count as tests.
-    method : "bh" (Benjamini & Hochberg 1995: independent or positively dependent tests) or "by" (Benjamini & Yekutieli
-        2001: any dependence).
-
-    Returns
-    -------
-    array q of the same shape: calling all with q <= 0.05 discoveries makes at most 5% of them false on average.
-    """
-    if method not in ("bh", "by"):
-        raise ValueError(f'method is "bh" or "by", not {method!r}')
-    p = np.asarray(p, float)
-    q = np.full(p.shape, np.nan)
-    known = np.isfinite(p)
-    if known.any():
-        q[known] = false_discovery_control(p[known], method=method)
-    return q
 
 
 def _at_least(score, null):

@@ -9,13 +9,14 @@ from sklearn.model_selection import check_cv
 from sklearn.utils.validation import check_consistent_length, check_is_fitted, validate_data
 
 from brainbook.encoding.alpha_scores import compare
-from brainbook.encoding.inputs import as_array, as_splits
+from brainbook.encoding.inputs import as_splits
 from brainbook.encoding.products import Products
 from brainbook.encoding.protocol_checks import warn_shared_runs
-from brainbook.encoding.scores import correlation, explained_variance
 from brainbook.encoding.solver import Space, find_device, in_groups
 from brainbook.encoding.splits import fold_weights, leave_one_run_out
 from brainbook.encoding.targets import Targets, check_alphas, warn_border
+from brainbook.stats import correlation, explained_variance
+from brainbook.stats.scores import as_array
 
 ALPHAS = tuple(float(alpha) for alpha in np.logspace(0, 6, 13))
 

@@ -47,7 +47,7 @@ class Space:
         features are those of the first delay, then of the second, ... Each fold puts the mean of its training scans
         there. Needs the intercept.
     scale : divide each feature by its standard deviation over the fold's training scans.
-    emphasis : array [features] or None; factors applied after scaling: what is larger is penalised less.
+    feature_scaling : array [features] or None; factors applied after scaling: what is larger is penalised less.
     intercept : take the training mean out of features and responses.
     device, dtype : where and in what precision to compute. Gram matrices are always decomposed in float64.
     """
@@ -60,7 +60,7 @@ class Space:
         padding=None,
         scale=True,
         intercept=True,
-        emphasis=None,
+        feature_scaling=None,
         device="auto",
         dtype=torch.float32,
     ):
@@ -73,8 +73,8 @@ class Space:
         self.constant = (size <= 1e-10 * np.abs(shift)) | (size <= 1e-300) if scale else np.zeros(len(size), bool)
         size[self.constant] = 1.0
         self.shift, self.size = shift, size
-        emphasis = np.ones(features.shape[1]) if emphasis is None else np.asarray(emphasis, float)
-        self.emphasis = torch.as_tensor(emphasis).to(self.device)
+        feature_scaling = np.ones(features.shape[1]) if feature_scaling is None else np.asarray(feature_scaling, float)
+        self.feature_scaling = torch.as_tensor(feature_scaling).to(self.device)
         self.x = self._prepare(features)
         self.z = self.w = design(len(features), nuisance, intercept, self.device)
         if padding is not None and padding.any():
@@ -170,11 +170,13 @@ class Fold:
 
     def _scales(self, variance):
         if not self.space.scale:
-            return self.space.emphasis.clone()
+            return self.space.feature_scaling.clone()
         # All features were brought to unit variance over all scans; one without variance in training says nothing.
         live = variance > 1e-10
         live &= ~torch.as_tensor(self.space.constant, device=live.device)
-        return torch.where(live, variance.clamp_min(1e-300).rsqrt() * self.space.emphasis, torch.zeros_like(variance))
+        return torch.where(
+            live, variance.clamp_min(1e-300).rsqrt() * self.space.feature_scaling, torch.zeros_like(variance)
+        )
 
     def _residual(self, x, w):
         return x - w.to(x.dtype) @ self.taken.to(x.dtype) if w.shape[1] else x.clone()

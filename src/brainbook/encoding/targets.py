@@ -6,7 +6,8 @@ from collections.abc import Iterator
 import numpy as np
 import torch
 
-from brainbook.encoding.inputs import as_array, as_count
+from brainbook.encoding.inputs import as_count
+from brainbook.stats.scores import as_array
 
 BLOCK_BYTES = 2**25  # of one block of responses; several arrays of about this size exist at a time
 PIECE = 1024  # targets that a processor works on at a time: what is made of them stays in its cache

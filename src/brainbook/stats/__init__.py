@@ -1,26 +1,47 @@
-"""Intervals, tests, noise ceilings, hemispheres and layer preference: arrays in, arrays out."""
+"""Scores, intervals, tests, noise ceilings, hemispheres and layer preference: arrays in, arrays out."""
 
 from brainbook.stats.intervals import (
+    Interval,
     compare_nulls,
-    compare_participants,
     compare_runs,
+    mean_interval,
     null_interval,
-    participant_interval,
+    paired_interval,
     run_interval,
 )
-from brainbook.stats.noise_ceilings import group_ceiling, largest_r, noise_ceiling, perfect_r, split_half, stretch
+from brainbook.stats.laterality import (
+    amplitude_index,
+    index_of_amplitudes,
+    index_of_means,
+    laterality_index,
+    score_after_fitting,
+)
+from brainbook.stats.noise_ceilings import group_ceiling, largest_r, noise_ceiling, perfect_r, spearman_brown
+from brainbook.stats.scores import correlation, explained_variance, fisher_mean, fisher_z
+from brainbook.stats.significance import fdr, sign_flip_test
 
 __all__ = [
+    "Interval",
+    "amplitude_index",
     "compare_nulls",
-    "compare_participants",
     "compare_runs",
+    "correlation",
+    "explained_variance",
+    "fdr",
+    "fisher_mean",
+    "fisher_z",
     "group_ceiling",
+    "index_of_amplitudes",
+    "index_of_means",
     "largest_r",
+    "laterality_index",
+    "mean_interval",
     "noise_ceiling",
     "null_interval",
-    "participant_interval",
+    "paired_interval",
     "perfect_r",
     "run_interval",
-    "split_half",
-    "stretch",
+    "score_after_fitting",
+    "sign_flip_test",
+    "spearman_brown",
 ]

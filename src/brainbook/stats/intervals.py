@@ -1,13 +1,13 @@
-"""How sure is a score, and a difference of scores? Intervals whose coverage can be measured.
+"""How sure is a mean, a score, and a difference of scores? Intervals whose coverage can be measured.
 
-Scores of leave-one-run-out folds are not independent: any two folds share most of their training runs, and each trains
-the other. A plain t-test or a bootstrap over runs therefore calls too much significant. Two remedies, whose levels and
-coverage `benchmarks/bench_calibration.py` measures:
+Participants are independent: a t-interval over one value for each is right (`mean_interval`, `paired_interval`). It
+speaks of participants like these hearing THIS story, not of other stories.
 
-- for one participant, widen the t-interval over runs by the overlap (`run_interval`, `compare_runs`), or take the
-  spread of a refitted null (`null_interval`, `compare_nulls`), which gives somewhat narrower intervals;
-- for several participants, one score each, a t-interval over participants (`participant_interval`,
-  `compare_participants`). It speaks of participants like these hearing THIS story, not of other stories.
+Scores of leave-one-run-out folds of one participant are not independent: any two folds share most of their training
+runs, and each trains the other. A plain t-test or a bootstrap over runs therefore calls too much significant. Two
+remedies, whose levels and coverage `benchmarks/bench_calibration.py` measures: widen the t-interval over runs by the
+overlap (`run_interval`, `compare_runs`), or take the spread of a refitted null (`null_interval`, `compare_nulls`): these
+intervals are somewhat narrower.
 
 What intervals over runs cover: the mean score of THIS participant and THESE features over runs like the ones at hand.
 Not other participants, not another training of the same model, not that the target was chosen for its score. Nor do
@@ -19,15 +19,62 @@ Intervals of a single score are on the scale of r; those of a comparison are dif
 r the same as differences of r).
 """
 
+from dataclasses import dataclass
+
 import numpy as np
+import pandas as pd
 from scipy import stats
 
-from brainbook.encoding.permutation import PermutationScores
-from brainbook.stats.hemispheres import Interval, mean_interval
+from brainbook.stats.scores import fisher_z
+
+
+@dataclass(frozen=True)
+class Interval:
+    """An estimate with its interval and, where it was tested, its p-value; arrays of one shape."""
+
+    estimate: np.ndarray
+    lower: np.ndarray
+    upper: np.ndarray
+    p: np.ndarray | None = None
+
+    def table(self, **columns) -> pd.DataFrame:
+        """Return one row per estimate: the given columns, then value, lower, upper and p."""
+        numbers = {"value": self.estimate, "lower": self.lower, "upper": self.upper, "p": self.p}
+        numbers = {name: np.atleast_1d(array) for name, array in numbers.items() if array is not None}
+        return pd.DataFrame({**columns, **numbers})
+
+
+def mean_interval(values: np.ndarray, level: float = 0.95) -> Interval:
+    """Compute the mean over participants with Student's interval, and the p-value of a mean of 0.
+
+    Parameters
+    ----------
+    values : array [participants, ...], one value per participant (a mean over runs, a difference between two models);
+        two participants or more. Runs of one participant are no substitute: what they score is trained on each
+        other's scans, and intervals over them are too narrow.
+    level : share of intervals that shall cover the true mean.
+    """
+    values = np.asarray(values, float)
+    if len(values) < 2:
+        raise ValueError("an interval over participants needs two or more of them")
+    test = stats.ttest_1samp(values, 0.0, axis=0, nan_policy="propagate")
+    interval = test.confidence_interval(level)
+    return Interval(values.mean(axis=0), interval.low, interval.high, test.pvalue)
+
+
+def paired_interval(first: np.ndarray, second: np.ndarray, level: float = 0.95) -> Interval:
+    """Compute the mean of first - second with Student's interval, paired by participant.
+
+    Parameters
+    ----------
+    first, second : arrays [participants, ...] of two models, two hemispheres, ... (see `mean_interval`).
+    level : share of intervals that shall cover the true difference.
+    """
+    return mean_interval(np.asarray(first, float) - np.asarray(second, float), level)
 
 
 def run_interval(fold_scores: np.ndarray, level: float = 0.95) -> Interval:
-    """Interval of one participant's score from its leave-one-run-out folds.
+    """Compute the interval of one participant's score from its leave-one-run-out folds.
 
     Parameters
     ----------
@@ -40,12 +87,11 @@ def run_interval(fold_scores: np.ndarray, level: float = 0.95) -> Interval:
     1 / n + 1 / (n - 1), in place of 1 / n: the corrected resampled t-test of Nadeau & Bengio (2003), Machine Learning
     52, 239-281.
     """
-    mean, half, p = _corrected(_z(fold_scores), level)
-    return Interval(np.tanh(mean), np.tanh(mean - half), np.tanh(mean + half), p)
+    return _on_r(_over_runs(fisher_z(fold_scores), level))
 
 
 def compare_runs(first: np.ndarray, second: np.ndarray, level: float = 0.95, *, fisher: bool = True) -> Interval:
-    """Interval of the difference between two feature spaces for one participant, paired by run.
+    """Compute the interval of the difference between two feature spaces for one participant, paired by run.
 
     Parameters
     ----------
@@ -57,33 +103,34 @@ def compare_runs(first: np.ndarray, second: np.ndarray, level: float = 0.95, *, 
     -------
     Interval of first - second.
     """
-    one, two = (_z(first), _z(second)) if fisher else (np.asarray(first, float), np.asarray(second, float))
-    mean, half, p = _corrected(one - two, level)
-    return Interval(mean, mean - half, mean + half, p)
+    first, second = (fisher_z(scores) if fisher else np.asarray(scores, float) for scores in (first, second))
+    return _over_runs(first - second, level)
 
 
-def null_interval(scores: PermutationScores, level: float = 0.95) -> Interval:
-    """Interval of one participant's score from the spread of its refitted null.
+def null_interval(scores, level: float = 0.95) -> Interval:
+    """Compute the interval of one participant's score from the spread of its refitted null.
 
     Parameters
     ----------
-    scores : what `permutation_scores` returned.
+    scores : what `brainbook.encoding.permutation_scores` returned: `.score` [targets], `.null` [permutations, targets].
+    level : as in `run_interval`.
 
     Returns
     -------
     Interval on the scale of r; p is two-sided, by the normal distribution on Fisher's z.
     """
-    value, half, p = _by_null(_z(scores.score), _z(scores.null), level)
-    return Interval(np.tanh(value), np.tanh(value - half), np.tanh(value + half), p)
+    return _on_r(_by_null(fisher_z(scores.score), fisher_z(scores.null), level))
 
 
-def compare_nulls(first: PermutationScores, second: PermutationScores, level: float = 0.95) -> Interval:
-    """Interval of the difference between two feature spaces for one participant, from refitted nulls.
+def compare_nulls(first, second, level: float = 0.95) -> Interval:
+    """Compute the interval of the difference between two feature spaces for one participant, from refitted nulls.
 
     Parameters
     ----------
-    first, second : from `permutation_scores` with the same responses, null, seed and number of permutations, so that
-        both were refitted on the same rearrangements and the null of their difference keeps what they share.
+    first, second : from `brainbook.encoding.permutation_scores` with the same responses, null, seed and number of
+        permutations, so that both were refitted on the same permutations and the null of their difference keeps what
+        they share.
+    level : as in `run_interval`.
 
     Returns
     -------
@@ -91,37 +138,16 @@ def compare_nulls(first: PermutationScores, second: PermutationScores, level: fl
     """
     if first.null.shape != second.null.shape:
         raise ValueError(f"the nulls must match, permutation by permutation: {first.null.shape}, {second.null.shape}")
-    value, half, p = _by_null(_z(first.score) - _z(second.score), _z(first.null) - _z(second.null), level)
-    return Interval(value, value - half, value + half, p)
+    null = fisher_z(first.null) - fisher_z(second.null)
+    return _by_null(fisher_z(first.score) - fisher_z(second.score), null, level)
 
 
-def participant_interval(scores: np.ndarray, level: float = 0.95) -> Interval:
-    """Interval of the mean score of participants, on the scale of r, by Student's t on Fisher's z.
-
-    Parameters
-    ----------
-    scores : array [participants, targets], one correlation for each participant (its mean over runs).
-    """
-    found = mean_interval(_z(scores), level)
-    return Interval(np.tanh(found.estimate), np.tanh(found.lower), np.tanh(found.upper), found.p)
+def _on_r(interval: Interval) -> Interval:
+    return Interval(*np.tanh([interval.estimate, interval.lower, interval.upper]), interval.p)
 
 
-def compare_participants(first: np.ndarray, second: np.ndarray, level: float = 0.95) -> Interval:
-    """Interval of the mean difference (first - second, Fisher's z) of two feature spaces, paired by participant.
-
-    Parameters
-    ----------
-    first, second : arrays [participants, targets], correlations.
-    """
-    return mean_interval(_z(first) - _z(second), level)
-
-
-def _z(scores):
-    return np.arctanh(np.clip(np.asarray(scores, float), -0.999999, 0.999999))
-
-
-def _corrected(values, level):
-    """Mean, half width and p from [folds, targets]; the variance of the mean is s^2 (1 / n + 1 / (n - 1)).
+def _over_runs(values: np.ndarray, level: float) -> Interval:
+    """Compute the interval from [folds, targets]; the variance of the mean is s^2 (1 / n + 1 / (n - 1)).
 
     Folds without a score (NaN) are left out; a target of which fewer than two have one gets NaN.
     """
@@ -134,12 +160,14 @@ def _corrected(values, level):
         deviation = np.where(known, values - mean, 0)
         error = np.sqrt((deviation**2).sum(0) / (n - 1) * (1 / n + 1 / (n - 1)))
         p = 2 * stats.t.sf(np.abs(mean) / error, n - 1)
-    return mean, stats.t.ppf((1 + level) / 2, n - 1) * error, p
+    half = stats.t.ppf((1 + level) / 2, n - 1) * error
+    return Interval(mean, mean - half, mean + half, p)
 
 
-def _by_null(value, null, level):
+def _by_null(value: np.ndarray, null: np.ndarray, level: float) -> Interval:
     center, spread = null.mean(0), null.std(0, ddof=1)
     value = value - center  # leaving runs out biases a null score a little below zero
     with np.errstate(invalid="ignore", divide="ignore"):
         p = 2 * stats.norm.sf(np.abs(value) / spread)
-    return value, stats.norm.ppf((1 + level) / 2) * spread, p
+    half = stats.norm.ppf((1 + level) / 2) * spread
+    return Interval(value, value - half, value + half, p)

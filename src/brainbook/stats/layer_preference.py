@@ -11,13 +11,12 @@ import itertools
 
 import numpy as np
 
-from brainbook.stats.hemispheres import Interval, mean_interval
-
-MOST_FLIPS = 4096
+from brainbook.stats.intervals import Interval, mean_interval, paired_interval
+from brainbook.stats.significance import MOST_FLIPS, sign_flip_test
 
 
 def most_frequent_layer(chosen: np.ndarray, n_layers: int) -> tuple[np.ndarray, np.ndarray]:
-    """The layer that most folds choose for a target, and the share of them that do.
+    """Return the layer that most folds choose for a target, and the share of them that do.
 
     chosen : int array [..., targets], layers chosen inside training runs, over folds and perhaps participants.
     Returns two arrays [targets]; of layers chosen equally often, the lowest. For saying which layer a target prefers,
@@ -29,35 +28,32 @@ def most_frequent_layer(chosen: np.ndarray, n_layers: int) -> tuple[np.ndarray, 
 
 
 def choice_stability(chosen: np.ndarray) -> np.ndarray:
-    """Probability that two different folds choose the same layer: array [..., folds, targets] -> [..., targets].
+    """Compute how likely two different folds choose the same layer: array [..., folds, targets] -> [..., targets].
 
     1 is perfect agreement. Folds share most of their training scans, so that even a choice of pure noise agrees more
     often than 1 / layers: compare with targets that nothing drives.
     """
-    chosen = np.asarray(chosen)
-    n_folds = chosen.shape[-2]
-    if n_folds < 2:
+    folds = np.moveaxis(np.asarray(chosen), -2, 0)
+    if len(folds) < 2:
         raise ValueError("stability needs two folds or more")
-    pairs = list(itertools.combinations(range(n_folds), 2))
-    return np.mean([chosen[..., j, :] == chosen[..., k, :] for j, k in pairs], axis=0)
+    return np.mean([first == second for first, second in itertools.combinations(folds, 2)], axis=0)
 
 
 def centre_of_mass(scores: np.ndarray, axis: int = 0) -> np.ndarray:
-    """Depth as a number: the mean layer, each weighted by how far its score exceeds the lowest layer's.
+    """Compute depth as a number: the mean layer, each weighted by how far its score exceeds the lowest layer's.
 
     scores : array with layers along `axis`, the embedding first. Returns values between 0 and layers - 1, NaN where all
     layers score alike. It says where the profile is high without choosing one layer. Noise pulls it to the middle: a
     target that no layer predicts has a depth near (layers - 1) / 2, with an interval to show it.
     """
-    scores = np.moveaxis(np.asarray(scores, float), axis, 0)
-    weights = scores - scores.min(axis=0)
-    layers = np.arange(len(scores)).reshape(-1, *[1] * (scores.ndim - 1))
+    scores = np.moveaxis(np.asarray(scores, float), axis, -1)
+    weights = scores - scores.min(axis=-1, keepdims=True)
     with np.errstate(invalid="ignore", divide="ignore"):
-        return (weights * layers).sum(axis=0) / weights.sum(axis=0)
+        return weights @ np.arange(scores.shape[-1]) / weights.sum(axis=-1)
 
 
 def depth_interval(scores: np.ndarray, level: float = 0.95) -> Interval:
-    """The depth of the profile that participants have in common, with a jackknife interval over participants.
+    """Compute the depth of the profile that participants share, with a jackknife interval over participants.
 
     scores : array [participants, layers, ...]. The depth is taken of the mean profile, because those of single noisy
     profiles all lie near the middle; leaving out one participant at a time says how sure it is.
@@ -66,22 +62,21 @@ def depth_interval(scores: np.ndarray, level: float = 0.95) -> Interval:
     n = len(scores)
     if n < 2:
         raise ValueError("an interval over participants needs two or more of them")
-    whole = centre_of_mass(scores.mean(axis=0))
+    depth = centre_of_mass(scores.mean(axis=0))
     without = np.stack([centre_of_mass(np.delete(scores, i, axis=0).mean(axis=0)) for i in range(n)])
-    pseudo = mean_interval(n * whole - (n - 1) * without, level)
+    pseudo = mean_interval(n * depth - (n - 1) * without, level)
     half = (pseudo.upper - pseudo.lower) / 2
     last = scores.shape[1] - 1
-    return Interval(whole, np.clip(whole - half, 0, last), np.clip(whole + half, 0, last))
+    return Interval(depth, np.clip(depth - half, 0, last), np.clip(depth + half, 0, last))
 
 
 def layers_alike_test(scores: np.ndarray, n_flips: int = MOST_FLIPS, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
-    """Could all layers predict a target equally well? A test of its mean profile over layers.
+    """Test whether all layers predict a target equally well.
 
     Parameters
     ----------
     scores : array [participants, layers, targets]: mean over runs of every layer, none chosen.
-    n_flips : sign flips drawn when not all 2^(participants - 1) can be tried.
-    seed : of the draws.
+    n_flips, seed : see `sign_flip_test`.
 
     Returns
     -------
@@ -92,50 +87,33 @@ def layers_alike_test(scores: np.ndarray, n_flips: int = MOST_FLIPS, seed: int =
         1 / 2^(participants - 1): six participants are needed for p < .05.
     """
     scores = np.asarray(scores, float)
-    n = len(scores)
     profiles = scores - scores.mean(axis=1, keepdims=True)
-    signs = _signs(n, n_flips, seed)  # flips, participants; the first leaves all as they are
-    flat = profiles.reshape(n, -1)
-    statistic = ((signs @ flat / n).reshape(len(signs), *scores.shape[1:]) ** 2).mean(axis=1)  # flips, targets
-    p = (statistic >= statistic[0] * (1 - 1e-9)).mean(axis=0)
-    return statistic[0], np.where(np.isfinite(statistic[0]), p, np.nan)
 
+    def variance(values, axis):  # values [..., layers, targets, participants]
+        return (values.mean(axis=axis) ** 2).mean(axis=-2)
 
-def sign_flip_test(values: np.ndarray, n_flips: int = MOST_FLIPS, seed: int = 0) -> np.ndarray:
-    """Two-sided p-values [...] of a mean of 0 for paired differences [participants, ...], by flipping their signs."""
-    values = np.asarray(values, float)
-    signs = _signs(len(values), n_flips, seed)
-    means = np.abs(np.tensordot(signs, values, axes=1))
-    return (means >= means[0] * (1 - 1e-9)).mean(axis=0)
-
-
-def _signs(n: int, n_flips: int, seed: int) -> np.ndarray:
-    """Sign flips [flips, n]: all that differ (a flip of everyone changes nothing), or `n_flips` of them at random."""
-    if 2 ** (n - 1) <= n_flips:
-        rest = np.array(list(itertools.product((1.0, -1.0), repeat=n - 1))).reshape(-1, n - 1)
-        return np.column_stack([np.ones(len(rest)), rest])
-    signs = np.random.default_rng(seed).choice((1.0, -1.0), size=(n_flips, n))
-    signs[0] = 1.0
-    return signs
+    p = sign_flip_test(profiles, variance, alternative="greater", n_flips=n_flips, seed=seed)
+    statistic = (profiles.mean(axis=0) ** 2).mean(axis=0)
+    return statistic, np.where(np.isfinite(statistic), p, np.nan)
 
 
 def edge_preference(chosen: np.ndarray, n_layers: int, first: int = 0) -> np.ndarray:
-    """1 where a chosen layer is the first or the last, else 0, as floats of the shape of `chosen`.
+    """Return 1 where a chosen layer is the first or the last, else 0, as floats of the shape of `chosen`.
 
     first : the layer that counts as the first (1 leaves the embedding, layer 0, out of the count of edges).
     """
     chosen = np.asarray(chosen, float)
-    return np.where(np.isnan(chosen), np.nan, (chosen == first) | (chosen == n_layers - 1)).astype(float)
+    return np.where(np.isnan(chosen), np.nan, (chosen == first) | (chosen == n_layers - 1))
 
 
 def edge_distance(depth: np.ndarray, n_layers: int) -> np.ndarray:
-    """How far a layer or a depth lies from the middle: 0 in the middle, 1 at the first or the last layer."""
+    """Return how far a layer or a depth lies from the middle: 0 in the middle, 1 at the first or the last layer."""
     middle = (n_layers - 1) / 2
     return np.abs(np.asarray(depth, float) - middle) / middle
 
 
 def edge_advantage(scores: np.ndarray, first: int = 0, axis: int = 1) -> np.ndarray:
-    """How much better the first and the last layer predict than the layers between them, on the scale of the scores.
+    """Compute how much better the first and the last layer predict than the layers between, in units of the scores.
 
     Parameters
     ----------
@@ -156,7 +134,7 @@ def edge_advantage(scores: np.ndarray, first: int = 0, axis: int = 1) -> np.ndar
 def moved_to_edges(
     before: np.ndarray, after: np.ndarray, n_layers: int, first: int = 0, level: float = 0.95
 ) -> dict[str, Interval]:
-    """Does preference move to the first and the last layers? The sentence of Luo & Kobayashi, put to a test.
+    """Test whether preference moves to the first and the last layers, the sentence of Luo & Kobayashi.
 
     Parameters
     ----------
@@ -171,12 +149,7 @@ def moved_to_edges(
     """
     before, after = np.asarray(before), np.asarray(after)
     if before.shape != after.shape or before.ndim != 3:
-        raise ValueError(
-            f"before and after must both be [participants, folds, targets], not {before.shape}, {after.shape}"
-        )
-    shares = [np.nanmean(edge_preference(chosen, n_layers, first), axis=(1, 2)) for chosen in (before, after)]
-    distances = [np.nanmean(edge_distance(chosen, n_layers), axis=(1, 2)) for chosen in (before, after)]
-    return {
-        "share": mean_interval(shares[1] - shares[0], level),
-        "distance": mean_interval(distances[1] - distances[0], level),
-    }
+        raise ValueError(f"before {before.shape} and after {after.shape} must both be [participants, folds, targets]")
+    shares = [np.nanmean(edge_preference(chosen, n_layers, first), axis=(1, 2)) for chosen in (after, before)]
+    distances = [np.nanmean(edge_distance(chosen, n_layers), axis=(1, 2)) for chosen in (after, before)]
+    return {"share": paired_interval(*shares, level), "distance": paired_interval(*distances, level)}

@@ -13,19 +13,18 @@ trained on one participant may also predict a response to the stimulus that is t
 
 import numpy as np
 
-from brainbook.encoding.delays import run_slices
-from brainbook.encoding.scores import correlation, fisher_mean
+from brainbook.stats.scores import correlation, fisher_mean
 
 
 def noise_ceiling(responses: np.ndarray, runs: np.ndarray | None = None, *, keep: str = "mean") -> np.ndarray:
-    """Inter-subject correlation: each participant with the mean of the others.
+    """Compute the inter-subject correlation: each participant with the mean of the others.
 
     It is no bound: the others' mean is noisy too, so that a model that knows what all have in common does better, by a
     factor of 1 / sqrt(R_(n-1)) (`perfect_r`): where 35 participants have 1.9% in common, .137 against .086.
 
     Parameters
     ----------
-    responses : array [participants, scans, targets], cleaned. NaN marks what a participant lacks.
+    responses : array [participants, scans, targets], cleaned. NaN marks responses that a participant lacks.
     runs : array [scans]; given, r is taken in every run and averaged by Fisher's z, as encoding scores are.
     keep : "mean" for the mean over participants, "each" for every participant's own.
 
@@ -35,24 +34,23 @@ def noise_ceiling(responses: np.ndarray, runs: np.ndarray | None = None, *, keep
 
     Source: Hasson et al. (2004), Science 303, 1634-1640; Nastase et al. (2019), SCAN 14, 667-685.
     """
-    responses = _participants(responses)
+    if keep not in ("mean", "each"):
+        raise ValueError(f'keep is "mean" or "each", not {keep!r}')
+    responses = _checked(responses)
     known = np.isfinite(responses)
     total, count = np.where(known, responses, 0).sum(0, dtype=float), known.sum(0)
     each = []
-    for one, present in zip(responses, known, strict=True):
+    for own, present in zip(responses, known, strict=True):
         with np.errstate(invalid="ignore", divide="ignore"):
-            others = (total - np.where(present, one, 0)) / (count - present)
-        each.append(_by_run(others, one, runs))
-    each = np.stack(each)
-    if keep not in ("mean", "each"):
-        raise ValueError(f'keep is "mean" or "each", not {keep!r}')
-    return each if keep == "each" else fisher_mean(each)
+            others = (total - np.where(present, own, 0)) / (count - present)
+        each.append(_by_run(others, own, runs))
+    return np.stack(each) if keep == "each" else fisher_mean(np.stack(each))
 
 
 def group_ceiling(
     responses: np.ndarray, runs: np.ndarray | None = None, *, n_halvings: int = 20, seed: int = 0
 ) -> np.ndarray:
-    """How well the mean of one half of the participants follows the mean of the other half, over random halvings.
+    """Compute how well the mean of one half of the participants follows that of the other, over random halvings.
 
     Parameters
     ----------
@@ -63,50 +61,28 @@ def group_ceiling(
 
     Returns
     -------
-    array [targets]: the reliability of a HALF group's mean. `stretch` turns it into that of the whole group, and
+    array [targets]: the reliability of a HALF group's mean. `spearman_brown` turns it into that of the whole group, and
     `largest_r` into what a model can reach; it is no bound on r itself.
     """
-    responses = _participants(responses)
+    responses = _checked(responses)
     rng = np.random.default_rng(seed)
     scores = []
     for _ in range(n_halvings):
         order = rng.permutation(len(responses))
         half = len(order) // 2
-        means = [np.nanmean(responses[part], axis=0) for part in (order[:half], order[half : 2 * half])]
+        means = [np.nanmean(responses[rows], axis=0) for rows in (order[:half], order[half : 2 * half])]
         scores.append(_by_run(*means, runs))
     return fisher_mean(np.stack(scores))
 
 
-def split_half(repeats: np.ndarray, runs: np.ndarray | None = None) -> np.ndarray:
-    """One participant's ceiling where the SAME stimulus was heard several times.
-
-    Echoes of a scan are no repetitions: they share the scan's noise, and this ceiling would take that noise for signal.
-
-    Parameters
-    ----------
-    repeats : array [repetitions, scans, targets].
-    runs : array [scans] or None.
-
-    Returns
-    -------
-    array [targets]: the largest r that a model of the stimulus can have with a single repetition, which is the square
-    root of the mean correlation between repetitions (Schoppe et al. 2016, Frontiers in Comp. Neuroscience 10:10).
-    """
-    repeats = _participants(repeats, "repetitions")
-    pairs = [
-        _by_run(repeats[one], repeats[two], runs) for one in range(len(repeats)) for two in range(one + 1, len(repeats))
-    ]
-    return np.sqrt(np.clip(fisher_mean(np.stack(pairs)), 0, None))
-
-
-def stretch(reliability: np.ndarray, times: float) -> np.ndarray:
-    """Reliability of a mean over `times` as many participants or repetitions (Spearman 1910, Brown 1910)."""
+def spearman_brown(reliability: np.ndarray, times: float) -> np.ndarray:
+    """Return the reliability of a mean over `times` as many participants or repetitions (Spearman 1910, Brown 1910)."""
     reliability = np.asarray(reliability, float)
     return times * reliability / (1 + (times - 1) * reliability)
 
 
 def largest_r(reliability: np.ndarray, times: float = 1.0) -> np.ndarray:
-    """The r that a perfect model of what participants share reaches, from the reliability of an average.
+    """Return the r that a perfect model of what participants share reaches, from the reliability of an average.
 
     Parameters
     ----------
@@ -118,11 +94,11 @@ def largest_r(reliability: np.ndarray, times: float = 1.0) -> np.ndarray:
     -------
     array: sqrt(R) with times=1, sqrt(2 R / (1 + R)) with times=2; 0 where the reliability is not above 0.
     """
-    return np.sqrt(stretch(np.clip(reliability, 0, None), times))
+    return np.sqrt(spearman_brown(np.clip(reliability, 0, None), times))
 
 
 def perfect_r(intersubject: np.ndarray, n_participants: int) -> np.ndarray:
-    """The r that a perfect model of what participants share reaches in ONE of them, from the inter-subject correlation.
+    """Return the r that a perfect model of what participants share reaches in ONE of them.
 
     Parameters
     ----------
@@ -141,14 +117,17 @@ def perfect_r(intersubject: np.ndarray, n_participants: int) -> np.ndarray:
     return np.sqrt((square * (n - 2) + np.sqrt((square * (n - 2)) ** 2 + 4 * (n - 1) * square)) / (2 * (n - 1)))
 
 
-def _participants(responses, what="participants"):
+def _checked(responses) -> np.ndarray:
     responses = np.asarray(responses)
     if responses.ndim != 3 or len(responses) < 2:
-        raise ValueError(f"a ceiling needs [{what}, scans, targets] with two {what} or more, not {responses.shape}")
+        raise ValueError(
+            f"a ceiling needs [participants, scans, targets] with two participants or more, not {responses.shape}"
+        )
     return responses
 
 
-def _by_run(one, two, runs):
+def _by_run(first, second, runs):
     if runs is None:
-        return correlation(one, two)
-    return fisher_mean(np.stack([correlation(one[part], two[part]) for part in run_slices(runs)]))
+        return correlation(first, second)
+    by_run = [np.asarray(runs) == run for run in np.unique(runs)]
+    return fisher_mean(np.stack([correlation(first[scans], second[scans]) for scans in by_run]))

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 
 from brainbook.chapters.hemispheres.group_scores import says_nothing, told, verdict
-from brainbook.stats.hemispheres import Interval
+from brainbook.stats import Interval
 
 
 def read_gain(everywhere: Interval, there: Interval | None, n: int, n_regions: int) -> str:

@@ -9,9 +9,17 @@ from scipy import stats
 
 from brainbook.chapters import published
 from brainbook.chapters.shared import TRIM, Features, ParticipantScores, average_by
-from brainbook.encoding import fdr, permutation_scores, prediction_covariance
-from brainbook.encoding.laterality import amplitude_index, laterality_index, score_after_fitting
-from brainbook.stats.hemispheres import Interval, hemisphere_difference, index_of_amplitudes, index_of_means
+from brainbook.encoding import permutation_scores, prediction_covariance
+from brainbook.stats import (
+    Interval,
+    amplitude_index,
+    fdr,
+    index_of_amplitudes,
+    index_of_means,
+    laterality_index,
+    paired_interval,
+    score_after_fitting,
+)
 
 DELAYS = (1, 2, 3, 4)
 SIDES = ("lh", "rh")
@@ -131,7 +139,7 @@ def sides_by_group(listeners: GroupScores, members: Mapping[str, np.ndarray], co
         one, two = left[:, own].mean(axis=1), right[:, own].mean(axis=1)
         index = index_of_amplitudes(left_part[:, own].mean(axis=1), right_part[:, own].mean(axis=1))
         rows.append(
-            hemisphere_difference(one, two).table(group=[group], left=one.mean(), right=two.mean())
+            paired_interval(one, two).table(group=[group], left=one.mean(), right=two.mean())
             .assign(index=index.estimate, index_lower=index.lower, index_upper=index.upper)
         )  # fmt: skip
     table = pd.concat(rows, ignore_index=True)
@@ -165,7 +173,7 @@ def sides_by_language(means: pd.DataFrame) -> pd.DataFrame:
     for (language, group), part in means.groupby(["language", "group"], sort=False):
         wide = part.pivot(index="participant", columns="hemisphere", values="value")
         paper = part.groupby("hemisphere").published.first()
-        found = hemisphere_difference(wide["lh"], wide["rh"])
+        found = paired_interval(wide["lh"], wide["rh"])
         rows.append(found.table(language=[language], group=[group], published=paper["lh"] - paper["rh"]))
     return pd.concat(rows, ignore_index=True)
 
@@ -253,7 +261,7 @@ def foretold_laterality(truth_regions: pd.DataFrame, weights: Mapping[str, int],
 
     Returns
     -------
-    DataFrame: label, value (see `brainbook.encoding.laterality.score_after_fitting`), truth. A ridge fits fewer weights
+    DataFrame: label, value (see `brainbook.stats.score_after_fitting`), truth. A ridge fits fewer weights
     than there are and leans a little less.
     """
     one, kinds, ceilings = _sided(truth_regions)

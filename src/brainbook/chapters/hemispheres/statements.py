@@ -12,7 +12,7 @@ import pandas as pd
 from scipy import stats
 
 from brainbook.chapters.hemispheres.group_scores import GroupScores, told, verdict
-from brainbook.stats.hemispheres import Interval, mean_interval
+from brainbook.stats import Interval, mean_interval
 
 OCCIPITAL = "occipital|cuneus|calcarine|Lingual|S_oc_"
 

@@ -7,9 +7,8 @@ import pandas as pd
 
 from brainbook.chapters.hemispheres.group_scores import GroupScores, told, verdict
 from brainbook.chapters.shared import Features
-from brainbook.encoding import fdr
 from brainbook.errors import ConfigurationError
-from brainbook.stats.hemispheres import Interval, mean_interval
+from brainbook.stats import Interval, fdr, mean_interval
 from brainbook.stats.layer_preference import (
     choice_stability,
     depth_interval,

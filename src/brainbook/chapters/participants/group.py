@@ -26,11 +26,11 @@ from brainbook.chapters.shared import (
     word_count,
 )
 from brainbook.datasets import LittlePrince
-from brainbook.encoding import fdr, fisher_mean, leave_one_run_out
+from brainbook.encoding import fisher_mean, leave_one_run_out
 from brainbook.encoding.splits import used_scans
 from brainbook.errors import ConfigurationError
 from brainbook.phantom import Truth
-from brainbook.stats import largest_r, noise_ceiling, perfect_r
+from brainbook.stats import fdr, largest_r, noise_ceiling, perfect_r
 from brainbook.workflow import ROOT, results
 
 ALL = "all"  # the languages together

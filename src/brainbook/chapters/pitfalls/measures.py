@@ -12,10 +12,9 @@ from brainbook.chapters.pitfalls.protocols import ALPHAS, CHOICES, N_VERTICES, R
 from brainbook.encoding.cross_validation import cross_validate
 from brainbook.encoding.delays import delay
 from brainbook.encoding.nulls import Permutations, fold_correlations
-from brainbook.encoding.permutation import PermutationScores, fdr, permutation_scores
-from brainbook.encoding.scores import correlation, fisher_mean
+from brainbook.encoding.permutation import PermutationScores, permutation_scores
 from brainbook.encoding.splits import FEWEST, fold_weights, used_scans
-from brainbook.stats.hemispheres import mean_interval
+from brainbook.stats import correlation, fdr, fisher_mean, mean_interval
 
 _OF_TARGETS = ("responses", "unfiltered", "echoes", "raw_echoes")
 

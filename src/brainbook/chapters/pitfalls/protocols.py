@@ -15,8 +15,8 @@ from sklearn.model_selection import KFold
 from brainbook.encoding.cross_validation import CrossValidation, cross_validate
 from brainbook.encoding.delays import delay, run_slices
 from brainbook.encoding.ridge import RidgeEncoder
-from brainbook.encoding.scores import correlation, fisher_mean
 from brainbook.encoding.splits import leave_one_run_out, published_split
+from brainbook.stats import correlation, fisher_mean
 
 N_VERTICES = 20_484
 ALPHAS = np.logspace(1, 5, 9)

@@ -18,10 +18,9 @@ from brainbook.chapters.shared import (
 )
 from brainbook.chapters.transfer.shared_sentences import equal_shares, other_sentences, residual_states, shared_states
 from brainbook.datasets import LittlePrince
-from brainbook.encoding import PermutationScores, fdr, fisher_mean, permutation_scores
+from brainbook.encoding import PermutationScores, fisher_mean, permutation_scores
 from brainbook.phantom import read_truth
-from brainbook.stats import compare_nulls, compare_runs
-from brainbook.stats.hemispheres import mean_interval
+from brainbook.stats import compare_nulls, compare_runs, fdr, mean_interval
 
 DELAYS = (1, 2, 3, 4)
 NULL_ALPHA = 1e3  # fixed: a penalty chosen on what is tested makes a test too easy

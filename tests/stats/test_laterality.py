@@ -2,18 +2,15 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from brainbook.encoding import cross_validate
-from brainbook.encoding.laterality import (
+from brainbook.encoding import cross_validate, prediction_covariance
+from brainbook.stats import (
     amplitude_index,
-    laterality_index,
-    prediction_covariance,
-    score_after_fitting,
-)
-from brainbook.stats.hemispheres import (
-    hemisphere_difference,
     index_of_amplitudes,
     index_of_means,
+    laterality_index,
     mean_interval,
+    paired_interval,
+    score_after_fitting,
 )
 
 
@@ -45,7 +42,7 @@ def test_interval_over_participants_is_students(rng):
 
 def test_difference_is_left_minus_right(rng):
     left = rng.normal(0.2, 0.01, (6, 2))
-    found = hemisphere_difference(left, rng.normal(0.1, 0.01, (6, 2)))
+    found = paired_interval(left, rng.normal(0.1, 0.01, (6, 2)))
     assert (found.lower > 0.05).all() and (found.upper < 0.15).all()
 
 
