@@ -51,7 +51,7 @@ test-slow: $(READY)
 	pytest -n 2
 
 rehearsal: $(READY)
-	@python -m brainbook.workflow.rehearsal "$${FOLDER:-$$(mktemp -d)}" --jobs "$$JOBS"
+	@python tests/rehearsal/rehearsal.py "$${FOLDER:-$$(mktemp -d)}" --jobs "$$JOBS"
 
 serve: $(READY)
 	@echo "http://localhost:$(PORT)/   (stop with Ctrl-C)"

@@ -226,8 +226,7 @@ def with_decomposition(stages: pd.DataFrame) -> pd.DataFrame:
 
 def write(stages: pd.DataFrame) -> None:
     """Keep the table; put its seconds, memory and disk into the table of rates; write the page anew."""
-    from brainbook.workflow import ARCHIVE, archive_table
-    from brainbook.workflow.estimate import how_long
+    from brainbook.workflow import ARCHIVE, archive_table, archived_table
 
     newest = stages.sort_values("date").iloc[-1]
     archive_table("scale", "stages", stages, COMMAND, date=newest.date, commit_of=newest.commit, root=ROOT / ARCHIVE)
@@ -243,7 +242,94 @@ def write(stages: pd.DataFrame) -> None:
             cpu = table.seconds[(table.stage == row.stage) & (table.device == "cpu")].item()
             table.loc[place, "seconds"] = round(cpu / int(times[1]), 2)
     table.to_csv(RATES, index=False)
-    (ROOT / "book" / "how_long.md").write_text(how_long(kept=ROOT / ARCHIVE), encoding="utf-8")
+    archived = archived_table("scale", "stages", ROOT / ARCHIVE)
+    page = how_long(archived.rows, archived.origin())
+    (ROOT / "book" / "how_long.md").write_text(page, encoding="utf-8")
+
+
+PAGE = """# How long will it take?
+
+This page is written by `python benchmarks/bench_scale.py FOLDER --write`: one participant in the full shape of ds003643
+(2 mm, 73 x 90 x 74 voxels, some 2,800 scans) goes through the whole path on one machine, and what that took is
+multiplied. For a study of your own, `make check STUDY=...` does the same sums with its runs.
+
+{stages}## What one unit takes
+
+{rates}
+
+A rate that is *assumed* was not measured; measure it on your machine before you rely on it. No GPU was at hand: every
+rate of a GPU is assumed. Memory is the peak of one process.
+
+## {participants} participants, {models} models, {layers} layers
+
+{totals}
+
+Assumed: {models} models of {layers} layers that cost as much as BERT-large ({cost:g} times BERT-base) per word,
+in contexts of 64 words, read once for each of three languages; layers of 768 units, and leave one run out over nine
+runs for every participant, model and layer. All who heard the same story are fitted at once and share the decomposition
+of its features; participants who are run one by one do not, and pay for it each. A cluster of {nodes} nodes with one
+run each divides the time by {nodes}, because no run waits for another. A node of the CPU columns is the machine of the
+rates above, of the GPU columns one GPU beside it; cleaning and projection stay on the CPU.
+"""
+
+
+def how_long(stages: pd.DataFrame, origin: str, participants: int = 112, models: int = 20, layers: int = 25) -> str:
+    """Return the page "How long will it take?" as Markdown, from the rates and the table of stages and its origin."""
+    from brainbook.workflow.estimate import NODES, UNKNOWN_MODEL, WORDS, rates
+    from brainbook.workflow.status import duration
+
+    table = rates()
+    cells = [
+        [row.stage.replace("_", ", "), row.unit, row.device, f"{row.seconds:g}", f"{row.memory_mb / 1000:.1f}",
+         f"{row.disk_mb:g}", row.source]
+        for row in table[table.stage != "minutes"].itertuples()
+    ]  # fmt: skip
+    shown = _markdown(["stage", "unit", "device", "seconds", "memory (GB)", "disk (MB)", "source"], "lllrrrl", cells)
+    seconds = table.set_index(["stage", "device"]).seconds
+    words = sum(WORDS.values()) * models * UNKNOWN_MODEL["relative_cost"]
+    fits, designs = participants * models * layers, len(WORDS) * models * layers
+    parts = {
+        "download": (participants, "download"),
+        "recordings to the surface": (participants, "recordings"),
+        "states of words": (words, "states"),
+        f"decompositions ({designs:,}), which regions and vertices share": (designs, "decomposition"),
+        f"ridge, 148 regions ({fits:,} fits)": (fits, "ridge_regions"),
+        f"ridge, 20,484 vertices ({fits:,} fits)": (fits, "ridge_vertices"),
+    }
+    cells = []
+    for what, (units, stage) in parts.items():
+        cpu = units * seconds[stage, "cpu"]
+        gpu = units * seconds.get((stage, "gpu"), seconds[stage, "cpu"])
+        nodes = 1 if stage == "download" else NODES  # one line to the outside, however many nodes
+        cells.append([what, *map(duration, (cpu, cpu / nodes, gpu, gpu / nodes))])
+    machines = ["one machine, CPU", f"{NODES} nodes, CPU"]
+    machines += ["one machine, GPU (assumed)", f"{NODES} nodes, GPU (assumed)"]
+    return PAGE.format(
+        stages=_stages(stages, origin),
+        rates=shown,
+        totals=_markdown(["what", *machines], "lrrrr", cells),
+        participants=participants,
+        models=models,
+        layers=layers,
+        cost=UNKNOWN_MODEL["relative_cost"],
+        nodes=NODES,
+    )
+
+
+def _stages(stages: pd.DataFrame, origin: str) -> str:
+    """What each stage took for one participant, as a section of the page."""
+    cells = [
+        [row.stage.replace("_", ", "), row.what, f"{row.seconds:.1f}", f"{row.cpu_seconds:.1f}",
+         f"{row.memory_mb / 1000:.1f}", str(row.threads)]
+        for row in stages.itertuples()
+    ]  # fmt: skip
+    table = _markdown(["stage", "what", "seconds", "CPU seconds", "memory (GB)", "threads"], "llrrrr", cells)
+    return f"## One participant through the whole path\n\n{table}\n\n{origin}\n\n"
+
+
+def _markdown(columns: list[str], sides: str, cells: list[list[str]]) -> str:
+    rule = "|" + "|".join({"l": "---", "r": "--:"}[side] for side in sides) + "|"
+    return "\n".join(["| " + " | ".join(columns) + " |", rule, *("| " + " | ".join(row) + " |" for row in cells)])
 
 
 if __name__ == "__main__":

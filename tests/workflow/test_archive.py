@@ -50,9 +50,9 @@ def test_what_is_not_kept_is_named_with_the_way_out(tmp_path):
 
 
 def test_results_that_were_made_here_go_first(tmp_path):
-    where = {"root": tmp_path / "results", "kept": tmp_path / "kept"}
+    where = {"root": tmp_path / "results", "archive": tmp_path / "kept"}
     assert latest_table("mnist", "claims", **where) is None
-    archive_table("mnist", "claims", ROWS, "make", root=where["kept"])
+    archive_table("mnist", "claims", ROWS, "make", root=where["archive"])
     assert latest_table("mnist", "claims", **where).command == "make"
     run = start_run("number_sense", results=where["root"] / "mnist" / "number_sense", seed=0)
     run.save(ROWS.assign(value=7.0), "claims")
@@ -66,7 +66,7 @@ def test_results_are_kept_without_what_their_runs_share(tmp_path):
     for model in ("mini", "large"):
         run = start_run("transfer", results=tmp_path / "xnli" / model, parameters={"model": model, "pairs": 10})
         run.save(ROWS, "accuracy")
-    path = archive_results("xnli", "accuracy", root=tmp_path, kept=tmp_path / "kept")
+    path = archive_results("xnli", "accuracy", root=tmp_path, archive=tmp_path / "kept")
     found = archived_table("xnli", "accuracy", root=tmp_path / "kept")
     assert path == tmp_path / "kept/xnli/accuracy.csv"
     assert list(found.rows) == ["run", "parameter_model", "arm", "value", "n"]

@@ -12,7 +12,7 @@ from brainbook.workflow import archive_table, content, execution, latest_table, 
 from brainbook.workflow.content import NOT_READ, folder_key, run_folder, why_not_current
 from brainbook.workflow.execution import execute_run
 from brainbook.workflow.notebooks import notebook_parameters
-from brainbook.workflow.status import standings, status_lines
+from brainbook.workflow.status import run_statuses, status_lines
 from brainbook.workflow.study_file import read_study
 
 from .conftest import HEAD
@@ -40,7 +40,7 @@ def study(project, monkeypatch):
     project.write("recordings/large.nii", "a" * LARGE)
     project.write("recordings/sub/small.csv", "a,b\n1,2\n")
 
-    def execute(source, output, parameters, threads=1):
+    def execute(source, output, parameters, **options):
         run = start_run(source.stem, results=parameters["results"], data=parameters["data"])
         latest_table("other", "table")
         run.save(pd.DataFrame({"value": [len(Path("notebooks/one.md").read_text())]}), "scores")
@@ -55,7 +55,7 @@ def study(project, monkeypatch):
 def make(study):
     for run in study.runs.values():
         assert execute_run(study, run) in ("done", "kept")
-    assert [row.state for row in standings(study)] == ["done", "done"]
+    assert [row.state for row in run_statuses(study)] == ["done", "done"]
 
 
 def keeping_its_date(path: Path, text: str) -> None:

@@ -131,7 +131,7 @@ def test_what_ended_unseen_is_kept_and_what_changed_is_not(project, monkeypatch)
 def test_what_a_power_cut_tore_is_made_again(project, monkeypatch):
     """Files cut in the middle, as a disk may leave them that lost its power: a state, a table, the kept notebook."""
     from brainbook.workflow.execution import execute_run
-    from brainbook.workflow.status import standings
+    from brainbook.workflow.status import run_statuses
     from brainbook.workflow.study_file import read_study
 
     monkeypatch.chdir(project.folder)
@@ -143,11 +143,11 @@ def test_what_a_power_cut_tore_is_made_again(project, monkeypatch):
     for name in ("state.json", "scores.parquet", "notebook.ipynb"):
         content = (folder / name).read_bytes()
         (folder / name).write_bytes(content[: len(content) // 2])
-    assert standings(study)[0].state == "waiting"
+    assert run_statuses(study)[0].state == "waiting"
     assert execute_run(study, study.runs["count"]) == "done"
     assert (folder / "scores.parquet").read_bytes() == whole
     assert project.begun() == ["count", "count"]
-    assert standings(study)[0].state == "done"
+    assert run_statuses(study)[0].state == "done"
 
 
 def test_a_full_disk_leaves_no_half_a_table(project):

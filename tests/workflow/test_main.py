@@ -74,5 +74,6 @@ def test_the_status_is_that_of_the_recordings_given_last(capsys, monkeypatch):
 
 def test_results_can_be_read_where_there_is_no_unix():
     """As on Windows: without `resource` and `fcntl`."""
-    code = "import sys; sys.modules.update(resource=None, fcntl=None); import brainbook.workflow.run as s; print(s.peak_memory())"
+    code = "import sys; sys.modules.update(resource=None, fcntl=None); from brainbook.workflow.run import peak_memory; "
+    code += "print(peak_memory())"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "0\n"

@@ -1,6 +1,5 @@
 import ast
 import json
-from pathlib import Path
 from types import SimpleNamespace
 
 import jupytext
@@ -13,6 +12,8 @@ from brainbook.errors import ConfigurationError, DatasetError
 from brainbook.workflow import end_here, or_skip_the_rest, pages, show, start_run
 from brainbook.workflow.notebooks import execute
 from brainbook.workflow.run import MAY_LACK_DATA, RESULTS_OF_A_STUDY
+
+from .conftest import ROOT
 
 PAGE = """---
 jupytext:
@@ -61,7 +62,7 @@ def test_a_page_without_its_data_says_so_and_ends(tmp_path):
 
 def test_a_page_of_a_study_that_cannot_be_computed_is_not_done(tmp_path, monkeypatch):
     shell = SimpleNamespace(input_transformers_cleanup=[])
-    monkeypatch.setattr(pages, "_notebook", lambda: shell)
+    monkeypatch.setattr(pages, "get_ipython", lambda: shell)
     run = start_run("page", results=tmp_path)
     monkeypatch.setenv(RESULTS_OF_A_STUDY, str(tmp_path))
     with pytest.raises(DatasetError, match="gone"):
@@ -73,7 +74,7 @@ def test_a_page_of_a_study_that_cannot_be_computed_is_not_done(tmp_path, monkeyp
 
 def test_a_run_of_a_sweep_ends_where_it_is_asked_to(tmp_path, monkeypatch):
     shell = SimpleNamespace(input_transformers_cleanup=[])
-    monkeypatch.setattr(pages, "_notebook", lambda: shell)
+    monkeypatch.setattr(pages, "get_ipython", lambda: shell)
     run = start_run("page", results=tmp_path)
     end_here(run, "")
     assert not shell.input_transformers_cleanup and not (tmp_path / "provenance.json").exists()
@@ -86,9 +87,7 @@ def _fails():
     raise DatasetError("gone")
 
 
-@pytest.mark.parametrize(
-    "chapter", sorted((Path(__file__).parents[1] / "notebooks").glob("*.md")), ids=lambda path: path.stem
-)
+@pytest.mark.parametrize("chapter", sorted((ROOT / "notebooks").glob("*.md")), ids=lambda path: path.stem)
 def test_a_page_that_may_end_early_ends_with_its_cell(chapter):
     """The rest of a cell still runs after `or_skip_the_rest`: what it loads must not be used before the next cell."""
     for cell in jupytext.read(chapter).cells:

@@ -6,13 +6,13 @@ import sys
 
 import pandas as pd
 import pytest
+from stand_ins import write_data, write_hub
 
 from brainbook.phantom import make_phantom
 from brainbook.phantom.story import sentences
 from brainbook.workflow import archive_table
 from brainbook.workflow.estimate import estimate, estimate_lines, how_long, rates
 from brainbook.workflow.readiness import missing, why_no_model
-from brainbook.workflow.stand_ins import write_data, write_hub
 from brainbook.workflow.status import duration
 from brainbook.workflow.study_file import read_study
 
@@ -142,12 +142,12 @@ def test_a_plan_is_checked_without_data(study, project):
 
 
 def test_the_page_tells_what_was_measured_and_what_is_assumed(tmp_path):
-    page = how_long(kept=tmp_path)
+    page = how_long(archive=tmp_path)
     assert "whole path\n" not in page and "GPU (assumed)" in page
     row = {"stage": "ridge_regions", "what": "one layer", "seconds": 12.34, "cpu_seconds": 20.0}
     rows = pd.DataFrame([row | {"memory_mb": 1500, "threads": 2}])
     archive_table("scale", "stages", rows, "python bench.py", date="2026-01-02", commit_of="abc", root=tmp_path)
-    page = how_long(people=10, models=2, layers=3, kept=tmp_path)
+    page = how_long(people=10, models=2, layers=3, archive=tmp_path)
     assert "| ridge, regions | one layer | 12.3 | 20.0 | 1.5 | 2 |" in page
     assert "Run on 2026-01-02 by `python bench.py`, commit `abc`." in page
     seconds = rates().set_index(["stage", "device"]).seconds["ridge_regions", "cpu"]

@@ -4,6 +4,8 @@ import nbformat
 import pandas as pd
 import pytest
 import yaml
+from rehearsal import RESOURCES, SMALLER, holes, problems_of, rehearse, smaller
+from stand_ins import MNIST_ROWS, XNLI_ROWS, write_data, write_hub
 
 from brainbook.datasets import read_xnli
 from brainbook.language_models import load_language_model, word_states
@@ -11,13 +13,21 @@ from brainbook.language_models.registry import HUB_NAMES
 from brainbook.number_sense.digits import read_digits
 from brainbook.phantom.story import sentences
 from brainbook.workflow.notebooks import notebook_parameters
-from brainbook.workflow.rehearsal import RESOURCES, SMALLER, holes, problems_of, rehearse, smaller
-from brainbook.workflow.stand_ins import MNIST_ROWS, XNLI_ROWS, write_data, write_hub
 
 from .conftest import ROOT
 
 PUBLISHED_LAYERS = {"gpt2": 12, "xlm-roberta-base": 12, "bert-base-multilingual-cased": 12}
-CHAPTERS = {"alignment", "participants", "hemispheres", "layers", "transfer", "transfer_to_brains", "brainlm", "number_sense", "pitfalls"}
+CHAPTERS = {
+    "alignment",
+    "participants",
+    "hemispheres",
+    "layers",
+    "transfer",
+    "transfer_to_brains",
+    "brainlm",
+    "number_sense",
+    "pitfalls",
+}
 
 
 def test_the_paper_study_has_every_chapter_and_only_numbers_become_smaller():

@@ -1,9 +1,9 @@
-from pathlib import Path
-
 import pytest
 
 from brainbook.errors import ConfigurationError
 from brainbook.workflow.study_file import read_study
+
+from .conftest import ROOT
 
 CHAPTER = """---
 jupytext:
@@ -74,11 +74,10 @@ def test_folders_are_filled_in_and_asked_for(folders, monkeypatch):
 
 
 def test_the_studies_of_the_project_are_sound():
-    root = Path(__file__).resolve().parents[1]
-    names = [path.stem for path in (root / "studies").glob("*.yaml")]
+    names = [path.stem for path in (ROOT / "studies").glob("*.yaml")]
     assert names
     for name in names:
-        study = read_study(name, data="/somewhere", studies=root / "studies", notebooks=root / "notebooks")
+        study = read_study(name, data="/somewhere", studies=ROOT / "studies", notebooks=ROOT / "notebooks")
         assert study.runs, name
 
 

@@ -1,9 +1,9 @@
 """Tables of studies that take too long for every reader: archived with the book, and honest about their age.
 
 They lie in `book/archive/<study>/<table>.csv`, under a line of JSON: when, in how many minutes, by which command and at
-which commit they were made, and a key of the code that they rest on. When that code means something else today, `ArchivedTable.origin`
-says so. `archive_lines` lists all tables (`make archive`), and `remake` makes those again that are asked for
-(`make archive TABLES="xnli calibration/levels"`).
+which commit they were made, and a key of the code that they rest on. When that code means something else today,
+`ArchivedTable.origin` says so. `archive_lines` lists all tables (`make archive`), and `remake` makes those again that
+are asked for (`make archive TABLES="xnli calibration/levels"`).
 """
 
 import io
@@ -25,10 +25,9 @@ from brainbook.source_code import BEGAN, PACKAGE, code_fingerprint, sources
 from brainbook.store import atomic_write, fingerprint
 
 ARCHIVE = Path("book/archive")
-# Of the package, what draws, runs things and writes files: it decides no number.
 # Rooms and files that run, draw or record, and make no number.
 NO_NUMBERS = ("plots", "workflow", "store.py", "source_code.py", "errors.py")
-CONSULTED: dict[tuple[str, str, bool], str] = {}  # {(study, table, results made here go first): key} of what was read
+CONSULTED: dict[tuple[str, str, bool], str] = {}  # {(study, table, results made here go first): key} of tables read
 
 
 @dataclass(frozen=True)
@@ -54,11 +53,11 @@ class ArchivedTable:
 
     @property
     def code_changed(self) -> bool | None:
-        """Whether the code that the table rests on means something else today; None if nobody noted what it was."""
+        """Whether the code that the table rests on means something else today; None if it was not noted."""
         return None if not self.code else self.code != code_key(self.rests_on)
 
     def origin(self) -> str:
-        """One or two sentences in Markdown: when, by what and at which commit; whether that code has changed since."""
+        """Describe in Markdown when, by what and at which commit it was made; whether that code has changed since."""
         since = {
             True: " The code that it rests on has changed since.",
             None: " Which code it rests on was not noted: it may have changed since.",
@@ -68,7 +67,7 @@ class ArchivedTable:
 
 
 def code_key(rests_on: tuple[str, ...]) -> str:
-    """A key of what these files and all that they import mean, without what draws; "" when one of them is gone."""
+    """Return a key of what these files and all that they import mean, without what draws; "" when one is gone."""
     if not all(Path(file).is_file() for file in rests_on):
         return ""
     modules = {module for file in rests_on if file.endswith((".py", ".md")) for module in sources(file)}
@@ -101,7 +100,7 @@ def archive_table(
     rests_on : the files whose code makes them; by default the Python files that `command` names.
     """
     if "\n" in command:
-        raise ConfigurationError(f"the command of the kept table {table!r} has to be one line: {command!r}")
+        raise ConfigurationError(f"the command of the archived table {table!r} has to be one line: {command!r}")
     if rests_on is None:
         rests_on = tuple(word for word in shlex.split(command) if word.endswith(".py") and Path(word).is_file())
     about = {
@@ -122,16 +121,16 @@ def archive_table(
 
 
 def read_archived(study: str, table: str, root: str | Path = ARCHIVE) -> ArchivedTable:
-    """Read what `archive_table` wrote. ConfigurationError when it is not there, or its first line does not say whence it is."""
+    """Read what `archive_table` wrote. ConfigurationError when it is not there, or damaged, or without its origin."""
     path = Path(root) / study / f"{table}.csv"
     if not path.is_file():
-        raise ConfigurationError(f"{path} is not there: run `make book STUDY={study}` and keep its tables")
+        raise ConfigurationError(f"{path} is not there: run `make book STUDY={study}` and archive its tables")
     first, _, content = path.read_bytes().decode("utf-8", "replace").partition("\n")
     try:
         header = json.loads(first.removeprefix("#"))
-        about = {key: str(header[key]) for key in ("date", "command", "commit")}
-        about |= {"minutes": header.get("minutes"), "code": str(header.get("code", ""))}
-        about["rests_on"] = tuple(map(str, header.get("rests_on", [])))
+        origin = {key: str(header[key]) for key in ("date", "command", "commit")}
+        origin |= {"minutes": header.get("minutes"), "code": str(header.get("code", ""))}
+        origin["rests_on"] = tuple(map(str, header.get("rests_on", [])))
         text = dict.fromkeys(header.get("text", []), str)
     except (ValueError, TypeError, KeyError, RecursionError) as error:
         raise ConfigurationError(
@@ -143,7 +142,7 @@ def read_archived(study: str, table: str, root: str | Path = ARCHIVE) -> Archive
         rows = pd.read_csv(io.StringIO(content), dtype=text, keep_default_na=False, na_values=[""])
     except ValueError as error:
         raise ConfigurationError(f"{path} is damaged ({error}): `git checkout {path}` brings it back") from None
-    return ArchivedTable(rows, **about)
+    return ArchivedTable(rows, **origin)
 
 
 def archived_table(study: str, table: str, root: str | Path = ARCHIVE) -> ArchivedTable:
@@ -151,36 +150,34 @@ def archived_table(study: str, table: str, root: str | Path = ARCHIVE) -> Archiv
     return consulted(study, table, False, read_archived(study, table, root))
 
 
-def consulted(study: str, table: str, latest: bool, found: ArchivedTable | None) -> ArchivedTable | None:
-    """Note what was found, so that a page is made anew when a table that it shows, or what is told of it, changes."""
-    CONSULTED[study, table, latest] = consulted_key(found)
-    return found
+def consulted(study: str, table: str, latest: bool, archived: ArchivedTable | None) -> ArchivedTable | None:
+    """Note what was read, so that a page is made anew when a table that it shows, or its origin, changes."""
+    CONSULTED[study, table, latest] = consulted_key(archived)
+    return archived
 
 
-def consulted_key(found: ArchivedTable | None) -> str:
-    return "none" if found is None else fingerprint(found.rows, found.origin())
+def consulted_key(archived: ArchivedTable | None) -> str:
+    return "none" if archived is None else fingerprint(archived.rows, archived.origin())
 
 
 def commit() -> str:
-    """The commit of the code that runs, with '+' when files were changed since; 'unknown' outside a checkout."""
+    """Return the commit of the code that runs, with '+' when files were changed since; 'unknown' outside a checkout."""
+    command = ["git", "describe", "--always", "--exclude=*", "--dirty=+"]
     try:
-        head = subprocess.run(["git", "rev-parse", "--short", "HEAD"], cwd=PACKAGE, capture_output=True, text=True)
-        dirty = subprocess.run(["git", "status", "--porcelain", "-uno"], cwd=PACKAGE, capture_output=True, text=True)
+        described = subprocess.run(command, cwd=PACKAGE, capture_output=True, text=True)
     except OSError:
         return "unknown"
-    if head.returncode:
-        return "unknown"
-    return head.stdout.strip() + ("+" if dirty.stdout.strip() else "")
+    return described.stdout.strip() or "unknown"
 
 
 def archive(root: str | Path = ARCHIVE) -> dict[str, ArchivedTable]:
-    """{"study/table": the table} of everything that is archived."""
+    """Read everything that is archived: {"study/table": the table}."""
     paths = sorted(Path(root).glob("*/*.csv"))
     return {f"{path.parent.name}/{path.stem}": read_archived(path.parent.name, path.stem, root) for path in paths}
 
 
 def archive_lines(root: str | Path = ARCHIVE) -> list[str]:
-    """One line a table: whether its code is what it was, the minutes that it takes, and the command."""
+    """Return one line per table: whether its code is what it was, the minutes that it takes, and the command."""
     lines = []
     for name, table in archive(root).items():
         state = {True: "code changed", None: "code not noted", False: "current"}[table.code_changed]
@@ -194,13 +191,13 @@ def remake(names: list[str], root: str | Path = ARCHIVE) -> int:
 
     Returns 1 when one of the commands failed.
     """
-    there = archive(root)
-    wanted = [name for name in there if name in names or name.split("/")[0] in names]
-    if unknown := [name for name in names if name not in there and not any(it.startswith(name + "/") for it in there)]:
-        raise ConfigurationError(f"no archived table {', '.join(unknown)}; there are {', '.join(there)}")
+    archived = archive(root)
+    wanted = [name for name in archived if name in names or name.split("/")[0] in names]
+    if unknown := set(names) - set(wanted) - {name.split("/")[0] for name in wanted}:
+        raise ConfigurationError(f"no archived table {', '.join(sorted(unknown))}; there are {', '.join(archived)}")
     own = [sys.executable, "-m", "brainbook"]
     failed = 0
-    for command in dict.fromkeys(there[name].command for name in wanted):
+    for command in dict.fromkeys(archived[name].command for name in wanted):
         study = re.fullmatch(r"make book STUDY=([\w-]+)", command)
         words = [*own, "study", study[1]] if study else shlex.split(command)
         print(f"== {command}", flush=True)
@@ -208,6 +205,6 @@ def remake(names: list[str], root: str | Path = ARCHIVE) -> int:
             words = [{"python": sys.executable, "FOLDER": folder}.get(word, word) for word in words]
             failed |= subprocess.run(words).returncode != 0
         if study and not failed:
-            tables = [name.split("/")[1] for name in there if name.startswith(f"{study[1]}/")]
+            tables = [name.split("/")[1] for name in archived if name.startswith(f"{study[1]}/")]
             failed |= subprocess.run([*own, "keep", study[1], *tables]).returncode != 0
     return int(failed)

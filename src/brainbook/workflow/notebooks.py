@@ -5,7 +5,9 @@ Sources are MyST Markdown (`notebooks/<chapter>.md`, paired by jupytext); execut
 
 import ast
 import logging
+import math
 import os
+import re
 import sys
 from pathlib import Path
 
@@ -13,21 +15,22 @@ import jupytext
 import nbformat
 
 from brainbook.errors import ConfigurationError
-from brainbook.workflow.pages import insert_glued
 
 # The same run twice on one machine gives the same numbers: no result depends on the order in which a set of words is
 # gone through, or on how cuBLAS splits its work. (torch.linalg.lstsq repeats with the driver "gelsd" only.)
 REPEATABLE = {"PYTHONHASHSEED": "0", "CUBLAS_WORKSPACE_CONFIG": ":4096:8"}
 # A rendered page shows results: no progress bars, no remark that a notebook's own progress widget is missing.
 QUIET = {"TQDM_DISABLE": "1", "PYTHONWARNINGS": "ignore:IProgress not found", "TOKENIZERS_PARALLELISM": "false"}
+ENDED = "brainbook_ended"  # marks the output with which a page ended early
+GLUE_ROLE = re.compile(r"\{glue:text\}`(\w+)(?::([^`]*))?`")
 
 
 class Expression(str):
-    """A default that is computed when the notebook runs: its source text."""
+    """The source text of a default that is computed when the notebook runs."""
 
 
 def notebook_parameters(path: str | Path) -> dict[str, object]:
-    """The parameters of a chapter and their defaults, from the cell tagged `parameters` (in the order written).
+    """Read the parameters of a chapter and their defaults from the cell tagged `parameters` (in the order written).
 
     A default that is not a literal is given as its source text, an `Expression`.
     """
@@ -36,14 +39,14 @@ def notebook_parameters(path: str | Path) -> dict[str, object]:
     cells = [cell for cell in notebook.cells if "parameters" in cell.metadata.get("tags", [])]
     if len(cells) != 1:
         raise ConfigurationError(f"{path} must have exactly one cell tagged `parameters`, it has {len(cells)}")
-    found = {}
+    parameters = {}
     for statement in ast.parse(cells[0].source).body:
         if isinstance(statement, ast.Assign) and isinstance(statement.targets[0], ast.Name):
             try:
-                found[statement.targets[0].id] = ast.literal_eval(statement.value)
+                parameters[statement.targets[0].id] = ast.literal_eval(statement.value)
             except ValueError:
-                found[statement.targets[0].id] = Expression(ast.unparse(statement.value))
-    return found
+                parameters[statement.targets[0].id] = Expression(ast.unparse(statement.value))
+    return parameters
 
 
 def chapter_notebook(source: str | Path, data: str | Path | None = None) -> nbformat.NotebookNode:
@@ -62,6 +65,36 @@ def chapter_notebook(source: str | Path, data: str | Path | None = None) -> nbfo
     return notebook
 
 
+def insert_glued(notebook: nbformat.NotebookNode) -> None:
+    """Put glued values into the Markdown of an executed notebook, in place; a number that is not finite becomes a dash.
+
+    Raises ConfigurationError for a name that no cell glued, unless the page ended early (`end_here`).
+    """
+    values, ended = {}, False
+    for cell in notebook.cells:
+        ended |= cell.cell_type == "code" and any(
+            ENDED in output.get("metadata", {}) for output in cell.get("outputs", [])
+        )
+        for output in list(cell.get("outputs", [])):
+            if name := output.get("metadata", {}).get("scrapbook", {}).get("name"):
+                text = output["data"]["application/papermill.record/text/plain"]
+                values[name] = float(text) if text in ("nan", "inf", "-inf") else ast.literal_eval(text)
+                cell.outputs.remove(output)
+
+    def value_of(match: re.Match) -> str:
+        name, spec = match[1], match[2] or ""
+        if name not in values and not ended:
+            raise ConfigurationError(f"no cell glued {name!r}, which a sentence of the page needs")
+        value = values.get(name, math.nan)
+        if isinstance(value, str):
+            return value
+        return format(value, spec) if math.isfinite(value) else "–"
+
+    for cell in notebook.cells:
+        if cell.cell_type == "markdown":
+            cell.source = GLUE_ROLE.sub(value_of, cell.source)
+
+
 def _check_kernel() -> None:
     """Refuse a kernel called python3 that belongs to another environment: it would compute with other packages."""
     from jupyter_client.kernelspec import KernelSpecManager
@@ -76,31 +109,42 @@ def _check_kernel() -> None:
         )
 
 
-def execute(source: str | Path, output: str | Path, parameters: dict[str, object], threads: int = 1) -> None:
+def execute(
+    source: str | Path,
+    output: str | Path,
+    parameters: dict[str, object],
+    threads: int = 1,
+    environment: dict[str, str] | None = None,
+) -> None:
     """Run the chapter `source` with `parameters` and write the executed notebook to `output`.
 
-    The working folder is the current one. What the cells print goes to the log (stderr) as well. While it runs, and if
-    it fails, what was executed so far lies in `<output>.part.ipynb`, so that the failing cell can be read; `output`
-    itself appears only when all cells succeeded. Raises papermill.PapermillExecutionError when a cell fails.
+    The working folder is the current one; `environment` adds variables to that of the kernel. What the cells print goes
+    to the log (stderr) as well. While it runs, and if it fails, what was executed so far lies in `<output>.part.ipynb`,
+    so that the failing cell can be read; `output` itself appears only when all cells succeeded. Raises
+    papermill.PapermillExecutionError when a cell fails.
     """
     import papermill
 
     _check_kernel()
     source, output = Path(source), Path(output)
-    for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
-        os.environ[name] = str(threads)
-    os.environ.update(REPEATABLE | QUIET)
     output.parent.mkdir(parents=True, exist_ok=True)
     partial = output.with_name(f"{output.stem}.part.ipynb")
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", stream=sys.stderr)
-    papermill.execute_notebook(
-        chapter_notebook(source, parameters.get("data")),
-        partial,
-        parameters=parameters,
-        kernel_name="python3",
-        progress_bar=False,
-        log_output=True,
-    )
+    limits = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), str(threads))
+    before = dict(os.environ)
+    os.environ.update(limits | REPEATABLE | QUIET | (environment or {}))  # the kernel inherits it
+    try:
+        papermill.execute_notebook(
+            chapter_notebook(source, parameters.get("data")),
+            partial,
+            parameters=parameters,
+            kernel_name="python3",
+            progress_bar=False,
+            log_output=True,
+        )
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
     executed = nbformat.read(partial, as_version=4)
     insert_glued(executed)
     with partial.open("w", encoding="utf-8") as stream:

@@ -14,14 +14,16 @@ import sys
 import time
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import version
 from pathlib import Path
 
 import pandas as pd
+from IPython import get_ipython
 
 from brainbook.errors import ConfigurationError
 from brainbook.store import atomic_write, fingerprint, write_json
 from brainbook.workflow.archive import CONSULTED, commit
+from brainbook.workflow.notebooks import notebook_parameters
 
 ROOT = Path("results")
 RESULTS_OF_A_STUDY = "BRAINBOOK_RESULTS"  # the workflow sets it to the folder that its run may write to
@@ -85,7 +87,7 @@ class ChapterRun:
             "wall_time_s": round(time.perf_counter() - self.began, 1),
             "peak_memory_gb": round(peak_memory() / 1e9, 2),
             "python": platform.python_version(),
-            "versions": versions(),
+            "versions": {name: version(name) for name in PACKAGES},
             "archived": [[*name, key] for name, key in CONSULTED.items()],
         }
 
@@ -137,28 +139,23 @@ def _check_folder(folder: Path) -> None:
 
 def _check_parameters(chapter: str, parameters: dict) -> None:
     """Refuse text where the chapter's default is something else, and text that looks like a list or a dictionary."""
-    defaults, cells = {}, {}
-    if re.fullmatch(r"\w+", chapter) and (source := Path("notebooks", f"{chapter}.md")).is_file():
-        from brainbook.workflow.notebooks import notebook_parameters
-
-        defaults = notebook_parameters(source)
-        if "IPython" in sys.modules and (shell := sys.modules["IPython"].get_ipython()) is not None:
-            cells = {name: shell.user_ns[name] for name in defaults if name in shell.user_ns}
+    source, shell = Path("notebooks", f"{chapter}.md"), get_ipython()
+    defaults = notebook_parameters(source) if re.fullmatch(r"\w+", chapter) and source.is_file() else {}
+    cells = {name: shell.user_ns[name] for name in defaults if name in shell.user_ns} if shell else {}
     for name, value in {**parameters, **cells}.items():
         default = defaults.get(name)
-        other = isinstance(default, list | dict | bool | int | float)
-        if isinstance(value, str) and (other or re.fullmatch(r"\s*[\[{(].*[\])}]\s*", value, re.DOTALL)):
+        no_text = isinstance(default, list | dict | bool | int | float)
+        if isinstance(value, str) and (no_text or re.fullmatch(r"\s*[\[{(].*[\])}]\s*", value, re.DOTALL)):
             example = re.sub("[\"']", "", value).strip()
             example = f"[{example}]" if isinstance(default, list) and example[:1] != "[" else example
             raise ConfigurationError(
-                f"the parameter {name} came as the text {value!r}"
-                + (f", and should be like {default!r}. " if other else ". ")
-                + f"papermill makes text of what stands behind -p and -r: say -y '{{{name}: {example}}}'"
+                f"the parameter {name} came as the text {value!r}, and should be like {default!r}. papermill makes "
+                f"text of what stands behind -p and -r: say -y '{{{name}: {example}}}'"
             )
 
 
 def folder_fingerprint(folder: str | Path) -> str | None:
-    """A key of the names and sizes of all files below `folder` (not of their content: recordings are large).
+    """Return a key of the names and sizes of all files below `folder` (not of their content: recordings are large).
 
     None when there is no such folder.
     """
@@ -169,22 +166,11 @@ def folder_fingerprint(folder: str | Path) -> str | None:
     return fingerprint(sizes)
 
 
-def versions() -> dict[str, str]:
-    """The versions of the packages that numbers depend on."""
-    found = {"python": platform.python_version()}
-    for name in PACKAGES:
-        try:
-            found[name] = version(name)
-        except PackageNotFoundError:
-            continue
-    return found
-
-
 def peak_memory(children: bool = False) -> int:
-    """The most memory this process (or, of its ended children, the largest) ever held, in bytes; 0 on Windows."""
+    """Return the most memory this process (or the largest of its ended children) ever held, in bytes; 0 on Windows."""
     try:
         import resource
     except ImportError:
         return 0
-    who = resource.RUSAGE_CHILDREN if children else resource.RUSAGE_SELF
-    return resource.getrusage(who).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+    processes = resource.RUSAGE_CHILDREN if children else resource.RUSAGE_SELF
+    return resource.getrusage(processes).ru_maxrss * (1 if sys.platform == "darwin" else 1024)

@@ -1,9 +1,9 @@
-"""A session: Snakemake runs what a study still lacks; one line tells how far it is; a killed one is simply begun again.
+"""A session: Snakemake runs what a study still needs; one line shows how far it is; a killed one is simply begun again.
 
-Four things go beyond what Snakemake does by itself. What has to be made again is decided by content, before it starts
+Three things go beyond what Snakemake does by itself. What has to be made again is decided by content, before it starts
 (`workflow.content`): it only sees what lacks its stamp, and no date. A lock that the operating system drops with the
-process stands for its own, which survives a kill and must then be removed by hand. Runs end when their session is
-killed, so that none goes on beside its successor. And a run that finished unseen, on a cluster, is kept.
+process stands for its own, which survives a kill and must then be removed by hand. And runs that outlive their session,
+because it was killed or on a cluster, are waited for (`execution.execute_run`), and their results kept.
 """
 
 import ctypes
@@ -14,7 +14,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -24,21 +23,21 @@ from filelock import FileLock, Timeout
 from brainbook.errors import ConfigurationError
 from brainbook.store import atomic_write, read_json, write_json
 from brainbook.workflow.content import is_ready, prerequisites, run_folder, why_not_current
-from brainbook.workflow.execution import DONE, SESSION, session_name
+from brainbook.workflow.execution import DONE
 from brainbook.workflow.gpus import visible_gpus
-from brainbook.workflow.status import standings, status_lines, summary
+from brainbook.workflow.status import run_statuses, status_lines, summary
 from brainbook.workflow.study_file import Study
 from brainbook.workflow.tables import write_overview
 
 PROFILES = Path("profiles")
-SAID = ".session.json"
+SESSION_FILE = ".session.json"
 MEMORY_MB = 6000  # what a laptop can spare
 
 
 def run_study(
     study: Study, data: str | None = None, jobs: int = 2, memory_mb: int = MEMORY_MB, profile: str = "local"
 ) -> int:
-    """Run everything that the study still lacks; returns 0 when all of it is there at the end.
+    """Run everything that the study still needs; returns 0 when all of it is there at the end.
 
     Parameters
     ----------
@@ -47,13 +46,12 @@ def run_study(
     memory_mb : memory that all local runs together may take; a run starts when its share is free.
     profile : a folder of `profiles/`: "local" or "slurm".
     """
-    local = profile == "local"
     if not (PROFILES / profile / "config.yaml").exists():
         known = ", ".join(sorted(path.parent.name for path in PROFILES.glob("*/config.yaml")))
         raise ConfigurationError(f"no profile {profile!r} in {PROFILES.resolve()}; there are {known}")
     if jobs < 1 or memory_mb < 1:
         raise ConfigurationError(f"--jobs {jobs} --memory {memory_mb}: nothing can run; both are numbers from 1 on")
-    large = [run.name for run in study.runs.values() if local and run.memory_mb > memory_mb]
+    large = [run.name for run in study.runs.values() if profile == "local" and run.memory_mb > memory_mb]
     if large:
         raise ConfigurationError(
             f"{len(large)} run(s) need more than the {memory_mb} MB that all runs may take together: "
@@ -63,8 +61,8 @@ def run_study(
     folder.mkdir(parents=True, exist_ok=True)
     try:
         with FileLock(folder / ".session.lock", timeout=0):
-            write_json(folder / SAID, {"process": os.getpid(), "data": data})
-            return _session(study, jobs, memory_mb, profile)
+            write_json(folder / SESSION_FILE, {"process": os.getpid(), "data": data})
+            return _run_session(study, jobs, memory_mb, profile)
     except Timeout:
         raise ConfigurationError(
             f"study {study.name!r} is being run already, by process {last_session(study.name).get('process')}: "
@@ -73,25 +71,24 @@ def run_study(
 
 
 def last_session(study: str) -> dict:
-    """What the study's present or last session noted of itself: its "process", and the "data" that it was given."""
+    """Return what the study's present or last session noted: its "process", and the "data" that it was given."""
     try:
-        return read_json(Path("results") / study / SAID)
+        return read_json(Path("results") / study / SESSION_FILE)
     except ConfigurationError:
         return {}
 
 
-def _forget_what_is_stale(study: Study) -> bool:
-    """Take away the stamps of what has to be made (again), and of what rests on that; whether there is anything.
+def _remove_stale_stamps(study: Study) -> bool:
+    """Remove the stamps of what has to be made (again), and of what rests on that; return whether there is anything.
 
     Snakemake then asks every such run; one whose recordings and earlier tables came out as they were is kept.
     """
-    made = {stamp: is_ready(stamp, key) for stamp, key in prerequisites(study).values()}
-    stale = {name for name, run in study.runs.items() if not all(made.values()) or why_not_current(study, run)}
+    ready = {stamp: is_ready(stamp, key) for stamp, key in prerequisites(study).values()}
+    stale = {name for name, run in study.runs.items() if not all(ready.values()) or why_not_current(study, run)}
     while more := {name for name, run in study.runs.items() if {it.name for it in study.before(run)} & stale} - stale:
         stale |= more
-    for stamp, ready in made.items():
-        if not ready:
-            stamp.unlink(missing_ok=True)
+    for stamp in (stamp for stamp in ready if not ready[stamp]):
+        stamp.unlink(missing_ok=True)
     for name, run in study.runs.items():
         stamp = run_folder(study, run) / DONE
         if name in stale:
@@ -101,19 +98,17 @@ def _forget_what_is_stale(study: Study) -> bool:
     return bool(stale)
 
 
-def _session(study: Study, jobs: int, memory_mb: int, profile: str) -> int:
+def _run_session(study: Study, jobs: int, memory_mb: int, profile: str) -> int:
     log = Path("logs") / study.name / "snakemake.log"
     log.parent.mkdir(parents=True, exist_ok=True)
     _cancel_queued(log)
-    if not _forget_what_is_stale(study):
+    if not _remove_stale_stamps(study):
         print(f"{study.name}: everything is there and current", file=sys.stderr)
         return _finish(study, 0, log)
     command = [sys.executable, "-m", "snakemake", "--workflow-profile", str(PROFILES / profile), "--nolock"]
     command += ["--config", f"study=studies/{study.name}.yaml"]
-    if profile == "local":
-        gpus = len(visible_gpus())
-        # without a GPU nobody waits for one: runs on "auto" then use the CPU
-        command += ["--cores", str(jobs), "--resources", f"mem_mb={memory_mb}", f"gpu={gpus or 1_000_000}"]
+    if profile == "local":  # without a GPU no run waits for one: those on "auto" then use the CPU
+        command += ["--cores", str(jobs), "--resources", f"mem_mb={memory_mb}", f"gpu={len(visible_gpus()) or 10**6}"]
     else:
         command += ["--jobs", str(jobs)]
     began = datetime.now(UTC).isoformat(timespec="seconds")
@@ -122,60 +117,47 @@ def _session(study: Study, jobs: int, memory_mb: int, profile: str) -> int:
             command,
             stdout=stream,
             stderr=subprocess.STDOUT,
-            env=os.environ | {SESSION: session_name(), "PYTHONUNBUFFERED": "1"},
+            env=os.environ | {"PYTHONUNBUFFERED": "1"},
             preexec_fn=_die_with_parent,
         )
         try:
-            _watch(process, study, jobs, began)
+            _report_progress(process, study, jobs, began)
         except KeyboardInterrupt:
             print("\nstopping; what is done is kept", file=sys.stderr)
             process.send_signal(signal.SIGINT)
             process.wait()
-    if process.returncode and not any(row.state == "failed" for row in standings(study, since=began)):
+    if process.returncode and not any(row.state == "failed" for row in run_statuses(study, since=began)):
         print("".join(log.read_text(errors="replace").splitlines(keepends=True)[-25:]), file=sys.stderr)
     return _finish(study, process.returncode, log)
 
 
 def _finish(study: Study, code: int, log: Path) -> int:
-    """Write the pages and the table of runs; 0 only if everything is there and current."""
+    """Write the pages and the table of runs; return 0 only if everything is there and current."""
     with suppress(ConfigurationError):  # no run has results yet
         write_overview(study.name)
-    rows = standings(study)
-    left = [row for row in rows if row.state != "done"]
+    rows = run_statuses(study)
     write_pages(study, {row.run for row in rows if row.state == "done"})
-    if code or left:
+    if code or any(row.state != "done" for row in rows):
         print("\n".join(line for line in status_lines(study) if not line.startswith("done")), file=sys.stderr)
         print(f"What happened: {log}. After a correction the same command does only what is left.", file=sys.stderr)
         return code or 1
     return 0
 
 
-def _watch(process: subprocess.Popen, study: Study, jobs: int, began: str) -> None:
-    """Print the progress line when it changes (on a terminal: in place) until Snakemake ends."""
+def _report_progress(process: subprocess.Popen, study: Study, jobs: int, began: str) -> None:
+    """Print the progress line when a run began or ended (on a terminal: in place) until Snakemake ends."""
     terminal = sys.stderr.isatty()
-    every = max(1.0, len(study.runs) / 200)
-    last, printed = "", 0.0
-    while True:
+    printed, ended = "", False
+    while not ended:
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(max(1.0, len(study.runs) / 200))
         ended = process.poll() is not None
-        rows = standings(study, since=began)
-        line = summary(rows, study, jobs)
-        changed = line.partition(" · about")[0] != last.partition(" · about")[0]
-        if terminal and line != last:
-            print(f"\r\x1b[K{line}", end="", file=sys.stderr, flush=True)
-        elif changed and (ended or time.monotonic() - printed > 5):
+        line = summary(run_statuses(study, since=began), study, jobs)
+        if terminal:
+            print(f"\r\x1b[K{line}", end="\n" if ended else "", file=sys.stderr, flush=True)
+        elif line.partition(" · about")[0] != printed.partition(" · about")[0]:
             print(line, file=sys.stderr, flush=True)
-            printed = time.monotonic()
-        else:
-            line = last
-        last = line
-        if ended:
-            if terminal:
-                print(file=sys.stderr)
-            return
-        try:
-            process.wait(every)
-        except subprocess.TimeoutExpired:
-            continue
+            printed = line
 
 
 def _die_with_parent() -> None:
@@ -193,7 +175,7 @@ def _cancel_queued(log: Path) -> None:
 
 
 def write_pages(study: Study, done: set[str]) -> None:
-    """The book's pages: of every chapter its executed notebook, or a line that says that the study does not run it."""
+    """Write the book's pages: each chapter's executed notebook, or a line that the study does not run it."""
     toc = Path("_toc.yml")
     for chapter in re.findall(r"book/chapters/(\w+)", toc.read_text(encoding="utf-8")) if toc.exists() else []:
         page = Path("book/chapters", f"{chapter}.ipynb")

@@ -13,8 +13,8 @@ ORDER = ("failed", "interrupted", "running", "waiting", "out of date", "done")
 
 
 @dataclass
-class Standing:
-    """How one run stands.
+class RunStatus:
+    """The status of one run, or of the phantom or a model that runs need.
 
     Attributes
     ----------
@@ -22,131 +22,116 @@ class Standing:
         left is damaged.
     why : for a failed run its error, for a waiting one what it waits for, what changed or is damaged; one line.
     seconds : how long it took, or has been running; None when it has not begun.
+    log : where its output went.
     """
 
     run: str
-    chapter: str
     state: str
+    log: Path
     why: str = ""
     seconds: float | None = None
     memory_mb: float | None = None
-    finished: str | None = None
+    finished: str = ""
 
 
-def standings(study: Study, since: str | None = None) -> list[Standing]:
-    """How every run of the study stands, in the study's order.
+def run_statuses(study: Study, since: str | None = None) -> list[RunStatus]:
+    """Return the status of every run of the study, in the study's order.
 
     With `since` (UTC, ISO format), while a session runs: failures before that time count as waiting (the session that
     began then tries again), and of what is done only the stamp is looked at, not the content.
     """
-    found = {name: _standing(study, run, since) for name, run in study.runs.items()}
+    statuses = {name: _run_status(study, run, since) for name, run in study.runs.items()}
     for name, run in study.runs.items():
-        stopped = [other.name for other in study.before(run) if found[other.name].state == "failed"]
-        if found[name].state == "waiting" and stopped:
-            found[name].why = f"for {stopped[0]}, which failed"
-    return list(found.values())
+        failed = [before.name for before in study.before(run) if statuses[before.name].state == "failed"]
+        if statuses[name].state == "waiting" and failed:
+            statuses[name].why = f"for {failed[0]}, which failed"
+    return list(statuses.values())
 
 
-def _standing(study: Study, run: PlannedRun, since: str | None) -> Standing:
+def _run_status(study: Study, run: PlannedRun, since: str | None) -> RunStatus:
     folder = run_folder(study, run)
-    state = read_state(folder)
-    about = {"run": run.name, "chapter": run.chapter, "memory_mb": _number(state, "peak_memory_mb")}
-    ended = {"seconds": _number(state, "wall_s"), "finished": str(state.get("finished", ""))}
-    if state.get("state") == "running" and is_locked(folder):
-        began = datetime.fromisoformat(state["began"])
-        return Standing(**about, state="running", seconds=(datetime.now(UTC) - began).total_seconds())
-    if state.get("state") == "done":
-        why = ("" if (folder / DONE).exists() else "to be made again") if since else why_not_current(study, run)
-        return Standing(**about, **ended, state="out of date" if why else "done", why=why)
-    if state.get("state") == "failed" and (since is None or ended["finished"] >= since):
-        return Standing(**about, **ended, state="failed", why=str(state.get("error", "")))
-    if state.get("state") == "running" and since is None:
-        return Standing(**about, state="interrupted", why="its process is gone; the next make runs it again")
-    return Standing(**about, state="waiting")
+    record = read_state(folder)
+    numbers = {key: record[key] for key in ("wall_s", "peak_memory_mb") if isinstance(record.get(key), int | float)}
+    status = RunStatus(run.name, "waiting", Path("logs", study.name, f"{run.name}.log"))
+    if record.get("state") in ("done", "failed"):
+        status.seconds, status.finished = numbers.get("wall_s"), str(record.get("finished", ""))
+    if record.get("state") == "done":
+        status.memory_mb = numbers.get("peak_memory_mb")
+        status.why = ("" if (folder / DONE).exists() else "to be made again") if since else why_not_current(study, run)
+        status.state = "out of date" if status.why else "done"
+    elif record.get("state") == "failed" and (since is None or status.finished >= since):
+        status.state, status.why = "failed", str(record.get("error", ""))
+    elif record.get("state") == "running" and is_locked(folder):
+        began = datetime.fromisoformat(record["began"])
+        status.state, status.seconds = "running", (datetime.now(UTC) - began).total_seconds()
+    elif record.get("state") == "running" and since is None:
+        status.state, status.why = "interrupted", "its process is gone; the next make runs it again"
+    return status
 
 
-def _number(state: dict, key: str) -> float | None:
-    return state[key] if isinstance(state.get(key), int | float) else None
-
-
-def prerequisite_standings(study: Study) -> list[Standing]:
-    """How the phantom and the study's own models stand, as rows like those of the runs."""
-    found = []
+def prerequisite_statuses(study: Study) -> list[RunStatus]:
+    """Return the status of the study's phantom and of its own models."""
+    statuses = []
     for name, (stamp, key) in prerequisites(study).items():
-        log = prerequisite_log(study.name, name)
-        title = name if name == "phantom" else f"model {name}"
+        log = Path("logs") / (f"{study.name}/phantom.log" if name == "phantom" else f"models/{name}.log")
+        status = RunStatus(name if name == "phantom" else f"model {name}", "waiting", log)
         if is_ready(stamp, key):
-            found.append(Standing(title, "", "done"))
+            status.state = "done"
         elif stamp.exists():
-            found.append(Standing(title, "", "out of date", why="what makes it changed"))
+            status.state, status.why = "out of date", "what makes it changed"
         elif log.exists() and (lines := log.read_text(errors="replace").strip().splitlines()):
-            found.append(Standing(title, "", "failed", why=lines[-1][:300]))
-        else:
-            found.append(Standing(title, "", "waiting"))
-    return found
-
-
-def prerequisite_log(study: str, name: str) -> Path:
-    return Path("logs") / (f"{study}/phantom.log" if name == "phantom" else f"models/{name.removeprefix('model ')}.log")
+            status.state, status.why = "failed", lines[-1][:300]
+        statuses.append(status)
+    return statuses
 
 
 def status_lines(study: Study) -> list[str]:
-    """One line a run, the failed ones first, each with its reason and its log; last a line of counts."""
-    runs = standings(study)
-    rows = [row for row in prerequisite_standings(study) if row.state != "done"] + runs
+    """Return one line per run, the failed ones first, each with its reason and its log; last a line of counts."""
+    runs = run_statuses(study)
+    rows = [row for row in prerequisite_statuses(study) if row.state != "done"] + runs
     width = max(len(row.run) for row in rows)
     lines = []
     for row in sorted(rows, key=lambda row: ORDER.index(row.state)):
-        notes = []
-        if row.why:
-            notes.append(row.why)
-        if row.seconds is not None:
-            notes.append(duration(row.seconds))
-        if row.state == "done" and row.memory_mb:
-            notes.append(f"{row.memory_mb / 1000:.1f} GB")
-        if row.state == "failed":
-            named = prerequisite_log(study.name, row.run) if not row.chapter else f"logs/{study.name}/{row.run}.log"
-            notes.append(f"see {named}")
+        notes = [row.why] if row.why else []
+        notes += [] if row.seconds is None else [duration(row.seconds)]
+        notes += [f"{row.memory_mb / 1000:.1f} GB"] if row.state == "done" and row.memory_mb else []
+        notes += [f"see {row.log}"] if row.state == "failed" else []
         lines.append(f"{row.state:<12} {row.run:<{width}}  {' · '.join(notes)}".rstrip())
     return [*lines, summary(runs, study)]
 
 
-def summary(rows: list[Standing], study: Study, jobs: int | None = None) -> str:
-    """The progress line: how many runs are done, running, failed and waiting, and the time left."""
+def summary(rows: list[RunStatus], study: Study, jobs: int | None = None) -> str:
+    """Return the progress line: how many runs are done, running, failed and waiting, and with `jobs` the time left."""
     counts = Counter(row.state for row in rows)
     waiting = counts["waiting"] + counts["interrupted"] + counts["out of date"]
     parts = [f"{counts['done']} of {len(rows)} done", f"{counts['running']} running", f"{counts['failed']} failed"]
-    if waiting:
-        parts.append(f"{waiting} waiting")
+    parts += [f"{waiting} waiting"] if waiting else []
     if jobs and (waiting or counts["running"]):
         parts.append(f"about {duration(time_left(rows, study, jobs))} left")
     return f"{study.name}: {' · '.join(parts)}"
 
 
-def time_left(rows: list[Standing], study: Study, jobs: int) -> float:
-    """Seconds until all is done if `jobs` runs go on at a time: each takes as long as its chapter's runs took so far.
+def time_left(rows: list[RunStatus], study: Study, jobs: int) -> float:
+    """Estimate the seconds until all is done with `jobs` runs at a time, from what runs of the same chapter took.
 
     A chapter of which no run is done is taken to need a third of the time that the study file allows it.
     """
     took: dict[str, list[float]] = {}
     for row in rows:
         if row.state in ("done", "out of date") and row.seconds is not None:
-            took.setdefault(row.chapter, []).append(row.seconds)
-    left = 0.0
-    longest = 0.0
+            took.setdefault(study.runs[row.run].chapter, []).append(row.seconds)
+    left = [0.0]
     for row in rows:
-        if row.state in ("done", "failed"):
-            continue
-        known = took.get(row.chapter)
-        expected = sum(known) / len(known) if known else study.runs[row.run].minutes * 20.0
-        rest = max(expected - (row.seconds or 0.0), 1.0) if row.state == "running" else expected
-        left += rest
-        longest = max(longest, rest)
-    return max(left / jobs, longest)
+        if row.state not in ("done", "failed"):
+            run = study.runs[row.run]
+            known = took.get(run.chapter, [run.minutes * 20.0])
+            expected = sum(known) / len(known)
+            left.append(max(expected - (row.seconds or 0.0), 1.0) if row.state == "running" else expected)
+    return max(sum(left) / jobs, *left)
 
 
 def duration(seconds: float) -> str:
-    """'45 s', '12 min', '3 h 20 min', '4 days'."""
+    """Return a time as text: '45 s', '12 min', '3 h 20 min', '4.0 days'."""
     if seconds < 90:
         return f"{seconds:.0f} s"
     if seconds < 5400:

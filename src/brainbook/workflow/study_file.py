@@ -18,9 +18,11 @@ In a sweep, `participants` stands for all participants of the data folder and `p
 """
 
 import functools
+import graphlib
 import itertools
 import os
 import re
+from collections import Counter
 from pathlib import Path
 from string import Template
 from typing import Annotated, Any, Literal
@@ -33,7 +35,7 @@ from brainbook.workflow.notebooks import Expression, notebook_parameters
 
 STUDIES = Path("studies")
 NOTEBOOKS = Path("notebooks")
-COMMON = ("data", "results", "cache", "seed", "device")
+PARTICIPANTS = r"participants(?: (EN|FR|CN))?"  # the values of a sweep, instead of a list
 PUBLISHED_PARTICIPANTS = {"EN": 49, "FR": 28, "CN": 35}  # of ds003643, for plans made before it is downloaded
 Device = Literal["auto", "cpu", "cuda"]
 
@@ -44,7 +46,7 @@ class Strict(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
 
-class Needs(Strict):
+class Resources(Strict):
     """What one run takes of the machine."""
 
     threads: int = Field(default=1, ge=1)
@@ -57,7 +59,7 @@ class Needs(Strict):
     work: dict[str, float] = Field(default_factory=dict)  # how much of what `make check` counts, see workflow.estimate
 
 
-class Entry(Needs):
+class Entry(Resources):
     """One chapter of a study: its parameters, what is swept, and what it needs."""
 
     chapter: str = Field(pattern=r"^\w+$")
@@ -94,7 +96,7 @@ class StudyFile(Strict):
     runs: list[Entry] = Field(min_length=1)
 
 
-class PlannedRun(Needs):
+class PlannedRun(Resources):
     """One execution of one notebook with every parameter filled in."""
 
     name: str
@@ -105,7 +107,7 @@ class PlannedRun(Needs):
     models: list[str] = Field(default_factory=list)  # of the study's own models, those this run reads
 
     def value(self, parameter: str) -> Any:
-        """What a parameter of the chapter is in this run: as given, else by default; None if there is no such."""
+        """Return a parameter of this run: as given, else the chapter's default; None if it has no such parameter."""
         return self.parameters.get(parameter, self.defaults.get(parameter))
 
 
@@ -121,11 +123,11 @@ class Study(Strict):
     runs: dict[str, PlannedRun]
 
     def before(self, run: PlannedRun) -> list[PlannedRun]:
-        """The runs whose results `run` reads: those that its `after` names, every run of a named sweep."""
-        return [other for other in self.runs.values() if _named(other.name, run.after)]
+        """Return the runs whose results `run` reads: those that its `after` names, every run of a named sweep."""
+        return [earlier for earlier in self.runs.values() if _is_named(earlier.name, run.after)]
 
     def page(self, chapter: str) -> PlannedRun | None:
-        """The run that a chapter's page shows: the one of the chapter's name, else the first of its runs."""
+        """Return the run that a chapter's page shows: the one of the chapter's name, else the first of its runs."""
         runs = [run for run in self.runs.values() if run.chapter == chapter]
         return next((run for run in runs if run.name == chapter), runs[0] if runs else None)
 
@@ -145,7 +147,7 @@ def read_study(
         known = ", ".join(sorted(file.stem for file in Path(studies).glob("*.yaml")))
         raise ConfigurationError(f"no study {name!r}: {path} does not exist; there are {known}")
     try:
-        content = yaml.load(path.read_text(encoding="utf-8"), Loader=_OnceOnly)
+        content = yaml.load(path.read_text(encoding="utf-8"), Loader=_UniqueKeys)
         file = StudyFile.model_validate(_fill_in(content, data, path))
     except ValidationError as error:
         problems = "\n".join(
@@ -156,23 +158,22 @@ def read_study(
         if isinstance(error, ConfigurationError):
             raise
         raise ConfigurationError(f"{path} is not YAML: {str(error) or type(error).__name__}") from None
-    planned = [run for entry in file.runs for run in _expand(entry, file, name, Path(notebooks))]
-    problems = _problems(file, planned, Path(notebooks))
+    runs = [run for entry in file.runs for run in _expand(entry, file, name, Path(notebooks))]
+    problems = _problems(file, runs, Path(notebooks))
     if problems:
-        raise ConfigurationError(f"{path} has {len(problems)} problem(s):\n" + "\n".join(f"  {it}" for it in problems))
+        listed = "\n".join(f"  {problem}" for problem in problems)
+        raise ConfigurationError(f"{path} has {len(problems)} problem(s):\n{listed}")
     return Study(
+        **{field: getattr(file, field) for field in ("data", "models", "cache")},
         name=name,
-        data=file.data,
         phantom=None if file.phantom is None else file.phantom.model_dump(exclude_unset=True),
-        models=file.models,
-        cache=file.cache,
         notebooks=Path(notebooks),
-        runs={run.name: run for run in planned},
+        runs={run.name: run for run in runs},
     )
 
 
-class _OnceOnly(yaml.SafeLoader):
-    """YAML in which a key stands once: of two the last would win without a word."""
+class _UniqueKeys(yaml.SafeLoader):
+    """YAML in which a key stands once: of two the last would silently win."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict:
         merge = "tag:yaml.org,2002:merge"  # `<<: *anchor` brings keys in, which those written here go before
@@ -202,34 +203,31 @@ def _fill_in(value: Any, data: str | None, path: Path) -> Any:
 
 
 def _expand(entry: Entry, file: StudyFile, study: str, notebooks: Path) -> list[PlannedRun]:
-    known = _known_parameters(notebooks / f"{entry.chapter}.md")
-    device = entry.device or file.device
-    sweep = {key: _swept(values, entry.data or file.data) for key, values in entry.sweep.items()}
-    planned = []
-    for values in itertools.product(*sweep.values()):
-        swept = dict(zip(sweep, values, strict=True))
+    """All runs of an entry: one for each combination of the values that are swept."""
+    defaults = _known_parameters(notebooks / f"{entry.chapter}.md")
+    device, data = entry.device or file.device, entry.data or file.data
+    resources = {key: getattr(entry, key) for key in Resources.model_fields}
+    resources["gpus"] = 0 if device == "cpu" else max(entry.gpus, device == "cuda")
+    runs = []
+    for values in itertools.product(*(_swept(values, data) for values in entry.sweep.values())):
+        swept = dict(zip(entry.sweep, values, strict=True))
         name = "/".join([entry.name or entry.chapter, *(_slug(key, value) for key, value in swept.items())])
-        common = {
-            "data": entry.data or file.data,
-            "results": f"results/{study}/{name}",
-            "cache": file.cache,
-            "seed": file.seed,
-            "device": device,
-        }
-        given = {key: value for key, value in common.items() if key in known} | entry.parameters | swept
-        planned.append(
+        common = {"data": data, "results": f"results/{study}/{name}", "cache": file.cache, "seed": file.seed}
+        common = {key: value for key, value in {**common, "device": device}.items() if key in defaults}
+        given = common | entry.parameters | swept
+        named = set(_strings(list((defaults | given).values())))
+        runs.append(
             PlannedRun(
-                **{key: getattr(entry, key) for key in Needs.model_fields if key != "gpus"},
-                gpus=0 if device == "cpu" else max(entry.gpus, device == "cuda"),
+                **resources,
                 name=name,
                 chapter=entry.chapter,
                 parameters=given,
-                defaults=known,
+                defaults=defaults,
                 after=entry.after,
-                models=[model for model in file.models if model in set(_strings(list((known | given).values())))],
+                models=[model for model in file.models if model in named],
             )
         )
-    return planned
+    return runs
 
 
 def _known_parameters(path: Path) -> dict[str, object]:
@@ -245,14 +243,13 @@ def _swept(values: list | str, data: str) -> list:
     """The values of a sweep; `participants [LANGUAGE]` stands for those of the data folder, or as published."""
     if isinstance(values, list):
         return values
-    match = re.fullmatch(r"participants(?: (EN|FR|CN))?", values)
+    match = re.fullmatch(PARTICIPANTS, values)
     if not match:
         return []  # named in _problems
     languages = [match[1]] if match[1] else list(PUBLISHED_PARTICIPANTS)
     present = sorted(path.name for path in Path(data, "derivatives").glob("sub-*"))
-    if not present:
-        return [f"sub-{code}-{n + 1:02d}" for code in languages for n in range(PUBLISHED_PARTICIPANTS[code])]
-    return [name for code in languages for name in present if name.startswith(f"sub-{code}")]
+    published = [f"sub-{code}-{n + 1:02d}" for code in languages for n in range(PUBLISHED_PARTICIPANTS[code])]
+    return [name for code in languages for name in present if name.startswith(f"sub-{code}")] if present else published
 
 
 def _strings(value: object) -> list[str]:
@@ -270,54 +267,54 @@ def _slug(key: str, value: object) -> str:
     return f"{key}={re.sub(r'[^A-Za-z0-9._+-]+', '-', str(value))}"
 
 
-def _named(run: str, names: list[str]) -> bool:
+def _is_named(run: str, names: list[str]) -> bool:
     return any(run == name or run.startswith(name + "/") for name in names)
 
 
-def _problems(file: StudyFile, planned: list[PlannedRun], notebooks: Path) -> list[str]:
-    problems = []
-    names = [run.name for run in planned]
-    for name in sorted({name for name in names if names.count(name) > 1} if len(set(names)) < len(names) else ()):
-        problems.append(f"two runs have the same name {name!r}: give one of the entries a `name`")
+def _problems(file: StudyFile, runs: list[PlannedRun], notebooks: Path) -> list[str]:
+    """Everything that is wrong with a study, one line each."""
+    counts = Counter(run.name for run in runs)
+    problems = [
+        f"two runs have the same name {name!r}: give one of the entries a `name`" for name in counts if counts[name] > 1
+    ]
     for entry in file.runs:
         path = notebooks / f"{entry.chapter}.md"
-        if not path.exists():
-            problems.append(f"chapter {entry.chapter!r}: there is no {path}")
-            continue
-        problems += _parameter_problems(entry, _known_parameters(path))
+        of_entry = _parameter_problems(entry, _known_parameters(path)) if path.exists() else [f"there is no {path}"]
         own = entry.name or entry.chapter
         for name in entry.after:
-            if not any(_named(run, [name]) for run in names):
-                problems.append(f"chapter {entry.chapter!r} comes after {name!r}, which is no run of this study")
-            if _named(own, [name]) or name.startswith(own + "/"):
-                problems.append(f"chapter {entry.chapter!r} cannot come after itself ({name!r})")
-    return problems + _circles(planned)
+            if not any(_is_named(run, [name]) for run in counts):
+                of_entry.append(f"it comes after {name!r}, which is no run of this study")
+            if _is_named(own, [name]) or name.startswith(own + "/"):
+                of_entry.append(f"it cannot come after itself ({name!r})")
+        problems += [f"chapter {entry.chapter!r}: {problem}" for problem in of_entry]
+    waits_for = {run.name.split("/")[0]: {name.split("/")[0] for name in run.after} for run in runs}
+    try:
+        graphlib.TopologicalSorter({name: before - {name} for name, before in waits_for.items()}).prepare()
+    except graphlib.CycleError as error:
+        problems.append(f"these come after each other: {', '.join(sorted(set(error.args[1])))}")
+    return problems
 
 
-def _parameter_problems(entry: Entry, known: dict[str, object]) -> list[str]:
-    problems = []
-    if "results" not in known:
-        problems.append(f"chapter {entry.chapter!r} has no parameter 'results': its tables would be lost")
+def _parameter_problems(entry: Entry, defaults: dict[str, object]) -> list[str]:
+    problems = [] if "results" in defaults else ["it has no parameter 'results': its tables would be lost"]
     for key in [*entry.parameters, *entry.sweep]:
-        if key not in known:
-            problems.append(f"chapter {entry.chapter!r} has no parameter {key!r}; it has {', '.join(known)}")
+        if key not in defaults:
+            problems.append(f"it has no parameter {key!r}; it has {', '.join(defaults)}")
         elif key == "results":
-            problems.append(f"chapter {entry.chapter!r}: 'results' is set by the workflow, do not give it")
+            problems.append("'results' is set by the workflow, do not give it")
         elif key in entry.parameters and key in entry.sweep:
-            problems.append(f"chapter {entry.chapter!r}: {key!r} is given both as a parameter and as a sweep")
+            problems.append(f"{key!r} is given both as a parameter and as a sweep")
     for key, values in entry.sweep.items():
-        if isinstance(values, str) and not re.fullmatch(r"participants(?: (EN|FR|CN))?", values):
-            problems.append(
-                f"chapter {entry.chapter!r}: {key!r} sweeps over {values!r}; say a list, or `participants FR`"
-            )
+        if isinstance(values, str) and not re.fullmatch(PARTICIPANTS, values):
+            problems.append(f"{key!r} sweeps over {values!r}; say a list, or `participants FR`")
         elif not values:
-            problems.append(f"chapter {entry.chapter!r}: {key!r} sweeps over nothing")
-    given = [(key, value) for key, value in entry.parameters.items()]
+            problems.append(f"{key!r} sweeps over nothing")
+    given = list(entry.parameters.items())
     given += [(key, value) for key, values in entry.sweep.items() if isinstance(values, list) for value in values]
     for key, value in given:
-        if key in known and not _fits(value, known[key]):
-            kind = type(known[key]).__name__
-            problems.append(f"chapter {entry.chapter!r}: {key}={value!r} should be of type {kind}, like {known[key]!r}")
+        if key in defaults and not _fits(value, defaults[key]):
+            kind = type(defaults[key]).__name__
+            problems.append(f"{key}={value!r} should be of type {kind}, like {defaults[key]!r}")
     return problems
 
 
@@ -327,17 +324,5 @@ def _fits(value: object, default: object) -> bool:
         return True
     if isinstance(default, bool) or isinstance(value, bool):
         return isinstance(value, bool) and isinstance(default, bool)
-    for kind in (str, int | float, list | tuple, dict):
-        if isinstance(default, kind):
-            return isinstance(value, kind)
-    return True
-
-
-def _circles(planned: list[PlannedRun]) -> list[str]:
-    """Entries that wait for each other."""
-    waiting = {run.name.split("/")[0]: run.after for run in planned}
-    reached = {name: {other.split("/")[0] for other in after} for name, after in waiting.items()}
-    for _ in waiting:
-        reached = {name: found.union(*(reached.get(it, set()) for it in found)) for name, found in reached.items()}
-    circle = sorted(name for name, found in reached.items() if name in found and name not in waiting[name])
-    return [f"these come after each other: {', '.join(circle)}"] if circle else []
+    kinds = (str, int | float, list | tuple, dict)
+    return all(isinstance(value, kind) for kind in kinds if isinstance(default, kind))

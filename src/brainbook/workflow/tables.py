@@ -24,12 +24,12 @@ RECORD = {  # what a provenance.json has to say
 
 
 def results(study: str, table: str | None = None, root: str | Path = ROOT) -> pd.DataFrame:
-    """All rows of `table` over all runs of `study`; the columns `run` (its name) and `chapter` come first.
+    """Read all rows of `table` over all runs of `study`; the columns `run` (its name) and `chapter` come first.
 
-    Without `table`: one row a run, its provenance. Parameters of the run become columns named `parameter_<name>`; what
-    is no number, text or truth value becomes JSON, and so does a parameter that is text in one chapter and a number in
-    another. A column of the table that has one of these names is called `<name>_in_table`. A run that failed or was
-    killed half-way counts as not there.
+    Without `table`: one row per run, its provenance. Parameters of the run become columns named `parameter_<name>`;
+    what is no number, text or truth value becomes JSON, and so does a parameter that is text in one chapter and a
+    number in another. A column of the table that has one of these names is called `<name>_in_table`. A run that failed
+    or was killed half-way counts as not there.
     Raises ConfigurationError when the study has no such results, and names those it has.
     """
     folder = Path(root) / study
@@ -91,33 +91,35 @@ def _read_table(path: Path, study: str) -> pd.DataFrame:
         ) from None
 
 
-def archive_results(study: str, table: str, root: str | Path = ROOT, kept: str | Path = ARCHIVE) -> Path:
+def archive_results(study: str, table: str, root: str | Path = ROOT, archive: str | Path = ARCHIVE) -> Path:
     """Archive a table of all runs of `study` as it lies in the results folder, with the last run's date and commit."""
     made = _made_here(study, table, root)
     about = {"date": made.date, "commit_of": made.commit, "minutes": made.minutes, "rests_on": made.rests_on}
-    return archive_table(study, table, made.rows, made.command, root=kept, **about)
+    return archive_table(study, table, made.rows, made.command, root=archive, **about)
 
 
-def latest_table(study: str, table: str, root: str | Path = ROOT, kept: str | Path = ARCHIVE) -> ArchivedTable | None:
-    """A table of another study: of its results here or, if it was not run here, the archived one; None if neither."""
-    return consulted(study, table, True, _latest(study, table, root, kept))
+def latest_table(
+    study: str, table: str, root: str | Path = ROOT, archive: str | Path = ARCHIVE
+) -> ArchivedTable | None:
+    """Read a table of another study: its results here, else the archived table; None if there is neither."""
+    return consulted(study, table, True, _latest(study, table, root, archive))
 
 
-def _latest(study: str, table: str, root: str | Path, kept: str | Path) -> ArchivedTable | None:
+def _latest(study: str, table: str, root: str | Path, archive: str | Path) -> ArchivedTable | None:
     try:
         return _made_here(study, table, root)
     except ConfigurationError:
-        return read_archived(study, table, kept) if (Path(kept) / study / f"{table}.csv").is_file() else None
+        return read_archived(study, table, archive) if (Path(archive) / study / f"{table}.csv").is_file() else None
 
 
 def archive_changes(folder: Path) -> list[str]:
-    """What a run's page shows of archived tables, or of other studies' results, and what is different today."""
+    """Return which of the archived tables, or other studies' results, that a run's page shows are different today."""
     record = read_json(folder / "provenance.json") if (folder / "provenance.json").is_file() else {}
     changed = []
     for study, table, latest, key in record.get("archived", []):
         there = (Path(ARCHIVE) / study / f"{table}.csv").is_file()
-        found = _latest(study, table, ROOT, ARCHIVE) if latest else read_archived(study, table) if there else None
-        if key != consulted_key(found):
+        current = _latest(study, table, ROOT, ARCHIVE) if latest else read_archived(study, table) if there else None
+        if key != consulted_key(current):
             changed.append(f"archived table {study}/{table}")
     return changed
 
@@ -136,7 +138,7 @@ def _made_here(study: str, table: str, root: str | Path) -> ArchivedTable:
 
 
 def write_overview(study: str, root: str | Path = ROOT) -> Path:
-    """Write `results/<study>/runs.parquet`: one row a run with its parameters, to join the tables of all runs with."""
+    """Write `results/<study>/runs.parquet`: one row per run with its parameters, to join all tables with."""
     path = Path(root) / study / "runs.parquet"
     with atomic_write(path) as temporary:
         results(study, root=root).to_parquet(temporary, index=False)

@@ -1,6 +1,6 @@
 """The dress rehearsal: the published study from start to finish, small, before the real recordings are there.
 
-    python -m brainbook.workflow.rehearsal FOLDER
+    python tests/rehearsal/rehearsal.py FOLDER
 
 writes into FOLDER recordings in the real layout that have no truth, small random models under the published names in a
 local copy of the hub's cache, cuts of XNLI and MNIST, and a project of its own; runs `python -m brainbook study paper`
@@ -22,14 +22,14 @@ from pathlib import Path
 import nbformat
 import pandas as pd
 import yaml
+from stand_ins import copy_project, write_data, write_hub
 
 from brainbook.datasets import LittlePrince
 from brainbook.errors import ConfigurationError
 from brainbook.phantom import make_phantom
 from brainbook.workflow.notebooks import notebook_parameters
-from brainbook.workflow.stand_ins import copy_project, write_data, write_hub
 
-ROOT = Path(__file__).resolve().parents[3]
+ROOT = Path(__file__).resolve().parents[2]
 REAL = os.environ.get("BRAINBOOK_DATA") or ROOT.parent / "shared" / "data"
 PHANTOM = {"participants": {"EN": 3, "FR": 2, "CN": 2}, "scans": 50, "echoes": 0, "truth": False}
 # What is smaller than in studies/paper.yaml: numbers only. A key is a parameter of any chapter, or chapter.parameter;
@@ -217,7 +217,7 @@ def _tables_of(cell: nbformat.NotebookNode) -> Iterator[pd.DataFrame]:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="python -m brainbook.workflow.rehearsal", description=__doc__.split("\n")[0])
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("folder", help="a new folder; it takes some 500 MB")
     parser.add_argument("--jobs", type=int, default=2, help="cores (default 2)")
     parser.add_argument("--real", default=REAL, help="where xnli/, mnist/ and alice/ are cut from (BRAINBOOK_DATA)")
