@@ -40,7 +40,9 @@ def study(project, monkeypatch):
     project.write("recordings/large.nii", "a" * LARGE)
     project.write("recordings/sub/small.csv", "a,b\n1,2\n")
 
-    def execute(source, output, parameters, **options):
+    def execute(source, output, parameters, threads, environment):
+        for name, value in environment.items():
+            monkeypatch.setenv(name, value)
         run = start_run(source.stem, results=parameters["results"], data=parameters["data"])
         latest_table("other", "table")
         run.save(pd.DataFrame({"value": [len(Path("notebooks/one.md").read_text())]}), "scores")
