@@ -118,6 +118,10 @@ class Alice:
         self._check(participant)
         return [Run(participant, "EN", 1, 1, self._files[participant], N_SCANS)]
 
+    def scans(self, language: str = "EN") -> dict[int, int]:
+        """Return the number of scans of each section: {1: 362}."""
+        return {1: N_SCANS}
+
     def bold(self, participant: str, section: int = 1) -> pd.DataFrame:
         """Return the recording as it was published: [362 scans, 6 regions], arbitrary unit."""
         self._check(participant)
