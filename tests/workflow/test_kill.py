@@ -13,6 +13,10 @@ import pandas as pd
 import psutil
 import pytest
 
+from brainbook.workflow.execution import execute_run, is_locked
+from brainbook.workflow.status import run_statuses
+from brainbook.workflow.study_file import read_study
+
 from .conftest import COUNT, HEAD, Project
 
 STUDY = """
@@ -109,8 +113,6 @@ def test_the_journal_check_sees_two_at_once():
 
 def test_what_ended_unseen_is_kept_and_what_changed_is_not(project, monkeypatch):
     """A run on a cluster goes on when its session is killed; the next session finds its result."""
-    from brainbook.workflow.execution import execute_run
-    from brainbook.workflow.study_file import read_study
 
     monkeypatch.chdir(project.folder)
     project.write("studies/mine.yaml", "data: nowhere\nruns: [{chapter: count}]")
@@ -130,9 +132,6 @@ def test_what_ended_unseen_is_kept_and_what_changed_is_not(project, monkeypatch)
 
 def test_what_a_power_cut_tore_is_made_again(project, monkeypatch):
     """Files cut in the middle, as a disk may leave them that lost its power: a state, a table, the kept notebook."""
-    from brainbook.workflow.execution import execute_run
-    from brainbook.workflow.status import run_statuses
-    from brainbook.workflow.study_file import read_study
 
     monkeypatch.chdir(project.folder)
     project.write("studies/mine.yaml", "data: nowhere\nruns: [{chapter: count}]")
@@ -169,25 +168,20 @@ def test_a_full_disk_leaves_no_half_a_table(project):
     assert len(pd.read_parquet(folder / "scores.parquet")) == 50_000
 
 
-def test_a_run_ends_with_the_session_that_started_it(project):
-    """Killed with nothing else, a session takes its runs and their kernels along."""
-    project.write("studies/mine.yaml", "data: nowhere\nruns: [{chapter: count, parameters: {seconds: 120}}]")
-    parent = subprocess.Popen(["sleep", "600"])
-    from brainbook.workflow import execution
-
-    name = f"{os.uname().nodename}:{parent.pid}:{execution._started(parent.pid)}:{os.environ.get('SLURM_JOB_ID', '')}"
-    run = project.start("run", "mine", "count", **{execution.SESSION: name})
-    while not project.journal():
-        assert run.poll() is None, run.communicate()[0]
-        time.sleep(0.1)
-    assert execution.is_locked(Path(project.folder, "results/mine/count"))
-    parent.send_signal(signal.SIGKILL)
-    parent.wait()
-    assert run.wait(timeout=30) == 137
-    for _ in range(50):
-        if not processes_of(project):
-            break
-        time.sleep(0.2)
-    assert not processes_of(project)
-    assert not execution.is_locked(Path(project.folder, "results/mine/count"))
-    assert "interrupted  count" in project.do("status", "mine")[1]
+def test_a_run_that_outlives_its_session_is_waited_for_and_a_killed_one_is_run_again(project):
+    project.write("studies/mine.yaml", "data: nowhere\nruns: [{chapter: count, parameters: {seconds: 6}}]")
+    folder = Path(project.folder, "results/mine/count")
+    for victim in ("run", "session"):
+        project.forget()
+        run = project.start("run", "mine", "count")
+        while not project.journal():
+            assert run.poll() is None, run.communicate()[0]
+            time.sleep(0.1)
+        assert is_locked(folder)
+        if victim == "run":
+            for process in processes_of(project):
+                process.kill()
+            assert run.wait() == -signal.SIGKILL and not is_locked(folder)
+            assert "interrupted  count" in project.do("status", "mine")[1]
+    assert project.do("study", "mine")[0] == 0
+    assert run.wait() == 0 and project.begun() == ["count"]
