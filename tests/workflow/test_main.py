@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 
 from brainbook.__main__ import main
-from brainbook.workflow import status
 
 STUDY = "data: d\nruns: [{chapter: one}]"
 CHAPTER = """---
@@ -63,7 +62,7 @@ def test_a_terminal_of_ascii_and_a_closed_one(monkeypatch):
 def test_the_status_is_that_of_the_recordings_given_last(capsys, monkeypatch):
     Path("studies/mine.yaml").write_text(STUDY.replace("data: d", "data: ${DATA}"))
     seen = []
-    monkeypatch.setattr(status, "status_lines", lambda study: [seen.append(study.data) or "line"])
+    monkeypatch.setattr("brainbook.__main__.status_lines", lambda study: [seen.append(study.data) or "line"])
     assert main(["status", "mine"]) == 0
     Path("results/mine").mkdir(parents=True)
     Path("results/mine/.session.json").write_text('{"data": "/recordings #1"}')
