@@ -31,12 +31,12 @@ from brainbook.workflow.notebooks import notebook_parameters
 
 ROOT = Path(__file__).resolve().parents[2]
 REAL = os.environ.get("BRAINBOOK_DATA") or ROOT.parent / "shared" / "data"
-PHANTOM = {"participants": {"EN": 3, "FR": 2, "CN": 2}, "scans": 50, "echoes": 0, "truth": False}
+PHANTOM = {"participants": 2, "scans": 24, "echoes": 0, "truth": False}
 # What is smaller than in studies/paper.yaml: numbers only. A key is a parameter of any chapter, or chapter.parameter;
 # of a parameter that is a dictionary the keys named here are replaced.
 SMALLER = {
     "participants": 2,
-    "permutations": 20,
+    "permutations": 10,
     "pairs": 80,
     "settings": {"steps": 6, "validate_every": 3, "validation_pairs": 8},
     "short": {"steps": 2},
@@ -47,14 +47,16 @@ SMALLER = {
     "alignment.layers": [0, 24],  # of up to seven
     "controls.layers": [0, 12],
     "context": 8,
-    "brainlm.participants": 3,  # 1,024 features need as many training scans
+    "brainlm.n_features": 128,  # which need as many training scans
     "brainlm.training": {"steps": 4, "batch": 8, "accumulate": 1, "precision": "no"},
     "brainlm.autoencoder_steps": 3,
     "brainlm.seeds": [0],
     "brainlm.retrieved": 6,
     "number_sense.preset": "rehearsal",  # the paper's with small numbers
 }
-SWEEPS = {"seed": [0], "second": [["FR"]], "after": ["brainlm-2"]}  # of three seeds, two languages, two models
+# Of three seeds, two languages, two models, and, where each language is matched apart, of four models one of each kind.
+SWEEPS = {"seed": [0], "second": [["FR"]], "after": ["brainlm-2"]}
+SWEEPS |= dict.fromkeys(("transfer_apart.model", "transfer_apart_to_brains.model"), ["albert-xlarge-v1", "brainlm-2"])
 RESOURCES = {"threads": 1, "memory_mb": 3000, "gpus": 0}
 # Where a page of real recordings may say 'phantom': in the note that sends readers to the phantom's page, in names of
 # code, and in names of files and parameters.
@@ -65,25 +67,25 @@ def smaller(study: dict, notebooks: Path) -> dict:
     """The content of a study file with what `SMALLER`, `SWEEPS` and `RESOURCES` say, and nothing else, replaced."""
     runs = []
     for entry in study["runs"]:
-        known = notebook_parameters(notebooks / f"{entry['chapter']}.md")
-        parameters = dict(entry.get("parameters", {}))
-        names = [name for name in known if name not in entry.get("sweep", {})]
-        for name in names:
-            for key in (name, f"{entry['chapter']}.{name}", f"{entry.get('name', '')}.{name}"):
+        names = (entry["chapter"], entry.get("name", ""))
+        defaults = notebook_parameters(notebooks / f"{entry['chapter']}.md")
+        parameters, sweep = dict(entry.get("parameters", {})), dict(entry.get("sweep", {}))
+        for name in defaults.keys() - sweep.keys():
+            for key in (name, *(f"{prefix}.{name}" for prefix in names)):
                 if key in SMALLER:
-                    value = SMALLER[key]
-                    whole = parameters.get(name, known[name])
-                    parameters[name] = _merged(whole, value) if isinstance(value, dict) else value
+                    value, before = SMALLER[key], parameters.get(name, defaults[name])
+                    parameters[name] = _merged(before, value) if isinstance(value, dict) else value
+        for name in sweep:
+            for key in (name, *(f"{prefix}.{name}" for prefix in names)):
+                sweep[name] = SWEEPS.get(key, sweep[name])
         entry = {**entry, "parameters": parameters, **{k: v for k, v in RESOURCES.items() if k in entry}}
-        if "sweep" in entry:
-            entry["sweep"] = {key: SWEEPS.get(key, values) for key, values in entry["sweep"].items()}
-        runs.append(entry)
+        runs.append(entry | {"sweep": sweep} if sweep else entry)
     return {**study, "runs": runs}
 
 
-def _merged(whole: dict, part: dict) -> dict:
-    changed = {k: _merged(whole[k], v) if isinstance(v, dict) else v for k, v in part.items() if k in whole}
-    return {**whole, **changed}
+def _merged(before: dict, smaller: dict) -> dict:
+    changed = {k: _merged(before[k], v) if isinstance(v, dict) else v for k, v in smaller.items() if k in before}
+    return {**before, **changed}
 
 
 def prepare(folder: Path, real: Path) -> Path:
