@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from brainbook.errors import ConfigurationError, DatasetError
-from brainbook.workflow.download import download, main, patterns, plan
+from brainbook.workflow.download import download, main, patterns, present_bytes, remote_files
 
 BOLD = "derivatives/sub-EN057/func/sub-EN057_task-lppEN_run-{:02d}_space-MNIColin27_desc-preproc_bold.nii.gz"
 DROPPED, CORRUPT, BEGUN = BOLD.format(7), BOLD.format(8), BOLD.format(9)
@@ -92,12 +92,12 @@ def test_broken_and_corrupt_files_arrive_whole_and_nothing_comes_twice(openneuro
     folder = tmp_path / "ds003643"
     (folder / BEGUN).parent.mkdir(parents=True)
     (folder / BEGUN).write_bytes(openneuro.files[BEGUN][:150_000])  # what a killed download left behind
-    wanted = plan(folder, ["sub-EN057"])
-    assert openneuro.asked == [], "sizes are told before anything is fetched"
-    assert wanted.total == 6 * 200_000 + len(openneuro.files["dataset_description.json"])
-    assert wanted.present == 150_000
+    wanted = remote_files(["sub-EN057"])
+    assert openneuro.asked == [], "sizes are known before anything is fetched"
+    assert sum(wanted.values()) == 6 * 200_000 + len(openneuro.files["dataset_description.json"])
+    assert present_bytes(folder, wanted) == 150_000
     download(folder, ["sub-EN057"])
-    for path in wanted.files:
+    for path in wanted:
         assert (folder / path).read_bytes() == openneuro.files[path], path
     asked = [path for path, _ in openneuro.asked]
     assert (BEGUN, "bytes=150000-") in openneuro.asked, "resumed"
@@ -109,7 +109,7 @@ def test_broken_and_corrupt_files_arrive_whole_and_nothing_comes_twice(openneuro
 
 
 def test_a_file_that_stays_corrupt_is_an_error(openneuro, tmp_path, monkeypatch):
-    monkeypatch.setattr("brainbook.workflow.download.FEWEST_RETRIES", 1)
+    monkeypatch.setattr("brainbook.workflow.download.MIN_RETRIES", 1)
 
     class Stubborn(set):
         def discard(self, path):
@@ -124,9 +124,9 @@ def test_what_cannot_be_is_said_before_anything_is_fetched(openneuro, tmp_path, 
     with pytest.raises(ConfigurationError, match="not EN57"):
         patterns(["EN57"])
     with pytest.raises(DatasetError, match="sub-EN099"):
-        plan(tmp_path, ["sub-EN099"])
+        remote_files(["sub-EN099"])
     with pytest.raises(DatasetError, match="2.0.9"):
-        plan(tmp_path, ["sub-EN057"], version="2.0.9")
+        remote_files(["sub-EN057"], version="2.0.9")
     monkeypatch.setattr("shutil.disk_usage", lambda folder: type("Usage", (), {"free": 1_000_000}))
     with pytest.raises(ConfigurationError, match="1.2 MB are to come and 1.0 MB are free"):
         download(tmp_path / "ds", ["sub-EN057"])

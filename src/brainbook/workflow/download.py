@@ -9,9 +9,9 @@ import re
 import shutil
 import sys
 from collections.abc import Iterable
-from dataclasses import dataclass
 from pathlib import Path
 
+from brainbook.datasets import LittlePrince
 from brainbook.errors import BrainbookError, ConfigurationError, DatasetError
 
 DATASET = "ds003643"
@@ -23,23 +23,11 @@ CITATION = (
     "https://doi.org/10.1038/s41597-022-01625-7"
 )
 EVERYONE = ("dataset_description.json", "participants.tsv", "participants.json", "README", "CHANGES")
-FEWEST_RETRIES = 5
-
-
-@dataclass(frozen=True)
-class Plan:
-    """What would be fetched: {path in the dataset: bytes}, and how many of these bytes are here already."""
-
-    files: dict[str, int]
-    present: int
-
-    @property
-    def total(self) -> int:
-        return sum(self.files.values())
+MIN_RETRIES = 5
 
 
 def patterns(participants: Iterable[str], raw: bool = False) -> list[str]:
-    """Of the files that a study of these participants needs: their recordings, and the annotation of their languages.
+    """Return patterns of the files that a study of these participants needs: recordings, annotation of their languages.
 
     `raw` adds the echoes before preprocessing, which only the pitfalls chapter reads (three times as large).
     """
@@ -50,18 +38,16 @@ def patterns(participants: Iterable[str], raw: bool = False) -> list[str]:
             f"participants are named like sub-EN057, sub-FR025, sub-CN003, not {', '.join(wrong) or 'nobody'}: "
             'say PARTICIPANTS="sub-EN057 sub-FR025"'
         )
-    wanted = []
-    for code in sorted({name[4:6] for name in participants}):
-        wanted += [f"annotation/{code}/lpp{code}_{what}.csv" for what in ("word_information", "prosody")]
-    for name in participants:
-        wanted.append(f"derivatives/{name}/func/*_desc-preproc_bold.nii.gz")
-        if raw:
-            wanted.append(f"{name}/func/*_bold.*")
-    return wanted
+    languages = sorted({name[4:6] for name in participants})
+    annotation = [
+        f"annotation/{code}/lpp{code}_{what}.csv" for code in languages for what in ("word_information", "prosody")
+    ]
+    bold = [f"derivatives/{name}/func/*_desc-preproc_bold.nii.gz" for name in participants]
+    return [*annotation, *bold, *(f"{name}/func/*_bold.*" for name in participants if raw)]
 
 
-def plan(folder: str | Path, participants: Iterable[str], version: str | None = VERSION, raw: bool = False) -> Plan:
-    """Ask OpenNeuro which files there are and how large; nothing is fetched.
+def remote_files(participants: Iterable[str], version: str | None = VERSION, raw: bool = False) -> dict[str, int]:
+    """Ask OpenNeuro which of the dataset's files are needed: {path: bytes}; nothing is fetched.
 
     Raises DatasetError when OpenNeuro cannot be reached or has no recordings of a participant.
     """
@@ -70,22 +56,27 @@ def plan(folder: str | Path, participants: Iterable[str], version: str | None = 
     wanted = patterns(participants, raw)
     try:
         snapshot = _download._get_download_metadata(
-            dataset_id=DATASET, tag=version, max_retries=FEWEST_RETRIES, metadata_timeout=60.0
+            dataset_id=DATASET, tag=version, max_retries=MIN_RETRIES, metadata_timeout=60.0
         )
     except Exception as error:  # openneuro-py has no exceptions of its own
         raise DatasetError(f"OpenNeuro does not say what {DATASET} {version or ''} holds: {error}") from error
     sizes = {file.filename: file.size or 0 for file in snapshot.files}
-    found = _glob.glob_filter(list(sizes), wanted)
-    absent = [pattern for pattern, paths in found.items() if not paths]
-    if absent:
+    matches = _glob.glob_filter(list(sizes), wanted)
+    if absent := [pattern for pattern, paths in matches.items() if not paths]:
         raise DatasetError(f"{DATASET} {version or ''} has no {', '.join(absent)}: is the participant's name right?")
-    chosen = sorted({path for paths in found.values() for path in paths} | (set(EVERYONE) & set(sizes)))
-    files = {path: sizes[path] for path in chosen}
-    here = [(Path(folder) / path, size) for path, size in files.items()]
-    return Plan(files, sum(min(path.stat().st_size, size) for path, size in here if path.is_file()))
+    paths = {path for paths in matches.values() for path in paths} | (set(EVERYONE) & set(sizes))
+    return {path: sizes[path] for path in sorted(paths)}
 
 
-def download(folder: str | Path, participants: Iterable[str], version: str | None = VERSION, raw: bool = False) -> Plan:
+def present_bytes(folder: str | Path, files: dict[str, int]) -> int:
+    """Return how many bytes of `files` are in `folder` already."""
+    present = {Path(folder, path): size for path, size in files.items() if Path(folder, path).is_file()}
+    return sum(min(path.stat().st_size, size) for path, size in present.items())
+
+
+def download(
+    folder: str | Path, participants: Iterable[str], version: str | None = VERSION, raw: bool = False
+) -> dict[str, int]:
     """Fetch what is missing into `folder`; what was begun is continued, sizes and checksums are compared.
 
     Raises DatasetError when something could not be fetched (the same command goes on from there), ConfigurationError
@@ -94,12 +85,13 @@ def download(folder: str | Path, participants: Iterable[str], version: str | Non
     import openneuro
 
     folder, participants = Path(folder), list(participants)
-    wanted = plan(folder, participants, version, raw)
+    files = remote_files(participants, version, raw)
     folder.mkdir(parents=True, exist_ok=True)
-    free = shutil.disk_usage(folder).free
-    if wanted.total - wanted.present > free:
-        needed = megabytes(wanted.total - wanted.present)
-        raise ConfigurationError(f"{needed} are to come and {megabytes(free)} are free on the disk of {folder}")
+    needed, free = sum(files.values()) - present_bytes(folder, files), shutil.disk_usage(folder).free
+    if needed > free:
+        raise ConfigurationError(
+            f"{megabytes(needed)} are to come and {megabytes(free)} are free on the disk of {folder}"
+        )
     try:
         openneuro.download(
             dataset=DATASET,
@@ -108,14 +100,13 @@ def download(folder: str | Path, participants: Iterable[str], version: str | Non
             include=patterns(participants, raw),
             verify_hash=True,
             verify_size=True,
-            max_retries=FEWEST_RETRIES,
+            max_retries=MIN_RETRIES,
         )
     except (RuntimeError, OSError) as error:
         raise DatasetError(f"not everything came: {error} The same command goes on where it stopped.") from error
-    torn = [path for path, size in wanted.files.items() if (folder / path).stat().st_size != size]
-    if torn:
+    if torn := [path for path, size in files.items() if (folder / path).stat().st_size != size]:
         raise DatasetError(f"of another size than OpenNeuro says: {', '.join(torn)}. The same command tries again")
-    return wanted
+    return files
 
 
 def megabytes(size: int) -> str:
@@ -129,20 +120,17 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--version", default=VERSION, help=f"of the dataset (default {VERSION})")
     parser.add_argument("--raw", action="store_true", help="the raw echoes, too")
     parser.add_argument("--sizes", action="store_true", help="say what would be fetched, and stop")
-    chosen = parser.parse_args(arguments)
+    options = parser.parse_args(arguments)
     try:
-        wanted = plan(chosen.folder, chosen.participants, chosen.version, chosen.raw)
-        print(f"{DATASET} {chosen.version}: {len(wanted.files)} files, {megabytes(wanted.total)},")
-        print(f"of which {megabytes(wanted.present)} are in {chosen.folder} already.")
+        files = remote_files(options.participants, options.version, options.raw)
+        print(f"{DATASET} {options.version}: {len(files)} files, {megabytes(sum(files.values()))},")
+        print(f"of which {megabytes(present_bytes(options.folder, files))} are in {options.folder} already.")
         print(f"Licence: {LICENCE}\n{CITATION}", flush=True)
-        if chosen.sizes:
-            return 0
-        download(chosen.folder, chosen.participants, chosen.version, chosen.raw)
-        from brainbook.datasets import LittlePrince
-
-        prince = LittlePrince(chosen.folder)
-        for participant in chosen.participants:
-            print(f"{participant}: {len(prince.runs(participant))} sections, as many scans as there should be")
+        if not options.sizes:
+            download(options.folder, options.participants, options.version, options.raw)
+            prince = LittlePrince(options.folder)
+            for participant in options.participants:
+                print(f"{participant}: {len(prince.runs(participant))} sections, as many scans as there should be")
     except BrainbookError as error:
         print(error, file=sys.stderr)
         return 2
