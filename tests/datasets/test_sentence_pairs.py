@@ -135,7 +135,7 @@ def test_labels_are_read_however_they_are_written(tmp_path):
 
 @pytest.mark.parametrize(("mark", "name"), [("\0", "a zero byte"), ("\ufffd", "a replacement character")])
 def test_lost_letters_are_named_and_the_real_one_is_mended(tmp_path, real_xnli, mark, name):
-    with pytest.raises(DatasetError, match=f"dev-fr.tsv, row 2: holds {name}"):
+    with pytest.raises(DatasetError, match=f"dev-fr.tsv, line 2: holds {name}"):
         read_xnli(write(tmp_path, fr=[row.replace("alla", f"all{mark}") for row in ROWS["fr"]]), parts=["dev"])
     english = read_xnli(real_xnli, ("EN", "FR"), parts=["test"]).EN
     assert english.str.contains("legal attaché's office", regex=False).sum() == 1
@@ -166,12 +166,10 @@ def test_files_that_are_shifted_without_labels_are_not_aligned(tmp_path):
 def test_other_encodings_and_absent_files(tmp_path):
     write(tmp_path)
     (tmp_path / "dev-fr.tsv").write_bytes("\n".join(ROWS["fr"]).encode("latin-1"))
-    with pytest.raises(DatasetError, match=r"dev-fr.tsv, row 1: byte 0xe0 is not UTF-8"):
+    with pytest.raises(DatasetError, match=r"dev-fr.tsv, line 1: not text in UTF-8"):
         read_xnli(tmp_path, parts=["dev"])
     assert len(read_xnli(tmp_path, ("EN", "CN"), parts=["dev"])) == 5  # French is not read
-    write(tmp_path, encoding="utf-16")
-    with pytest.raises(DatasetError, match="not UTF-8"):
-        read_xnli(tmp_path, parts=["dev"])
+    assert len(read_xnli(write(tmp_path, encoding="utf-16"), parts=["dev"])) == 5
     with pytest.raises(DatasetError, match="test-en.tsv does not exist"):
         read_xnli(tmp_path, parts=["test"])
     with pytest.raises(ConfigurationError, match="languages"):

@@ -88,7 +88,7 @@ def test_the_number_of_bad_rows_is_told(tmp_path):
 @pytest.mark.parametrize("column", ["word", "onset", "offset", "section"])
 def test_missing_column(tmp_path, column):
     path = write(tmp_path, header=HEADER.replace(column, "other"))
-    with pytest.raises(AnnotationError, match=f"no column {column}; the first line names these columns: .*other"):
+    with pytest.raises(AnnotationError, match=f"has no column {column}; its columns are .*other"):
         read_words(path)
 
 
@@ -108,14 +108,14 @@ def test_other_marks_empty_file_repeated_column(tmp_path):
     (tmp_path / "empty.csv").touch()
     with pytest.raises(AnnotationError, match="no column"):
         read_words(tmp_path / "empty.csv")
-    with pytest.raises(AnnotationError, match="the column onset more than once"):
+    with pytest.raises(AnnotationError, match="names more than once the column onset"):
         read_words(write(tmp_path, header=HEADER.replace("pos", "onset")))
 
 
 def test_too_many_cells_and_open_quotes(tmp_path):
     with pytest.raises(AnnotationError, match="line 3"):
         read_words(write(tmp_path, [ROWS[0], ROWS[1] + ",1,2,3"]))
-    with pytest.raises(AnnotationError, match="line 2: 8 cells, but the first line names 7 columns"):
+    with pytest.raises(AnnotationError, match="line 2: 8 cells under 7 columns"):
         read_words(write(tmp_path, ["surplus," + ROWS[0], *ROWS[1:]]))
     with pytest.raises(AnnotationError, match="line 2: a quote is left open"):
         read_words(write(tmp_path, ['0,"open,x,1,2,X,1']))

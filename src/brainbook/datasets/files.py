@@ -6,9 +6,10 @@ content here, because nibabel or pandas would fail on them with an error that sa
 """
 
 import csv
-import io
+import os
 import re
 import shlex
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +22,7 @@ _POINTERS = {  # what a text begins with; on Windows with backslashes
     "Git LFS": re.compile(rb"\s*version https://git-lfs"),
 }
 _POINTER_BYTES = 1024  # no pointer is longer
+CONTROL_CHARACTERS = "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ufffd]"
 
 
 class MissingFileError(DatasetError, AnnotationError):
@@ -30,23 +32,23 @@ class MissingFileError(DatasetError, AnnotationError):
 def check_content(path: str | Path) -> Path:
     """Return `path` if it is a file with content, else raise MissingFileError, which says how to get the content."""
     path = Path(path)
-    if kind := _pointer(path):
+    if kind := _pointer_kind(path):
         raise MissingFileError(
-            f"{path} is not downloaded yet: it is a {kind} pointer without content. {how_to_get(path, kind)}"
+            f"{path} is not downloaded yet: it is a {kind} pointer without content. {_how_to_get(path, kind)}"
         )
     if not path.is_file():
         what = "is a folder, not a file" if path.is_dir() else "does not exist"
-        raise MissingFileError(f"{path} {what}. {how_to_get(path)}")
+        raise MissingFileError(f"{path} {what}. {_how_to_get(path, 'git-annex')}")
     return path
 
 
 def is_pointer(path: str | Path) -> bool:
-    """Whether `path` stands for a file whose content was not fetched: a dangling link, or a pointer text."""
-    return _pointer(Path(path)) is not None
+    """Return whether `path` stands for a file whose content was not fetched: a dangling link, or a pointer text."""
+    return _pointer_kind(Path(path)) is not None
 
 
-def _pointer(path: Path) -> str | None:
-    """Whose pointer a file is: 'git-annex', 'Git LFS', or None if it is none."""
+def _pointer_kind(path: Path) -> str | None:
+    """Return 'git-annex', 'Git LFS', or None for a file that is no pointer."""
     if path.is_symlink() and not path.exists():
         return "git-annex"
     if not path.is_file() or path.stat().st_size > _POINTER_BYTES:
@@ -55,9 +57,11 @@ def _pointer(path: Path) -> str | None:
     return next((kind for kind, pattern in _POINTERS.items() if pattern.match(content)), None)
 
 
-def how_to_get(path: Path, kind: str = "git-annex") -> str:
-    """The command that fetches a file: datalad or git in a clone of the dataset, openneuro-py without one."""
-    root = dataset_root(path)
+def _how_to_get(path: Path, kind: str) -> str:
+    """Return the command that fetches a file: datalad or git in a clone of the dataset, openneuro-py without one."""
+    names = ("dataset_description.json", "participants.tsv", ".datalad")
+    folders = (folder for folder in path.absolute().parents if any(os.path.lexists(folder / name) for name in names))
+    root = next(folders, None)
     if root is None:
         return "Check the path." if kind == "git-annex" else "Get it with `git lfs pull` in its repository."
     part = shlex.quote(str(path.absolute().relative_to(root)))
@@ -69,14 +73,65 @@ def how_to_get(path: Path, kind: str = "git-annex") -> str:
     )
 
 
-def dataset_root(path: Path) -> Path | None:
-    """The nearest folder above `path` that looks like a BIDS dataset, or None."""
-    for folder in path.absolute().parents:
-        if (folder / "dataset_description.json").is_symlink() or any(
-            (folder / name).exists() for name in ("dataset_description.json", "participants.tsv", ".datalad")
-        ):
-            return folder
-    return None
+def read_text(
+    path: str | Path,
+    error: type[BrainbookError] = DatasetError,
+    advice: str = "Save it as UTF-8, or get it again",
+    repair: Mapping[str, str] | None = None,
+    damage: str = "[\0\ufffd]",
+) -> str:
+    """Return the text of a file in UTF-8 or, with a byte-order mark, UTF-16; `error` names the line that is no text.
+
+    What `damage` matches after the replacements of `repair` is refused too: zero bytes, and the character that stands
+    for lost letters.
+    """
+    content = check_content(path).read_bytes()
+    encoding = "utf-16" if content[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
+    try:
+        text = content.decode(encoding)
+    except UnicodeDecodeError as bad:
+        line = content[: bad.start].count(b"\n") + 1
+        raise error(f"{path}, line {line}: not text in UTF-8 ({bad.reason}). {advice}") from None
+    for damaged, repaired in (repair or {}).items():
+        text = text.replace(damaged, repaired)
+    if match := re.search(damage, text):
+        line = text.count("\n", 0, match.start()) + 1
+        what = {"\0": "a zero byte", "\ufffd": "a replacement character, so letters were lost"}
+        named = what.get(match[0], f"the control character {ord(match[0]):#04x}")
+        raise error(f"{path}, line {line}: holds {named}. Get the file again, in UTF-8")
+    return text
+
+
+def read_cells(
+    text: str, path: str | Path, columns: Iterable[str], sep: str, error: type[BrainbookError]
+) -> tuple[list[str], dict[int, list[str]]]:
+    """Return the names of the columns, and the cells of each further line that is not empty, {line: cells}.
+
+    Every line is a row: a quote that swallows the lines below it is an error, as are a missing or repeated one of
+    `columns` and a line with more cells than the first.
+    """
+    lines = {number: line for number, line in enumerate(re.split(r"\r\n|\r|\n", text), 1) if line.strip()}
+    rows = {}
+    for number, line in lines.items():
+        try:
+            cells = next(csv.reader([line], delimiter=sep, skipinitialspace=True, strict=True))
+        except csv.Error as bad:
+            cells = line.split(sep)
+            if '"' not in [cell.strip() for cell in cells]:  # a cell that is a quote is read as one
+                what = f"a quote is left open, or a cell is too long ({bad}). Close or double it"
+                raise error(f"{path}, line {number}: {what}") from None
+        rows[number] = cells
+    header = [name.strip() for name in rows.pop(next(iter(rows), None), [])]
+    absent = [name for name in columns if name not in header]
+    repeated = [name for name in columns if header.count(name) > 1]
+    if absent or repeated:
+        what = "has no" if absent else "names more than once the"
+        listed = ", ".join(header)[:200] or "none"
+        raise error(f"{path} {what} column {', '.join(absent or repeated)}; its columns are {listed}")
+    for number, cells in rows.items():
+        if len(cells) > len(header):
+            raise error(f"{path}, line {number}: {len(cells)} cells under {len(header)} columns")
+    return header, rows
 
 
 def read_table(
@@ -93,8 +148,9 @@ def read_table(
     ----------
     columns : those that must be there, with what they hold: str, float or int (whole numbers).
     others : what all other columns hold.
-    blank : columns of numbers in which a cell may be empty, 'nan' or 'n/a'; it becomes NaN.
-    sep : ',' or a tab (then quotes are letters like others).
+    blank : columns of numbers in which empty cells, 'nan' and 'n/a' are NaN; elsewhere they are errors.
+    sep : what separates cells.
+    error : what is raised.
 
     Raises
     ------
@@ -102,49 +158,27 @@ def read_table(
     `error` : names the line and the column: no UTF-8, a missing column, a line with more or fewer cells than the first,
         an open quote, a cell that is no such number; or there is no row at all.
     """
-    path = check_content(path)
-    content = path.read_bytes()
-    try:
-        text = content.decode("utf-8-sig")
-    except UnicodeDecodeError as bad:
-        line = content[: bad.start].count(b"\n") + 1
-        raise error(f"{path}, line {line}: not text in UTF-8 ({bad.reason}). Get it again") from None
-    quoting = csv.QUOTE_MINIMAL if sep == "," else csv.QUOTE_NONE
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=sep, strict=True, quoting=quoting)
-    rows, lines = [], []
-    try:
-        header = [name.strip() for name in next(reader, [])]
-        missing = [name for name in columns if name not in header]
-        twice = sorted({name for name in header if header.count(name) > 1})
-        if missing or twice:
-            what = "has no" if missing else "names more than once the"
-            found = ", ".join(header)[:200] or "none"
-            raise error(f"{path} {what} column {', '.join(missing or twice)}; its columns are {found}")
-        for cells in filter(None, reader):
-            if len(cells) != len(header):
-                raise error(f"{path}, line {reader.line_num}: {len(cells)} cells under {len(header)} columns")
-            rows.append(cells)
-            lines.append(reader.line_num)
-    except csv.Error as bad:
-        raise error(f"{path}, line {reader.line_num}: no table of cells separated by {sep!r}: {bad}") from None
+    header, rows = read_cells(read_text(path, error), path, columns, sep, error)
     if not rows:
         raise error(f"{path} names columns but has no row. Get it again")
-    table = pd.DataFrame(rows, columns=header, dtype=str)
+    for line, cells in rows.items():
+        if len(cells) < len(header):
+            raise error(f"{path}, line {line}: {len(cells)} cells under {len(header)} columns")
+    table = pd.DataFrame(list(rows.values()), columns=header, dtype=str)
     for position, name in enumerate(header):
         kind = columns.get(name, others)
-        if kind is not str:
-            values = table.iloc[:, position].str.strip()
-            empty = values.str.lower().isin(["", "nan", "n/a"]).to_numpy() & (name in blank)
-            numbers = pd.to_numeric(values.mask(empty), errors="coerce").to_numpy(dtype=float)
-            bad = ~np.isfinite(numbers) & ~empty
-            if kind is int:
-                bad |= (numbers != np.round(numbers)) | (np.abs(numbers) > 2**53)
-            if bad.any():
-                row = int(bad.argmax())
-                what = "whole number" if kind is int else "number"
-                raise error(
-                    f"{path}, line {lines[row]}, column {name}: {rows[row][position][:40]!r} is no {what}. "
-                    f"Correct it{f' (as {int(bad.sum())} cells)' if bad.sum() > 1 else ''}"
-                )
-            table[name] = numbers.astype(int) if kind is int else numbers
+        if kind is str:
+            continue
+        cells = table.iloc[:, position].str.strip()
+        empty = cells.str.lower().isin(["", "nan", "n/a"]).to_numpy() & (name in blank)
+        numbers = pd.to_numeric(cells.mask(empty), errors="coerce").to_numpy(dtype=float)
+        bad = ~np.isfinite(numbers) & ~empty
+        if kind is int:
+            bad |= (numbers != np.round(numbers)) | (np.abs(numbers) > 2**53)
+        if bad.any():
+            row, what = int(bad.argmax()), "whole number" if kind is int else "number"
+            more = f" (as {int(bad.sum())} cells)" if bad.sum() > 1 else ""
+            where = f"{path}, line {list(rows)[row]}, column {name}"
+            raise error(f"{where}: {table.iloc[row, position][:40]!r} is no {what}. Correct it{more}")
+        table[name] = numbers.astype(int) if kind is int else numbers
     return table

@@ -1,13 +1,13 @@
-"""What cannot be true of the words that people heard and of when they heard them."""
+"""What cannot be true of the words that were heard and of their times."""
 
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from brainbook.datasets.word_tables import COLUMNS, numbers
 from brainbook.errors import AnnotationError
 
+COLUMNS = ["word", "onset", "offset", "section"]
 SECTIONS = range(1, 10)
 MOST_SECONDS = 10.0  # of half of the words of a table: longer ones are milliseconds or samples
 SLACK = 2.0  # seconds that a word may lie after the end of its section's audio
@@ -19,24 +19,25 @@ _FREQUENT = {
 }
 
 
-def checked_words(table: pd.DataFrame, path: str | Path, drop_untimed: bool = False) -> pd.DataFrame:
-    """Turn a table with the right columns into numbers, and refuse it where it cannot be true.
+def check_words(table: pd.DataFrame, path: str | Path, drop_untimed: bool = False) -> pd.DataFrame:
+    """Return a table of words with numbers for text and a fresh index; AnnotationError where it cannot be true.
 
-    `table` is labelled by what the messages call a row. The result has the columns of this module and a fresh index.
+    `table` has the columns word, onset, offset, section and is labelled by what the messages call a row.
     `drop_untimed` leaves out words without a time or with a negative onset.
     """
     if drop_untimed:
-        onsets = numbers(table["onset"])
+        onsets = _numbers(table["onset"])
         untimed = table[["onset", "offset"]].isin(_NO_TIME).any(axis=1).to_numpy()
         table = table[~(untimed | (onsets < 0))]
-    onset, offset, section = (numbers(table[name]) for name in ("onset", "offset", "section"))
+    onset, offset, section = (_numbers(table[name]) for name in ("onset", "offset", "section"))
 
     def refuse(bad: np.ndarray, what, advice: str = "Correct it in the file") -> None:
         if bad.any():
             row = int(np.flatnonzero(bad)[0])
             more = f" ({int(bad.sum())} rows are like this)" if bad.sum() > 1 else ""
-            word = str(table["word"].iloc[row])[:40]
-            raise AnnotationError(f"{path}, {row_name(table.index[row])} ({word!r}): {what(row)}{more}. {advice}")
+            word, label = str(table["word"].iloc[row])[:40], table.index[row]
+            label = label if isinstance(label, str) else f"row {label}"
+            raise AnnotationError(f"{path}, {label} ({word!r}): {what(row)}{more}. {advice}")
 
     def previous(values: np.ndarray) -> np.ndarray:
         return np.concatenate([values[:1], values[:-1]])
@@ -81,7 +82,7 @@ def checked_words(table: pd.DataFrame, path: str | Path, drop_untimed: bool = Fa
 
 
 def check_clock(words: pd.DataFrame, seconds: dict[int, float], path: str | Path) -> None:
-    """Refuse words that do not lie on the clock of their section's audio.
+    """Raise AnnotationError for words that do not lie on the clock of their section's audio.
 
     Parameters
     ----------
@@ -115,7 +116,7 @@ def check_clock(words: pd.DataFrame, seconds: dict[int, float], path: str | Path
 
 
 def check_language(words: pd.DataFrame, language: str | None, path: str | Path) -> None:
-    """Refuse a section whose words are of another language than `language`."""
+    """Raise AnnotationError for a section whose words are of another language than `language`."""
     for section, mine in words.groupby("section"):
         text = mine["word"].str.lower()
         shares = {known: text.isin(frequent).mean() for known, frequent in _FREQUENT.items()}
@@ -128,5 +129,5 @@ def check_language(words: pd.DataFrame, language: str | None, path: str | Path) 
             )
 
 
-def row_name(label: object) -> str:
-    return label if isinstance(label, str) else f"row {label}"
+def _numbers(column: pd.Series) -> np.ndarray:
+    return pd.to_numeric(column, errors="coerce").to_numpy(dtype=float)

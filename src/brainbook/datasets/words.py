@@ -1,41 +1,31 @@
-"""The words that people heard and when they heard them: one table from CSV files and from TextGrids.
+"""The words that were heard and when: one table from CSV files and from TextGrids.
 
-Every reader returns a DataFrame with the columns word (text), onset and offset (seconds) and section (1..9), one row a
-word in the order of the recording, index 0, 1, 2 ... Rows that carry no word (silence, blank) are left out.
+Every reader returns a DataFrame with the columns word (text), onset and offset (seconds) and section (1..9), one row
+per word in the order of the recording, index 0, 1, 2 ... Rows that carry no word (silence, blank) are left out.
 """
 
 import re
 import warnings
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from brainbook.datasets.files import check_content
-from brainbook.datasets.labels import as_written
-from brainbook.datasets.textgrid import read_tiers
-from brainbook.datasets.word_checks import check_language, checked_words
-from brainbook.datasets.word_tables import decode, parse_table
+from brainbook.datasets.files import CONTROL_CHARACTERS, read_cells, read_text
+from brainbook.datasets.textgrid import Interval, read_tiers
+from brainbook.datasets.word_checks import COLUMNS, check_language, check_words
+from brainbook.datasets.word_labels import as_written
 from brainbook.errors import AnnotationError
 
-# Rows of ds003643 that are known to be wrong, by the label in the file's first column, as the public code of earlier
-# studies of this dataset mends them: repeated lines, a mismatch with the text, damaged accents and elisions.
+# Rows of ds003643 that are known to be wrong, by the label in the file's first column, with the right word ('' for a
+# row that is none), as the public code of earlier studies of this dataset corrects them: repeated lines, a mismatch
+# with the text, damaged accents and elisions.
 KNOWN_BAD_ROWS = {
-    "EN": {"drop": (3919, 6775, 6781), "read": {}},
-    "FR": {
-        "drop": (338, 1204, 3333),
-        "read": {
-            3332: "de",
-            3379: "trois",
-            3405: "trois",
-            4587: "l",
-            5325: "la",
-            5326: "première",
-            5328: "habitée",
-            11257: "À",
-            12249: "il",
-        },
-    },
+    "EN": dict.fromkeys((3919, 6775, 6781), ""),
+    "FR": dict.fromkeys((338, 1204, 3333), "")
+    | {3332: "de", 3379: "trois", 3405: "trois", 4587: "l", 5325: "la", 5326: "première", 5328: "habitée"}
+    | {11257: "À", 12249: "il"},
 }
 ROWS_OF_DATASET = {"EN": 15_376}  # as far as they are known, before any row is dropped
 _NOT_TEXT = frozenset({"", "nan", "NaN", "<NA>", "#N/A"})
@@ -52,7 +42,7 @@ def read_words(
         the columns word, onset, offset, section; an unnamed first column labels the rows, and further columns are left
         aside.
     language : 'EN', 'FR' or 'CN'; taken from the file's name by default. Sections in another of these are refused.
-    mend : drop and correct what is known to be wrong in ds003643 (`KNOWN_BAD_ROWS`, by label; `labels.KNOWN_LABELS`).
+    mend : drop and correct what is known to be wrong in ds003643 (`KNOWN_BAD_ROWS`, `word_labels.KNOWN_LABELS`).
         By default this is done to a file that bears the dataset's name, unless it belongs to a phantom (`is_phantom`),
         whose rows with these labels are as good as any. A file of another length than the dataset's is mended with a
         warning.
@@ -61,8 +51,7 @@ def read_words(
     Returns
     -------
     DataFrame: word, onset, offset (seconds from the start of the section's audio), section (1..9). Labels that are no
-    words are left out and damaged ones repaired (`labels.as_written`; `changed_words` shows them); None, null and NA
-    are words.
+    words are left out and damaged ones repaired (`changed_words` shows them); None, null and NA are words.
 
     Raises
     ------
@@ -72,8 +61,8 @@ def read_words(
         are milliseconds, no row has a word.
     MissingFileError : there is no such file, or it is a git-annex pointer whose content was not downloaded.
     """
-    labels, language, mend = _word_information(path, language, mend)
-    words = checked_words(_as_written(labels, language if mend else None)[0], path, drop_untimed)
+    table, language, mend = _read_csv(Path(path), language, mend)
+    words = check_words(_correct(table, language if mend else None)[0], path, drop_untimed)
     check_language(words, language, path)
     return words
 
@@ -108,82 +97,101 @@ def read_textgrid(
         or what `read_words` raises.
     MissingFileError : there is no such file, or it is a pointer.
     """
-    labels, language, mend = _textgrid(path, section, tier, start, mend)
-    return checked_words(_as_written(labels, language if mend else None)[0], path, drop_untimed)
+    table, language, mend = _read_intervals(Path(path), section, tier, start, mend)
+    return check_words(_correct(table, language if mend else None)[0], path, drop_untimed)
 
 
 def changed_words(path: str | Path, language: str | None = None, mend: bool | None = None) -> pd.DataFrame:
-    """What the readers change in a table of words or a TextGrid: row, was (the label), is ('' if left out), why.
+    """Return what the readers change in a table or a TextGrid: row, was (the label), is ('' if left out), why.
 
     One row per label that is repaired, or left out although it is more than a blank or a pause.
     """
-    given = _textgrid(path, mend=mend) if str(path).endswith(".TextGrid") else _word_information(path, language, mend)
-    labels, language, mend = given
-    return _as_written(labels, language if mend else None)[1]
+    path = Path(path)
+    read = _read_intervals(path, mend=mend) if path.suffix == ".TextGrid" else _read_csv(path, language, mend)
+    table, language, mend = read
+    return _correct(table, language if mend else None)[1]
 
 
-def _word_information(path, language, mend) -> tuple[pd.DataFrame, str | None, bool]:
-    path = check_content(path)
-    table = parse_table(decode(path), path)
-    table["word"] = table["word"].where(~table["word"].str.strip().isin(_NOT_TEXT), "")
+def _read_csv(path: Path, language: str | None, mend: bool | None) -> tuple[pd.DataFrame, str | None, bool]:
+    """Return the cells as text with what `KNOWN_BAD_ROWS` makes of them, the language, and whether to mend.
+
+    Rows are labelled by an unnamed first column of whole numbers, else by position.
+    """
+    text = _read_text(path)
+    first = text.lstrip().partition("\n")[0]
+    sep = next((mark for mark in ";\t" if {name.strip(' "\r') for name in first.split(mark)} >= set(COLUMNS)), ",")
+    header, rows = read_cells(text, path, COLUMNS, sep, AnnotationError)
+    places = [0, *(header.index(name) for name in COLUMNS)]
+    cells = [[row[place].strip() if place < len(row) else "" for place in places] for row in rows.values()]
+    table = pd.DataFrame(cells, columns=["label", *COLUMNS], dtype=object)
+    if sep == ";":  # where semicolons separate columns, commas may separate decimals
+        table[["onset", "offset"]] = table[["onset", "offset"]].apply(lambda column: column.str.replace(",", "."))
+    if header[0] in ("", "index", "Unnamed: 0") and table["label"].str.fullmatch(r"[0-9]{1,9}").all():
+        table.index = table["label"].astype(int)
+    table["word"] = table["word"].where(~table["word"].isin(_NOT_TEXT), "")
     language = language or _language_of(path)
-    if mend is None:
-        mend = language is not None and not is_phantom(path)
+    mend = (language is not None and not is_phantom(path)) if mend is None else mend
+    known = KNOWN_BAD_ROWS.get(language, {}) if mend else {}
+    table["known"] = [known.get(label) for label in table.index]
+    affected = table.index[table["known"].notna()]
     expected = ROWS_OF_DATASET.get(language)
-    known = KNOWN_BAD_ROWS.get(language, {"drop": (), "read": {}}) if mend else {"drop": (), "read": {}}
-    touched = table.index.intersection([*known["drop"], *known["read"]])
-    if len(touched) and expected not in (None, len(table)):
+    if len(affected) and expected not in (None, len(table)):
         warnings.warn(
-            f"{path} has {len(table)} rows where ds003643 has {expected}; rows {list(touched)} are mended all the "
+            f"{path} has {len(table)} rows where ds003643 has {expected}; rows {list(affected)} are mended all the "
             "same. If this is not the dataset's file, read it with mend=False.",
             stacklevel=3,
         )
-    table["known"] = [("",) if label in known["drop"] else known["read"].get(label) for label in table.index]
     return table, language, mend
 
 
-def _textgrid(path, section=None, tier=None, start=0.0, mend=None) -> tuple[pd.DataFrame, str | None, bool]:
-    path = check_content(path)
-    rows = _choose_tier(read_tiers(decode(path), path), tier, path)
-    for above, row in zip(rows, rows[1:], strict=False):
-        if row.start < above.end - 1e-6:
+def _read_intervals(
+    path: Path,
+    section: int | None = None,
+    tier: str | int | None = None,
+    start: float = 0.0,
+    mend: bool | None = None,
+) -> tuple[pd.DataFrame, str | None, bool]:
+    """Return the intervals of a TextGrid like `_read_csv`, labelled by their lines."""
+    intervals = _choose_tier(read_tiers(_read_text(path), path), tier, path)
+    for above, interval in pairwise(intervals):
+        if interval.start < above.end - 1e-6:
             raise AnnotationError(
-                f"{path}, line {row.line} ({row.text[:40]!r}): the interval begins at {row.start:g} s, before the one "
-                f"above it ends at {above.end:g} s. Correct it in the file"
+                f"{path}, line {interval.line} ({interval.text[:40]!r}): the interval begins at {interval.start:g} s, "
+                f"before the one above it ends at {above.end:g} s. Correct it in the file"
             )
     if section is None:
-        found = re.search(r"section[-_]?(\d{1,9})", path.name)
-        section = int(found.group(1)) if found else 1
-    table = pd.DataFrame(
-        {
-            "word": np.array([row.text for row in rows], dtype=object),
-            "onset": np.array([row.start - start for row in rows], dtype=float),
-            "offset": np.array([row.end - start for row in rows], dtype=float),
-            "section": np.full(len(rows), section),
-            "known": None,
-        },
-        index=[f"line {row.line}" for row in rows],
-    )
+        match = re.search(r"section[-_]?(\d{1,9})", path.name)
+        section = int(match[1]) if match else 1
+    rows = [(each.text, each.start - start, each.end - start, section, None) for each in intervals]
+    labels = [f"line {interval.line}" for interval in intervals]
+    table = pd.DataFrame(rows, columns=[*COLUMNS, "known"], index=labels).astype({"word": object})
     language = _language_of(path)
-    return table, language, language is not None and not is_phantom(path) if mend is None else mend
+    return table, language, (language is not None and not is_phantom(path)) if mend is None else mend
 
 
-def _as_written(table: pd.DataFrame, dataset: str | None) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """The rows that hold a word, as a reader would write it, and what was changed: row, was, is, why."""
+def _correct(table: pd.DataFrame, dataset: str | None) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return the rows that hold a word, as a reader would write it, and what was changed: row, was, is, why."""
     words, changes = [], []
-    for row, was, known in zip(table.index, table["word"], table["known"], strict=True):
-        word, why = as_written(was, dataset)
-        if known is not None:
-            word, why = "".join(known), "a row known to be wrong"
+    for row, label, known in zip(table.index, table["word"], table["known"], strict=True):
+        word, why = as_written(label, dataset)
+        if isinstance(known, str):
+            word, why = known, "a row known to be wrong"
         words.append(word)
         if why:
-            changes.append((row, was, word, why))
-    kept = table.assign(word=np.array(words, dtype=object))[np.array(words, dtype=object) != ""]
-    return kept, pd.DataFrame(changes, columns=["row", "was", "is", "why"])
+            changes.append((row, label, word, why))
+    corrected = table.assign(word=np.array(words, dtype=object))
+    return corrected[corrected["word"] != ""], pd.DataFrame(changes, columns=["row", "was", "is", "why"])
+
+
+def _read_text(path: Path) -> str:
+    advice = "Save it as UTF-8; French files are often Latin-1, which `iconv -f latin1 -t utf-8` turns into UTF-8"
+    if "CN" in path.name:
+        advice = "Save it as UTF-8; Chinese files of ds003643 before version 2.0.5 are damaged: get 2.0.5 or later"
+    return read_text(path, AnnotationError, advice, damage=CONTROL_CHARACTERS)
 
 
 def is_phantom(path: str | Path) -> bool:
-    """Whether a file belongs to a simulated study.
+    """Return whether a file belongs to a simulated study.
 
     That is so if one of the three folders above it holds a folder `truth`, or a dataset_description.json whose name
     says phantom (so that a phantom whose truth was taken away is still known as one).
@@ -204,7 +212,7 @@ def _language_of(path: Path) -> str | None:
     return found.group(1) if found else None
 
 
-def _choose_tier(tiers: list[tuple[str, list]], wanted: str | int | None, path: Path) -> list:
+def _choose_tier(tiers: list[tuple[int, str, list[Interval]]], wanted: str | int | None, path: Path) -> list[Interval]:
     listed = ", ".join(f"{number} {name}" for number, name, _ in tiers) or "none"
     chosen = [tier for number, name, tier in tiers if wanted in (name, number)]
     if wanted is None:

@@ -8,7 +8,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from brainbook.datasets import changed_words, read_textgrid, read_words
-from brainbook.datasets.labels import as_written
+from brainbook.datasets.word_labels import as_written
 
 NO_WORDS = ["spn", "SPN", "<unk>", "[noise]", "{NS}", "(laughs)", "&nbsp;", "\u200b", "!", "—", "...", '"', "#NAME?"]
 
