@@ -9,7 +9,7 @@ from scipy import stats
 from brainbook.chapters import mixed_model
 from brainbook.chapters import participants as group
 from brainbook.errors import ConfigurationError
-from brainbook.plots.participants import shrinking_interval
+from brainbook.plots import shrinking_interval
 from brainbook.workflow import start_run
 
 ONE, TWO = {"model": "one"}, {"model": "two"}

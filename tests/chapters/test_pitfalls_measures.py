@@ -43,7 +43,7 @@ from brainbook.chapters.pitfalls.protocols import (
 )
 from brainbook.encoding import blocks_with_gaps, cross_validate, delay, published_split
 from brainbook.encoding.nulls import Permutations
-from brainbook.plots.pitfalls import called_significant, edges, inflation, null_scores
+from brainbook.plots import called_significant, inflation, null_scores, score_by_trim
 
 
 def nothing(seed=0, n_runs=5, length=40, targets=40):
@@ -167,7 +167,7 @@ def test_edges_of_runs_make_a_score_that_trimming_takes_away(rng):
     assert np.isnan(r["speech or silence", "zeros", 8, "hears"])  # nothing but speech is left
     one = quiet(cross_validate, filled, data.responses, data.runs, data.delays, ALPHAS, trim=8).scores
     assert r["model", "centred", 8, "hears"] == pytest.approx(one[:8].mean())
-    figure = edges(table, trim=8)
+    figure = score_by_trim(table, 8, value="r", coding="coding", columns=2)
     assert [ax.get_title(loc="left") for ax in figure.axes] == ["hears", "deaf"] and len(figure.axes[0].lines) == 6
 
 
@@ -262,8 +262,8 @@ def test_some_targets_can_be_taken():
 def test_figures_show_every_row(measured):
     table = summarise(measured).assign(data="null phantom")
     figure = inflation(table)
-    assert [label.get_text() for label in figure.axes[0].get_yticklabels()] == list(CHOICES)
+    assert [label.get_text().replace("\n", " ") for label in figure.axes[0].get_yticklabels()] == list(CHOICES)
     figure = called_significant(table, "choice", {"share_p_scans": "Pearson", "share_p_null": "refitted"})
-    assert len(figure.legends[0].get_texts()) == 2
+    assert len(figure.axes[0].get_legend().get_texts()) == 2
     scores = {name: part.r.to_numpy() for name, part in measured.groupby("choice", sort=False)}
     assert len(null_scores(scores).axes) == len(CHOICES)

@@ -34,7 +34,7 @@ def test_table_index_and_names_agree(embedded):
     assert list(table.columns) == ["vertex", "hemisphere", "region"]
     assert (table.hemisphere[:10_242] == "lh").all()
     assert (table.hemisphere[10_242:] == "rh").all()
-    assert embedded.region_of_vertex[0] == f"lh.{embedded.names[embedded.labels['lh'][0]]}"
+    assert table.region[0] == embedded.names[embedded.labels["lh"][0]]
     for vertex in (5, 10_242 + 77):
         row = embedded.columns.iloc[embedded.region_index[vertex]]
         assert (row.hemisphere, row.region) == tuple(table.loc[vertex, ["hemisphere", "region"]])
@@ -43,13 +43,13 @@ def test_table_index_and_names_agree(embedded):
 def test_average_against_a_loop_over_regions(embedded, rng):
     values = rng.standard_normal((2, 3, 20_484)).astype(np.float32)
     values[0, 1, ::7] = np.nan
-    cuneus = embedded.vertices("G_cuneus", "rh")
-    values[1, 2, cuneus] = np.nan
+    table = embedded.table
+    values[1, 2, (table.region == "G_cuneus") & (table.hemisphere == "rh")] = np.nan
     means, columns = embedded.average(values)
     assert means.shape == (2, 3, 148)
     assert means.dtype == np.float32
     for index in (0, 40, 100, 147):
-        chosen = embedded.vertices(columns.region[index], columns.hemisphere[index])
+        chosen = (table.region == columns.region[index]) & (table.hemisphere == columns.hemisphere[index])
         np.testing.assert_allclose(means[0, 1, index], np.nanmean(values[0, 1, chosen]), rtol=1e-4, atol=1e-6)
         np.testing.assert_allclose(means[1, 0, index], values[1, 0, chosen].mean(), rtol=1e-4, atol=1e-6)
     gone = columns.index[(columns.region == "G_cuneus") & (columns.hemisphere == "rh")][0]
@@ -63,13 +63,11 @@ def test_spread_undoes_average(embedded):
     np.testing.assert_allclose(embedded.average(spread)[0], values)
 
 
-def test_wrong_number_of_vertices_and_unknown_names(embedded):
+def test_wrong_number_of_vertices(embedded):
     with pytest.raises(DatasetError, match="10242 vertices"):
         embedded.average(np.zeros(10_242))
     with pytest.raises(DatasetError, match="147 regions"):
         embedded.spread(np.zeros(147))
-    with pytest.raises(DatasetError, match="G_nowhere"):
-        embedded.vertices("G_nowhere")
 
 
 def test_offline_falls_back_without_trying_to_download(no_cache, monkeypatch):

@@ -4,8 +4,8 @@ import pandas as pd
 import pytest
 from matplotlib.colors import to_rgb
 
-from brainbook.plots import charts
-from brainbook.plots.look import OKABE_ITO, WIDTH
+import brainbook.plots as charts
+from brainbook.plots.look import OKABE_ITO, WIDTH, writable
 
 
 @pytest.fixture(autouse=True)
@@ -118,6 +118,6 @@ def test_panels_share_axes_and_pass_each_its_own_option():
 
 def test_chinese_words_never_become_boxes(monkeypatch):
     monkeypatch.setattr("brainbook.plots.look._fonts_with_chinese", list)
-    assert charts.writable("小王子") == "···" and charts.writable("prince") == "prince"
+    assert writable("小王子") == "···" and writable("prince") == "prince"
     monkeypatch.setattr("brainbook.plots.look._fonts_with_chinese", lambda: ["Noto Sans CJK SC"])
-    assert charts.writable("小王子") == "小王子"
+    assert writable("小王子") == "小王子"

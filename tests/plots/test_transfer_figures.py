@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from brainbook.plots.transfer import accuracy_intervals, cosine_histograms, learning_curves, region_lines, roc_curves
+from brainbook.plots import accuracy_intervals, cosine_histograms, learning_curves, region_lines, roc_curves
 
 
 def points(ax) -> dict[str, np.ndarray]:

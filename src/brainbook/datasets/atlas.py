@@ -1,9 +1,9 @@
 """The Destrieux parcellation of fsaverage5 and the three functional groups of regions.
 
 Vertices are always counted over both hemispheres: 0..10,241 are the left ones, 10,242..20,483 the right ones.
-Destrieux et al. (2010), NeuroImage 53, 1-15, tell 74 cortical regions a hemisphere apart. `Medial_wall` and `Unknown`
-are labels too, but they are not cortex, so they are left out of `Regions.cortical` and of `Regions.average`: this makes
-148 regions, where a count of 75 a hemisphere (150) has taken the medial wall for a region.
+Destrieux et al. (2010), NeuroImage 53, 1-15, distinguish 74 cortical regions per hemisphere. `Medial_wall` and
+`Unknown` are labels too, but they are not cortex, so they are left out of `Regions.cortical` and of `Regions.average`:
+this makes 148 regions, where a count of 75 per hemisphere (150) has taken the medial wall for a region.
 """
 
 import logging
@@ -12,7 +12,6 @@ import threading
 import warnings
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
-from importlib.resources import files
 from pathlib import Path
 
 import numpy as np
@@ -52,7 +51,7 @@ class Regions:
 
     @cached_property
     def table(self) -> pd.DataFrame:
-        """One row a vertex [20484]: vertex, hemisphere ('lh', 'rh'), region (also 'Medial_wall', 'Unknown')."""
+        """One row per vertex [20484]: vertex, hemisphere ('lh', 'rh'), region (also 'Medial_wall', 'Unknown')."""
         names = np.asarray(self.names)
         return pd.DataFrame(
             {
@@ -61,11 +60,6 @@ class Regions:
                 "region": np.concatenate([names[self.labels[side]] for side in HEMISPHERES]),
             }
         )
-
-    @property
-    def region_of_vertex(self) -> np.ndarray:
-        """Name with hemisphere of every vertex, array [20484] of strings such as 'lh.G_cuneus'."""
-        return (self.table.hemisphere + "." + self.table.region).to_numpy(dtype=str)
 
     @cached_property
     def columns(self) -> pd.DataFrame:
@@ -86,15 +80,6 @@ class Regions:
     def cortex(self) -> np.ndarray:
         """True where a vertex is cortex, bool array [20484]."""
         return self.region_index >= 0
-
-    def vertices(self, region: str, hemisphere: str | None = None) -> np.ndarray:
-        """Indices (0..20483) of a region's vertices, in one hemisphere or in both."""
-        if region not in self.names:
-            raise DatasetError(f"no Destrieux region is called {region!r}; destrieux().names lists them all")
-        chosen = self.table.region == region
-        if hemisphere is not None:
-            chosen &= self.table.hemisphere == hemisphere
-        return np.flatnonzero(chosen)
 
     def average(self, values: np.ndarray) -> tuple[np.ndarray, pd.DataFrame]:
         """Mean over the vertices of each region; NaN vertices are left out of the mean.
@@ -122,8 +107,7 @@ class Regions:
             counts = np.asarray(self._membership.sum(axis=0)).reshape(1, -1)
         else:
             counts = np.asarray(valid.astype(np.float32) @ self._membership)
-        with np.errstate(invalid="ignore", divide="ignore"):
-            means = (sums / np.where(counts > 0, counts, np.nan)).astype(flat.dtype)
+        means = (sums / np.where(counts > 0, counts, np.nan)).astype(flat.dtype)
         return means.reshape(*values.shape[:-1], means.shape[-1]), self.columns.copy()
 
     def spread(self, values: np.ndarray) -> np.ndarray:
@@ -143,7 +127,7 @@ class Regions:
 
 @lru_cache(maxsize=4)
 def destrieux(fetch: bool = True) -> Regions:
-    """The Destrieux parcellation of fsaverage5: nilearn's if it can be had, else an embedded approximation.
+    """Return the Destrieux parcellation of fsaverage5: nilearn's if it can be had, else an embedded approximation.
 
     First nilearn's cache is looked at (the folder of NILEARN_DATA among others). If it is not there and `fetch` is
     true, and the server answers within three seconds, nilearn downloads it (1 MB). Without a network the embedded
@@ -157,11 +141,10 @@ def destrieux(fetch: bool = True) -> Regions:
 
 
 def embedded_destrieux() -> Regions:
-    """The approximation of the Destrieux atlas that comes with this package; needs no file and no network."""
+    """Return the approximation of the Destrieux atlas that comes with this package; needs no file and no network."""
     from nilearn.datasets import load_fsaverage
 
-    with files("brainbook.datasets").joinpath("destrieux_points.csv").open(encoding="utf-8") as stream:
-        points = pd.read_csv(stream)
+    points = _read_table("destrieux_points.csv")
     names = ["Unknown", *pd.unique(points.region)]
     sphere = load_fsaverage("fsaverage5")["sphere"].parts
     labels = {}
@@ -185,7 +168,7 @@ def _cached_folder() -> Path | None:
 
 
 def _answers(host: str, port: int, seconds: float) -> bool:
-    """Whether a server takes a connection within some seconds; looking up its name may hang, so it runs in a thread."""
+    """Return whether a server takes a connection in time; looking up its name may hang, so it runs in a thread."""
     reached = threading.Event()
 
     def call():
@@ -228,10 +211,10 @@ def _read_annotations(folder: Path) -> Regions:
             raise DatasetError(
                 f"{path} labels {len(label)} vertices, fsaverage5 has {VERTICES_PER_HEMISPHERE}: delete it"
             )
-        lacking = {*NOT_CORTEX, "G_cuneus"} - set(own)
-        if lacking or label.max() >= len(own):
+        missing = {*NOT_CORTEX, "G_cuneus"} - set(own)
+        if missing or label.max() >= len(own):
             raise DatasetError(
-                f"{path} is not the Destrieux atlas (no label {', '.join(lacking) or 'name'}): delete it"
+                f"{path} is not the Destrieux atlas (no label {', '.join(missing) or 'name'}): delete it"
             )
         if names is not None and own != names:
             raise DatasetError(f"{path} names other regions than the left hemisphere's file: delete both")
@@ -239,78 +222,20 @@ def _read_annotations(folder: Path) -> Regions:
     return Regions(labels, names, "nilearn")
 
 
-# The appendix of Luo & Kobayashi (NLP 2025) names the regions of its three groups by Desikan-Killiany's gyri. Here each
-# is given the Destrieux gyrus of that name, and the sulci that lie on it or bound it on the side named. Destrieux tells
-# no entorhinal cortex apart (it is the front of the parahippocampal gyrus), and the middle temporal visual area lies in
-# the anterior occipital sulcus. Destrieux's angular gyrus is Desikan's inferior parietal lobule, and Desikan, too,
-# keeps the supramarginal gyrus apart from it.
-_DESIKAN = {
-    "cuneus": ["G_cuneus"],
-    "fusiform": ["G_oc-temp_lat-fusifor", "S_oc-temp_lat"],
-    "inferior parietal lobule": ["G_pariet_inf-Angular", "S_interm_prim-Jensen"],
-    "inferior temporal": ["G_temporal_inf", "S_temporal_inf"],
-    "lateral occipital": ["G_and_S_occipital_inf", "G_occipital_middle", "Pole_occipital", "S_oc_middle_and_Lunatus"],
-    "lingual": ["G_oc-temp_med-Lingual", "S_oc-temp_med_and_Lingual"],
-    "middle temporal": ["G_temporal_middle"],
-    "middle temporal visual area": ["S_occipital_ant"],
-    "pars orbitalis": ["G_front_inf-Orbital"],
-    "pericalcarine": ["S_calcarine"],
-    "superior temporal": [
-        "G_temp_sup-Lateral",
-        "G_temp_sup-Plan_polar",
-        "G_temp_sup-Plan_tempo",
-        "S_temporal_sup",
-    ],
-    "supramarginal": ["G_pariet_inf-Supramar"],
-    "transverse temporal": ["G_temp_sup-G_T_transv", "S_temporal_transverse"],
-    "parahippocampal, with entorhinal": ["G_oc-temp_med-Parahip"],
-    "pars opercularis": ["G_front_inf-Opercular"],
-    "pars triangularis": ["G_front_inf-Triangul"],
-}
-_GROUPS = {
-    "visual": [
-        "cuneus",
-        "fusiform",
-        "inferior parietal lobule",
-        "inferior temporal",
-        "lateral occipital",
-        "lingual",
-        "middle temporal",
-        "middle temporal visual area",
-        "pars orbitalis",
-        "pericalcarine",
-        "superior temporal",
-        "supramarginal",
-    ],
-    "auditory": [
-        "inferior parietal lobule",
-        "middle temporal",
-        "superior temporal",
-        "supramarginal",
-        "transverse temporal",
-    ],
-    "linguistic": [
-        "inferior parietal lobule",
-        "parahippocampal, with entorhinal",
-        "pars opercularis",
-        "pars triangularis",
-        "superior temporal",
-        "supramarginal",
-    ],
-}
-
-
 def functional_groups() -> pd.DataFrame:
-    """The three groups of the seed paper's appendix in Destrieux labels, one row for each region of each group.
+    """Return the three groups of Luo & Kobayashi (NLP 2025) in Destrieux labels, one row for each region of a group.
 
-    Columns: group ('visual', 'auditory', 'linguistic'), desikan (the name in the appendix), region (Destrieux). The
-    groups overlap, as the appendix has them: the superior temporal and supramarginal gyri stand in all three, so means
-    of groups are not independent of each other. No region stands twice in a group.
+    Columns: group ('visual', 'auditory', 'linguistic'), desikan (the name in the paper's appendix), region (Destrieux).
+    The groups overlap, as the appendix has them: the superior temporal and supramarginal gyri stand in all three, so
+    means of groups are not independent of each other. No region stands twice in a group.
+
+    The appendix names Desikan-Killiany's gyri. Each is given the Destrieux gyrus of that name, and the sulci that lie
+    on it or bound it on the side named. Destrieux has no entorhinal cortex of its own (it is the front of the
+    parahippocampal gyrus), and the middle temporal visual area lies in the anterior occipital sulcus. Destrieux's
+    angular gyrus is Desikan's inferior parietal lobule, and Desikan, too, separates the supramarginal gyrus from it.
     """
-    rows = [
-        {"group": group, "desikan": name, "region": region}
-        for group, names in _GROUPS.items()
-        for name in names
-        for region in _DESIKAN[name]
-    ]
-    return pd.DataFrame(rows)
+    return _read_table("functional_groups.csv")
+
+
+def _read_table(name: str) -> pd.DataFrame:
+    return pd.read_csv(Path(__file__).with_name(name))

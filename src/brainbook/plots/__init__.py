@@ -1,5 +1,59 @@
-"""Arrays and tables in, matplotlib out: `charts` for curves and bars, `brain_maps` for the cortex."""
+"""Arrays and tables in, matplotlib out: charts and curves; `brain_maps` for the cortex, `latents` for number sense."""
 
-from brainbook.plots.look import style
+from brainbook.plots.charts import (
+    accuracy_intervals,
+    called_significant,
+    ceilings_and_bounds,
+    cosine_histograms,
+    forest,
+    inflation,
+    mirror_scatter,
+    null_scores,
+    region_lines,
+    scores_by_group,
+)
+from brainbook.plots.curves import (
+    alignment_error,
+    before_and_after,
+    lag_curve,
+    layer_profile,
+    learning_curves,
+    roc_curves,
+    score_by_trim,
+    section_course,
+    shrinking_interval,
+    task_curves,
+    time_course,
+    words_on_scans,
+    words_per_scan,
+)
+from brainbook.plots.look import colours, panels, style
 
-__all__ = ["style"]
+__all__ = [
+    "accuracy_intervals",
+    "alignment_error",
+    "before_and_after",
+    "called_significant",
+    "ceilings_and_bounds",
+    "colours",
+    "cosine_histograms",
+    "forest",
+    "inflation",
+    "lag_curve",
+    "layer_profile",
+    "learning_curves",
+    "mirror_scatter",
+    "null_scores",
+    "panels",
+    "region_lines",
+    "roc_curves",
+    "score_by_trim",
+    "scores_by_group",
+    "section_course",
+    "shrinking_interval",
+    "style",
+    "task_curves",
+    "time_course",
+    "words_on_scans",
+    "words_per_scan",
+]

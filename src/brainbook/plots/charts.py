@@ -1,9 +1,9 @@
-"""The charts that all chapters share: tidy tables in, matplotlib axes out.
+"""Charts of scores, estimates and pairs: tidy tables in, matplotlib axes out.
 
-Every function draws on `ax` (a new figure when it is None) and returns that axes. Tables are tidy data frames: one row
-is one mark. Where a mark has an interval, the table has the columns `lower` and `upper`, in the unit of `value`; what
-the interval is (over runs, over participants, of a bootstrap) is for the caller to say in the text. Every series has a
-marker of its own as well as a colour. `panels` makes small multiples of any of them.
+Tables are tidy data frames: one row is one mark. Where a mark has an interval, the table has the columns `lower` and
+`upper`, in the unit of `value`; what the interval is (over runs, over participants, of a bootstrap) is for the caller
+to say in the text. Every series has a marker of its own as well as a colour. Functions draw on `ax` (a new figure when
+it is None) and return that axes, or the figure when it has several. `panels` makes small multiples of any of them.
 """
 
 from collections.abc import Mapping, Sequence
@@ -13,35 +13,21 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patheffects import withStroke
 from matplotlib.ticker import MaxNLocator
 
 from brainbook.plots.look import (
     GREY,
-    MARKERS,
     OKABE_ITO,
     WIDTH,
-    colours,
     finish,
+    finish_figure,
     mark_style,
     new_axes,
-    panels,
-    style,
-    writable,
+    series_styles,
 )
-
-__all__ = [
-    "colours",
-    "forest",
-    "lag_curve",
-    "layer_profile",
-    "mirror_scatter",
-    "panels",
-    "scores_by_group",
-    "style",
-    "time_course",
-]
 
 
 def scores_by_group(
@@ -58,7 +44,7 @@ def scores_by_group(
     title: str | None = None,
     ax: Axes | None = None,
 ) -> Axes:
-    """Scores of several conditions within several groups, side by side.
+    """Draw scores of several conditions within several groups, side by side.
 
     Parameters
     ----------
@@ -73,153 +59,66 @@ def scores_by_group(
     """
     ax = new_axes(ax)
     table = table if condition in table else table.assign(**{condition: unit})
-    groups, conditions = (list(dict.fromkeys(table[column])) for column in (group, condition))
-    step = 0.8 / max(len(conditions), 1)
-    place = {
-        (g, c): i + (j - (len(conditions) - 1) / 2) * step
-        for i, g in enumerate(groups)
-        for j, c in enumerate(conditions)
-    }
-    paint = colours(conditions)
-    _null_band(ax, null, groups, group)
+    groups, styles = list(dict.fromkeys(table[group])), series_styles(table[condition])
+    step = 0.8 / max(len(styles), 1)
+    shift = {name: (j - (len(styles) - 1) / 2) * step for j, name in enumerate(styles)}
+    for low, high, *at in _null_bands(null, group):
+        ends = (groups.index(at[0]) - 0.45, groups.index(at[0]) + 0.45) if at else (-0.6, len(groups) - 0.4)
+        ax.fill_between(ends, low, high, color=GREY, alpha=0.2, linewidth=0, zorder=0)
     ax.axhline(0, color=GREY, linewidth=0.8, zorder=0)
-    for j, name in enumerate(conditions):
+    for name, options in styles.items():
         rows = table[table[condition] == name]
         means = rows.groupby(group, sort=False)[value].mean()
-        x = np.array([place[g, name] for g in means.index])
+        x = np.array([groups.index(g) for g in means.index]) + shift[name]
         single = points[points[condition] == name] if points is not None and condition in points else points
         single = rows if single is None and len(rows) > len(means) else single
         if single is not None:
-            kept = single[single[group].isin(groups)]
-            centre = np.array([place[g, name] for g in kept[group]])
-            ax.plot(centre + _spread(kept[group], step), kept[value], ".", color=paint[name], alpha=0.45, markersize=5)
+            single = single[single[group].isin(groups)]
+            centre = single[group].map(groups.index) + shift[name] + _spread(single[group], step)
+            ax.plot(centre, single[value], ".", color=options["color"], alpha=0.45, markersize=5)
         if kind == "bars":
-            ax.bar(x, means, width=step * 0.9, color=paint[name], alpha=0.85, label=name)
+            ax.bar(x, means, width=step * 0.9, color=options["color"], alpha=0.85, label=options["label"])
         else:
-            ax.plot(x, means, MARKERS[j % len(MARKERS)], color=paint[name], markersize=8, label=name, zorder=3)
+            ax.plot(x, means, linestyle="", markersize=8, zorder=3, **options)
         if {"lower", "upper"} <= set(rows) and len(rows) == len(means):
             ends = rows.set_index(group).loc[means.index]
-            ax.vlines(x, ends["lower"], ends["upper"], color="black" if kind == "bars" else paint[name], linewidth=2)
+            colour = "black" if kind == "bars" else options["color"]
+            ax.vlines(x, ends["lower"], ends["upper"], color=colour, linewidth=2)
     marks = []
-    for extra, marker, name in ((ceiling, "_", "ceiling"), (published, "*", "published")):
-        if extra is not None:
-            _group_marks(ax, extra, place, group, condition, value, marker)
-            marks.append(Line2D([], [], **mark_style(marker), label=name))
-    ax.set_xticks(range(len(groups)), [str(g) for g in groups])
-    if max(len(str(g)) for g in groups) * len(groups) > 44:
+    for values, marker, label in ((ceiling, "_", "ceiling"), (published, "*", "published")):
+        if values is None:
+            continue
+        marks.append(Line2D([], [], **mark_style(marker), label=label))
+        if isinstance(values, pd.DataFrame):
+            values = values.set_index([group, condition] if condition in values else group)[value].to_dict()
+        for name in styles:
+            for place, of_group in enumerate(groups):
+                height = values.get((of_group, name), values.get(of_group))
+                if height is not None:
+                    ax.plot(place + shift[name], height, **mark_style(marker))
+    group_axis(ax, groups, unit)
+    return finish(ax, title, (ax.get_legend_handles_labels()[0] if len(styles) > 1 else []) + marks)
+
+
+def group_axis(ax: Axes, groups: Sequence, unit: str) -> None:
+    """Write the names of groups below their places 0, 1, 2 ..., at an angle where they are long."""
+    ax.set_xticks(range(len(groups)), [str(name) for name in groups])
+    if max(len(str(name)) for name in groups) * len(groups) > 44:
         plt.setp(ax.get_xticklabels(), rotation=35, ha="right", rotation_mode="anchor")
     ax.set(ylabel=unit, xlim=(-0.6, len(groups) - 0.4))
-    handles = [handle for handle in ax.get_legend_handles_labels()[0] if len(conditions) > 1] + marks
-    return finish(ax, title, handles)
 
 
-def layer_profile(
-    table: pd.DataFrame,
-    value: str = "value",
-    series: str = "series",
-    layer: str = "layer",
-    ceiling: Mapping | None = None,
-    null: tuple[float, float] | None = None,
-    preferred: bool = False,
-    unit: str = "Pearson r",
-    title: str | None = None,
-    ax: Axes | None = None,
-) -> Axes:
-    """A score by layer of a model, one line for each region or group.
-
-    `table` has the columns `layer` (0 is the embedding), `series`, `value`, and perhaps `lower` and `upper`, drawn as a
-    band. `ceiling` gives an upper limit by series (a dashed line at the right end); `null` what chance gives.
-    `preferred` rings each line's highest layer.
-    """
-    ax = new_axes(ax)
-    table = table if series in table else table.assign(**{series: unit})
-    names = list(dict.fromkeys(table[series]))
-    paint = colours(names)
-    _null_band(ax, null, [], series)
-    last = table[layer].max()
-    for j, name in enumerate(names):
-        rows = table[table[series] == name].sort_values(layer)
-        marker = MARKERS[j % len(MARKERS)]
-        ax.plot(rows[layer], rows[value], marker=marker, markersize=6, color=paint[name], label=str(name))
-        if {"lower", "upper"} <= set(rows):
-            ax.fill_between(rows[layer], rows["lower"], rows["upper"], color=paint[name], alpha=0.18, linewidth=0)
-        if preferred and rows[value].notna().any():
-            best = rows.loc[rows[value].idxmax()]
-            ax.plot(best[layer], best[value], "o", markersize=15, markerfacecolor="none", color=paint[name])
-        if ceiling is not None and name in ceiling:
-            ax.plot([last - 0.4, last + 0.4], [ceiling[name]] * 2, color=paint[name], linestyle=(0, (1.5, 1)))
-    layers = np.unique(table[layer])
-    ax.set_xticks(layers if len(layers) <= 9 else layers[:: -(-len(layers) // 8)])
-    ax.set(xlabel="Layer (0: embedding)", ylabel=unit)
-    return finish(ax, title, ax.get_legend_handles_labels()[0] if len(names) > 1 else [])
+def _null_bands(null: tuple[float, float] | pd.DataFrame | None, group: str) -> list[tuple]:
+    """Return (low, high) of a band for all groups, or (low, high, group) of each."""
+    if isinstance(null, pd.DataFrame):
+        return list(null[["lower", "upper", group]].itertuples(index=False, name=None))
+    return [] if null is None else [tuple(null)]
 
 
-def time_course(
-    times: np.ndarray,
-    series: Mapping[str, np.ndarray],
-    words: pd.DataFrame | None = None,
-    unit: str = "z",
-    title: str | None = None,
-    ax: Axes | None = None,
-) -> Axes:
-    """Signals over time, with the words under them at the moment they are heard.
-
-    `times` [samples] in seconds; `series` name -> [samples]; `words` has the columns `word` and `onset` (s): those
-    within the span of `times` are written. Show some 10 to 40 seconds; more words than that cannot be read.
-    """
-    ax = new_axes(ax)
-    paint = colours(series)
-    for j, (name, values) in enumerate(series.items()):
-        ax.plot(times, values, color=paint[name], label=name, linestyle=("-", "--", "-.", ":")[j % 4])
-    ax.set(ylabel=unit, xlabel="Time (s)", xlim=(times[0], times[-1]))
-    if words is not None:
-        shown = words[(words["onset"] >= times[0]) & (words["onset"] <= times[-1])]
-        for word, onset in zip(shown["word"], shown["onset"], strict=True):
-            ax.axvline(onset, color=GREY, linewidth=0.4, ymax=0.04)
-            ax.annotate(
-                writable(str(word)), (onset, 0), xycoords=("data", "axes fraction"),
-                xytext=(0, -6), textcoords="offset points",
-                rotation=90, ha="center", va="top", fontsize=10, color="#333333",
-            )  # fmt: skip
-        longest = max((len(str(word)) for word in shown["word"]), default=0)
-        ax.tick_params(axis="x", pad=10 + 6.2 * longest)
-    return finish(ax, title, ax.get_legend_handles_labels()[0] if len(series) > 1 else [])
-
-
-def lag_curve(
-    table: pd.DataFrame,
-    lag: str = "lag",
-    value: str = "value",
-    series: str = "series",
-    expected: float | None = None,
-    seconds_per_lag: float | None = None,
-    unit: str = "Pearson r",
-    title: str | None = None,
-    ax: Axes | None = None,
-) -> Axes:
-    """A score by lag (scans; positive: the brain follows the stimulus), the peak of each series marked.
-
-    `table` has the columns `lag`, `value`, perhaps `series`, `lower`, `upper`. `expected` draws where the peak should
-    be, `seconds_per_lag` how long a scan lasts (said in the axis label).
-    """
-    ax = new_axes(ax)
-    table = table if series in table else table.assign(**{series: unit})
-    names = list(dict.fromkeys(table[series]))
-    paint = colours(names)
-    ax.axhline(0, color=GREY, linewidth=0.8)
-    if expected is not None:
-        ax.axvline(expected, color=GREY, linestyle=":", label="expected")
-    for j, name in enumerate(names):
-        rows = table[table[series] == name].sort_values(lag)
-        ax.plot(
-            rows[lag], rows[value], marker=MARKERS[j % len(MARKERS)], markersize=4, color=paint[name], label=str(name)
-        )
-        if {"lower", "upper"} <= set(rows):
-            ax.fill_between(rows[lag], rows["lower"], rows["upper"], color=paint[name], alpha=0.18, linewidth=0)
-        peak = rows.loc[rows[value].idxmax()]
-        ax.plot(peak[lag], peak[value], "o", markersize=12, markerfacecolor="none", color=paint[name])
-    ax.set(xlabel=f"Lag (scans of {seconds_per_lag:g} s)" if seconds_per_lag else "Lag (scans)", ylabel=unit)
-    return finish(ax, title, ax.get_legend_handles_labels()[0] if len(names) > 1 or expected is not None else [])
+def _spread(groups: pd.Series, step: float) -> np.ndarray:
+    """Return sideways offsets that keep the points of one group and condition apart, in order of appearance."""
+    rank = groups.groupby(groups).cumcount()
+    return ((rank + 0.5) / groups.map(groups.value_counts()) - 0.5).to_numpy(float) * step * 0.7
 
 
 def mirror_scatter(
@@ -233,25 +132,21 @@ def mirror_scatter(
     title: str | None = None,
     ax: Axes | None = None,
 ) -> Axes:
-    """Left against right, a dot for each region; on the diagonal both hemispheres are alike.
+    """Draw left against right, a dot for each region; on the diagonal both hemispheres are alike.
 
-    `table` has one row a region with the columns `left` and `right`, perhaps `group` (the dots' colours) and `label`:
+    `table` has one row per region with the columns `left` and `right`, perhaps `group` (the dots' colours) and `label`:
     the `n_labels` regions farthest from the diagonal are named. Columns `left_lower`, `left_upper`, `right_lower`,
     `right_upper`, if there, are drawn as crosses.
     """
     ax = new_axes(ax, (WIDTH, WIDTH))
-    names = list(dict.fromkeys(table[group])) if group else [None]
-    paint = colours(names) if group else {None: OKABE_ITO[0]}
-    for j, name in enumerate(names):
+    for name, options in series_styles(table[group] if group else ["regions"]).items():
         rows = table[table[group] == name] if group else table
         if {"left_lower", "left_upper", "right_lower", "right_upper"} <= set(rows):
-            ax.hlines(rows[right], rows["left_lower"], rows["left_upper"], color=paint[name], alpha=0.35, linewidth=1)
-            ax.vlines(rows[left], rows["right_lower"], rows["right_upper"], color=paint[name], alpha=0.35, linewidth=1)
-        ax.plot(
-            rows[left], rows[right], MARKERS[j % len(MARKERS)], color=paint[name], markersize=6, alpha=0.85, label=name
-        )
-    both = table[[left, right]].to_numpy(float)
-    low, high = np.nanmin(both), np.nanmax(both)
+            bars = {"color": options["color"], "alpha": 0.35, "linewidth": 1}
+            ax.hlines(rows[right], rows["left_lower"], rows["left_upper"], **bars)
+            ax.vlines(rows[left], rows["right_lower"], rows["right_upper"], **bars)
+        ax.plot(rows[left], rows[right], linestyle="", markersize=6, alpha=0.85, **options)
+    low, high = np.nanmin(table[[left, right]]), np.nanmax(table[[left, right]])
     margin = 0.06 * (high - low or 1)
     limits = (low - margin, high + margin)
     ax.plot(limits, limits, color=GREY, linewidth=1, zorder=0)
@@ -269,13 +164,8 @@ def mirror_scatter(
                 ha="left" if inward else "right", va="center", fontsize=10,
                 path_effects=[withStroke(linewidth=2.5, foreground="white")],
             )  # fmt: skip
-    ax.set(
-        xlabel=f"Left hemisphere ({unit})",
-        ylabel=f"Right hemisphere ({unit})",
-        xlim=limits,
-        ylim=limits,
-        aspect="equal",
-    )
+    ax.set(xlabel=f"Left hemisphere ({unit})", ylabel=f"Right hemisphere ({unit})")
+    ax.set(xlim=limits, ylim=limits, aspect="equal")
     return finish(ax, title, ax.get_legend_handles_labels()[0] if group else [])
 
 
@@ -292,37 +182,41 @@ def forest(
     title: str | None = None,
     ax: Axes | None = None,
 ) -> Axes:
-    """Estimates with their intervals, one row a label, read from top to bottom.
+    """Draw estimates with their intervals, one row per label, read from top to bottom.
 
     `table` has the columns `label`, `value`, perhaps `lower` and `upper`, and perhaps columns that hold the truth or a
     published value of the row. With `series`, several estimates share a row. `reference` is the vertical line (0,
-    chance, the honest figure; by series if a mapping); `from_reference` draws each estimate as a stem from it, which
-    shows an inflation as a length.
+    chance, the reference protocol; by series if a mapping); `from_reference` draws each estimate as a stem from it,
+    which shows an inflation as a length.
     """
     labels = list(dict.fromkeys(table[label]))
-    names = list(dict.fromkeys(table[series])) if series else [None]
-    told = [fill(str(text), 25, break_long_words=False) for text in labels]  # wide ones leave no room for the axes
-    lines_each = max((text.count("\n") + 1 for text in told), default=1)
-    ax = new_axes(ax, (WIDTH, 1.2 + 0.36 * len(labels) * max(1, 0.6 * len(names), 0.7 * lines_each)))
-    paint = colours(names) if series else {None: OKABE_ITO[0]}
-    lines = reference if isinstance(reference, Mapping) else dict.fromkeys(names, reference)
-    for j, name in enumerate(names):
-        rows = table[table[series] == name] if series else table
-        y = rows[label].map(labels.index).to_numpy(float) + (j - (len(names) - 1) / 2) * 0.7 / len(names)
-        own = isinstance(reference, Mapping)
+    wrapped = [
+        fill(str(text), 25, break_long_words=False, break_on_hyphens=False) for text in labels
+    ]  # wide ones leave no room for the axes
+    lines_each = max((text.count("\n") + 1 for text in wrapped), default=1)
+    styles = series_styles(table[series] if series else ["estimate"])
+    ax = new_axes(ax, (WIDTH, 1.2 + 0.36 * len(labels) * max(1, 0.6 * len(styles), 0.7 * lines_each)))
+    own = isinstance(reference, Mapping)
+    lines = reference if own else dict.fromkeys(styles, reference)
+    beside = {
+        text: list(dict.fromkeys(table[series][table[label] == text])) if series else ["estimate"] for text in labels
+    }
+    for name, options in styles.items():
+        rows, colour = table[table[series] == name] if series else table, options["color"]
+        shift = {text: (names.index(name) - (len(names) - 1) / 2) for text, names in beside.items() if name in names}
+        y = np.array([labels.index(text) + 0.7 / len(styles) * shift[text] for text in rows[label]])
         if name in lines:
-            ax.axvline(
-                lines[name], color=paint[name] if own else GREY, linewidth=1, linestyle="--" if own else "-", zorder=0
-            )
+            line = {"color": colour, "linestyle": "--"} if own else {"color": GREY}
+            ax.axvline(lines[name], linewidth=1, zorder=0, **line)
         if from_reference:
-            ax.hlines(y, lines.get(name, 0.0), rows[value], color=paint[name], linewidth=2, alpha=0.5)
+            ax.hlines(y, lines.get(name, 0.0), rows[value], color=colour, linewidth=2, alpha=0.5)
         if {"lower", "upper"} <= set(rows):
-            ax.hlines(y, rows["lower"], rows["upper"], color=paint[name], linewidth=2)
-        ax.plot(rows[value], y, MARKERS[j % len(MARKERS)], color=paint[name], markersize=7, label=name)
+            ax.hlines(y, rows["lower"], rows["upper"], color=colour, linewidth=2)
+        ax.plot(rows[value], y, linestyle="", markersize=7, **options)
         for column, marker in ((truth, "|"), (published, "*")):
             if column:
                 ax.plot(rows[column], y, **mark_style(marker))
-    ax.set_yticks(range(len(labels)), told)
+    ax.set_yticks(range(len(labels)), wrapped)
     ax.set(xlabel=unit, ylim=(len(labels) - 0.4, -0.6))
     ax.xaxis.set_major_locator(MaxNLocator(6))  # labels such as -0.075 are wide
     extra = [(truth, "|", "truth"), (published, "*", "published")]
@@ -330,34 +224,150 @@ def forest(
     return finish(ax, title, (ax.get_legend_handles_labels()[0] if series else []) + marks)
 
 
-def _spread(groups: pd.Series, step: float) -> np.ndarray:
-    """Sideways offsets that keep the points of one group and condition apart, in order of appearance."""
-    rank = groups.groupby(groups).cumcount()
-    size = groups.map(groups.value_counts())
-    return ((rank + 0.5) / size - 0.5).to_numpy(float) * step * 0.7
+def inflation(
+    table: pd.DataFrame,
+    title: str = "What each choice does to the mean correlation",
+    targets: str = "vertices",
+    chance: float | None = None,
+) -> Figure:
+    """Draw mean r under each choice of protocol, as stems from the value of the first choice, the reference protocol.
+
+    Parameters
+    ----------
+    table : columns choice, data (a colour for each), mean_r.
+    targets : what r was averaged over, for the axis.
+    chance : a grey band around zero, as wide as chance alone moves the mean.
+    """
+    reference = table[table.choice == table.choice.iloc[0]].set_index("data").mean_r.to_dict()
+    unit = f"Mean Pearson r over {targets}"
+    ax = forest(table, "choice", "mean_r", "data", reference, from_reference=True, unit=unit, title=title)
+    if chance:
+        ax.axvspan(-chance, chance, color=GREY, alpha=0.2, linewidth=0)
+    return ax.figure
 
 
-def _null_band(ax: Axes, null, groups: Sequence, group: str) -> None:
-    if null is None:
-        return
-    if isinstance(null, pd.DataFrame):
-        rows = null[null[group].isin(groups)]
-        for name, low, high in zip(rows[group], rows["lower"], rows["upper"], strict=True):
-            x = groups.index(name)
-            ax.fill_between([x - 0.45, x + 0.45], low, high, color=GREY, alpha=0.2, linewidth=0, zorder=0)
-    else:
-        ax.axhspan(*null, color=GREY, alpha=0.2, linewidth=0, zorder=0)
+def called_significant(
+    table: pd.DataFrame,
+    by: str,
+    columns: dict[str, str],
+    nominal: float = 0.05,
+    title: str = "Where nothing is: called significant",
+) -> Figure:
+    """Draw the share of targets called significant where there is no effect, beside the nominal rate.
+
+    Parameters
+    ----------
+    table : one row for each value of `by`.
+    by : the column that names the rows.
+    columns : column of shares -> its name in the legend.
+    nominal : the level of the tests, drawn as a line.
+    """
+    shares = table.rename(columns=columns).melt(by, list(columns.values()), "series")
+    unit = f"Share of vertices with p ≤ {nominal:g}"
+    ax = forest(shares, by, series="series", reference=nominal, from_reference=True, unit=unit, title=title)
+    ax.set_xlim(-0.02, 1.02)
+    return ax.figure
 
 
-def _group_marks(ax: Axes, extra, place: Mapping, group: str, condition: str, value: str, marker: str) -> None:
-    if isinstance(extra, pd.DataFrame):
-        if condition in extra:
-            at = {(g, c): v for g, c, v in zip(extra[group], extra[condition], extra[value], strict=True)}
-        else:
-            at = dict(zip(extra[group], extra[value], strict=True))
-    else:
-        at = dict(extra)
-    for (g, c), x in place.items():
-        y = at.get((g, c), at.get(g))
-        if y is not None:
-            ax.plot(x, y, **mark_style(marker))
+def accuracy_intervals(table: pd.DataFrame, published: pd.DataFrame | None = None, title: str | None = None) -> Figure:
+    """Draw accuracies with exact intervals against chance, below them the published one for several sizes of test part.
+
+    Parameters
+    ----------
+    table : columns label, accuracy, lower, upper, and series (the kind of mismatch).
+    published : columns n, accuracy, lower, upper.
+    """
+    if published is not None:
+        labels = [f"published, if n = {n:,}" for n in published.n]
+        table = pd.concat([table, published.assign(label=labels, series="published")])
+    percent = table.assign(**(100 * table[["accuracy", "lower", "upper"]]))
+    return forest(percent, value="accuracy", series="series", reference=50, unit="Accuracy (%)", title=title).figure
+
+
+def histograms(
+    values: Mapping[str, Mapping[str, np.ndarray]], unit: str, title: str | None, bins: np.ndarray
+) -> Figure:
+    """Draw outlines of histograms, one panel below the other: name of the panel -> name of the series -> values."""
+    size = (WIDTH, 0.9 + 1.25 * len(values))
+    figure, axes = plt.subplots(len(values), 1, figsize=size, sharex=True, squeeze=False, layout="constrained")
+    for ax, (panel, series) in zip(axes[:, 0], values.items(), strict=True):
+        for (name, of_series), colour, style in zip(series.items(), OKABE_ITO, ("-", "--", ":", "-."), strict=False):
+            options = {"color": colour, "linestyle": style, "linewidth": 2, "label": name}
+            ax.hist(of_series, bins, density=True, histtype="step", **options)
+        ax.set(yticks=[])
+        ax.spines["left"].set_visible(False)
+        ax.set_title(panel, fontsize=12, loc="left", pad=3)
+    axes[-1, 0].set_xlabel(unit)
+    return finish_figure(figure, title, axes[0, 0] if len(series) > 1 else None)
+
+
+def cosine_histograms(table: pd.DataFrame, title: str | None = None) -> Figure:
+    """Draw the cosines of matching and of mismatched pairs, one panel for each model.
+
+    `table` has the columns model, match (1, 0), cosine; one row per pair.
+    """
+    series = {"match": 1, "mismatch": 0}
+    cosines = {
+        model: {name: rows.cosine[rows.match == match] for name, match in series.items()}
+        for model, rows in table.groupby("model", sort=False)
+    }
+    return histograms(cosines, "Cosine of the two sentences", title, np.linspace(-1, 1, 61))
+
+
+def null_scores(tables: dict[str, np.ndarray], title: str = "Scores of vertices that follow nothing") -> Figure:
+    """Draw histograms of scores [targets] under several choices, one below the other on one axis.
+
+    `tables` is name of the choice -> array of r.
+    """
+    everything = np.concatenate(list(tables.values()))
+    panels = {f"{name}: mean {np.nanmean(values):+.3f}": {"r": values} for name, values in tables.items()}
+    figure = histograms(panels, "Pearson r", title, np.linspace(np.nanmin(everything), np.nanmax(everything), 60))
+    for ax in figure.axes:
+        ax.axvline(0, color=GREY, linewidth=1)
+    return figure
+
+
+def region_lines(table: pd.DataFrame, title: str | None = None) -> Figure:
+    """Draw a score by region before and after, joined by a line in each region; one panel per language and hemisphere.
+
+    No line runs from region to region: their order means nothing.
+
+    Parameters
+    ----------
+    table : columns language, region, hemisphere, before, after, and q; a ring marks regions whose q is at most .05.
+    """
+    regions = list(dict.fromkeys(table.region))
+    panels = table.groupby(["language", "hemisphere"], sort=False)
+    size = (WIDTH, 1.9 + 1.25 * len(panels))
+    figure, axes = plt.subplots(len(panels), 1, figsize=size, sharex=True, sharey=True, squeeze=False)
+    x = np.arange(len(regions))
+    for ax, ((language, hemisphere), rows) in zip(axes[:, 0], panels, strict=True):
+        rows = rows.set_index("region").loc[regions]
+        ax.axhline(0, color=GREY, linewidth=0.8)
+        ax.vlines(x, rows.before, rows.after, color=OKABE_ITO[0], linewidth=2)
+        ax.plot(x, rows.before, "s", color=GREY, markersize=5, label="before transfer")
+        ax.plot(x, rows.after, "o", color=OKABE_ITO[0], markersize=6, label="after transfer")
+        sure = (rows.q <= 0.05).to_numpy()
+        ring = {"markersize": 12, "markerfacecolor": "none", "color": "black"}
+        ax.plot(x[sure], rows.after[sure], "o", label="q ≤ .05", **ring)
+        ax.set_title(f"{language}, {'left' if hemisphere == 'lh' else 'right'}", fontsize=12, pad=3)
+        ax.set_ylabel("Pearson r")
+    axes[-1, 0].set_xticks(x, regions, rotation=50, ha="right", rotation_mode="anchor", fontsize=10)
+    return finish_figure(figure, title, axes[0, 0], columns=3)
+
+
+def ceilings_and_bounds(table: pd.DataFrame, title: str | None = None) -> Axes:
+    """Draw the highest r in one participant of a phantom against that in a real group's average, a dot per region.
+
+    `table` has the columns group (the highest r of a model with the average of the real participants, from their
+    published agreement), ceiling (that with one participant of the phantom) and driver.
+    """
+    ax = new_axes(None, (WIDTH, 4.8))
+    for name, options in series_styles(table["driver"]).items():
+        rows = table[table["driver"] == name]
+        ax.plot(rows["group"], rows["ceiling"], linestyle="", alpha=0.8, **options)
+    top = 1.05 * table[["group", "ceiling"]].max().max()
+    ax.plot([0, top], [0, top], color=GREY, linewidth=1, linestyle=":")
+    ax.set(xlim=(0, top), xlabel="Real group's average: highest r")
+    ax.set(ylim=(-0.01, top), ylabel="One participant of the phantom: highest r")
+    return finish(ax, title, ax.get_legend_handles_labels()[0])

@@ -1,4 +1,4 @@
-"""How every figure of the book looks: sizes, colours, small multiples.
+"""How every figure of the book looks: sizes, colours, legends, small multiples.
 
 Colours are Okabe and Ito's (2008), which people with any of the usual colour deficiencies can tell apart.
 """
@@ -20,67 +20,72 @@ KNOWN = {
     "sound": OKABE_ITO[4], "word": OKABE_ITO[5], "meaning": OKABE_ITO[0], "topic": OKABE_ITO[3], "none": GREY,
     "lh": OKABE_ITO[0], "rh": OKABE_ITO[1],
     "visual": OKABE_ITO[5], "auditory": OKABE_ITO[4], "linguistic": OKABE_ITO[0], "cortex": OKABE_ITO[6],
+    "null phantom": OKABE_ITO[1], "phantom": OKABE_ITO[0], "Alice (real)": OKABE_ITO[2],
+    "recordings, shifted": OKABE_ITO[1], "recordings": OKABE_ITO[0], "published": OKABE_ITO[6],
+    "single": OKABE_ITO[0], "alone": OKABE_ITO[0], "unimodal": OKABE_ITO[0],
+    "multi": OKABE_ITO[1], "both senses": OKABE_ITO[1], "two modalities": OKABE_ITO[1], "both modalities": OKABE_ITO[1],
+    "private": OKABE_ITO[2], "untrained": OKABE_ITO[3], "pixels": OKABE_ITO[4],
 }  # fmt: skip
 WIDTH = 6.0  # inches: shown at a phone's 360 pixels, the 13 point labels are still 11 pixels high
 
 
+STYLE = {
+    "figure.figsize": (WIDTH, 4.0),
+    "figure.dpi": 110,
+    "savefig.dpi": 150,
+    "figure.constrained_layout.use": True,
+    "savefig.bbox": "tight",
+    "font.size": 13,
+    "axes.titlesize": 14,
+    "axes.titlelocation": "left",
+    "axes.labelsize": 13,
+    "xtick.labelsize": 12,
+    "ytick.labelsize": 12,
+    "legend.fontsize": 12,
+    "legend.frameon": False,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.axisbelow": True,
+    "axes.prop_cycle": mpl.cycler(color=OKABE_ITO[:6]),
+    "lines.linewidth": 2.0,
+}
+_CHINESE_FONTS = "Noto Sans CJK SC, Noto Sans CJK JP, WenQuanYi Zen Hei, WenQuanYi Micro Hei, PingFang SC, SimHei"
+
+
 def style() -> None:
-    """Set matplotlib's defaults for the book; call it once, at the top of a chapter."""
-    mpl.rcParams.update(
-        {
-            "figure.figsize": (WIDTH, 4.0),
-            "figure.dpi": 110,
-            "savefig.dpi": 150,
-            "figure.constrained_layout.use": True,
-            "savefig.bbox": "tight",
-            "font.size": 13,
-            "axes.titlesize": 14,
-            "axes.titlelocation": "left",
-            "axes.labelsize": 13,
-            "xtick.labelsize": 12,
-            "ytick.labelsize": 12,
-            "legend.fontsize": 12,
-            "legend.frameon": False,
-            "axes.spines.top": False,
-            "axes.spines.right": False,
-            "axes.grid": False,
-            "axes.axisbelow": True,
-            "axes.prop_cycle": mpl.cycler(color=OKABE_ITO[:6]),
-            "lines.linewidth": 2.0,
-            "axes.unicode_minus": True,
-            "image.cmap": "viridis",
-            # Chinese words appear under time courses; the first font that is there is used, glyph by glyph.
-            "font.family": ["DejaVu Sans", *_fonts_with_chinese()],
-        }
-    )
+    """Set matplotlib's defaults for the book; call it once, at the top of a chapter.
+
+    Chinese words appear under time courses; of the fonts the first one that has a character writes it.
+    """
+    mpl.rcParams.update({**STYLE, "font.family": ["DejaVu Sans", *_fonts_with_chinese()]})
 
 
 def _fonts_with_chinese() -> list[str]:
-    wanted = (
-        "Noto Sans CJK SC",
-        "Noto Sans CJK JP",
-        "WenQuanYi Zen Hei",
-        "WenQuanYi Micro Hei",
-        "PingFang SC",
-        "SimHei",
-    )
     installed = set(mpl.font_manager.get_font_names())
-    return [name for name in wanted if name in installed]
+    return [name for name in _CHINESE_FONTS.split(", ") if name in installed]
 
 
 def writable(word: str) -> str:
-    """`word`, or a dot for each character when it is Chinese and no installed font writes that (install Noto CJK)."""
+    """Return `word`, or a dot per character when it is Chinese and no installed font writes it (install Noto CJK)."""
     chinese = any("\u3400" <= character <= "\u9fff" for character in word)
     return "·" * len(word) if chinese and not _fonts_with_chinese() else word
 
 
 def colours(names: Iterable) -> dict:
-    """A colour for each of `names`: the book's own for languages, drivers, groups and hemispheres, else in order."""
+    """Return a colour for each name: the book's own for languages, drivers, groups, hemispheres, else in order."""
     names = list(dict.fromkeys(names))
     taken = {KNOWN[name] for name in names if name in KNOWN}
     free = [colour for colour in (*OKABE_ITO[:6], GREY, OKABE_ITO[6]) if colour not in taken] or list(OKABE_ITO)
     unknown = [name for name in names if name not in KNOWN]
     return {name: KNOWN[name] if name in KNOWN else free[unknown.index(name) % len(free)] for name in names}
+
+
+def series_styles(names: Iterable) -> dict[str, dict]:
+    """Return how each series of a chart is drawn: its own colour, marker and label, as options of `ax.plot`."""
+    return {
+        name: {"color": colour, "marker": MARKERS[k % len(MARKERS)], "label": str(name)}
+        for k, (name, colour) in enumerate(colours(names).items())
+    }
 
 
 def panels(
@@ -94,7 +99,7 @@ def panels(
     title: str | None = None,
     **options,
 ) -> Figure:
-    """Small multiples: `draw(rows, ax=ax, title=panel, **options)` for each value of the column `by`, as they appear.
+    """Draw small multiples: `draw(rows, ax=ax, title=panel, **options)` for each value of the column `by`.
 
     Options that are a `Mapping` with the panels' names as keys give each panel its own value. Axis labels stand only at
     the outer panels, the legend only in the first.
@@ -118,17 +123,16 @@ def panels(
             ax.label_outer()
     for ax in axes.flat[len(names) :]:
         ax.set_visible(False)
-    if title:
-        figure.suptitle(title, x=0.02, ha="left", fontsize=mpl.rcParams["axes.titlesize"])
-    return figure
+    return finish_figure(figure, title)
 
 
 def new_axes(ax: Axes | None, size: Sequence[float] = (WIDTH, 4.0)) -> Axes:
+    """Return `ax`, or the axes of a new figure of a size in inches."""
     return plt.subplots(figsize=tuple(size), layout="constrained")[1] if ax is None else ax
 
 
 def finish(ax: Axes, title: str | None, handles: Sequence = ()) -> Axes:
-    """Title left, legend between title and axes, so that neither covers data nor narrows the axes on a phone."""
+    """Put the title left, the legend between title and axes, where neither covers data nor narrows the axes."""
     if handles:
         letters = sum(len(str(handle.get_label())) for handle in handles)
         columns = min(len(handles), 3 if letters <= 32 else 2)
@@ -143,8 +147,18 @@ def finish(ax: Axes, title: str | None, handles: Sequence = ()) -> Axes:
     return ax
 
 
+def finish_figure(figure: Figure, title: str | None, ax: Axes | None = None, columns: int = 2) -> Figure:
+    """Put the title of a figure left and, given `ax`, its legend below all axes."""
+    if ax is not None:
+        handles, labels = ax.get_legend_handles_labels()
+        figure.legend(handles, labels, loc="outside lower center", ncols=columns, frameon=False)
+    if title:
+        figure.suptitle(title, x=0.02, ha="left", fontsize=mpl.rcParams["axes.titlesize"])
+    return figure
+
+
 def mark_style(marker: str) -> dict:
-    """How ceilings, truths and published values look in every chart."""
+    """Return how ceilings, truths and published values are drawn in every chart."""
     size = {"_": 22, "|": 16, "*": 12}[marker]
     return {"marker": marker, "linestyle": "", "color": "black", "markersize": size, "markerfacecolor": "none",
             "markeredgewidth": 1.6, "zorder": 4}  # fmt: skip

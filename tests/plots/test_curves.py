@@ -4,7 +4,7 @@ matplotlib.use("Agg")
 import numpy as np
 import pandas as pd
 
-from brainbook.plots.alignment import alignment_error, score_by_trim, words_on_scans
+from brainbook.plots import alignment_error, score_by_trim, words_on_scans
 
 
 def test_every_word_is_joined_to_both_scans():
