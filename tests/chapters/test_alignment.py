@@ -1,13 +1,84 @@
-"""Scores against the scans left out at the edges, and sentences that follow the numbers they are given."""
+"""The chapter `alignment`: who is scored, scores without edges, gains and chance, ours beside the published table."""
+
+import itertools
+from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import stats
 
-from brainbook.chapters import Features
-from brainbook.chapters.alignment import scores_by_trim
-from brainbook.chapters.alignment_text import describe_controls, describe_drivers, describe_trim
+from brainbook.chapters import TRIM, Features, published
+from brainbook.chapters.alignment import (
+    chance_by_group,
+    compare_with_published,
+    gain_of_alignment,
+    intersubject_correlations,
+    interval_over_runs,
+    scores_by_trim,
+    select_participants,
+)
+from brainbook.datasets import functional_groups
 from brainbook.encoding import cross_validate
+from brainbook.errors import ConfigurationError
+from brainbook.stats import fisher_mean, noise_ceiling, run_interval
+
+CHAPTER = Path(__file__).parents[2] / "notebooks" / "alignment.md"
+MODELS = ["tiny-albert-v1", "tiny-albert-v2", "tiny-brainlm-1", "tiny-brainlm-2"]
+NAMES = {"EN": [f"sub-EN{n:03}" for n in range(1, 6)], "FR": ["sub-FR001"]}
+
+
+@pytest.fixture
+def prince():
+    return SimpleNamespace(root="data/somewhere", participants=NAMES.__getitem__)
+
+
+def test_without_a_name_the_first_of_each_language_are_scored(prince):
+    scored, read = select_participants(prince, ["EN", "FR"], 2)
+    assert scored == read == {"EN": ["sub-EN001", "sub-EN002"], "FR": ["sub-FR001"]}
+
+
+def test_one_participant_is_scored_beside_others_of_the_language(prince):
+    scored, read = select_participants(prince, ["EN", "FR"], 2, "sub-EN002")
+    assert scored == {"EN": ["sub-EN002"]}
+    assert read == {"EN": ["sub-EN002", "sub-EN001", "sub-EN003"]}
+    assert select_participants(prince, ["FR"], 2, "sub-FR001")[1] == {"FR": ["sub-FR001"]}
+
+
+def test_an_unknown_participant_is_named_with_those_there_are(prince):
+    with pytest.raises(ConfigurationError, match=r"sub-EN009' is not among those of EN, FR in data/somewhere: sub-EN0"):
+        select_participants(prince, ["EN", "FR"], 2, "sub-EN009")
+
+
+def test_ceilings_are_of_those_scored_and_unknown_for_one_alone(rng):
+    responses = rng.standard_normal((4, 50, 3)) + rng.standard_normal((50, 3))
+    np.testing.assert_allclose(intersubject_correlations(responses, 4), noise_ceiling(responses))
+    np.testing.assert_allclose(
+        intersubject_correlations(responses, 2), fisher_mean(noise_ceiling(responses, keep="each")[:2])
+    )
+    assert np.isnan(intersubject_correlations(responses[:1], 1)).all()
+
+
+def test_inter_subject_correlations_are_taken_where_scores_are(rng):
+    runs = np.repeat([1, 2], 40)
+    responses = rng.standard_normal((3, 80, 4))
+    edge = np.tile(np.r_[np.ones(TRIM), np.zeros(40 - 2 * TRIM), np.ones(TRIM)], 2)[:, None]
+    inner = np.flatnonzero(edge[:, 0] == 0)
+    expected = noise_ceiling(responses[:, inner], runs[inner])
+    np.testing.assert_allclose(intersubject_correlations(responses + 100 * edge, 3, runs), expected)
+    assert intersubject_correlations(responses + 100 * edge, 3, runs, trim=0).min() > 0.99
+
+
+def test_chance_is_that_of_the_scans_that_are_scored(rng):
+    """Speech begins and ends with the recording, and nothing else is there: beyond the edges no score is left."""
+    runs, place = np.repeat([1, 2, 3, 4], 50), np.tile(np.arange(50), 4)
+    speech = ((place > 1) & (place < 46)).astype(float)[:, None]
+    features = Features((speech + 0.05 * rng.standard_normal((200, 3))).astype(np.float32)[None], runs)
+    responses = 3 * np.roll(speech, 1, axis=0) + rng.standard_normal((2, 200, 6))
+    masks = {"all": np.ones(6, bool)}
+    trimmed, whole = (chance_by_group(features, 0, responses, masks, n_permutations=99, trim=t) for t in (TRIM, 0))
+    assert whole.value.item() > 0.3 and whole.p.item() <= 0.05 and trimmed.p.item() > 0.05
 
 
 def test_scores_by_trim_are_those_of_cross_validation(rng):
@@ -28,45 +99,93 @@ def test_scores_by_trim_are_those_of_cross_validation(rng):
     assert set(long.trim) == {0, 6, 20}, "with 21 left out at each edge 8 of 50 scans remain: too few for a score"
 
 
-def trims(**scores):
-    rows = [(name, t, "auditory", r) for name, row in scores.items() for t, r in zip((0, 8, 16), row, strict=True)]
-    return pd.DataFrame(rows, columns=["features", "trim", "group", "value"])
+def table_of(values):
+    """values : array [participants, runs, alignments]"""
+    rows = [
+        {"group": "cortex", "participant": f"p{i}", "run": j + 1, "alignment": alignment, "value": values[i, j, k]}
+        for i, j in np.ndindex(values.shape[:2])
+        for k, alignment in enumerate(("VLA", "FLA"))
+    ]
+    table = pd.DataFrame(rows)
+    other = table.assign(group="visual", value=table.value * (table.alignment == "VLA"))
+    return pd.concat([table, other], ignore_index=True)
 
 
-def test_what_is_lost_at_the_edges_is_named():
-    text = describe_trim(trims(bit=(0.1, 0.001, 0.0), count=(0.14, 0.08, 0.081)), "auditory")
-    assert "bit 0.100 to 0.001; count 0.140 to 0.080" in text and "Nothing is left of bit:" in text
-    assert "16 scans instead changes no score by more than 0.01" in text
-    text = describe_trim(trims(bit=(0.1, 0.09, 0.09), count=(0.14, 0.08, 0.03)), "auditory")
-    assert "Nothing is left" not in text and "still changes count by 0.050" in text
+def test_the_gain_of_several_has_students_interval(rng):
+    values = rng.normal(0.1, 0.05, (5, 9, 2))
+    cortex, visual = gain_of_alignment(table_of(values)).itertuples()
+    expected = stats.ttest_rel(*values.mean(axis=1).T).confidence_interval()
+    np.testing.assert_allclose([cortex.lower, cortex.upper], [expected.low, expected.high])
+    assert (cortex.group, cortex.over, visual.group) == ("cortex", "participants", "visual")
+    assert visual.value == pytest.approx(values[..., 0].mean())
 
 
-@pytest.mark.parametrize(
-    ("model", "said"),
-    [
-        (0.2, "0.100 more than the count. Its"),
-        (0.1, "as much as the count: nothing"),
-        (0.04, "0.060 less than the count: nothing"),
-    ],
-)
-def test_a_model_is_compared_with_the_count_of_words(model, said):
-    scores = {("m", "VLA"): model, ("m", "FLA"): 0.004, ("u", "VLA"): 0.03}
-    scores |= {("word count", "VLA"): 0.1, ("speech or silence", "VLA"): -0.002}
-    text = describe_controls(pd.Series(scores), "m", "u", "auditory")
-    assert said in text and f"training adds {model - 0.03:+.3f}" in text and "nothing is left (0.004)" in text
-    assert "Under FLA 0.050 is left" in describe_controls(pd.Series(scores | {("m", "FLA"): 0.05}), "m", "u", "x")
+def test_the_gain_of_one_is_over_runs_and_wider_than_the_naive_interval(rng):
+    values = rng.normal(0.1, 0.05, (1, 9, 2))
+    cortex, _ = gain_of_alignment(table_of(values)).itertuples()
+    gain = values[0, :, 0] - values[0, :, 1]
+    naive = stats.ttest_1samp(gain, 0).confidence_interval()
+    assert cortex.value == pytest.approx(gain.mean())
+    assert cortex.lower < naive.low < naive.high < cortex.upper
+    assert cortex.over == "runs of one participant"
 
 
-def test_what_drives_regions_is_read_from_the_scores():
-    values = {"m": (0.02, 0.05, 0.001), "word count": (0.2, 0.0, 0.002), "true drivers": (0.3, 0.1, -0.003)}
-    rows = {
-        (name, "VLA", g): r for name, row in values.items() for g, r in zip(("sound", "word", "none"), row, strict=True)
-    }
-    text = describe_drivers(pd.Series(rows), "m")
-    assert "**sound**: 0.020 of 0.300; **word**: 0.050 of 0.100" in text
-    assert "predicts the regions of sound better" in text and "Of sound the model finds less than a tenth" in text
-    assert "stay within 0.003 of zero" in text
-    rows |= {("m", "VLA", "sound"): 0.25, ("word count", "VLA", "none"): -0.08}
-    text = describe_drivers(pd.Series(rows), "m")
-    assert "better than" not in text and "less than a tenth" not in text
-    assert "do not stay at zero: word count under VLA is 0.080 away" in text
+def test_intervals_over_runs_are_of_the_participants_mean(rng):
+    scores = SimpleNamespace(fold_scores=rng.uniform(0, 0.3, (3, 9, 4)))
+    table = interval_over_runs(scores, {"all": np.ones(4, bool), "two": np.arange(4) < 2}).set_index("group")
+    expected = run_interval(scores.fold_scores.mean(axis=(0, 2))[:, None])
+    np.testing.assert_allclose(table.loc["all", ["value", "lower"]], [expected.estimate[0], expected.lower[0]])
+
+
+@pytest.fixture
+def scores():
+    """Three participants: .1, .2 and .3 in every row; and a control that is in no published table."""
+    rows = itertools.product([*MODELS, "word count"], ("VLA", "FLA"), ("cortex", "visual", "auditory", "linguistic"))
+    participants = [("FR", "sub-FR001", 0.1), ("EN", "sub-EN058", 0.2), ("EN", "sub-EN057", 0.3)]
+    columns = ["model", "alignment", "group", "language", "participant", "value"]
+    return pd.DataFrame([(*row, *one) for row in rows for one in participants], columns=columns)
+
+
+def test_every_published_number_stands_once_beside_ours(scores):
+    table = compare_with_published(scores, MODELS)
+    assert len(table) == 8 * 4 and table.ours.round(9).eq(20).all()
+    wanted = published.alignment().drop(columns=["model", "alignment"]).to_numpy()
+    assert sorted(table.published) == sorted(wanted.ravel())
+    cell = table.query("model == 'tiny-brainlm-2' and alignment == 'FLA' and group == 'cortex'")
+    assert cell.published.item() == 11.78
+
+
+def test_the_published_models_may_run_alone(scores):
+    one = scores[scores.model == MODELS[0]].replace({"model": {MODELS[0]: "albert-xlarge-v1"}})
+    assert len(compare_with_published(one, ["albert-xlarge-v1"])) == 8
+
+
+def test_a_model_without_a_published_row_is_named(scores):
+    with pytest.raises(ConfigurationError, match="word count: not in the published table"):
+        compare_with_published(scores, ["word count"])
+
+
+def test_the_first_english_participant_stands_beside_the_published_one(scores):
+    assert compare_with_published(scores, MODELS).ours_first.round(9).eq(30).all()
+    assert "ours_first" not in compare_with_published(scores[scores.language == "FR"], MODELS)
+
+
+def test_the_page_says_where_the_published_table_contradicts_itself():
+    table = published.alignment().set_index(["model", "alignment"])
+    page = " ".join(CHAPTER.read_text(encoding="utf-8").split())
+    gain = table.cerebral_cortex.xs("VLA", level=1) - table.cerebral_cortex.xs("FLA", level=1)
+    assert list(gain.index[gain <= 0]) == ["BrainLM1.0"]
+    vla, fla = (table.cerebral_cortex["BrainLM1.0", alignment] for alignment in ("VLA", "FLA"))
+    assert f"BrainLM1.0 has {vla:.2f} under VLA and {fla:.2f} under FLA" in page
+    share = functional_groups().region.nunique() / 74
+    least = share * table[["visual", "auditory", "linguistic"]].min(axis=1)
+    assert list(table.index[table.cerebral_cortex < least]) == [("albert-xlarge-v2", "FLA")]
+    row = table.loc["albert-xlarge-v2", "FLA"]
+    assert f"The entry {row.cerebral_cortex:.2f} (albert-xlarge-v2, FLA)" in page
+    assert (
+        f"hold {share:.0%} of the regions and score {row.visual:.2f}, {row.auditory:.2f} and {row.linguistic:.2f}"
+        in page
+    )
+    assert f"would have at least {least['albert-xlarge-v2', 'FLA']:.1f} if" in page
+    rest = gain.drop("albert-xlarge-v2").mean()
+    assert f"mean gain over the cortex is {gain.mean():+.1f}; without albert-xlarge-v2 it is {rest:+.1f}" in page

@@ -1,18 +1,19 @@
 """What the chapter `alignment` computes beyond the library: drift of FLA, what edges are worth, gains, chance."""
 
+import warnings
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
 
 from brainbook.chapters import published
-from brainbook.chapters.shared import TRIM, Features, average_by
+from brainbook.chapters.shared import TRIM, Features, ParticipantScores, average_by
 from brainbook.datasets import LittlePrince
-from brainbook.encoding import cross_validate, fisher_mean, leave_one_run_out, permutation_scores
+from brainbook.encoding import ConstantFeatures, cross_validate, leave_one_run_out, permutation_scores
 from brainbook.encoding.delays import run_slices
 from brainbook.encoding.splits import FEWEST
 from brainbook.errors import ConfigurationError
-from brainbook.stats import Interval, compare_runs, mean_interval, noise_ceiling
+from brainbook.stats import compare_runs, fisher_mean, noise_ceiling, paired_interval, run_interval
 
 TRIMS = (0, 2, 4, 8, 12, 16)
 
@@ -85,7 +86,8 @@ def scores_by_trim(
 ) -> pd.DataFrame:
     """Score features with more and more scans left out at both ends of every section.
 
-    One penalty, and of several layers the last, so that nothing is chosen and the work stays small.
+    One penalty, and of several layers the last, so that nothing is chosen and the work stays small. Features that never
+    change once the edges are left out (one bit, say) score NaN.
 
     Parameters
     ----------
@@ -105,11 +107,14 @@ def scores_by_trim(
         values = np.hstack(space.values) if isinstance(space.values, list) else space.values[-1]
         shortest = min(part.stop - part.start for part in run_slices(space.run_of_scan))
         for n_trimmed in sorted({trim, *(n for n in trims if shortest - 2 * n >= FEWEST)}):
-            cross_validation = cross_validate(
-                values, side_by_side, space.run_of_scan, alphas=alpha, trim=n_trimmed, device=device
-            )
-            scores = np.nanmean(cross_validation.scores.reshape(len(responses), -1), axis=0)
-            tables.append(average_by(scores, masks).assign(features=name, trim=n_trimmed))
+            options = {"alphas": alpha, "trim": n_trimmed, "device": device}
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", ConstantFeatures)
+                warnings.filterwarnings("ignore", "Mean of empty slice")
+                scores = cross_validate(values, side_by_side, space.run_of_scan, **options).scores
+                scores = np.nanmean(scores.reshape(len(responses), -1), axis=0)
+                table = average_by(scores, masks)
+            tables.append(table.assign(features=name, trim=n_trimmed))
     return pd.concat(tables, ignore_index=True)[["features", "trim", "group", "value"]]
 
 
@@ -138,25 +143,36 @@ def intersubject_correlations(
     return fisher_mean(noise_ceiling(responses, runs, keep="each")[:n_scored])
 
 
-def gain_of_alignment(table: pd.DataFrame, first: str = "VLA", second: str = "FLA") -> tuple[Interval, str]:
-    """Compute how much better the scores of one alignment are, and say what the interval is over.
+def gain_of_alignment(table: pd.DataFrame, first: str = "VLA", second: str = "FLA") -> pd.DataFrame:
+    """Compute how much better the scores of one alignment are than those of another, group by group.
 
     Parameters
     ----------
-    table : scores of one model in one set of regions: participant, run, alignment, value.
+    table : scores of one model: group, participant, run, alignment, value.
 
     Returns
     -------
-    Interval of `first` minus `second`: over participants (Student's t) where there are several, else over the runs of
-    the one, with their variance corrected (`compare_runs`); and the words that say so.
+    DataFrame, one row per group: group, value (`first` minus `second`), lower, upper, p, and over: what the interval is
+    over, participants (Student's t) where there are several, else the runs of the one, with their variance corrected
+    (`compare_runs`).
     """
-    by_run = table.pivot_table(index=["participant", "run"], columns="alignment", values="value")
+    by_run = table.pivot_table(index=["participant", "run"], columns=["alignment", "group"], values="value", sort=False)
+    groups = list(by_run[first].columns)
     if table.participant.nunique() > 1:
-        means = by_run.groupby("participant").mean()
-        return mean_interval((means[first] - means[second]).to_numpy()), "over participants (Student's t)"
-    interval = compare_runs(by_run[[first]].to_numpy(), by_run[[second]].to_numpy(), fisher=False)
-    values = (interval.estimate, interval.lower, interval.upper, interval.p)
-    return Interval(*(float(value[0]) for value in values)), "over the runs of one participant (corrected variance)"
+        by_run = by_run.groupby("participant").mean()
+        return paired_interval(by_run[first], by_run[second][groups]).table(group=groups, over="participants")
+    interval = compare_runs(by_run[first], by_run[second][groups], fisher=False)
+    return interval.table(group=groups, over="runs of one participant")
+
+
+def interval_over_runs(scores: ParticipantScores, masks: Mapping[str, np.ndarray]) -> pd.DataFrame:
+    """Compute the participants' mean score by group with its interval over runs (`run_interval`).
+
+    Returns a DataFrame: group, value, lower, upper, p.
+    """
+    by_run = scores.fold_scores.mean(axis=0)  # runs, targets
+    groups = np.column_stack([np.nanmean(by_run[:, mask], axis=1) for mask in masks.values()])
+    return run_interval(groups).table(group=list(masks))
 
 
 def chance_by_group(
