@@ -26,19 +26,19 @@ class _Parsed(NamedTuple):
 
 
 def sources(path: str | Path) -> list[Path]:
-    """Every file of the package that a notebook or module uses, directly or through others, sorted."""
-    found: set[Path] = set()
+    """Return every file of the package that a notebook or module uses, directly or through others, sorted."""
+    files: set[Path] = set()
     waiting = list(_parse(Path(path)).files)
     while waiting:
         module = waiting.pop()
-        if module not in found:
-            found.add(module)
+        if module not in files:
+            files.add(module)
             waiting += _parse(module).files
-    return sorted(found)
+    return sorted(files)
 
 
 def code_fingerprint(files: Iterable[str | Path], ignored: frozenset[Path] = frozenset()) -> str:
-    """A key of what Python files, notebooks (their code cells) and YAML files say, without what only readers see.
+    """Return a key of what Python files, notebooks (their code cells) and YAML files say, without what only readers see.
 
     What they import from `ignored` files does not count.
     """
@@ -58,7 +58,7 @@ def code_fingerprint(files: Iterable[str | Path], ignored: frozenset[Path] = fro
 
 
 def code_of(function: Callable, rooms: tuple[str, ...] = ()) -> str | None:
-    """`code_fingerprint` of the module that `function` is written in and of all that it imports from this package.
+    """Return `code_fingerprint` of the module that `function` is written in and of all that it imports from this package.
 
     With `rooms` (folders or files of the package) only what it imports from these.
     Of a function that no file holds (one typed into a notebook) its own instructions count. None when a file changed
@@ -113,7 +113,7 @@ def _parse_content(path: Path, content: bytes) -> _Parsed:
         if isinstance(getattr(node, "body", None), list):
             node.body = [part for part in node.body if not (isinstance(part, ast.ImportFrom) and part.module == "")]
     files = dict.fromkeys(file for module in modules for file in _files_of(module))
-    return _Parsed(_digest(ast.dump(tree)), tuple(names), tuple(files), tuple(_data_beside(path, strings)))
+    return _Parsed(_digest(ast.dump(tree)), tuple(names), tuple(files), tuple(_data_files(path, strings)))
 
 
 def _is_remark(statement: ast.stmt) -> bool:
@@ -135,12 +135,12 @@ def _files_of(module: str) -> tuple[Path, ...]:
     return tuple(file for base in bases for file in (base / "__init__.py", base.with_suffix(".py")) if file.is_file())
 
 
-def _data_beside(path: Path, strings: set[str]) -> list[Path]:
+def _data_files(path: Path, strings: set[str]) -> list[Path]:
     """Tables and weights in the module's folder, or in a folder there, that one of its strings names."""
     if PACKAGE not in path.parents:
         return []
-    found = []
+    files = []
     for name in sorted(strings):
-        beside = path.parent / name
-        found += sorted(beside.rglob("*")) if beside.is_dir() else [beside]
-    return [file for file in found if file.is_file() and file.suffix not in (".py", ".pyc")]
+        named = path.parent / name
+        files += sorted(named.rglob("*")) if named.is_dir() else [named]
+    return [file for file in files if file.is_file() and file.suffix not in (".py", ".pyc")]

@@ -1,4 +1,4 @@
-"""Files that are whole or not there, and results that are computed once.
+"""Files that are complete or not there, and results that are computed once.
 
 Nothing here unpickles: arrays are `.npy` files without objects, everything else is JSON.
 """
@@ -46,7 +46,7 @@ def atomic_write(path: str | Path) -> Iterator[Path]:
 
 
 def write_json(path: str | Path, content: object) -> None:
-    """Write `content` as indented JSON, whole or not at all; numbers of numpy become numbers, other objects text."""
+    """Write `content` as indented JSON, completely or not at all; numbers of numpy become numbers, other objects text."""
 
     def plain(value: object) -> object:
         return value.tolist() if isinstance(value, np.generic | np.ndarray) else str(value)
@@ -67,7 +67,7 @@ def read_json(path: str | Path) -> dict:
 
 
 def fingerprint(*parts: object) -> str:
-    """A short hexadecimal key that changes whenever any of `parts` does.
+    """Return a short hexadecimal key that changes whenever any of `parts` does.
 
     Parts may be arrays (of objects, too: their values count), data frames, sets, paths of files (their content counts,
     not their name), and anything that JSON can write, nested in dictionaries and lists. Anything else is a TypeError.
@@ -131,7 +131,7 @@ def cached_array(
 
     Parameters
     ----------
-    folder : where arrays are kept; None computes every time and keeps nothing (so does code that changed meanwhile).
+    folder : where arrays are cached; None computes every time and caches nothing (so does code that changed meanwhile).
     name : a readable first part of the file's name.
     inputs : everything that the result depends on (see `fingerprint`) but the code: what the module of `compute` and
         the modules that it imports mean (see `source_code.code_of`) is part of the key by itself.

@@ -2,7 +2,7 @@
 
 In a study file `work` says what one run of an entry does, in stages of `rates.csv`, once for each
 
-    recordings       participant (cached on disk: counted once in a study, whichever runs read them)
+    recordings       participant (cached on disk: counted once in a study, however many runs read them)
     states           model and language (cached likewise), in thousands of words, times the model's cost
     ridge_regions    participant, model and layer: leave one run out over 148 regions; the number says how many fits
     ridge_vertices   the same over 20,484 vertices
@@ -152,6 +152,6 @@ def estimate_lines(result: Estimate) -> list[str]:
     if result.guessed:
         lines.append(f"  {len(result.guessed)} run(s) have no `work`: a third of their `minutes` is taken.")
     lines.append(
-        "What is cached on disk (recordings on the surface, states of words) is counted once, whoever reads it."
+        "What is cached on disk (recordings on the surface, states of words) is counted once, however many runs read it."
     )
     return lines

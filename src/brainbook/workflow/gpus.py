@@ -55,7 +55,7 @@ def lock_folder() -> Path:
 def reserved(count: int, share: bool = False, timeout_s: float | None = None) -> Iterator[list[str]]:
     """Hold `count` of the visible GPUs while the block runs; yields their names.
 
-    Waits until enough are free. With `share` the first `count` are taken without a lock, whoever else uses them.
+    Waits until enough are free. With `share` the first `count` are taken without a lock, even if others use them.
     On a machine without GPUs nothing is reserved and nothing is waited for.
 
     Raises ConfigurationError when more are wanted than there are, or none came free in `timeout_s` seconds.
