@@ -8,6 +8,9 @@ import sys
 from pathlib import Path
 
 import pytest
+from stand_ins import write_hub
+
+from brainbook.phantom.story import sentences
 
 ROOT = Path(__file__).resolve().parents[2]
 HEAD = """---
@@ -43,6 +46,14 @@ assert number != 13, "thirteen is not counted"
 _ = os.write(journal, f"end {results} {os.getpid()}\\n".encode())
 ```
 """
+
+
+@pytest.fixture(scope="session")
+def hub(tmp_path_factory) -> Path:
+    """A folder like HF_HOME with small random models under all published names."""
+    texts = sentences(60, 0, ("EN", "FR", "CN"))
+    words = {code: sorted(set(" ".join(texts[code]).split())) for code in ("EN", "FR", "CN")}
+    return write_hub(tmp_path_factory.mktemp("home"), words)
 
 
 class Project:

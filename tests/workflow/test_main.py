@@ -9,17 +9,18 @@ import pytest
 
 from brainbook.__main__ import main
 
+from .conftest import HEAD
+
 STUDY = "data: d\nruns: [{chapter: one}]"
-CHAPTER = """---
-jupytext:
-  text_representation: {extension: .md, format_name: myst}
-kernelspec: {display_name: Python 3, language: python, name: python3}
----
+CHAPTER = (
+    HEAD
+    + """
 ```{code-cell} ipython3
 :tags: [parameters]
 results = "results/one"
 ```
 """
+)
 
 
 @pytest.fixture(autouse=True)

@@ -1,17 +1,18 @@
 """Everything that a study lacks is named at once, and what it will take is counted, without data, network or GPU."""
 
+import importlib.util
+import os
 import shutil
 import subprocess
 import sys
 
 import pandas as pd
 import pytest
-from stand_ins import write_data, write_hub
+from stand_ins import write_data
 
 from brainbook.phantom import make_phantom
-from brainbook.phantom.story import sentences
-from brainbook.workflow import archive_table
-from brainbook.workflow.estimate import estimate, estimate_lines, how_long, rates
+from brainbook.workflow import readiness
+from brainbook.workflow.estimate import estimate, estimate_lines, rates
 from brainbook.workflow.readiness import missing, why_no_model
 from brainbook.workflow.status import duration
 from brainbook.workflow.study_file import read_study
@@ -141,26 +142,25 @@ def test_a_plan_is_checked_without_data(study, project):
     assert code == 2 and "lacks" in said and "nowhere" in said
 
 
-def test_the_page_tells_what_was_measured_and_what_is_assumed(tmp_path):
-    page = how_long(archive=tmp_path)
-    assert "whole path\n" not in page and "GPU (assumed)" in page
+def test_the_page_shows_what_was_measured_and_what_is_assumed():
+    spec = importlib.util.spec_from_file_location("bench_scale", ROOT / "benchmarks/bench_scale.py")
+    bench = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(bench)
     row = {"stage": "ridge_regions", "what": "one layer", "seconds": 12.34, "cpu_seconds": 20.0}
     rows = pd.DataFrame([row | {"memory_mb": 1500, "threads": 2}])
-    archive_table("scale", "stages", rows, "python bench.py", date="2026-01-02", commit_of="abc", root=tmp_path)
-    page = how_long(people=10, models=2, layers=3, archive=tmp_path)
+    page = bench.how_long(rows, "Run on a Sunday.", participants=10, models=2, layers=3)
     assert "| ridge, regions | one layer | 12.3 | 20.0 | 1.5 | 2 |" in page
-    assert "Run on 2026-01-02 by `python bench.py`, commit `abc`." in page
+    assert "Run on a Sunday." in page and "GPU (assumed)" in page
     seconds = rates().set_index(["stage", "device"]).seconds["ridge_regions", "cpu"]
     assert f"(60 fits) | {duration(60 * seconds)} | {duration(60 * seconds / 16)} |" in page
 
 
 @pytest.fixture(scope="module")
-def world(tmp_path_factory):
+def world(tmp_path_factory, hub):
     """Recordings without a truth, a hub that holds every model of the paper study, and its data."""
     folder = tmp_path_factory.mktemp("world")
     make_phantom(folder / "ds003643", 1, scans=30, voxel_size=15.0, echoes=0, truth=False)
-    told = sentences(60, 0, ("EN", "FR", "CN"))
-    write_hub(folder / "home", {code: sorted(set(" ".join(told[code]).split())) for code in ("EN", "FR", "CN")})
+    shutil.copytree(hub, folder / "home", copy_function=os.link)
     write_data(folder / "data", folder / "nothing")
     return folder
 
@@ -168,7 +168,7 @@ def world(tmp_path_factory):
 @pytest.fixture
 def paper(world, tmp_path, monkeypatch):
     """`check(entry)`: what `make check` says of the paper study, or of one entry in its place, in that world."""
-    folder = shutil.copytree(world, tmp_path / "world")
+    folder = shutil.copytree(world, tmp_path / "world", copy_function=os.link)  # files are replaced, never changed
     monkeypatch.chdir(tmp_path)
     shutil.copytree(ROOT / "notebooks", "notebooks")
     shutil.copytree(ROOT / "studies", "studies")
@@ -179,10 +179,8 @@ def paper(world, tmp_path, monkeypatch):
         monkeypatch.delenv(f"BRAINBOOK_BRAINLM_{version}", raising=False)
 
     def check(entry: str = "") -> list[str]:
-        from brainbook.workflow import readiness
-
-        for known in (why_no_model, readiness._problems_of_folder, readiness._prince):
-            known.cache_clear()
+        for cached in (why_no_model, readiness._folder_problem, readiness._prince):
+            cached.cache_clear()
         if entry:
             (tmp_path / "studies/mine.yaml").write_text("data: ${DATA}\nruns: [" + entry + "]")
         return missing(read_study("mine" if entry else "paper", data=str(folder / "ds003643")))
@@ -234,7 +232,9 @@ def test_a_checkpoint_under_another_name_is_named_with_the_variable(paper, monke
 
 def test_missing_and_damaged_sentences_and_digits_are_named(paper):
     (paper.folder / "data/xnli/test-zh.tsv").unlink()
-    (paper.folder / "data/mnist/t10k-labels-idx1-ubyte.gz").write_bytes(b"")
+    labels = paper.folder / "data/mnist/t10k-labels-idx1-ubyte.gz"
+    labels.unlink()
+    labels.write_bytes(b"")
     breaks(paper, "files", "data/xnli/test-zh.tsv", "data/mnist/t10k-labels-idx1-ubyte")
     shutil.rmtree(paper.folder / "data/xnli")
     shutil.rmtree(paper.folder / "data/mnist")
@@ -264,19 +264,9 @@ def test_missing_and_damaged_sentences_and_digits_are_named(paper):
     ],
 )  # fmt: skip
 def test_a_parameter_that_asks_for_what_there_is_not_is_named(paper, entry, line, monkeypatch):
-    monkeypatch.setattr("brainbook.workflow.gpus.visible_gpus", lambda: [])
+    monkeypatch.setattr(readiness, "visible_gpus", lambda: [])
     found = paper("{" + entry + "}")
     assert any(line in one for one in found), found
-
-
-def test_a_cell_that_needs_a_truth_is_named_unless_it_is_tagged(paper, tmp_path):
-    call = "```{code-cell} ipython3\n%sfrom brainbook.phantom import read_truth\nread_truth(data)\n```\n"
-    chapter = tmp_path / "notebooks/one.md"
-    chapter.write_text(CHAPTER.replace('["tiny-bert"]', "[]") + call % "")
-    said = f"chapter one: read_truth needs a phantom, and {paper.folder / 'ds003643'} has no truth/ [one]"
-    assert paper("{chapter: one}") == [said]
-    chapter.write_text(CHAPTER.replace('["tiny-bert"]', "[]") + call % ":tags: [phantom]\n\n")
-    assert paper("{chapter: one}") == []
 
 
 def test_a_parameter_of_the_wrong_type_is_refused_before_anything_else(project):

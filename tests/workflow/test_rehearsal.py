@@ -5,13 +5,12 @@ import pandas as pd
 import pytest
 import yaml
 from rehearsal import RESOURCES, SMALLER, holes, problems_of, rehearse, smaller
-from stand_ins import MNIST_ROWS, XNLI_ROWS, write_data, write_hub
+from stand_ins import MNIST_ROWS, XNLI_ROWS, write_data
 
 from brainbook.datasets import read_xnli
 from brainbook.language_models import load_language_model, word_states
 from brainbook.language_models.registry import HUB_NAMES
 from brainbook.number_sense.digits import read_digits
-from brainbook.phantom.story import sentences
 from brainbook.workflow.notebooks import notebook_parameters
 
 from .conftest import ROOT
@@ -52,13 +51,6 @@ def test_a_replaced_dictionary_keeps_its_other_keys():
     entry = smaller(study, ROOT / "notebooks")["runs"][0]
     assert entry["parameters"]["settings"] == {"contrast": 3.0, "steps": SMALLER["settings"]["steps"]}
     assert entry["gpus"] == 0 and "memory_mb" not in entry
-
-
-@pytest.fixture(scope="module")
-def hub(tmp_path_factory):
-    told = sentences(60, 0, ("EN", "FR", "CN"))
-    words = {code: sorted({word for text in told[code] for word in text.split()}) for code in ("EN", "FR", "CN")}
-    return write_hub(tmp_path_factory.mktemp("home"), words)
 
 
 @pytest.mark.parametrize("name", [*HUB_NAMES, "brainlm-1", "brainlm-2"])

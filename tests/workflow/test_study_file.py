@@ -3,14 +3,11 @@ import pytest
 from brainbook.errors import ConfigurationError
 from brainbook.workflow.study_file import read_study
 
-from .conftest import ROOT
+from .conftest import HEAD, ROOT
 
-CHAPTER = """---
-jupytext:
-  text_representation: {extension: .md, format_name: myst}
-kernelspec: {display_name: Python 3, language: python, name: python3}
----
-# A chapter
+CHAPTER = (
+    HEAD
+    + """
 ```{code-cell} ipython3
 :tags: [parameters]
 data = "data/phantom"
@@ -19,6 +16,7 @@ seed = 0
 model = "mini"
 ```
 """
+)
 
 
 @pytest.fixture
