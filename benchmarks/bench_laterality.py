@@ -24,7 +24,8 @@ import numpy as np
 import pandas as pd
 
 from brainbook.chapters import stack_responses, true_drivers
-from brainbook.chapters.hemispheres.group_scores import GroupScores, laterality_recovered, participants_covariance
+from brainbook.chapters.group_scores import GroupScores
+from brainbook.chapters.hemispheres import laterality_recovered, participants_covariance
 from brainbook.chapters.shared import Features, score_participants
 from brainbook.datasets import LittlePrince
 from brainbook.phantom import make_phantom, read_truth

@@ -1,7 +1,7 @@
-"""Helpers of the chapter `transfer_models`: the transfers of a whole study side by side, and beside what is published.
+"""What the chapter `transfer_models` needs: the transfers of a whole study side by side, and beside what is published.
 
-Every run of the chapter `transfer` leaves its tables; here they are put together, one row for each model, loss,
-languages of training ("FR", "CN" or "FR+CN") and seed.
+Every run of the chapters `transfer` and `transfer_to_brains` leaves its tables; here they are put together, one row for
+each model, loss, languages of training ("FR", "CN" or "FR+CN") and seed.
 """
 
 import json
@@ -9,27 +9,31 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
-from scipy.stats import binom
 
-from brainbook.chapters.transfer.pairs import MISMATCHES
 from brainbook.errors import ConfigurationError
 from brainbook.stats import mean_interval
 from brainbook.workflow import ROOT, results
 
 SETTING = ["model", "loss", "trained", "seed"]
 HEAD = "transfer, head"
-SAME = 1e-3  # what two devices may make different
+TOLERANCE = 1e-3  # what two devices may make different
+TABLES = {  # table: its chapter, its number
+    "accuracy": ("transfer", "accuracy"),
+    "change_by_group": ("transfer_to_brains", "change"),
+    "change_by_participant": ("transfer_to_brains", "value"),
+}
 
 
 @dataclass(frozen=True)
 class Transfers:
-    """The tables of all `transfer` runs of a study; each has the columns `SETTING`.
+    """The tables of all transfers of a study; each has the columns `SETTING`.
 
     Attributes
     ----------
     accuracy : of the matching head on the test part, rows as from `matching_table` (language of the second sentence,
         mismatch, n, correct, accuracy, lower, upper, p).
-    changes : rows as from `Change.groups` (language of the listeners, group, trained_on "translations" or "shuffled").
+    changes : rows as from `Change.groups` (language of the participants, group, trained_on "translations" or
+        "shuffled").
     participants : language, group, participant, trained_on, value (change of r).
     """
 
@@ -44,124 +48,84 @@ class Transfers:
 
 
 def gather_transfers(study: str, root: str | Path = ROOT) -> Transfers:
-    """The tables of all `transfer` runs of a study, each setting once.
+    """Gather the tables of all transfers of a study, each setting once.
 
     Raises ConfigurationError when there are none, and when two runs have the same model, loss, languages and seed but
-    other numbers (by more than `SAME`): their remaining parameters differ, give them studies of their own.
+    other numbers (by more than `TOLERANCE`): their remaining parameters differ, give them studies of their own.
     """
     if not study:
         raise ConfigurationError("this page gathers the runs of a study: give its name, as `study: demo`")
     seeds = results(study, root=root).set_index("run").seed
-    tables = {}
-    for name, value in (("accuracy", "accuracy"), ("change_by_group", "change"), ("change_by_participant", "value")):
-        rows = results(study, name, root)
-        rows = rows[rows.chapter == "transfer"]
-        if rows.empty:
-            raise ConfigurationError(f"no transfer run of study {study!r} has the table {name!r}")
-        about = {"loss": rows.parameter_loss, "trained": rows.parameter_second.map(json.loads).str.join("+"),
-                 "seed": rows.run.map(seeds)}  # fmt: skip
-        rows = rows.rename(columns={"model": "trained_on"}).assign(model=rows.parameter_model, **about)
-        kept = [column for column in rows if not column.startswith("parameter_") and column not in ("run", "chapter")]
-        key = [*SETTING, *(it for it in ("classifier", "mismatch", "trained_on", "group", "participant") if it in rows)]
-        rows = rows[kept]
-        ends = rows.groupby([*key, "language"], sort=False)[value].agg(["min", "max"])
-        if (differ := ends["max"] - ends["min"] > SAME).any():
-            row = ends[differ].reset_index().iloc[0]
-            raise ConfigurationError(
-                f"two transfer runs of study {study!r} have {', '.join(f'{it} {row[it]}' for it in SETTING)} and other "
-                f"numbers in {name}: their remaining parameters differ, give them studies of their own"
-            )
-        rows = rows.drop_duplicates([*key, "language"])
-        tables[name] = rows.replace({"trained_on": {"after": "translations"}})
-    accuracy = tables["accuracy"].query("classifier == @HEAD").drop(columns="classifier")
-    return Transfers(*(it.reset_index(drop=True) for it in (accuracy, *list(tables.values())[1:])))
+    tables = [_gather(study, name, seeds, root) for name in TABLES]
+    tables[0] = tables[0].query("classifier == @HEAD").drop(columns="classifier").reset_index(drop=True)
+    return Transfers(*tables)
 
 
-def accuracy_wide(accuracy: pd.DataFrame) -> pd.DataFrame:
-    """Per cent right with random mismatches, mean over seeds: a row a model and languages of training, columns by loss.
-
-    The interval of one seed stands in the rows of `Transfers.accuracy`.
-    """
-    rows = accuracy[accuracy.mismatch == MISMATCHES[0]].assign(percent=100 * accuracy.accuracy)
-    return rows.pivot_table(index=["model", "trained"], columns=["loss", "language"], values="percent", sort=False)
+def _gather(study: str, name: str, seeds: pd.Series, root: str | Path) -> pd.DataFrame:
+    chapter, value = TABLES[name]
+    rows = results(study, name, root).query("chapter == @chapter").rename(columns={"model": "trained_on"})
+    if rows.empty:
+        raise ConfigurationError(f"no {chapter} run of study {study!r} has the table {name!r}")
+    trained = rows.parameter_second.map(json.loads).str.join("+")
+    rows = rows.assign(model=rows.parameter_model, loss=rows.parameter_loss, trained=trained, seed=rows.run.map(seeds))
+    rows = rows.drop(columns=["run", "chapter", *(it for it in rows if it.startswith("parameter_"))])
+    key = [*SETTING, "classifier", "mismatch", "trained_on", "group", "participant", "language"]
+    key = [column for column in key if column in rows]
+    ends = rows.groupby(key, sort=False)[value].agg(["min", "max"])
+    if (differ := ends["max"] - ends["min"] > TOLERANCE).any():
+        row = ends[differ].reset_index().iloc[0]
+        raise ConfigurationError(
+            f"two {chapter} runs of study {study!r} have {', '.join(f'{it} {row[it]}' for it in SETTING)} and other "
+            f"numbers in {name}: their remaining parameters differ, give them studies of their own"
+        )
+    rows = rows.drop_duplicates(key, ignore_index=True)
+    return rows.replace({"trained_on": {"after": "translations"}}) if "trained_on" in rows else rows
 
 
 def percent_by_model(accuracy: pd.DataFrame) -> pd.DataFrame:
-    """`Transfers.accuracy` with random mismatches as `scores_by_group` and `panels` draw it (per cent).
+    """Return `Transfers.accuracy` with random mismatches as `scores_by_group` and `panels` draw it (per cent).
 
     Columns: panel (which pairs), group (model), condition (loss, and what was trained with it), value, lower, upper.
     """
-    rows = accuracy[accuracy.mismatch == MISMATCHES[0]]
-    numbers = {"value": rows.accuracy, "lower": rows.lower, "upper": rows.upper}
-    return pd.DataFrame({
-        "panel": "English and " + rows.language, "group": rows.model, "condition": _condition(rows),
-        **{name: 100 * values for name, values in numbers.items()},
-    })  # fmt: skip
+    rows = accuracy[accuracy.mismatch == "random"]
+    percent = (100 * rows[["accuracy", "lower", "upper"]]).rename(columns={"accuracy": "value"})
+    return percent.assign(panel="English and " + rows.language, group=rows.model, condition=_condition(rows))
 
 
 def change_by_model(changes: pd.DataFrame) -> pd.DataFrame:
-    """`Transfers.changes` over the whole cortex as `scores_by_group` and `panels` draw it."""
+    """Return `Transfers.changes` over the whole cortex as `scores_by_group` and `panels` draw it."""
     rows = changes[changes.group == "cortex"]
     condition = _condition(rows).where(rows.trained_on == "translations", "shuffled translations")
-    rows = rows.assign(panel=rows.language + " listeners", condition=condition, value=rows.change)
-    return rows.assign(group=rows.model)[["panel", "group", "condition", "value", "lower", "upper"]]
+    panel = "participants " + rows.language
+    return rows[["lower", "upper"]].assign(panel=panel, group=rows.model, condition=condition, value=rows.change)
 
 
 def _condition(rows: pd.DataFrame) -> pd.Series:
     return rows.loss.where(rows.trained.str.contains("+", regex=False), rows.loss + ", apart")
 
 
-def accuracies_told(accuracy: pd.DataFrame, published: float) -> str:
-    """The accuracies in words (Markdown): the best of them, corrected for being the best, beside the published one."""
-    lines = []
-    for kind, name in zip(MISMATCHES, ("random", "length-matched"), strict=True):
-        rows = accuracy[accuracy.mismatch == kind]
-        best = rows.loc[rows.accuracy.idxmax()]
-        p = min(1.0, best.p * len(rows))
-        beats = "above chance" if p < 0.05 and best.accuracy > 0.5 else "not to be distinguished from chance"
-        means = rows.groupby("loss", sort=False).accuracy.mean()
-        lines.append(
-            f"- **{name} mismatches**: the best of {len(rows)} is {_setting(best)} with {100 * best.accuracy:.1f}% "
-            f"({100 * best.lower:.1f} to {100 * best.upper:.1f}, {int(best.n):,} pairs), {beats} (p = {p:.2g} after "
-            f"multiplication by {len(rows)}). Means by loss: "
-            + "; ".join(f"{loss} {100 * mean:.1f}%" for loss, mean in means.items())
-            + "."
-        )
-    rows = accuracy[accuracy.mismatch == MISMATCHES[0]]
-    inside = int(((100 * rows.lower <= published) & (published <= 100 * rows.upper)).sum())
-    lines.append(f"- The published {published}% lies within the interval of {inside} of {len(rows)}.")
-    return "\n".join(lines)
+def best_of_many(accuracy: pd.DataFrame) -> pd.DataFrame:
+    """Return the best accuracy by kind of mismatch, with its p-value corrected for being the best (Bonferroni).
+
+    Columns: mismatch, tried, `SETTING`, language, accuracy, lower, upper, n, p_corrected, above_chance.
+    """
+    best = accuracy.loc[accuracy.groupby("mismatch", sort=False).accuracy.idxmax()]
+    tried = best.mismatch.map(accuracy.mismatch.value_counts())
+    p = (best.p * tried).clip(upper=1)
+    best = best.assign(tried=tried, p_corrected=p, above_chance=(p < 0.05) & (best.accuracy > 0.5))
+    columns = ["mismatch", "tried", *SETTING, "language", "accuracy", "lower", "upper", "n", "p_corrected"]
+    return best[[*columns, "above_chance"]].reset_index(drop=True)
 
 
-def _setting(row: pd.Series) -> str:
-    return f"{row.model} (EN-{row.trained.replace('+', ' and EN-')}, loss: {row.loss}, asked about {row.language})"
-
-
-def gains_told(changes: pd.DataFrame, low: float, high: float) -> str:
-    """The changes over the whole cortex in words (Markdown), beside the published gains of `low` to `high` per cent."""
+def count_gains(changes: pd.DataFrame) -> pd.DataFrame:
+    """Count the transfers that change the whole cortex beyond their interval: trained_on, n, gain, lose."""
     cortex = changes[changes.group == "cortex"]
-    lines = []
-    for trained_on, name in (("translations", "true translations"), ("shuffled", "shuffled translations")):
-        rows = cortex[cortex.trained_on == trained_on]
-        gain, loss = rows[rows.lower > 0], rows[rows.upper < 0]
-        listeners = ", ".join(f"{row.model} with {row.language} listeners ({row.loss})" for row in gain.itertuples())
-        lines.append(
-            f"- Trained on **{name}**, {len(gain)} of {len(rows)} gain beyond their interval"
-            + (f" ({listeners})" if 0 < len(gain) <= 6 else "")
-            + f", {len(loss)} lose."
-        )
-    known = cortex[(cortex.trained_on == "translations") & cortex.percent.notna()]
-    if len(known):
-        inside = int(known.percent.between(low, high).sum())
-        lines.append(
-            f"- In per cent the changes run from {known.percent.min():+.0f} to {known.percent.max():+.0f}; {inside} of "
-            f"{len(known)} lie in the published {low:g} to {high:g}%."
-        )
-    return "\n".join(lines)
+    flags = cortex[["trained_on"]].assign(n=1, gain=cortex.lower > 0, lose=cortex.upper < 0)
+    return flags.groupby("trained_on", sort=False).sum().reset_index()
 
 
 def brain_against_controls(participants: pd.DataFrame, brains: list[str]) -> pd.DataFrame:
-    """Whether a model that has read brains gains more from transfer than one that has not, over the whole cortex.
+    """Compare what a model that has read brains gains from transfer with one that has not, over the whole cortex.
 
     Parameters
     ----------
@@ -170,37 +134,18 @@ def brain_against_controls(participants: pd.DataFrame, brains: list[str]) -> pd.
 
     Returns
     -------
-    One row for each of them, control, loss, languages of training and language of the listeners: difference of the
+    One row for each of them, control, loss, languages of training and language of the participants: difference of the
     changes of r with its interval (Student's t, paired by participant, seeds averaged) and p, n participants.
     """
     rows = participants[(participants.group == "cortex") & (participants.trained_on == "translations")]
     where = ["loss", "trained", "language"]
     wide = rows.pivot_table(index=[*where, "participant"], columns="model", values="value")
-    found = []
+    tables = [pd.DataFrame(columns=["model", "control", *where, "difference", "lower", "upper", "p", "n"])]
     for brain in brains:
         for control in wide.columns.drop(brains):
-            both = (wide[brain] - wide[control]).dropna()
-            for place, values in both.groupby(where, sort=False):
-                if len(values) < 2:
-                    continue
-                it = mean_interval(values.to_numpy())
-                found.append({"model": brain, "control": control, **dict(zip(where, place, strict=True)),
-                              "difference": it.estimate, "lower": it.lower, "upper": it.upper, "p": it.p,
-                              "n": len(values)})  # fmt: skip
-    return pd.DataFrame(found, columns=["model", "control", *where, "difference", "lower", "upper", "p", "n"])
-
-
-def brains_told(table: pd.DataFrame) -> str:
-    """`brain_against_controls` in words (Markdown)."""
-    if table.empty:
-        return "No model that has read brains and no control were trained alike and heard by two participants or more."
-    more, less = int((table.lower > 0).sum()), int((table.upper < 0).sum())
-    text = (
-        f"Of {len(table)} comparisons, the model that has read brains gains more in {more} and less in {less}, beyond "
-        f"the interval; by luck alone {0.025 * len(table):.1f} would on either side. "
-    )
-    luck = {name: binom.sf(count - 1, len(table), 0.025) for name, count in (("more", more), ("less", less))}
-    for name, p in luck.items():
-        if p <= 0.05:
-            return text + f"That it gains {name} is more than luck, if the comparisons were independent."
-    return text + "No difference between the two shows."
+            for setting, values in (wide[brain] - wide[control]).dropna().groupby(where, sort=False):
+                if len(values) > 1:
+                    labels = {"model": brain, "control": control, **dict(zip(where, setting, strict=True))}
+                    interval = mean_interval(values.to_numpy()).table(**{key: [it] for key, it in labels.items()})
+                    tables.append(interval.rename(columns={"value": "difference"}).assign(n=len(values)))
+    return pd.concat(tables[1:] or tables, ignore_index=True)

@@ -13,18 +13,18 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from brainbook.chapters.participants.group import chosen_rows, pooled_spread
+from brainbook.chapters.participants.group import pooled_spread, rows_with
 from brainbook.errors import ConfigurationError
 
 
 def mixed_difference(
     scores: pd.DataFrame, first: dict[str, str], second: dict[str, str], level: float = 0.95
 ) -> pd.DataFrame:
-    """first - second by a mixed model: participants and sections both drawn at random; one row a group.
+    """Estimate first - second by a mixed model: participants and sections both drawn at random; one row per group.
 
     The differences of Fisher's z of each run, z ~ language + (1 | participant) + (1 | section of a language), by REML
     (statsmodels). Languages weigh alike. All who hear a story hear the same sections, so a section that suits one model
-    suits it in every listener: an interval over participants alone does not know this.
+    suits it in every participant: an interval over participants alone does not know this.
 
     Returns
     -------
@@ -37,44 +37,36 @@ def mixed_difference(
     other languages would differ is not in it (`coverage` says what that costs).
     """
     keys = ["language", "participant", "run", "group"]
-    one, two = (chosen_rows(scores, condition).set_index(keys).value for condition in (first, second))
+    one, two = (rows_with(scores, condition).set_index(keys).value for condition in (first, second))
     table = (np.arctanh(one) - np.arctanh(two)).dropna().rename("z").reset_index()
     if table.empty:
         raise ConfigurationError(f"no participant has both {first} and {second}")
-    rows = [
-        {"group": group, **_mixed(part.reset_index(drop=True), level)}
-        for group, part in table.groupby("group", sort=False)
-    ]
+    table["section"] = table.language + " " + table.run.astype(str)
+    rows = [{"group": group, **_fit(part, level)} for group, part in table.groupby("group", sort=False)]
     return pd.DataFrame(rows)
 
 
-def _mixed(part: pd.DataFrame, level: float) -> dict:
-    from statsmodels.regression.mixed_linear_model import MixedLM, VCSpec
+def _fit(part: pd.DataFrame, level: float) -> dict:
+    from statsmodels.formula.api import mixedlm
 
-    languages = sorted(part.language.unique())
-    levels = {
-        "participant": part.language + " " + part.participant,
-        "section": part.language + " " + part.run.astype(str),
-    }
-    # deviation coding: the first coefficient is the mean of the languages' means
-    fixed = [np.ones(len(part))] + [
-        (part.language == code).to_numpy(float) - (part.language == languages[-1]).to_numpy(float)
-        for code in languages[:-1]
-    ]
-    designs = {name: pd.get_dummies(values, dtype=float) for name, values in levels.items()}
-    spec = VCSpec(
-        list(designs), [[list(it.columns)] for it in designs.values()], [[it.to_numpy()] for it in designs.values()]
+    random = ("participant", "section")
+    # coded as sums, the languages leave the mean of their means to the intercept
+    model = mixedlm(
+        "z ~ C(language, Sum)" if part.language.nunique() > 1 else "z ~ 1",
+        part.reset_index(drop=True),
+        groups=np.ones(len(part)),
+        vc_formula={name: f"0 + C({name})" for name in random},
     )
-    model = MixedLM(part.z.to_numpy(), np.column_stack(fixed), groups=np.ones(len(part)), exog_vc=spec)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # a spread at its limit of 0 is no failure; `converged` tells of one
+        warnings.simplefilter("ignore")  # a spread at its limit of 0 is no failure; `converged` reports one
         fit = model.fit(reml=True, method=["lbfgs", "powell", "nm"])  # the last two follow a spread down to 0
-    value, error = float(fit.fe_params[0]), float(fit.bse_fe[0])
-    free = max(min(it.shape[1] for it in designs.values()) - len(languages), 1)
+    counts = part[[*random, "language"]].nunique()
+    free = max(counts[list(random)].min() - counts.language, 1)
+    value, error = float(fit.fe_params.iloc[0]), float(fit.bse_fe.iloc[0])
     half = stats.t.ppf((1 + level) / 2, free) * error
-    spreads = dict(zip(designs, np.sqrt(np.maximum(fit.vcomp, 0)), strict=True))
+    spreads = dict(zip(model.exog_vc.names, np.sqrt(np.maximum(fit.vcomp, 0)), strict=True))
     return {
-        "n": designs["participant"].shape[1],
+        "n": counts.participant,
         "value": value,
         "lower": value - half,
         "upper": value + half,
@@ -87,10 +79,10 @@ def _mixed(part: pd.DataFrame, level: float) -> dict:
 
 
 def within_languages(gain: pd.DataFrame, level: float = 0.95) -> pd.DataFrame:
-    """Interval over participants of the mean of the languages' means, languages fixed; one row a group.
+    """Compute the interval over participants of the mean of the languages' means, languages fixed; one row per group.
 
-    gain : language, participant, group, value (`differences`). Returns: group, n, value, lower, upper. The spread is
-    that between participants of one language (`pooled_spread`).
+    gain : language, participant, group, value (`paired_differences`). Returns: group, n, value, lower, upper. The
+    spread is that between participants of one language (`pooled_spread`).
     """
     spread, degrees = pooled_spread(gain)
     rows = []
@@ -109,7 +101,7 @@ def coverage(
     level: float = 0.95,
     seed: int = 0,
 ) -> pd.DataFrame:
-    """How often do the three intervals cover the true mean, in simulated studies of known spreads?
+    """Simulate how often the three intervals cover the true mean, in studies of known spreads.
 
     Parameters
     ----------
@@ -131,17 +123,17 @@ def coverage(
         "these languages": drawn[0].mean(axis=(1, 2, 3)),
         "other languages": np.zeros(n_studies),
     }
-    people, sections = z.mean(axis=3), z.mean(axis=2)  # studies, languages, participants | sections
+    persons, sections = z.mean(axis=3), z.mean(axis=2)  # studies, languages, participants | sections
     total = n_languages * n
-    rest = z - people[..., None] - sections[:, :, None] + z.mean(axis=(2, 3), keepdims=True)
+    rest = z - persons[..., None] - sections[:, :, None] + z.mean(axis=(2, 3), keepdims=True)
     rest = (rest**2).sum(axis=(1, 2, 3)) / (n_languages * (n - 1) * (m - 1))
-    of_people = people.var(axis=2, ddof=1).mean(axis=1)  # variance of participants' means, within languages
+    of_persons = persons.var(axis=2, ddof=1).mean(axis=1)  # variance of participants' means, within languages
     of_sections = sections.var(axis=2, ddof=1).mean(axis=1)
     error = {
-        "pooled": (people.reshape(n_studies, -1).var(axis=1, ddof=1) / total, total - 1),
-        "within": (of_people / total, total - n_languages),
+        "pooled": (persons.reshape(n_studies, -1).var(axis=1, ddof=1) / total, total - 1),
+        "within": (of_persons / total, total - n_languages),
         "mixed": (
-            (np.maximum(of_people, rest / m) / n + np.maximum(of_sections - rest / n, 0) / m) / n_languages,
+            (np.maximum(of_persons, rest / m) / n + np.maximum(of_sections - rest / n, 0) / m) / n_languages,
             max(min(total, n_languages * m) - n_languages, 1),
         ),
     }
@@ -154,10 +146,10 @@ def coverage(
     return pd.DataFrame(rows)
 
 
-def like_these(mixed: pd.DataFrame, gain: pd.DataFrame, sections: int) -> tuple[tuple, tuple]:
-    """Spreads and sizes for `coverage` from what was found in the first group (languages: as far as their means lie).
+def like_this_study(mixed: pd.DataFrame, gain: pd.DataFrame, sections: int) -> tuple[tuple, tuple]:
+    """Return spreads and sizes for `coverage` as estimated in the first group (languages: the spread of their means).
 
-    mixed : from `mixed_difference`. gain : from `differences`, of the same conditions.
+    mixed : from `mixed_difference`. gain : from `paired_differences`, of the same conditions.
     """
     row = mixed.iloc[0]
     means = gain[gain.group == row.group].groupby("language").value.mean()
@@ -165,41 +157,3 @@ def like_these(mixed: pd.DataFrame, gain: pd.DataFrame, sections: int) -> tuple[
     each = round(gain.groupby("language").participant.nunique().median())
     spreads = between, float(row.sd_participant), float(row.sd_section), float(row.sd_rest)
     return spreads, (len(means), each, sections)
-
-
-def read_coverage(table: pd.DataFrame, level: float = 0.95) -> str:
-    """What each interval covers as often as it says, in words. `table` : from `coverage`."""
-    rows = table.set_index("interval").drop(columns="width")
-    lines = []
-    for name, row in rows.iterrows():
-        kept = [target for target in row.index if row[target] >= level - 0.02]
-        short = [f"{target} ({row[target]:.0%})" for target in row.index if row[target] < level - 0.02]
-        lines.append(
-            f"**{name}** {'covers ' + ', '.join(kept) if kept else 'covers none of them'} as often as it says"
-            + (f", and falls short for {', '.join(short)}" if short else "")
-        )
-    return "; ".join(lines) + ". An interval covers what it lets vary, and nothing else."
-
-
-def read_widths(mixed: pd.DataFrame, pooled: pd.DataFrame, within: pd.DataFrame) -> str:
-    """How wide the mixed model's interval is beside the others, and why, in words. Tables by group: lower, upper."""
-    width = {
-        name: (table.upper - table.lower).set_axis(table.group)
-        for name, table in (("mixed", mixed), ("pooled", pooled), ("within", within))
-    }
-    to_pooled, to_within = (width["mixed"] / width[name] for name in ("pooled", "within"))
-    text = (
-        f"The mixed model's interval is {to_within.min():.1f} to {to_within.max():.1f} times as wide as that over "
-        "participants with the languages fixed, as they are in the model"
-    )
-    text += ", for sections vary as well. " if to_within.min() > 1 else ". "
-    text += (
-        f"It is {to_pooled.min():.1f} to {to_pooled.max():.1f} times as wide as the interval over all participants of "
-        "the table above, which takes them as if of one language"
-    )
-    if to_pooled.max() < 1:
-        text += (
-            ": narrower not because it is surer, but because it leaves out what languages differ by. It is of the mean "
-            "of these languages and says nothing of others"
-        )
-    return text + "."

@@ -5,7 +5,7 @@ from sklearn.linear_model import RidgeCV
 
 
 def sentence_means(states: np.ndarray, sentence: np.ndarray, n_sentences: int | None = None) -> np.ndarray:
-    """The mean state of each sentence's words.
+    """Compute the mean state of each sentence's words.
 
     Parameters
     ----------
@@ -26,7 +26,7 @@ def sentence_means(states: np.ndarray, sentence: np.ndarray, n_sentences: int | 
 
 
 def shared_states(others: list[tuple[np.ndarray, np.ndarray]], sentence: np.ndarray) -> np.ndarray:
-    """What other languages' tellings of the same sentences hold, placed on this language's words.
+    """Place what other languages' tellings of the same sentences hold on this language's words.
 
     Parameters
     ----------
@@ -43,7 +43,7 @@ def shared_states(others: list[tuple[np.ndarray, np.ndarray]], sentence: np.ndar
 
 
 def other_sentences(sentence: np.ndarray, sections: np.ndarray) -> np.ndarray:
-    """For every word the number of a wrong sentence: the sentences of each section move on by half of the section.
+    """Return a wrong sentence for every word: the sentences of each section move on by half of the section.
 
     Neighbouring sentences stay neighbours, so the wrong features change as slowly as the right ones.
 
@@ -61,7 +61,7 @@ def other_sentences(sentence: np.ndarray, sections: np.ndarray) -> np.ndarray:
 
 
 def equal_shares(sections: np.ndarray, words_per_share: float, n_words: dict[int, int]) -> np.ndarray:
-    """Passages where no table says which sentences are translations: each section cut into equal shares of its words.
+    """Cut each section into equal shares of its words, where no table says which sentences are translations.
 
     Parameters
     ----------
@@ -88,7 +88,7 @@ def equal_shares(sections: np.ndarray, words_per_share: float, n_words: dict[int
 def residual_states(
     states: np.ndarray, shared: np.ndarray, sections: np.ndarray, alphas=(1e1, 1e2, 1e3, 1e4)
 ) -> np.ndarray:
-    """What of the states the shared states do not predict.
+    """Compute what of the states the shared states do not predict.
 
     Parameters
     ----------

@@ -1,1 +1,0 @@
-"""What the chapter `hemispheres` needs beyond the library."""

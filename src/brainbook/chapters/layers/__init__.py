@@ -1,1 +1,0 @@
-"""What the chapter `layers` needs beyond the library."""

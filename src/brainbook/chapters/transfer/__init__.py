@@ -1,1 +1,0 @@
-"""What the chapters on transfer need beyond the library."""
