@@ -25,7 +25,7 @@ from brainbook.chapters.hemispheres import (
     undriven_regions,
 )
 from brainbook.chapters.shared import Features, group_masks, score_participants
-from brainbook.encoding.laterality import laterality_index
+from brainbook.stats import laterality_index
 
 LANGUAGES, N_LAYERS, N_REGIONS = ("EN", "FR", "CN"), 7, 148
 

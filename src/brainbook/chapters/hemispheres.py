@@ -9,15 +9,18 @@ from scipy import stats
 from brainbook.chapters import published
 from brainbook.chapters.group_scores import DELAYS, GroupScores
 from brainbook.chapters.shared import TRIM, ParticipantScores, average_by
-from brainbook.encoding import fdr, prediction_covariance
-from brainbook.encoding.laterality import amplitude_index, laterality_index, score_after_fitting
-from brainbook.stats import largest_r
-from brainbook.stats.hemispheres import (
+from brainbook.encoding import prediction_covariance
+from brainbook.stats import (
     Interval,
-    hemisphere_difference,
+    amplitude_index,
+    fdr,
     index_of_amplitudes,
     index_of_means,
+    largest_r,
+    laterality_index,
     mean_interval,
+    paired_interval,
+    score_after_fitting,
 )
 
 SIDES = ("lh", "rh")
@@ -183,7 +186,7 @@ def difference_by_group(
     for group, mask in masks.items():
         scores, parts = (_sides_of_mask(values, mask) for values in (group_scores.scores, covariances))
         index = index_of_amplitudes(*parts)
-        table = hemisphere_difference(*scores).table(group=[group], left=scores[0].mean(), right=scores[1].mean())
+        table = paired_interval(*scores).table(group=[group], left=scores[0].mean(), right=scores[1].mean())
         tables.append(table.assign(index=index.estimate, index_lower=index.lower, index_upper=index.upper))
     table = pd.concat(tables, ignore_index=True)
     table.insert(list(table).index("p") + 1, "q", fdr(table.p.to_numpy()))
@@ -219,7 +222,7 @@ def difference_by_language(means: pd.DataFrame) -> pd.DataFrame:
     for (language, group), part in means.groupby(["language", "group"], sort=False):
         wide = part.pivot(index="participant", columns="hemisphere", values="value")
         paper = part.groupby("hemisphere").published.first()
-        interval = hemisphere_difference(wide["lh"], wide["rh"])
+        interval = paired_interval(wide["lh"], wide["rh"])
         tables.append(interval.table(language=[language], group=[group], published=paper["lh"] - paper["rh"]))
     return pd.concat(tables, ignore_index=True)
 
@@ -306,7 +309,7 @@ def predicted_laterality(truth_regions: pd.DataFrame, weights: Mapping[str, int]
 
     Returns
     -------
-    DataFrame: label, value (see `brainbook.encoding.laterality.score_after_fitting`), truth. A ridge fits fewer weights
+    DataFrame: label, value (see `brainbook.stats.score_after_fitting`), truth. A ridge fits fewer weights
     than there are and leans a little less.
     """
     regions, masks, ceilings = _classes(truth_regions)

@@ -9,9 +9,9 @@ from scipy import stats
 
 from brainbook.chapters.group_scores import GroupScores
 from brainbook.chapters.shared import TRIM, Features
-from brainbook.encoding import BorderWarning, CrossValidation, cross_validate, fdr
+from brainbook.encoding import BorderWarning, CrossValidation, cross_validate
 from brainbook.errors import ConfigurationError
-from brainbook.stats.hemispheres import Interval, mean_interval
+from brainbook.stats import Interval, fdr, mean_interval
 from brainbook.stats.layer_preference import (
     choice_stability,
     depth_interval,

@@ -25,13 +25,11 @@ from brainbook.chapters.shared import (
     word_count,
 )
 from brainbook.datasets import LittlePrince
-from brainbook.encoding import fdr, fisher_mean, leave_one_run_out
+from brainbook.encoding import leave_one_run_out
 from brainbook.encoding.splits import used_scans
 from brainbook.errors import ConfigurationError
 from brainbook.phantom import Truth
-from brainbook.stats import noise_ceiling, perfect_r
-from brainbook.stats.hemispheres import mean_interval
-from brainbook.stats.layer_preference import sign_flip_test
+from brainbook.stats import fdr, fisher_mean, mean_interval, noise_ceiling, perfect_r, sign_flip_test
 from brainbook.workflow import ROOT, results
 
 ALL = "all"  # the languages together

@@ -23,19 +23,13 @@ from brainbook.chapters.transfer_to_brains.shared_sentences import (
     shared_states,
 )
 from brainbook.datasets import LittlePrince
-from brainbook.encoding import PermutationScores, fdr, fisher_mean, permutation_scores
+from brainbook.encoding import PermutationScores, permutation_scores
 from brainbook.phantom import read_truth
-from brainbook.stats import compare_nulls, compare_runs
-from brainbook.stats.hemispheres import mean_interval
+from brainbook.stats import compare_nulls, compare_runs, fdr, fisher_mean, fisher_z, mean_interval
 
 DELAYS = (1, 2, 3, 4)
 NULL_ALPHA = 1e3  # fixed: a penalty chosen on what is tested makes a test too easy
 CONDITIONS = ("own", "shared", "left over", "mismatched")
-
-
-def fisher_z(scores: np.ndarray) -> np.ndarray:
-    """Return Fisher's z of correlations, those of 1 just below it."""
-    return np.arctanh(np.clip(scores, -0.999999, 0.999999))
 
 
 @dataclass(frozen=True)

@@ -7,12 +7,11 @@ import numpy as np
 import pandas as pd
 
 from brainbook.chapters.shared import TRIM, Features, true_drivers
-from brainbook.chapters.transfer_to_brains.encoding import fisher_z
 from brainbook.encoding import BorderWarning, cross_validate
 from brainbook.language_models import phantom_targets, read_out
 from brainbook.phantom import Truth
 from brainbook.phantom.drivers import DRIVERS
-from brainbook.stats import compare_runs
+from brainbook.stats import compare_runs, fisher_z
 
 DRIVER_ALPHAS = np.logspace(-3, 5, 9)  # drivers have no noise and ask for small penalties
 # What a phantom's regions should do when a model has learned what sentences of several languages share: which concept
