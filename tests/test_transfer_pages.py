@@ -1,4 +1,4 @@
-"""The pages of transfer on real recordings: nothing of a phantom is said, and nothing that only it defines is used."""
+"""The pages on real recordings: nothing of a phantom is said, and nothing that only it defines is used."""
 
 import ast
 import builtins
@@ -8,6 +8,7 @@ import pytest
 
 from brainbook.workflow.notebooks import chapter_notebook
 
+CHAPTERS = ("hemispheres", "layers", "transfer", "transfer_to_brains", "transfer_models", "participants")
 NOTEBOOKS = Path(__file__).parents[1] / "notebooks"
 
 
@@ -15,7 +16,7 @@ def cells(chapter, data, kind):
     return [cell.source for cell in chapter_notebook(NOTEBOOKS / f"{chapter}.md", data).cells if cell.cell_type == kind]
 
 
-@pytest.mark.parametrize("chapter", ["transfer", "transfer_models"])
+@pytest.mark.parametrize("chapter", CHAPTERS)
 @pytest.mark.parametrize("truth", [True, False])
 def test_no_cell_uses_a_name_that_no_cell_defines(chapter, truth, tmp_path):
     if truth:
@@ -29,7 +30,7 @@ def test_no_cell_uses_a_name_that_no_cell_defines(chapter, truth, tmp_path):
     assert {node.id for node in names} - made == set()
 
 
-@pytest.mark.parametrize("chapter", ["transfer", "transfer_models"])
+@pytest.mark.parametrize("chapter", CHAPTERS)
 def test_a_page_on_real_recordings_speaks_of_no_truth(chapter, tmp_path):
     text = "\n".join(cells(chapter, tmp_path, "markdown"))
     for phrase in ("runs on a phantom", "What the phantom knows", "The phantom's truth", "positive control**:"):

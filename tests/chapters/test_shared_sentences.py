@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from brainbook.chapters.transfer.shared_sentences import (
+from brainbook.chapters.transfer_to_brains.shared_sentences import (
     equal_shares,
     other_sentences,
     residual_states,
@@ -46,7 +46,7 @@ def test_equal_shares_number_the_same_passages_in_every_language():
     assert (np.bincount(english) == 20).all() and set(np.bincount(french)) == {19, 26}
 
 
-def test_what_is_left_over_cannot_be_foretold(rng):
+def test_what_is_left_over_cannot_be_predicted(rng):
     other = rng.standard_normal((1, 600, 4)).astype(np.float32)
     own = rng.standard_normal((1, 600, 3)).astype(np.float32)
     states = np.concatenate([other @ rng.standard_normal((4, 5)).astype(np.float32), own], axis=2)

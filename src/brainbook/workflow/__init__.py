@@ -1,7 +1,7 @@
 """Run studies: one chapter, many runs on a laptop or a cluster, their results, what they cost, getting the data."""
 
 from brainbook.workflow.archive import ARCHIVE, ArchivedTable, archive_table, archived_table, commit
-from brainbook.workflow.pages import end_here, glue, or_skip_the_rest, show
+from brainbook.workflow.pages import end_here, format_interval, glue, or_skip_the_rest, show
 from brainbook.workflow.run import ROOT, start_run
 from brainbook.workflow.tables import latest_table, results
 
@@ -13,6 +13,7 @@ __all__ = [
     "archived_table",
     "commit",
     "end_here",
+    "format_interval",
     "glue",
     "latest_table",
     "or_skip_the_rest",

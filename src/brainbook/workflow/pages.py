@@ -37,6 +37,13 @@ def glue(**values: str | float) -> None:
         store(name, value if isinstance(value, int | float) else str(value), display=False)
 
 
+def format_interval(interval, spec: str = "+.3f") -> str:
+    """Return an Interval, or a row with value, lower and upper, as text for `glue`: '+0.024 (+0.008 to +0.040)'."""
+    value = interval.value if hasattr(interval, "value") else interval.estimate
+    value, lower, upper = (format(float(it), spec) for it in (value, interval.lower, interval.upper))
+    return f"{value} ({lower} to {upper})"
+
+
 def or_skip_the_rest(run: ChapterRun, load: Callable[..., Loaded], *arguments, **options) -> Loaded | None:
     """Call `load`; if it raises a BrainbookError (data or a model that cannot be had), end the page gracefully.
 

@@ -279,9 +279,7 @@ def pooled_spread(gain: pd.DataFrame) -> tuple[pd.Series, int]:
     """
     free = gain.participant.nunique() - gain.language.nunique()
     if free < 1:
-        raise ConfigurationError(
-            "a spread between participants needs two of a language: raise the parameter `participants`"
-        )
+        raise ConfigurationError("a spread needs two participants of a language: raise the parameter `participants`")
     own = gain.value - gain.groupby(["language", "group"]).value.transform("mean")
     return np.sqrt((own**2).groupby(gain.group, sort=False).sum() / free), free + 1
 
