@@ -16,7 +16,8 @@ from transformers import BertConfig, BertForMaskedLM, BertModel
 
 from brainbook.language_models import LanguageModel, word_states
 from brainbook.language_models.brainlm.model import BrainLM
-from brainbook.language_models.tiny.models import TinySettings, make_tokenizer
+from brainbook.language_models.tiny.corpus import make_tokenizer
+from brainbook.language_models.tiny.settings import TinySettings
 from brainbook.phantom.story import words_with_truth
 from brainbook.training import fit
 

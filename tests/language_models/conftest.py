@@ -5,7 +5,8 @@ import torch
 from transformers import BertConfig, BertModel, GPT2Config, GPT2Model
 
 from brainbook.language_models import LanguageModel
-from brainbook.language_models.tiny.models import TinySettings, make_tokenizer
+from brainbook.language_models.tiny.corpus import make_tokenizer
+from brainbook.language_models.tiny.settings import TinySettings
 
 
 def tiny(architecture: str, languages=("EN", "FR", "CN"), max_tokens: int = 64) -> LanguageModel:

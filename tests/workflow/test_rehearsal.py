@@ -56,7 +56,7 @@ def test_a_replaced_dictionary_keeps_its_other_keys():
 @pytest.mark.parametrize("name", [*HUB_NAMES, "brainlm-1", "brainlm-2"])
 def test_every_stand_in_is_loaded_under_its_published_name(hub, name, monkeypatch, tmp_path):
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(hub / "hub"))
-    monkeypatch.setattr("brainbook.language_models.registry._hub_answers", lambda: False)
+    monkeypatch.setattr("brainbook.language_models.language_model.hub_answers", lambda: False)
     model = load_language_model(name, cache=tmp_path, device="cpu")
     assert model.n_layers == PUBLISHED_LAYERS.get(name, 24)
     states = word_states(model, ["the", "fox", "\u72d0\u72f8"], context=3)

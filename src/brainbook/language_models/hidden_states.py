@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import torch
+from torch import nn
 
 from brainbook.errors import ModelError
 from brainbook.language_models.language_model import LanguageModel
@@ -30,7 +31,7 @@ def word_states(
     precision: str = "no",
     cache: str | Path | None = None,
 ) -> np.ndarray:
-    """Every layer's state of each word, read with the words before it.
+    """Return every layer's state of each word, read with the words before it.
 
     By default contexts are exact: the state of a word comes from a reading that ends with this word and begins
     `context` words before it (never before its section), so that nothing that is said later can leak into it.
@@ -52,18 +53,18 @@ def word_states(
     stride : None for exact contexts; a number of words for windows.
     language : "CN" joins words without spaces; "EN" and "FR" with one; None looks at their script.
     precision : "no" (float32) or "bf16" (computes in bfloat16; states differ by about one percent).
-    cache : a folder in which states are kept (`cache`/states); None keeps nothing.
+    cache : a folder in which states are cached (`cache`/states); None caches nothing.
 
     Returns
     -------
     float32 array [layers + 1, words, units]: layer 0 is the embeddings. The state of a word is the mean of the states
     of its sub-words, of the unknown sub-word's where the tokenizer does not know it. A word without any sub-word
     (empty, or of characters that the tokenizer drops) has a state of zeros. Special tokens (before: [CLS] or the
-    begin-of-text token; after: [SEP]) are there as the tokenizer adds them, and in nobody's mean.
+    begin-of-text token; after: [SEP]) are there as the tokenizer adds them, and in no word's mean.
 
     Raises
     ------
-    ModelError : no words, a context or stride that cannot be, a word that is longer than the model takes, or states
+    ModelError : no words, an impossible context or stride, a word that is longer than the model takes, or states
         that are not finite. A layer that has one vector for all words is warned of.
     """
     texts, sections = _as_words(words)
@@ -81,18 +82,18 @@ def word_states(
         return _read(model, texts, sections, context, stride, language, precision)
 
     states = cached_array(folder, model.name.replace(":", "-").replace("/", "-"), inputs, compute)
-    _check(states, texts, model.name)
+    _check_states(states, texts, model.name)
     return states
 
 
-def _check(states: np.ndarray, texts: list[str], name: str) -> None:
+def _check_states(states: np.ndarray, texts: list[str], name: str) -> None:
     """Refuse states that are not finite, and warn of layers in which all words have one vector.
 
     albert-xlarge-v2 is known for such layers: https://github.com/huggingface/transformers/issues/1683.
     """
-    bad = [str(layer) for layer, values in enumerate(states) if not np.isfinite(values).all()]
-    if bad:
-        raise ModelError(f"{name}: states of layer {', '.join(bad)} are not finite: its weights are damaged")
+    damaged = [str(layer) for layer, values in enumerate(states) if not np.isfinite(values).all()]
+    if damaged:
+        raise ModelError(f"{name}: states of layer {', '.join(damaged)} are not finite: its weights are damaged")
     _, first = np.unique(texts, return_index=True)
     sample = states[:, first[:CONSTANT_SAMPLE]]  # of distinct words
     sample = sample[:, np.abs(sample[0]).max(1) > 0]  # those with sub-words
@@ -105,7 +106,7 @@ def _check(states: np.ndarray, texts: list[str], name: str) -> None:
 
 
 def word_pieces(model: LanguageModel, words: Sequence[str], language: str | None = None) -> list[list[int]]:
-    """The token ids of each word, as they stand in the running text, without special tokens.
+    """Return the token ids of each word, as they stand in the running text, without special tokens.
 
     The words are tokenised together, as the text that they make, because many tokenizers treat a word after a space
     otherwise than a word alone. Where a token would span two words (Chinese is written without spaces), the words are
@@ -125,7 +126,7 @@ def word_pieces(model: LanguageModel, words: Sequence[str], language: str | None
     for token, (begin, end) in zip(encoding.ids, encoding.offsets, strict=True):
         owners = {number for number in owner[begin : max(end, begin + 1)] if number >= 0}
         if len(owners) > 1:
-            return [_alone(encode, word, space if number else "") for number, word in enumerate(words)]
+            return [_pieces_alone(encode, word, space if number else "") for number, word in enumerate(words)]
         if owners:
             pieces[owners.pop()] += [*waiting, token]
             waiting = []
@@ -134,17 +135,8 @@ def word_pieces(model: LanguageModel, words: Sequence[str], language: str | None
     return pieces
 
 
-def tokenization(model: LanguageModel, words: Sequence[str], language: str | None = None) -> pd.DataFrame:
-    """How a tokenizer sees words: columns word, pieces (number of sub-words), unknown (number of unknown ones)."""
-    unknown = model.tokenizer.unk_token_id
-    texts, _ = _as_words(words)
-    found = word_pieces(model, texts, language)
-    counts = {"pieces": [len(p) for p in found], "unknown": [p.count(unknown) for p in found]}
-    return pd.DataFrame({"word": texts, **counts})
-
-
 def written_without_spaces(words: Sequence[str], language: str | None = None) -> bool:
-    """True for Chinese: said by `language`, or seen when most letters are Chinese characters."""
+    """Return True for Chinese: named by `language`, or when most letters are Chinese characters."""
     if language is not None:
         return language == "CN"
     letters = [c for word in words[:2000] for c in word if c.isalpha()]
@@ -173,7 +165,7 @@ def _as_words(words) -> tuple[list[str], np.ndarray]:
     return texts, sections
 
 
-def _alone(encode, word: str, space: str) -> list[int]:
+def _pieces_alone(encode, word: str, space: str) -> list[int]:
     encoding = encode(space + word, add_special_tokens=False)
     pairs = list(zip(encoding.ids, encoding.tokens, strict=True))
     if not space and len(pairs) > 1 and pairs[0][1] == "▁":  # sentencepiece's mark of a space that is not there
@@ -181,8 +173,8 @@ def _alone(encode, word: str, space: str) -> list[int]:
     return [token for token, _ in pairs] if word else []
 
 
-def _around(model: LanguageModel) -> tuple[list[int], list[int]]:
-    """The special tokens before and after a text."""
+def _special_tokens(model: LanguageModel) -> tuple[list[int], list[int]]:
+    """Return the special tokens before and after a text."""
     tokenizer = model.tokenizer
     bare = model.encoder.encode("a", add_special_tokens=False).ids
     full = model.encoder.encode("a", add_special_tokens=True).ids
@@ -196,28 +188,23 @@ def _around(model: LanguageModel) -> tuple[list[int], list[int]]:
 
 
 def _windows(
-    pieces: list[list[int]],
-    numbers: np.ndarray,
-    context: int | None,
-    stride: int | None,
-    causal: bool,
-    around,
-    room: int,
+    pieces: list[list[int]], numbers: np.ndarray, context: int | None, stride: int | None, causal: bool, room: int
 ) -> list[_Window]:
-    """The readings of one section. `numbers`: which words (in the whole list) its words are."""
-    before, after = around
+    """Return the readings of one section, without special tokens.
+
+    numbers : which words (in the whole list) the section's words are. room : tokens that a reading may have.
+    """
     ends = np.cumsum([len(p) for p in pieces])
     starts = ends - [len(p) for p in pieces]
+    longest = int((ends - starts).argmax())
+    if ends[longest] - starts[longest] > room:
+        n_pieces = ends[longest] - starts[longest]
+        raise ModelError(f"word {int(numbers[longest]) + 1} has {n_pieces} sub-words; the model takes {room}")
     n = len(pieces)
-    if n and (ends - starts).max() > room:
-        longest = int((ends - starts).argmax())
-        raise ModelError(
-            f"word {int(numbers[longest]) + 1} has {ends[longest] - starts[longest]} sub-words; the model takes {room}"
-        )
     # earliest first word such that everything up to and including word i fits
-    fits = np.searchsorted(starts, ends - room, side="left")
+    fitting = np.searchsorted(starts, ends - room, side="left")
     wanted = np.zeros(n, int) if context is None else np.maximum(0, np.arange(n) - context)
-    first = np.maximum(fits, wanted)
+    first = np.maximum(fitting, wanted)
     tokens = [token for p in pieces for token in p]
     windows = []
     i = 0
@@ -225,31 +212,31 @@ def _windows(
         last = i
         if stride is not None:
             # where the model is too short for context and window, words and their contexts share its room
-            while last + 1 < n and last + 1 - i < stride:
-                if fits[last + 1] > wanted[i] and ends[last + 1] - starts[i] > room // 2:
+            while last + 1 < min(n, i + stride):
+                if fitting[last + 1] > wanted[i] and ends[last + 1] - starts[i] > room // 2:
                     break
                 last += 1
-            begin = max(fits[last], wanted[i])
+            begin = max(fitting[last], wanted[i])
         else:
             begin = first[i]
             while causal and last + 1 < n and first[last + 1] == begin:
                 last += 1
-        shift = len(before) - starts[begin]
-        targets = [(int(numbers[j]), starts[j] + shift, ends[j] + shift) for j in range(i, last + 1) if pieces[j]]
+        shift = starts[begin]
+        targets = [(int(numbers[j]), starts[j] - shift, ends[j] - shift) for j in range(i, last + 1) if pieces[j]]
         if targets:
-            windows.append(_Window(before + tokens[starts[begin] : ends[last]] + after, targets))
+            windows.append(_Window(tokens[shift : ends[last]], targets))
         i = last + 1
     return windows
 
 
 def _read(model, texts, sections, context, stride, language, precision) -> np.ndarray:
-    around = _around(model)
-    room = model.max_tokens - len(around[0]) - len(around[1])
+    before, after = _special_tokens(model)
+    room = model.max_tokens - len(before) - len(after)
     windows: list[_Window] = []
     borders = np.flatnonzero(np.diff(sections)) + 1
     for numbers in np.split(np.arange(len(texts)), borders):
         pieces = word_pieces(model, [texts[i] for i in numbers], language)
-        windows += _windows(pieces, numbers, context, stride, model.causal, around, room)
+        windows += _windows(pieces, numbers, context, stride, model.causal, room)
     states = np.zeros((model.n_layers + 1, len(texts), model.n_units), np.float32)
     batches = list(_batches(windows, model))
     pad = model.tokenizer.pad_token_id or 0
@@ -257,14 +244,15 @@ def _read(model, texts, sections, context, stride, language, precision) -> np.nd
     autocast = torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16")
     with torch.inference_mode(), autocast:
         for batch in progress(batches, f"reading with {model.name}"):
-            length = max(len(w.tokens) for w in batch)
-            ids = torch.tensor([w.tokens + [pad] * (length - len(w.tokens)) for w in batch])  # windows, tokens
-            mask = torch.tensor([[1] * len(w.tokens) + [0] * (length - len(w.tokens)) for w in batch])
+            rows = [torch.tensor(before + window.tokens + after) for window in batch]
+            ids = nn.utils.rnn.pad_sequence(rows, batch_first=True, padding_value=pad)  # windows, tokens
+            lengths = torch.tensor([len(row) for row in rows])
+            mask = (torch.arange(ids.shape[1]) < lengths[:, None]).long()
             output = model.model(input_ids=ids.to(device), attention_mask=mask.to(device), output_hidden_states=True)
             if len(output.hidden_states) != len(states):
                 raise ModelError(f"{model.name}: {len(output.hidden_states)} hidden states, expected {len(states)}")
             words = [word for w in batch for word, _, _ in w.targets]
-            states[:, words] = _means(output.hidden_states, batch, device)
+            states[:, words] = _means(output.hidden_states, batch, len(before))
     return states
 
 
@@ -283,9 +271,13 @@ def _batches(windows: list[_Window], model: LanguageModel):
         yield batch
 
 
-def _means(hidden: Sequence[torch.Tensor], batch: list[_Window], device: torch.device) -> np.ndarray:
-    """Mean over the sub-words of every target of a batch: [layers + 1, targets, units]."""
-    spans = [(row, begin, end) for row, w in enumerate(batch) for _, begin, end in w.targets]
+def _means(hidden: Sequence[torch.Tensor], batch: list[_Window], n_before: int) -> np.ndarray:
+    """Average over the sub-words of every target of a batch: [layers + 1, targets, units].
+
+    n_before : special tokens before a window's own.
+    """
+    device = hidden[0].device
+    spans = [(row, n_before + begin, n_before + end) for row, w in enumerate(batch) for _, begin, end in w.targets]
     sizes = [end - begin for _, begin, end in spans]
     rows = torch.tensor(np.repeat([row for row, _, _ in spans], sizes), device=device)
     columns = torch.tensor(np.concatenate([np.arange(begin, end) for _, begin, end in spans]), device=device)

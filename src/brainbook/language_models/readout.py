@@ -1,4 +1,4 @@
-"""What a model's states hold: read the world's truth out of them, layer by layer."""
+"""What a model's states hold: linear read-outs of the phantom's truth, layer by layer."""
 
 import numpy as np
 import pandas as pd
@@ -8,7 +8,7 @@ from brainbook.phantom.world import make_world
 
 
 def phantom_targets(words: pd.DataFrame, world_seed: int = 0) -> tuple[np.ndarray, dict[str, np.ndarray]]:
-    """What is true of the phantom's words.
+    """Return what is true of the phantom's words.
 
     Parameters
     ----------
@@ -19,7 +19,7 @@ def phantom_targets(words: pd.DataFrame, world_seed: int = 0) -> tuple[np.ndarra
     -------
     rows : positions of the words that stand for a concept: int [n].
     targets : word, the concept's vector [n, 16]: the same wherever the word stands; sense, what the scene adds to it
-        (sense minus its mean over scenes) [n, 16]: it can only be known by word AND scene; scene, one column a scene
+        (sense minus its mean over scenes) [n, 16]: it can only be known by word AND scene; scene, one column per scene
         [n, 4].
     """
     world = make_world(world_seed)
@@ -36,14 +36,14 @@ def read_out(
     n_folds: int = 5,
     alphas: tuple[float, ...] = (1.0, 10.0, 100.0, 1e3, 1e4, 1e5, 1e6),
 ) -> pd.DataFrame:
-    """How well a linear read-out of each layer finds each target in groups (stories, sections) that it has not seen.
+    """Score how well a linear read-out of each layer predicts each target in groups (stories, sections) not seen.
 
     Parameters
     ----------
     states : array [layers + 1, words, units].
-    targets : name -> array [words, dimensions] (one column a class for what is one of several).
+    targets : name -> array [words, dimensions] (one column per class for what is one of several).
     groups : array [words]: words of one group stand in one fold.
-    alphas : ridge penalties; one a target is chosen by groups of the training folds.
+    alphas : ridge penalties; one per target is chosen by groups of the training folds.
 
     Returns
     -------
@@ -58,21 +58,22 @@ def read_out(
     for layer, features in enumerate(states):
         for fold, (train, test) in enumerate(splits.split(features, groups=groups)):
             # one more fold, inside the training groups, chooses each target's penalty
-            inner, judge = next(GroupKFold(4, shuffle=True, random_state=0).split(train, groups=groups[train]))
-            tried = _ridge(features[train[inner]], stacked[train[inner]], features[train[judge]], alphas)
-            guesses = _ridge(features[train], stacked[train], features[test], alphas)
-            for (name, target), mine in zip(targets.items(), columns, strict=True):
-                errors = [((guess[:, mine] - target[train[judge]]) ** 2).sum() for guess in tried]
-                guess = guesses[int(np.argmin(errors))][:, mine]
+            inner, validation = next(GroupKFold(4, shuffle=True, random_state=0).split(train, groups=groups[train]))
+            fitted, held_out = train[inner], train[validation]
+            tried = _ridge(features[fitted], stacked[fitted], features[held_out], alphas)
+            predictions = _ridge(features[train], stacked[train], features[test], alphas)
+            for (name, target), own in zip(targets.items(), columns, strict=True):
+                errors = [((prediction[:, own] - target[held_out]) ** 2).sum() for prediction in tried]
+                predicted = predictions[int(np.argmin(errors))][:, own]
                 spread = ((target[test] - target[train].mean(0)) ** 2).sum()
-                r2 = 1 - ((target[test] - guess) ** 2).sum() / spread
-                hit = (guess.argmax(1) == target[test].argmax(1)).mean() if is_class[name] else np.nan
-                rows.append({"layer": layer, "target": name, "fold": fold, "r2": r2, "accuracy": hit})
+                r2 = 1 - ((target[test] - predicted) ** 2).sum() / spread
+                hits = (predicted.argmax(1) == target[test].argmax(1)).mean() if is_class[name] else np.nan
+                rows.append({"layer": layer, "target": name, "fold": fold, "r2": r2, "accuracy": hits})
     return pd.DataFrame(rows)
 
 
 def _ridge(train: np.ndarray, targets: np.ndarray, test: np.ndarray, alphas: tuple[float, ...]) -> list[np.ndarray]:
-    """Predictions for `test` [words, dimensions], one a penalty; units scaled as the training words have them."""
+    """Return predictions for `test` [words, dimensions], one per penalty; units scaled by the training words."""
     mean, scale = train.mean(0), train.std(0) + 1e-6
     train, test = (np.asarray((x - mean) / scale, float) for x in (train, test))
     values, vectors = np.linalg.eigh(train.T @ train)

@@ -107,7 +107,7 @@ def prerequisites(study: Study) -> dict[str, tuple[Path, str]]:
         needed["phantom"] = (Path(study.data) / ".made-from", key)
     starts = ["tiny-bert"] if any(model.startswith("tiny-brainlm") for model in study.models) else []
     for model in dict.fromkeys([*starts, *study.models]):  # a tiny BrainLM begins as the tiny BERT
-        code = _code(rooms / ("brainlm/pretraining.py" if model.startswith("tiny-brainlm") else "tiny/models.py"))
+        code = _code(rooms / ("brainlm/folders.py" if model.startswith("tiny-brainlm") else "tiny/folders.py"))
         needed[model] = (Path(study.cache) / "models" / f"{model}.ready", code)
     return needed
 

@@ -111,7 +111,7 @@ def prepare(study: Study, what: str) -> int:
             if value is not False:
                 command += [f"--{name.replace('_', '-')}", *([] if value is True else map(str, values))]
     else:
-        command = ["brainbook.language_models.tiny.models", what, "--cache", study.cache]
+        command = ["brainbook.language_models", "tiny", what, "--cache", study.cache]
     code = subprocess.run([sys.executable, "-m", *command]).returncode
     if code == 0:
         with atomic_write(stamp) as temporary:

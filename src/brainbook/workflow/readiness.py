@@ -17,16 +17,17 @@ from huggingface_hub.errors import HFValidationError, RepositoryNotFoundError
 from brainbook.datasets import LittlePrince, read_xnli
 from brainbook.datasets.files import is_pointer
 from brainbook.errors import BrainbookError, ModelError
-from brainbook.language_models.brainlm.pretraining import (
+from brainbook.language_models.brainlm.folders import TINY_BRAINLMS
+from brainbook.language_models.brainlm.published import (
     PUBLISHED,
-    TINY_BRAINLMS,
-    VERSIONS,
+    PUBLISHED_BRAINLMS,
     checkpoint_variable,
     choose_checkpoint,
 )
-from brainbook.language_models.registry import HUB_NAMES, PUBLISHED_BRAINLMS
+from brainbook.language_models.brainlm.training import VERSIONS
+from brainbook.language_models.registry import HUB_NAMES
 from brainbook.language_models.sentence_matching.transfer import TransferSettings
-from brainbook.language_models.tiny.models import is_tiny, tiny_settings
+from brainbook.language_models.tiny.settings import is_tiny, tiny_settings
 from brainbook.number_sense.digits import read_digits
 from brainbook.workflow.gpus import visible_gpus
 from brainbook.workflow.study_file import PlannedRun, Study

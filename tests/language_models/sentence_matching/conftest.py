@@ -1,4 +1,4 @@
-"""Tiny models with random weights, kept as folders, and pairs of sentences for them."""
+"""Tiny models with random weights, saved as folders, and pairs of sentences for them."""
 
 from collections.abc import Callable
 
@@ -81,8 +81,8 @@ def tiny_translations() -> pd.DataFrame:
     """400 sentences of four words, said word for word in English and French."""
     generator = torch.Generator().manual_seed(0)
     rows = [torch.randperm(len(ENGLISH), generator=generator)[:4].tolist() for _ in range(400)]
-    told = [{"EN": " ".join(ENGLISH[i] for i in row), "FR": " ".join(FRENCH[i] for i in row)} for row in rows]
-    return pd.DataFrame(told).drop_duplicates(ignore_index=True)
+    sentences = [{"EN": " ".join(ENGLISH[i] for i in row), "FR": " ".join(FRENCH[i] for i in row)} for row in rows]
+    return pd.DataFrame(sentences).drop_duplicates(ignore_index=True)
 
 
 @pytest.fixture(scope="session")
@@ -90,3 +90,15 @@ def tiny_pairs(tiny_translations) -> pd.DataFrame:
     from brainbook.datasets import make_pairs
 
     return make_pairs(tiny_translations, n=None)
+
+
+@pytest.fixture(scope="session")
+def match_probability() -> Callable:
+    """match_probability(matcher, tokenizer, pairs): the probability that each pair is a match."""
+    from brainbook.language_models.sentence_matching.matcher import head_probability, sentence_vectors
+
+    def probability(matcher, tokenizer, pairs):
+        sides = (pairs[column].tolist() for column in ("first", "second"))
+        return head_probability(matcher, *(sentence_vectors(matcher, tokenizer, texts) for texts in sides))
+
+    return probability

@@ -7,15 +7,14 @@ from torch.nn import functional
 from transformers import GraniteConfig, GraniteForCausalLM
 
 from brainbook.errors import ModelError
+from brainbook.language_models.masking import language_labels
 from brainbook.language_models.sentence_matching.matcher import (
     Matcher,
     MatchingHead,
     _head_is_plain,
     contrast_loss,
     cosine_loss,
-    language_labels,
     load_matcher,
-    match_probability,
     printed_cosine_loss,
     save_matcher,
     sentence_vectors,
@@ -185,7 +184,7 @@ def test_language_labels_ask_only_for_words(causal, tiny_bert):
     else:
         assert (given[~asked] == ids[~asked]).all()
         assert not torch.isin(ids[asked], torch.tensor(tokenizer.all_special_ids)).any()
-        assert 0.8 < (given[asked] == tokenizer.mask_token_id).float().mean() < 1
+        assert 0.7 < (given[asked] == tokenizer.mask_token_id).float().mean() < 1
         assert 0.08 < asked.sum() / (mask == 1).sum() < 0.2
         one = tokenizer(["fox"], return_tensors="pt")["input_ids"]
         assert (language_labels(one, one * 0 + 1, False, tokenizer, torch.Generator())[1] != -100).any()
@@ -212,7 +211,7 @@ def test_freezing_leaves_what_it_names(tiny_bert, tiny_causal, tiny_folder):
 
 
 @pytest.mark.parametrize("hidden", [0, 5])
-def test_a_kept_matcher_gives_the_same_probabilities(tiny_causal, tmp_path, tiny_pairs, hidden):
+def test_a_saved_matcher_gives_the_same_probabilities(tiny_causal, tmp_path, tiny_pairs, match_probability, hidden):
     from brainbook.language_models import load_language_model
 
     matcher = Matcher(tiny_causal, with_language_head=True, n_hidden=hidden, seed=3)

@@ -6,7 +6,7 @@ import torch
 
 from brainbook.errors import ModelError
 from brainbook.language_models import load_language_model, phantom_targets, read_out, word_states
-from brainbook.language_models.sentence_matching.new_words import give_new_words, solve_vectors, token_shares
+from brainbook.language_models.sentence_matching.new_words import init_new_embeddings, solve_vectors, token_shares
 from brainbook.language_models.sentence_matching.transfer import TransferSettings, fine_tune, phantom_pairs
 from brainbook.phantom.story import words_with_truth
 
@@ -59,13 +59,13 @@ def test_only_new_tokens_are_written(bert):
 
     model = copy.deepcopy(bert.model)
     pairs = phantom_pairs(300, ("FR",))
-    told = pairs[pairs.match == 1]
-    n = give_new_words(model, bert.tokenizer, told["first"].tolist(), told["second"].tolist(), 64)
+    matches = pairs[pairs.match == 1]
+    n = init_new_embeddings(model, bert.tokenizer, matches["first"].tolist(), matches["second"].tolist(), 64)
     changed = (model.get_input_embeddings().weight != bert.model.get_input_embeddings().weight).any(1)
-    read = {token for text in told["first"] for token in bert.tokenizer(text, truncation=True)["input_ids"]}
+    read = {token for text in matches["first"] for token in bert.tokenizer(text, truncation=True)["input_ids"]}
     assert int(changed.sum()) == n > 100 and not changed[torch.tensor(sorted(read))].any()
     with pytest.raises(ModelError, match="not 2 first and 1 second"):
-        give_new_words(model, bert.tokenizer, ["a", "b"], ["c"], 64)
+        init_new_embeddings(model, bert.tokenizer, ["a", "b"], ["c"], 64)
 
 
 def test_with_new_words_the_scene_is_found_in_french_as_well():

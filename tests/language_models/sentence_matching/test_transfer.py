@@ -1,4 +1,4 @@
-"""Fine-tuning on pairs: it learns from true pairs, not from shuffled ones, and keeps what it made."""
+"""Fine-tuning on pairs: it learns from true pairs, not from shuffled ones, and caches what it trained."""
 
 from dataclasses import replace
 
@@ -10,13 +10,13 @@ import torch
 from brainbook.datasets import shuffle_pairs
 from brainbook.errors import ConfigurationError
 from brainbook.language_models import load_language_model
+from brainbook.language_models.__main__ import main
 from brainbook.language_models.sentence_matching.evaluation import accuracy, cosines
-from brainbook.language_models.sentence_matching.matcher import match_probability, sentence_vectors
+from brainbook.language_models.sentence_matching.matcher import sentence_vectors
 from brainbook.language_models.sentence_matching.transfer import (
     TransferSettings,
     fine_tune,
     load_transferred,
-    main,
     phantom_pairs,
     transferred,
     with_loss,
@@ -25,27 +25,28 @@ from brainbook.language_models.sentence_matching.transfer import (
 QUICK = TransferSettings(steps=60, batch_size=32, learning_rate=5e-3, validate_every=20, hidden=8)
 
 
-def test_of_matches(matcher, language_model, pairs) -> dict:
-    test = pairs[pairs.part == "test"]
-    return accuracy(test.match, match_probability(matcher, language_model.tokenizer, test) > 0.5)
+@pytest.fixture
+def accuracy_on_test(match_probability):
+    def accuracy_on_test(matcher, language_model, pairs) -> dict:
+        test = pairs[pairs.part == "test"]
+        return accuracy(test.match, match_probability(matcher, language_model.tokenizer, test) > 0.5)
 
-
-test_of_matches.__test__ = False
+    return accuracy_on_test
 
 
 @pytest.mark.parametrize("kind", ["tiny_bert", "tiny_causal"])
-def test_true_pairs_are_learned_and_shuffled_ones_are_not(kind, request, tiny_pairs):
+def test_true_pairs_are_learned_and_shuffled_ones_are_not(kind, request, tiny_pairs, accuracy_on_test):
     model = request.getfixturevalue(kind)
     before = {name: tensor.clone() for name, tensor in model.model.state_dict().items()}
     settings = TransferSettings(**{**vars(QUICK), "steps": 150, "contrast": 1.0})
     matcher, curve = fine_tune(model, tiny_pairs, settings, device="cpu")
-    assert test_of_matches(matcher, model, tiny_pairs)["lower"] > 0.7
+    assert accuracy_on_test(matcher, model, tiny_pairs)["lower"] > 0.7
     assert curve["loss"].tail(10).mean() < curve["loss"].head(10).mean()
     assert curve.validation_accuracy.dropna().max() > 0.75
     assert (curve.validation.notna() == curve.validation_accuracy.notna()).all()
     assert all(torch.equal(tensor, before[name]) for name, tensor in model.model.state_dict().items())
     control, _ = fine_tune(model, shuffle_pairs(tiny_pairs, "sentences"), settings, device="cpu")
-    found = test_of_matches(control, model, tiny_pairs)
+    found = accuracy_on_test(control, model, tiny_pairs)
     assert found["lower"] < 0.5 < found["upper"]
 
 
@@ -113,7 +114,7 @@ def test_settings_that_cannot_be(tiny_bert, tiny_pairs):
         fine_tune(tiny_bert, tiny_pairs[tiny_pairs.part == "test"], QUICK)
 
 
-def test_a_transferred_model_is_kept_and_loads_like_any_other(tiny_causal, tiny_pairs, tmp_path):
+def test_a_transferred_model_is_cached_and_loads_like_any_other(tiny_causal, tiny_pairs, tmp_path, match_probability):
     short = TransferSettings(**{**vars(QUICK), "steps": 10, "language": 1.0})
     folder = transferred(tiny_causal.name, tiny_pairs, short, tmp_path, "cpu")
     written = (folder / "model.safetensors").stat().st_mtime_ns
@@ -141,7 +142,7 @@ def test_phantom_pairs_are_parallel_in_all_languages():
 
 def test_the_command_line_fine_tunes_and_says_where(tiny_causal, tmp_path, capsys):
     options = f"--n 150 --steps 3 --batch-size 8 --validate-every 3 --max-tokens 24 --cache {tmp_path} --device cpu"
-    main([tiny_causal.name, *options.split()])
+    main(["transfer", tiny_causal.name, *options.split()])
     assert "validation accuracy" in capsys.readouterr().out
     assert len(list(tmp_path.glob("models/transfer-*/model.safetensors"))) == 1
     for wrong, message in [
@@ -150,5 +151,5 @@ def test_the_command_line_fine_tunes_and_says_where(tiny_causal, tmp_path, capsy
         ([tiny_causal.name, "--cosine-form", "odd"], "standard, printed"),
     ]:
         with pytest.raises(SystemExit):
-            main([*wrong, "--cache", str(tmp_path)])
+            main(["transfer", *wrong, "--cache", str(tmp_path)])
         assert message in capsys.readouterr().err

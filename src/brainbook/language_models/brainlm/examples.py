@@ -12,7 +12,8 @@ from brainbook.language_models.brainlm.features import check_scans
 from brainbook.phantom.story import words_with_truth
 from brainbook.phantom.world import make_world
 
-SECONDS_A_SCAN = 2.0
+TR = 2.0  # seconds
+HAEMODYNAMIC = {1: 0.2, 2: 0.4, 3: 0.3, 4: 0.1}  # delay in scans -> weight
 
 
 @dataclass
@@ -24,7 +25,7 @@ class BrainText:
     input_ids, attention_mask : int64 [examples, tokens], special tokens included, padded at the end.
     brain : float32 [examples, scans, features].
     run : int [examples]: examples of one run share a fold.
-    first_scan : int [examples], where in the run the text begins: tells which examples overlap.
+    first_scan : int [examples], where in the run the text begins: says which examples overlap.
     texts : the words.
     """
 
@@ -77,43 +78,58 @@ def pair_scans(
         raise DatasetError(f"{len(brain)} scans but {len(run_of_scan)} entries in run_of_scan")
     if min(scans, step) < 1 or delay < 0:
         raise ConfigurationError(f"scans {scans} and step {step} are at least 1, delay {delay} at least 0")
-    texts, rows, runs, firsts = [], [], [], []
+    examples = []  # run, first scan, scans of the brain, text
     for run in pd.unique(run_of_scan):
-        mine = np.flatnonzero(run_of_scan == run)
+        scans_of_run = np.flatnonzero(run_of_scan == run)
         heard = words[words["section"] == run]
         if heard.empty:
             raise DatasetError(f"no words for run {run}: words has sections {sorted(words['section'].unique())}")
-        if heard["onset"].max() >= (len(mine) + 1) * SECONDS_A_SCAN:
-            last, lasts = heard["onset"].max(), len(mine) * SECONDS_A_SCAN
-            raise DatasetError(f"run {run}: a word at {last:.1f} s, but its scans end at {lasts:.1f} s")
-        scan_of_word = (heard["onset"].to_numpy() // SECONDS_A_SCAN).astype(int)
+        last, end = heard["onset"].max(), len(scans_of_run) * TR
+        if last >= end + TR:
+            raise DatasetError(f"run {run}: a word at {last:.1f} s, but its scans end at {end:.1f} s")
+        scan_of_word = (heard["onset"].to_numpy() // TR).astype(int)
         spoken = heard["word"].astype(str).to_numpy()
-        for first in range(0, len(mine) - scans - delay + 1, step):
-            said = spoken[(scan_of_word >= first) & (scan_of_word < first + scans)]
-            if len(said):
-                texts.append(" ".join(said))
-                rows.append(mine[first + delay : first + delay + scans])
-                runs.append(run)
-                firsts.append(first)
-    if not texts:
+        for first in range(0, len(scans_of_run) - scans - delay + 1, step):
+            text = " ".join(spoken[(scan_of_word >= first) & (scan_of_word < first + scans)])
+            if text:
+                examples.append((run, first, scans_of_run[first + delay : first + delay + scans], text))
+    if not examples:
         raise DatasetError(f"no example: every run is shorter than {scans} + {delay} scans")
-    options = {"padding": "max_length", "truncation": True, "max_length": max_tokens, "return_tensors": "pt"}
-    encoded = tokenizer(texts, **options)
-    kept = torch.from_numpy(brain[np.stack(rows)])
-    return BrainText(encoded["input_ids"], encoded["attention_mask"], kept, np.array(runs), np.array(firsts), texts)
+    run, first_scan, rows, texts = (list(column) for column in zip(*examples, strict=True))
+    encoded = tokenizer(texts, padding="max_length", truncation=True, max_length=max_tokens, return_tensors="pt")
+    brain = torch.from_numpy(brain[np.stack(rows)])
+    return BrainText(encoded["input_ids"], encoded["attention_mask"], brain, np.array(run), np.array(first_scan), texts)
 
 
-def join(parts: list[BrainText]) -> BrainText:
-    """Examples of several participants as one."""
+def concatenate(parts: list[BrainText]) -> BrainText:
+    """Put the examples of several participants one after the other."""
     tensors = (torch.cat([getattr(p, n) for p in parts]) for n in ("input_ids", "attention_mask", "brain"))
     arrays = (np.concatenate([getattr(p, n) for p in parts]) for n in ("run", "first_scan"))
     return BrainText(*tensors, *arrays, [text for part in parts for text in part.texts])
 
 
+def non_overlapping(pairs: BrainText, scans: int) -> BrainText:
+    """Select examples that share no scan: of each run every one that begins `scans` after the last one selected."""
+    selected, last = [], {}
+    for row, (run, first) in enumerate(zip(pairs.run, pairs.first_scan, strict=True)):
+        if first >= last.get(run, -scans) + scans or first < last.get(run, 0):
+            selected.append(row)
+            last[run] = first
+    return pairs[np.array(selected)]
+
+
+def derangement(n: int, seed: int = 0) -> np.ndarray:
+    """Return an order in which nothing stays in its place: a random cycle."""
+    cycle = np.random.default_rng(seed).permutation(n)
+    order = np.empty(n, int)
+    order[cycle] = np.roll(cycle, 1)
+    return order
+
+
 def phantom_recordings(
     n_sentences: int = 3000, n_features: int = 64, snr: float = 0.3, seed: int = 0
 ) -> tuple[pd.DataFrame, np.ndarray, np.ndarray]:
-    """What a listener of the phantom's corpus might show: words with times, and features of scans.
+    """Simulate recordings of somebody who hears the phantom's corpus: words with times, and features of scans.
 
     Features are random mixtures of the word's identity, its meaning in the scene and the scene itself, summed over a
     scan, delayed by a coarse haemodynamic response over 1 to 4 scans; `snr` is the ratio of signal to noise variance.
@@ -124,25 +140,23 @@ def phantom_recordings(
     words (word, onset, section), brain [scans, n_features], run_of_scan [scans].
     """
     world = make_world(0)
-    told = words_with_truth(n_sentences, seed).rename(columns={"story": "section"})
-    told["section"] += 1
+    words = words_with_truth(n_sentences, seed).rename(columns={"story": "section"})
+    words["section"] += 1
     rng = np.random.default_rng([seed, 7])
-    seconds = 0.2 + 0.045 * told["word"].str.len() + rng.exponential(0.08, len(told))
-    told["onset"] = seconds.groupby(told["section"]).cumsum() - seconds
-    known = (told["concept"] >= 0).to_numpy()
-    concept, scene = told["concept"].to_numpy(), told["scene"].to_numpy()
-    of_word = np.concatenate([world.vectors[concept], world.interactions[scene, concept]], 1) * known[:, None]
-    of_word = np.concatenate([of_word, np.eye(len(world.rotations))[scene] - 0.25], 1)
-    mix = rng.standard_normal((of_word.shape[1], n_features)) / np.sqrt(of_word.shape[1])
-    brains, runs = [], []
-    for section, rows in told.groupby("section").indices.items():
-        scan = (told["onset"].to_numpy()[rows] // SECONDS_A_SCAN).astype(int)
-        drive = np.zeros((scan.max() + 1, of_word.shape[1]))
-        np.add.at(drive, scan, of_word[rows])
-        longer = np.pad(drive, ((0, 4), (0, 0)))
-        answer = sum(w * np.roll(longer, k, 0) for k, w in ((1, 0.2), (2, 0.4), (3, 0.3), (4, 0.1)))
-        brains.append(answer @ mix)
-        runs += [section] * len(answer)
-    brain = np.concatenate(brains)
+    seconds = 0.2 + 0.045 * words["word"].str.len() + rng.exponential(0.08, len(words))
+    words["onset"] = seconds.groupby(words["section"]).cumsum() - seconds
+    concept, scene = words["concept"].to_numpy(), words["scene"].to_numpy()
+    meaning = np.hstack([world.vectors[concept], world.interactions[scene, concept]]) * (concept >= 0)[:, None]
+    drivers = np.hstack([meaning, np.eye(len(world.rotations))[scene] - 0.25])  # words, dimensions
+    mixture = rng.standard_normal((drivers.shape[1], n_features)) / np.sqrt(drivers.shape[1])
+    signals, runs = [], []
+    for section, rows in words.groupby("section").indices.items():
+        scan = (words["onset"].to_numpy()[rows] // TR).astype(int)
+        driven = np.zeros((scan.max() + 5, drivers.shape[1]))  # four scans more, for the response
+        np.add.at(driven, scan, drivers[rows])
+        response = sum(weight * np.roll(driven, k, 0) for k, weight in HAEMODYNAMIC.items())
+        signals.append(response @ mixture)
+        runs += [section] * len(response)
+    brain = np.concatenate(signals)
     brain = brain / brain.std(0) * np.sqrt(snr) + rng.standard_normal(brain.shape)
-    return told[["word", "onset", "section"]], (brain / brain.std(0)).astype(np.float32), np.array(runs)
+    return words[["word", "onset", "section"]], (brain / brain.std(0)).astype(np.float32), np.array(runs)

@@ -7,11 +7,13 @@ are made of the 20,484 vertices of the cortex, or fewer of 148 regions.
 import numpy as np
 import pandas as pd
 import torch
-from sklearn.utils.extmath import randomized_svd
+from sklearn.decomposition import PCA
 from torch import nn
 
 from brainbook.errors import ConfigurationError, DatasetError
 from brainbook.training import fit
+
+EXACT = 2000
 
 
 class BrainAutoencoder(nn.Module):
@@ -26,46 +28,30 @@ class BrainAutoencoder(nn.Module):
     def forward(self, scans: torch.Tensor) -> torch.Tensor:
         return self.decoder(self.encoder(scans))
 
-    @torch.inference_mode()
-    def encode(self, scans: np.ndarray) -> np.ndarray:
-        """Features of scans: [scans, targets] -> [scans, features]."""
-        return self._through(self.encoder, check_scans(scans, self.n_targets))
+    def transform(self, scans: np.ndarray) -> np.ndarray:
+        """Return the features of scans: [scans, targets] -> [scans, features]."""
+        return self._apply_to(self.encoder, check_scans(scans, self.n_targets))
+
+    def inverse_transform(self, features: np.ndarray) -> np.ndarray:
+        """Return the scans of features: [scans, features] -> [scans, targets]."""
+        return self._apply_to(self.decoder, check_scans(features, self.n_features))
 
     @torch.inference_mode()
-    def decode(self, features: np.ndarray) -> np.ndarray:
-        """Scans of features: [scans, features] -> [scans, targets]."""
-        return self._through(self.decoder, check_scans(features, self.n_features))
-
-    def _through(self, part: nn.Module, values: np.ndarray) -> np.ndarray:
+    def _apply_to(self, part: nn.Module, values: np.ndarray) -> np.ndarray:
         device = next(self.parameters()).device
         return part(torch.from_numpy(values).to(device)).cpu().numpy()
 
 
-class PrincipalComponents:
-    """The best linear features in least squares: the baseline.
+def fit_principal_components(scans: np.ndarray, n_features: int = 64, seed: int = 0) -> PCA:
+    """Fit the best linear features in least squares to the scans of the training runs: the baseline.
 
-    Of thousands of scans and targets the components are found by random projections with two power iterations, for
-    which the scans and one centred copy are in memory; of fewer than `EXACT` scans or targets exactly.
+    Of `EXACT` scans and targets or more the components are found by random projections with two power iterations, for
+    which the scans and one centred copy are in memory; of fewer exactly.
     """
-
-    EXACT = 2000
-
-    def __init__(self, scans: np.ndarray, n_features: int = 64, seed: int = 0):
-        scans = check_scans(scans)
-        self.n_targets, self.n_features = scans.shape[1], n_features
-        _at_most(n_features, min(scans.shape))
-        self.mean = scans.mean(0)
-        if min(scans.shape) < self.EXACT:
-            rows = np.linalg.svd(scans - self.mean, full_matrices=False)[2]
-        else:
-            rows = randomized_svd(scans - self.mean, n_features, n_iter=2, random_state=seed)[2]
-        self.components = rows[:n_features]  # features, targets
-
-    def encode(self, scans: np.ndarray) -> np.ndarray:
-        return (check_scans(scans, self.n_targets) - self.mean) @ self.components.T
-
-    def decode(self, features: np.ndarray) -> np.ndarray:
-        return check_scans(features, self.n_features) @ self.components + self.mean
+    scans = check_scans(scans)
+    _at_most(n_features, min(scans.shape))
+    solver = "full" if min(scans.shape) < EXACT else "randomized"
+    return PCA(n_features, svd_solver=solver, iterated_power=2, random_state=seed).fit(scans)
 
 
 def fit_autoencoder(
@@ -114,19 +100,19 @@ def fit_autoencoder(
     return model.eval(), curve
 
 
-def reconstruction(model: BrainAutoencoder | PrincipalComponents, scans: np.ndarray) -> np.ndarray:
-    """Share of each target's variance that survives the features, on scans not trained on: R2 [targets].
+def reconstruction(model: BrainAutoencoder | PCA, scans: np.ndarray) -> np.ndarray:
+    """Return the share of each target's variance that the features hold, on scans not trained on: R2 [targets].
 
     NaN for a target that does not vary.
     """
-    scans = check_scans(scans, model.n_targets)
-    left = ((scans - model.decode(model.encode(scans))) ** 2).sum(0)
+    scans = check_scans(scans)
+    residual = ((scans - model.inverse_transform(model.transform(scans))) ** 2).sum(0)
     total = ((scans - scans.mean(0)) ** 2).sum(0)
-    return 1 - left / np.where(total > 0, total, np.nan)
+    return 1 - residual / np.where(total > 0, total, np.nan)
 
 
 def check_scans(scans: np.ndarray, width: int | None = None) -> np.ndarray:
-    """float32 [scans, width] without NaN, or a DatasetError that says what is wrong."""
+    """Return float32 [scans, width] without NaN, or raise a DatasetError that says what is wrong."""
     scans = np.asarray(scans, np.float32)
     if scans.ndim != 2:
         raise DatasetError(f"scans have shape {scans.shape}: expected [scans, targets]")

@@ -1,7 +1,6 @@
 """The model: transformers' own BERT, with the scans of the brain as its second segment."""
 
 import json
-import re
 from pathlib import Path
 
 import torch
@@ -13,6 +12,7 @@ from brainbook.checkpoints import read_tensors
 from brainbook.errors import DatasetError, ModelError
 
 TEXT, BRAIN = 0, 1  # token types: the two segments
+NOT_STORED = ("cls.predictions.decoder.weight", "cls.predictions.decoder.bias", "position_ids")  # tied, or fixed
 
 
 class BrainLM(nn.Module):
@@ -48,7 +48,7 @@ class BrainLM(nn.Module):
         brain: torch.Tensor | None = None,
         hidden: torch.Tensor | None = None,
     ) -> tuple[torch.Tensor, torch.Tensor | None]:
-        """States of the last layer.
+        """Return the states of the last layer.
 
         Parameters
         ----------
@@ -80,11 +80,11 @@ class BrainLM(nn.Module):
         return states[:, :n_tokens], states[:, n_tokens:] if brain is not None else None
 
     def words(self, states: torch.Tensor) -> torch.Tensor:
-        """Scores of every piece of the vocabulary: [..., units] -> [..., vocabulary]."""
+        """Return scores of every piece of the vocabulary: [..., units] -> [..., vocabulary]."""
         return self.text.cls(states)
 
     def match(self, input_ids: torch.Tensor, attention_mask: torch.Tensor, brain: torch.Tensor) -> torch.Tensor:
-        """How well text and brain belong together: [batch], between 0 and 1."""
+        """Return how well text and brain belong together: [batch], between 0 and 1."""
         states, _ = self(input_ids, attention_mask, brain)
         return torch.sigmoid(self.matching_head(states[:, 0]))[:, 0]
 
@@ -104,7 +104,7 @@ def save_brainlm(model: BrainLM, tokenizer: PreTrainedTokenizerBase, folder: str
     model.text.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     own = {k: v.detach().cpu().contiguous() for k, v in model.state_dict().items() if not k.startswith("text.")}
-    (folder / "brain").mkdir()
+    (folder / "brain").mkdir(exist_ok=True)
     save_file(own, folder / "brain" / "brain.safetensors")
     (folder / "brain" / "brainlm.json").write_text(json.dumps({"n_features": model.n_features}), encoding="utf-8")
 
@@ -128,91 +128,21 @@ def load_brainlm(folder: str | Path) -> BrainLM:
         raise
     except Exception as error:  # whatever a configuration can hold
         raise ModelError(f"{folder / 'config.json'}: no BERT can be made of it: {error}") from error
-    return _fill(model, {**{f"text.{k}": v for k, v in text.items()}, **own}, str(folder)).eval()
+    return fill_weights(model, {**{f"text.{k}": v for k, v in text.items()}, **own}, str(folder))
 
 
-# names in the published checkpoint (those of UNITER, which its code follows) -> names here; the first match counts
-PUBLISHED_NAMES = (
-    (r"^(?:module\.|model\.)+", ""),
-    (r"^(?:uniter|brainlm|brain_lm)\.", "bert."),
-    (r"\.gamma$", ".weight"),
-    (r"\.beta$", ".bias"),
-    (r"^bert\.(?:img|brain)_embeddings\.(?:img|brain)_linear\.", "project.0."),
-    (r"^bert\.(?:img|brain)_embeddings\.(?:img|brain)_layer_norm\.", "project.1."),
-    (r"^bert\.(?:embeddings|encoder)\.", r"text.\g<0>"),
-    (r"^cls\.predictions\.", r"text.\g<0>"),
-)
-LEFT_OUT = (
-    r"^bert\.(?:pooler|img_embeddings|brain_embeddings)\."
-    r"|^(?:itm_output|rank_output|feat_regress|region_classifier)\.|position_ids$"
-)
-
-
-def convert_published(state: dict[str, torch.Tensor], source: str = "checkpoint") -> BrainLM:
-    """A BrainLM from the tensors of a published checkpoint, its size read off their shapes.
-
-    The published shape: 24 layers of 1,024 units, 16 heads, 4,096 inner, 30,522 pieces, 1,024 positions and features.
-    Heads that it does not carry in this form (masked brain modelling, matching) are left untrained.
-
-    Raises
-    ------
-    ModelError : tensors are missing, unknown, or of shapes that do not fit together.
-    """
-    renamed = {}
-    for name, tensor in state.items():
-        for pattern, replacement in PUBLISHED_NAMES:
-            name = re.sub(pattern, replacement, name, count=1)
-        renamed[name] = tensor
-    renamed = {name: tensor for name, tensor in renamed.items() if not re.search(LEFT_OUT, name)}
-    try:
-        pieces, units = renamed["text.bert.embeddings.word_embeddings.weight"].shape
-        positions = len(renamed["text.bert.embeddings.position_embeddings.weight"])
-        types = len(renamed["text.bert.embeddings.token_type_embeddings.weight"])
-        inner = len(renamed["text.bert.encoder.layer.0.intermediate.dense.weight"])
-        n_features = renamed["project.0.weight"].shape[1]
-    except KeyError as error:
-        what = f"no {error.args[0]} among its {len(state)} tensors"
-        raise ModelError(f"{source}: {what}: not a BrainLM checkpoint") from None
-    layers = 1 + max(int(found[1]) for name in renamed if (found := re.search(r"encoder\.layer\.(\d+)\.", name)))
-    config = BertConfig(
-        vocab_size=pieces, hidden_size=units, num_hidden_layers=layers, num_attention_heads=max(1, units // 64),
-        intermediate_size=inner, max_position_embeddings=positions, type_vocab_size=types,
-    )  # fmt: skip
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
-        model = BrainLM(config, n_features)
-    own = {k: v for k, v in model.state_dict().items() if k.startswith(("brain_head", "matching_head", "hidden_scan"))}
-    words = renamed["text.bert.embeddings.word_embeddings.weight"]
-    renamed.setdefault("text.cls.predictions.decoder.weight", words)  # tied
-    if "text.cls.predictions.bias" in renamed:
-        renamed.setdefault("text.cls.predictions.decoder.bias", renamed["text.cls.predictions.bias"])
-    return _fill(model, {**own, **renamed}, source).eval()
-
-
-def read_checkpoint(path: str | Path) -> dict[str, torch.Tensor]:
-    """Tensors of a .safetensors file, or of a torch file (read with weights_only: no code in it is run)."""
-    path = Path(path)
-    if path.suffix == ".safetensors":
-        return read_tensors(path)
-    try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:
-        raise ModelError(f"{path}: holds more than tensors, or is damaged, so it is not opened: {error}") from error
-    state = state.get("state_dict", state.get("model", state)) if isinstance(state, dict) else state
-    if not isinstance(state, dict) or not all(isinstance(value, torch.Tensor) for value in state.values()):
-        raise ModelError(f"{path}: holds no table of tensors")
-    return state
-
-
-def _fill(model: BrainLM, tensors: dict[str, torch.Tensor], source: str) -> BrainLM:
-    wanted = model.state_dict()
-    tied = {"text.cls.predictions.decoder.weight", "text.cls.predictions.decoder.bias"}
-    wrong = [f"{k} {tuple(tensors[k].shape)}, not {tuple(v.shape)}" for k, v in wanted.items()
-             if k in tensors and tensors[k].shape != v.shape]  # fmt: skip
-    missing = sorted(set(wanted) - set(tensors) - tied - {k for k in wanted if k.endswith("position_ids")})
-    unknown = sorted(set(tensors) - set(wanted))
-    for what, names in (("of other shapes", wrong), ("missing", missing), ("unknown", unknown)):
+def fill_weights(model: BrainLM, tensors: dict[str, torch.Tensor], source: str) -> BrainLM:
+    """Load `tensors` into `model`. ModelError names `source` and what is missing, unknown or of another shape."""
+    expected = model.state_dict()
+    wrong = [
+        f"{name} {tuple(tensors[name].shape)}, not {tuple(weights.shape)}"
+        for name, weights in expected.items()
+        if name in tensors and tensors[name].shape != weights.shape
+    ]
+    missing = sorted(name for name in expected if name not in tensors and not name.endswith(NOT_STORED))
+    unknown = sorted(set(tensors) - set(expected))
+    for fault, names in (("of other shapes", wrong), ("missing", missing), ("unknown", unknown)):
         if names:
-            raise ModelError(f"{source}: {len(names)} tensors {what}, such as {'; '.join(names[:3])}")
-    model.load_state_dict({k: v for k, v in tensors.items()}, strict=False)
-    return model
+            raise ModelError(f"{source}: {len(names)} tensors {fault}, such as {'; '.join(names[:3])}")
+    model.load_state_dict(tensors, strict=False)
+    return model.eval()

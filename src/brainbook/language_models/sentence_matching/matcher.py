@@ -6,29 +6,27 @@ together. Both are here, and a third that asks which of a batch's sentences is t
 al. 2018).
 """
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
+from copy import deepcopy
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import torch
 from safetensors.torch import load_file, save_file
 from torch import nn
 from torch.nn import functional
-from transformers import AutoModelForCausalLM, AutoModelForMaskedLM, PreTrainedTokenizerBase
-from transformers.utils import logging as transformers_logging
+from transformers import PreTrainedTokenizerBase
 
 from brainbook.errors import ModelError
-from brainbook.language_models.registry import LanguageModel
+from brainbook.language_models.language_model import LanguageModel, model_with_head, quiet_transformers
+from brainbook.language_models.masking import NOT_ASKED
 from brainbook.store import atomic_write
 
 HEAD_FILE = "matching/head.safetensors"  # below a model's folder, where transformers does not look
-_NOT_PREDICTED = -100
 
 
 def cosine_loss(first: torch.Tensor, second: torch.Tensor, match: torch.Tensor, margin: float = 0.0) -> torch.Tensor:
-    """The standard cosine-embedding loss: 1 - cos for a match, max(0, cos - margin) for a mismatch, mean over pairs.
+    """Compute the standard cosine-embedding loss: 1 - cos for a match, max(0, cos - margin) otherwise, mean over pairs.
 
     Parameters
     ----------
@@ -39,7 +37,7 @@ def cosine_loss(first: torch.Tensor, second: torch.Tensor, match: torch.Tensor, 
 
 
 def printed_cosine_loss(first: torch.Tensor, second: torch.Tensor, match: torch.Tensor) -> torch.Tensor:
-    """The term as printed in the seed paper, y * cos, mean over pairs: lowest when matches are OPPOSITE each other."""
+    """Compute the term as printed in the seed paper, y * cos, mean over pairs: lowest when matches are OPPOSITE."""
     return (match.to(first.dtype) * functional.cosine_similarity(first, second)).mean()
 
 
@@ -51,14 +49,14 @@ def contrast_loss(
     second_row: torch.Tensor,
     temperature: float = 0.07,
 ) -> torch.Tensor:
-    """Which sentence of the batch is the translation? Cross-entropy over cosines / `temperature`, both ways round.
+    """Compute the cross-entropy of which sentence of the batch is the translation, over cosines, both ways round.
 
     Parameters
     ----------
     first, second : [pairs, units].
     match : [pairs], 1 or 0. The matches ask the question; every sentence of the batch is a possible answer.
-    first_row, second_row : [pairs], which sentence each is. Those that say the same as the asking one, and stand in
-        another pair, are no answers.
+    first_row, second_row : [pairs], which sentence each is. Translations of the asking one that stand in another pair
+        are no answers.
 
     Returns
     -------
@@ -94,7 +92,7 @@ class MatchingHead(nn.Module):
         self.n_units, self.n_hidden = n_units, n_hidden
 
     def forward(self, first: torch.Tensor, second: torch.Tensor) -> torch.Tensor:
-        """[pairs, units] twice -> log odds [pairs]."""
+        """Return log odds [pairs] of sentence vectors [pairs, units]."""
         first, second = (functional.normalize(x.float(), dim=1) * self.n_units**0.5 for x in (first, second))
         product = first * second
         features = torch.cat([(first - second).abs(), product, product.mean(1, keepdim=True) * 5], 1)
@@ -115,17 +113,19 @@ class Matcher(nn.Module):
         self, language_model: LanguageModel, with_language_head: bool = False, n_hidden: int = 0, seed: int = 0
     ):
         super().__init__()
-        self.causal = language_model.causal
-        self.body = language_model_with_head(language_model) if with_language_head else _copy(language_model.model)
+        self.max_tokens = language_model.max_tokens
+        self.body = (
+            model_with_head(language_model) if with_language_head else deepcopy(language_model.model).float().cpu()
+        )
         self.has_language_head = with_language_head
-        self.plain_head = with_language_head and self.causal and _head_is_plain(self.body)
+        self.plain_head = with_language_head and language_model.causal and _head_is_plain(self.body)
         self.head = MatchingHead(language_model.n_units, n_hidden, seed)
 
     def embed(self, ids: torch.Tensor, mask: torch.Tensor, labels: torch.Tensor | None = None):
-        """Sentence vectors [sentences, units], the mean of the last layer's states over the tokens of `mask`.
+        """Return sentence vectors [sentences, units], the mean of the last layer's states over the tokens of `mask`.
 
         With `labels` [sentences, tokens] (-100 where nothing is asked) also the mean loss of the language model, nats
-        a predicted token.
+        per predicted token.
         """
         if labels is not None and self.has_language_head and not self.plain_head:
             output = self.body(input_ids=ids, attention_mask=mask, labels=labels, output_hidden_states=True)
@@ -133,7 +133,7 @@ class Matcher(nn.Module):
         states = self.language_model(input_ids=ids, attention_mask=mask).last_hidden_state
         if labels is None or not self.has_language_head:
             return _mean(states, mask), states.new_zeros(())
-        asked = labels[:, 1:] != _NOT_PREDICTED  # the head is for these words only, not for the padding
+        asked = labels[:, 1:] != NOT_ASKED  # the head is for these words only, not for the padding
         scores = self.body.get_output_embeddings()(states[:, :-1][asked]).float()
         return _mean(states, mask), functional.cross_entropy(scores, labels[:, 1:][asked])
 
@@ -162,7 +162,7 @@ class Matcher(nn.Module):
 
 
 def _head_is_plain(body: nn.Module) -> bool:
-    """Whether a causal model's scores are its output layer's, not scaled or capped after it."""
+    """Return whether a causal model's scores are its output layer's, not scaled or capped after it."""
     ids = torch.arange(8)[None] % body.config.vocab_size
     with torch.inference_mode():
         scores = body.get_output_embeddings()(body.base_model(input_ids=ids).last_hidden_state)
@@ -172,51 +172,6 @@ def _head_is_plain(body: nn.Module) -> bool:
 def _mean(states: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
     weights = mask[..., None].to(states.dtype)
     return (states * weights).sum(1) / weights.sum(1)
-
-
-def _copy(model: nn.Module) -> nn.Module:
-    """A copy in float32 on the CPU."""
-    copied = type(model)(model.config)
-    copied.load_state_dict(model.state_dict())
-    return copied.float()
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """No report of unused weights and no progress bars from transformers."""
-    verbosity, bars = transformers_logging.get_verbosity(), transformers_logging.is_progress_bar_enabled()
-    transformers_logging.set_verbosity_error()
-    transformers_logging.disable_progress_bar()
-    try:
-        yield
-    finally:
-        transformers_logging.set_verbosity(verbosity)
-        if bars:
-            transformers_logging.enable_progress_bar()
-
-
-def language_model_with_head(language_model: LanguageModel) -> nn.Module:
-    """The same weights in transformers' class with the head that predicts words (masked, or the next one)."""
-    kind = AutoModelForCausalLM if language_model.causal else AutoModelForMaskedLM
-    source = language_model.model.name_or_path
-    try:
-        with _quiet():
-            options = {"output_loading_info": True, "dtype": torch.float32, "trust_remote_code": False}
-            model, report = kind.from_pretrained(source, **options)
-    except (OSError, ValueError) as error:
-        raise ModelError(
-            f"{language_model.name}: no language-modelling head can be loaded from {source!r}: {error}"
-        ) from error
-    absent = [name for name in report["missing_keys"] if not name.startswith(f"{model.base_model_prefix}.")]
-    if absent:
-        raise ModelError(
-            f"{language_model.name} was saved without its language-modelling head ({', '.join(sorted(absent)[:3])}): "
-            "give the language loss the weight 0"
-        )
-    missing = model.base_model.load_state_dict(language_model.model.state_dict(), strict=False).missing_keys
-    if missing:
-        raise ModelError(f"{language_model.name}: {source!r} is another model: {', '.join(missing[:3])} are not in it")
-    return model
 
 
 class Texts:
@@ -235,72 +190,36 @@ class Texts:
         self.pad = tokenizer.pad_token_id or 0
 
     def batch(self, rows: Sequence[int]) -> tuple[torch.Tensor, torch.Tensor]:
-        """Token ids and mask of these sentences, each [sentences, tokens of the longest]."""
+        """Return token ids and mask of these sentences, each [sentences, tokens of the longest]."""
         ids = nn.utils.rnn.pad_sequence([self.ids[row] for row in rows], batch_first=True, padding_value=self.pad)
         lengths = torch.from_numpy(self.lengths[list(rows)])
         return ids, (torch.arange(ids.shape[1]) < lengths[:, None]).long()
 
 
-def language_labels(
-    ids: torch.Tensor, mask: torch.Tensor, causal: bool, tokenizer, generator: torch.Generator, share: float = 0.15
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """Inputs and labels of the language-modelling loss: every next token (causal), or a masked `share` of the tokens.
-
-    Returns input ids and labels [sentences, tokens]; labels are -100 where nothing is asked.
-    """
-    if causal:
-        return ids, ids.masked_fill(mask == 0, _NOT_PREDICTED)
-    special = torch.isin(ids, torch.tensor(tokenizer.all_special_ids)) & (ids != tokenizer.unk_token_id)
-    chosen = (torch.rand(ids.shape, generator=generator) < share) & ~special & (mask == 1)
-    if not chosen.any():  # a loss over nothing is not a number
-        chosen[:, 1] = mask[:, 1] == 1
-    hidden = chosen & (torch.rand(ids.shape, generator=generator) < 0.9)  # a tenth stays, as in BERT
-    return ids.masked_fill(hidden, tokenizer.mask_token_id), ids.masked_fill(~chosen, _NOT_PREDICTED)
-
-
 def sentence_vectors(
     model: Matcher | LanguageModel, tokenizer: PreTrainedTokenizerBase, texts: Sequence[str], batch_size: int = 128
 ) -> np.ndarray:
-    """The vector of each sentence: float32 [sentences, units], the mean of the last layer's states over its tokens.
+    """Return sentence vectors: float32 [sentences, units], the mean of the last layer's states over the tokens.
 
     A `LanguageModel` is taken as it is, without a head: what its embeddings hold before any fine-tuning.
     """
-    if isinstance(model, LanguageModel):
-        max_tokens, model = model.max_tokens, model.model
-    else:
-        max_tokens = min(
-            getattr(model.language_model.config, "max_position_embeddings", 512), tokenizer.model_max_length
-        )
-    device = next(model.parameters()).device
-    known = Texts(texts, tokenizer, max_tokens)
-    order = np.argsort(known.lengths, kind="stable")
-    vectors = None
-    was_training = model.training
-    model.eval()
+    network = model.language_model if isinstance(model, Matcher) else model.model
+    device, was_training = next(network.parameters()).device, network.training
+    sentences = Texts(texts, tokenizer, model.max_tokens)
+    order = np.argsort(sentences.lengths, kind="stable")
+    vectors = np.zeros((len(order), network.config.hidden_size), np.float32)
+    network.eval()
     with torch.inference_mode():
         for rows in np.array_split(order, max(1, -(-len(order) // batch_size))):
-            ids, mask = (tensor.to(device) for tensor in known.batch(rows))
-            if isinstance(model, Matcher):
-                found = model.embed(ids, mask)[0]
-            else:
-                found = _mean(model(input_ids=ids, attention_mask=mask).last_hidden_state, mask)
-            found = found.float().cpu().numpy()
-            vectors = np.zeros((len(order), found.shape[1]), np.float32) if vectors is None else vectors
-            vectors[rows] = found
-    model.train(was_training)
+            ids, mask = (tensor.to(device) for tensor in sentences.batch(rows))
+            states = network(input_ids=ids, attention_mask=mask).last_hidden_state
+            vectors[rows] = _mean(states, mask).float().cpu().numpy()
+    network.train(was_training)
     return vectors
 
 
-def match_probability(matcher: Matcher, tokenizer: PreTrainedTokenizerBase, pairs: pd.DataFrame) -> np.ndarray:
-    """The probability that each pair (columns first, second) is a match: float array [pairs]."""
-    texts = pd.unique(pd.concat([pairs["first"], pairs["second"]]))
-    vectors = sentence_vectors(matcher, tokenizer, texts)
-    place = pd.Series(np.arange(len(texts)), index=texts)
-    return head_probability(matcher, *(vectors[place[pairs[column]].to_numpy()] for column in ("first", "second")))
-
-
 def head_probability(matcher: Matcher, first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """The head's probability of a match for sentence vectors [pairs, units]: float array [pairs]."""
+    """Return the head's probability of a match for sentence vectors [pairs, units]: float array [pairs]."""
     device = next(matcher.head.parameters()).device
     with torch.inference_mode():
         odds = matcher.head(*(torch.tensor(vectors, device=device) for vectors in (first, second)))
@@ -310,7 +229,7 @@ def head_probability(matcher: Matcher, first: np.ndarray, second: np.ndarray) ->
 def save_matcher(matcher: Matcher, tokenizer: PreTrainedTokenizerBase, folder: str | Path) -> None:
     """Write what `load_language_model` reads (config.json, model.safetensors, tokenizer.json) and the matching head."""
     folder = Path(folder)
-    with _quiet():
+    with quiet_transformers():
         matcher.body.save_pretrained(folder)
         tokenizer.save_pretrained(folder)
     with atomic_write(folder / HEAD_FILE) as temporary:
@@ -318,7 +237,7 @@ def save_matcher(matcher: Matcher, tokenizer: PreTrainedTokenizerBase, folder: s
 
 
 def load_matcher(language_model: LanguageModel, folder: str | Path) -> Matcher:
-    """The matcher that `save_matcher` wrote; `language_model` is `load_language_model(folder)`."""
+    """Load the matcher that `save_matcher` wrote; `language_model` is `load_language_model(folder)`."""
     path = Path(folder) / HEAD_FILE
     if not path.exists():
         raise ModelError(f"{folder} has no matching head ({HEAD_FILE}): it was not made by brainbook's transfer")

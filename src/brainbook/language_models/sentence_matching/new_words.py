@@ -60,7 +60,7 @@ def solve_vectors(
     return new, np.linalg.solve(normal, shares.T @ left)
 
 
-def give_new_words(
+def init_new_embeddings(
     model: nn.Module, tokenizer: PreTrainedTokenizerBase, first: Sequence[str], second: Sequence[str], max_tokens: int
 ) -> int:
     """Write the vectors of the second texts' new tokens into a model's embeddings; returns how many there were.

@@ -1,16 +1,15 @@
 """Fine-tuning on sentence pairs: a model that has read English learns which French or Chinese sentence says the same.
 
-    python -m brainbook.language_models.sentence_matching.transfer tiny-causal --second FR CN
-    python -m brainbook.language_models.sentence_matching.transfer minilm --xnli ../shared/data/xnli --second FR --n 10000
+    python -m brainbook.language_models transfer tiny-causal --second FR CN
+    python -m brainbook.language_models transfer minilm --xnli FOLDER --second FR --n 10000
 
 What comes out is a folder that `load_language_model` loads like any other, under `cache`/models, by a key of everything
 it depends on.
 """
 
-import argparse
-import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -18,19 +17,23 @@ import pandas as pd
 import torch
 from torch.nn import functional
 
-from brainbook.errors import BrainbookError, ConfigurationError
-from brainbook.language_models.registry import LanguageModel, load_language_model
+from brainbook.datasets import make_pairs, read_xnli, xnli_from_hub
+from brainbook.errors import ConfigurationError
+from brainbook.language_models.language_model import LanguageModel
+from brainbook.language_models.masking import language_labels
+from brainbook.language_models.model_folders import cached_model
+from brainbook.language_models.registry import load_language_model
 from brainbook.language_models.sentence_matching.matcher import (
     Matcher,
     Texts,
     contrast_loss,
     cosine_loss,
-    language_labels,
     load_matcher,
     printed_cosine_loss,
     save_matcher,
 )
-from brainbook.language_models.sentence_matching.new_words import give_new_words
+from brainbook.language_models.sentence_matching.new_words import init_new_embeddings
+from brainbook.phantom.story import sentences
 from brainbook.store import fingerprint
 from brainbook.training import fit
 
@@ -42,7 +45,6 @@ LOSSES = {
     "printed": {"contrast": 0.0, "language": 0.0, "cosine_form": "printed"},
     "ours": {},
 }
-VERSION = 2  # raise when training code changes what comes out
 
 
 @dataclass(frozen=True)
@@ -57,7 +59,7 @@ class TransferSettings:
     language : weight of the language-modelling loss on the same sentences, which keeps the model a language model.
     margin : cosine below which a mismatch costs nothing.
     new_words : first give the tokens that only second sentences have the vectors that make matches of the training part
-        agree (`brainbook.language_models.sentence_matching.new_words`): for a model that has never read the second language.
+        agree (see the module `new_words`): for a model that has never read the second language.
     frozen_layers : embeddings and this many layers stay as they are; 0 is full fine-tuning, all of them leave the head.
     hidden : units of the matching head's hidden layer; 0 for a linear one.
     steps, batch_size, learning_rate : of the training; `batch_size` counts pairs.
@@ -99,7 +101,7 @@ class TransferSettings:
 
 
 def with_loss(settings: dict, loss: str) -> dict:
-    """`settings` with what the loss of that name (`LOSSES`) changes in them."""
+    """Return `settings` with what the loss of that name (`LOSSES`) changes in them."""
     if loss not in LOSSES:
         raise ConfigurationError(f"loss is one of {', '.join(LOSSES)}, not {loss!r}")
     return settings | LOSSES[loss]
@@ -117,53 +119,51 @@ def fine_tune(
     ----------
     language_model : of `load_language_model`; it is not changed.
     pairs : from `brainbook.datasets.make_pairs`, or several of its tables one below the other. The part "validation"
-        decides when to stop and which weights are kept; the part "test" is not looked at.
+        decides when to stop and which weights are selected; the part "test" is not looked at.
 
     Returns
     -------
     matcher : the trained model with its head, in evaluation mode.
-    curve : one row a step (see `brainbook.training.fit`): loss, its parts, `pairs` seen so far, and, where there was a
-        validation, `validation` (its loss) and `validation_accuracy`.
+    curve : one row per step (see `brainbook.training.fit`): loss, its parts, `pairs` seen so far, and, where there was
+        a validation, `validation` (its loss) and `validation_accuracy`.
     """
     settings = settings or TransferSettings()
     matcher = Matcher(language_model, settings.language > 0, settings.hidden, settings.seed)
-    learned = pairs[pairs.part == "train"]
+    train, validation = (pairs[pairs.part == part] for part in ("train", "validation"))
     if settings.new_words:
-        told = learned[learned.match == 1]
-        texts = told["first"].tolist(), told["second"].tolist()
+        matches = train[train.match == 1]
+        texts = matches["first"].tolist(), matches["second"].tolist()
         longest = min(settings.max_tokens, language_model.max_tokens)
-        give_new_words(matcher.language_model, language_model.tokenizer, *texts, longest)
+        init_new_embeddings(matcher.language_model, language_model.tokenizer, *texts, longest)
     matcher.freeze(settings.frozen_layers)
-    loss = _Loss(settings)
-    training = _Batches(learned, language_model, settings)
-    held_out = pairs[pairs.part == "validation"]
-    held_out = held_out.sample(min(len(held_out), settings.validation_pairs), random_state=settings.seed)
-    validation = (
-        _Batches(held_out, language_model, replace(settings, sort=True, batch_size=128)) if len(held_out) else None
-    )
+    loss = partial(_loss, settings)
+    train_batches = _Batches(train, language_model, settings)
+    if len(validation):
+        validation = validation.sample(min(len(validation), settings.validation_pairs), random_state=settings.seed)
+        validation_batches = _Batches(validation, language_model, replace(settings, batch_size=128)).all()
     accuracies: list[float] = []
 
     def validate(model: Matcher) -> float:
         device = next(model.parameters()).device
-        total, right = 0.0, 0
-        for batch in validation.all():
+        totals = np.zeros(2)  # loss, accuracy
+        for batch in validation_batches:
             batch = {name: tensor.to(device) for name, tensor in batch.items()}
-            value, parts = loss(model, batch, language=False)
-            total += float(value) * len(batch["match"])
-            right += float(parts["accuracy"]) * len(batch["match"])
-        accuracies.append(right / len(held_out))
-        return total / len(held_out)
+            value, parts = loss(model, batch)
+            totals += len(batch["match"]) * np.array([float(value), float(parts["accuracy"])])
+        mean_loss, accuracy = totals / len(validation)
+        accuracies.append(accuracy)
+        return mean_loss
 
     curve = fit(
         matcher,
-        training.draw,
+        train_batches.draw,
         loss,
         steps=settings.steps,
         learning_rate=settings.learning_rate,
         precision=settings.precision,
         device=device,
         seed=settings.seed,
-        validate=validate if validation else None,
+        validate=validate if len(validation) else None,
         validate_every=settings.validate_every,
         patience=settings.patience,
         description=f"transfer of {language_model.name}",
@@ -174,31 +174,24 @@ def fine_tune(
     return matcher.eval(), curve
 
 
-class _Loss:
-    """The weighted sum of the losses, as `fit` calls it."""
-
-    def __init__(self, settings: TransferSettings):
-        self.settings = settings
-
-    def __call__(self, model: Matcher, batch: dict, language: bool = True) -> tuple[torch.Tensor, dict]:
-        weights = self.settings
-        read = []
-        for side in ("first", "second"):  # one by one: the sentences of one language are about as long as one another
-            labels = batch.get(f"{side}_labels") if language else None
-            read.append(model.embed(batch[f"{side}_ids"], batch[f"{side}_mask"], labels))
-        first, second = (vectors.float() for vectors, _ in read)  # pairs, units
-        match = batch["match"]
-        odds = model.head(first, second)  # pairs
-        parts = {"match": functional.binary_cross_entropy_with_logits(odds, match.float())}
-        if weights.cosine_form == "printed":
-            parts["cosine"] = printed_cosine_loss(first, second, match)
-        else:
-            parts["cosine"] = cosine_loss(first, second, match, weights.margin)
-        rows = batch["first_row"], batch["second_row"]
-        parts["contrast"] = contrast_loss(first, second, match, *rows, weights.temperature)
-        parts["language"] = (read[0][1] + read[1][1]).float() / 2
-        value = sum(getattr(weights, name) * part for name, part in parts.items() if getattr(weights, name))
-        return value, {**parts, "accuracy": ((odds > 0) == (match > 0)).float().mean()}
+def _loss(settings: TransferSettings, model: Matcher, batch: dict) -> tuple[torch.Tensor, dict]:
+    """Compute the weighted sum of the losses, and its parts, as `fit` calls it."""
+    (first, first_language), (second, second_language) = (
+        model.embed(batch[f"{side}_ids"], batch[f"{side}_mask"], batch.get(f"{side}_labels"))
+        for side in ("first", "second")  # one by one: the sentences of one language are about as long as one another
+    )
+    first, second, match = first.float(), second.float(), batch["match"]  # pairs, units
+    odds = model.head(first, second)  # pairs
+    parts = {"match": functional.binary_cross_entropy_with_logits(odds, match.float())}
+    if settings.cosine_form == "printed":
+        parts["cosine"] = printed_cosine_loss(first, second, match)
+    else:
+        parts["cosine"] = cosine_loss(first, second, match, settings.margin)
+    rows = batch["first_row"], batch["second_row"]
+    parts["contrast"] = contrast_loss(first, second, match, *rows, settings.temperature)
+    parts["language"] = (first_language + second_language).float() / 2
+    value = sum(getattr(settings, name) * part for name, part in parts.items() if getattr(settings, name))
+    return value, {**parts, "accuracy": ((odds > 0) == (match > 0)).float().mean()}
 
 
 class _Batches:
@@ -256,34 +249,27 @@ def transferred(
     cache: str | Path = "cache",
     device: str = "auto",
 ) -> Path:
-    """The folder of the model `name` after transfer, fine-tuned now if it is not in `cache`/models yet.
+    """Return the folder of the model `name` after transfer, fine-tuned now if it is not in `cache`/models yet.
 
     The key holds the model's weights, the pairs and the settings. The folder has config.json, model.safetensors,
     tokenizer files, the matching head (`load_transferred`), curve.csv and settings.json.
     """
-    from brainbook.language_models.tiny.models import get_or_make_folder
-
     settings = settings or TransferSettings()
     language_model = load_language_model(name, cache=cache, device=device)
     used = pairs.loc[pairs.part != "test", ["part", "match", "first", "second", "first_row", "second_row"]]
-    inputs = {
-        "model": language_model.fingerprint,
-        "pairs": fingerprint(used.reset_index(drop=True)),
-        **asdict(settings),
-        "code": VERSION,
-    }
+    inputs = {"model": language_model.fingerprint, "pairs": fingerprint(used.reset_index(drop=True))}
 
-    def make(folder: Path) -> None:
+    def train(folder: Path) -> None:
         matcher, curve = fine_tune(language_model, pairs, settings, device)
         save_matcher(matcher.cpu(), language_model.tokenizer, folder)
         curve.to_csv(folder / "curve.csv", index=False)
 
     short = Path(name).name.replace(":", "-")
-    return get_or_make_folder(Path(cache) / "models", f"transfer-{short}", inputs, make)
+    return cached_model(cache, f"transfer-{short}", {**inputs, **asdict(settings)}, train)
 
 
 def load_transferred(folder: str | Path, device: str = "auto") -> tuple[LanguageModel, Matcher, pd.DataFrame]:
-    """What `transferred` kept: the language model, the same with its matching head, and the training curve."""
+    """Load what `transferred` wrote: the language model, the same with its matching head, and the training curve."""
     language_model = load_language_model(str(folder), device=device)
     return language_model, load_matcher(language_model, folder), pd.read_csv(Path(folder) / "curve.csv")
 
@@ -291,18 +277,14 @@ def load_transferred(folder: str | Path, device: str = "auto") -> tuple[Language
 def phantom_pairs(
     n: int, second: Sequence[str] = ("FR",), per_row: int = 2, mismatch: str = "random", seed: int = 0
 ) -> pd.DataFrame:
-    """English and `second` passages of `per_row` sentences from the phantom's grammar, in `n` pairs for each language.
+    """Return English and `second` passages of `per_row` sentences from the phantom's grammar, `n` pairs per language.
 
-    Columns as from `make_pairs`, and `language`, the second one's. Parts are the same for every language. The tiny models
-    read text of another seed.
+    Columns as from `make_pairs`, and `language`, the second one's. Parts are the same for every language. The tiny
+    models read text of another seed.
     """
-    from brainbook.datasets import make_pairs
-    from brainbook.phantom.story import sentences
-
     corpus = sentences(int(n * 1.02) + 20, 1000 + seed, per_row=per_row)
     corpus = corpus.drop_duplicates("EN").drop_duplicates("FR").drop_duplicates("CN").head(n).reset_index(drop=True)
-    made = [make_pairs(corpus, "EN", language, n=n, mismatch=mismatch, seed=seed) for language in second]
-    return _one_below_the_other(made, second)
+    return _pairs_by_language(corpus, second, n=n, mismatch=mismatch, seed=seed)
 
 
 def xnli_pairs(
@@ -312,59 +294,11 @@ def xnli_pairs(
     mismatch: str = "random",
     seed: int = 0,
 ) -> pd.DataFrame:
-    """English and `second` sentences of XNLI in `n` pairs for each language, as `phantom_pairs`. No folder: the hub."""
-    from brainbook.datasets import make_pairs, read_xnli, xnli_from_hub
-
+    """Return English and `second` sentences of XNLI, `n` pairs per language, as `phantom_pairs`. No folder: the hub."""
     table = xnli_from_hub() if folder is None else read_xnli(folder)
-    made = [make_pairs(table, "EN", language, n=n, mismatch=mismatch, group="group", seed=seed) for language in second]
-    return _one_below_the_other(made, second)
+    return _pairs_by_language(table, second, n=n, mismatch=mismatch, group="group", seed=seed)
 
 
-def _one_below_the_other(tables: list[pd.DataFrame], languages: Sequence[str]) -> pd.DataFrame:
-    named = [table.assign(language=language) for table, language in zip(tables, languages, strict=True)]
-    return pd.concat(named, ignore_index=True)
-
-
-def main(arguments: list[str] | None = None) -> None:
-    """Fine-tune a model on sentence pairs and keep it."""
-    parser = argparse.ArgumentParser(
-        prog="python -m brainbook.language_models.sentence_matching.transfer",
-        description="Fine-tune a language model on pairs of sentences, and keep it under CACHE/models.",
-        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
-    )
-    parser.add_argument(
-        "model", help="any name that load_language_model knows: tiny-causal, minilm, a hub name, a folder"
-    )
-    parser.add_argument(
-        "--second", nargs="+", default=["FR"], choices=["FR", "CN"], help="languages paired with English"
-    )
-    parser.add_argument("--xnli", metavar="FOLDER", help="XNLI's tab-separated files, or 'hub'; else phantom sentences")
-    parser.add_argument("--n", type=int, default=10_000, help="pairs a language")
-    parser.add_argument("--passage", type=int, default=2, help="sentences a phantom's passage")
-    parser.add_argument("--mismatch", default="random", choices=["random", "length"], help="how mismatches are drawn")
-    parser.add_argument("--cache", default="cache")
-    parser.add_argument("--device", default="auto", help="auto, cpu or cuda")
-    for field in fields(TransferSettings):
-        option, default = f"--{field.name.replace('_', '-')}", field.default
-        if isinstance(default, bool):
-            parser.add_argument(option, action=argparse.BooleanOptionalAction, default=default, help=" ")
-        else:
-            parser.add_argument(option, type=type(default), default=default, help=f"TransferSettings.{field.name}")
-    given = parser.parse_args(arguments)
-    begun = time.monotonic()
-    try:
-        settings = TransferSettings(**{field.name: getattr(given, field.name) for field in fields(TransferSettings)})
-        options = {"n": given.n, "second": given.second, "mismatch": given.mismatch, "seed": given.seed}
-        if given.xnli:
-            pairs = xnli_pairs(None if given.xnli == "hub" else given.xnli, **options)
-        else:
-            pairs = phantom_pairs(**options, per_row=given.passage)
-        folder = transferred(given.model, pairs, settings, given.cache, given.device)
-    except BrainbookError as error:
-        parser.error(str(error))
-    best = pd.read_csv(folder / "curve.csv").validation_accuracy.max()
-    print(f"{given.model}: {folder} (validation accuracy up to {best:.3f}; {time.monotonic() - begun:.0f} s)")
-
-
-if __name__ == "__main__":
-    main()
+def _pairs_by_language(table: pd.DataFrame, second: Sequence[str], **options) -> pd.DataFrame:
+    pairs = [make_pairs(table, "EN", language, **options).assign(language=language) for language in second]
+    return pd.concat(pairs, ignore_index=True)

@@ -1,0 +1,90 @@
+"""Training of tiny models: transformers' own classes with random weights, on windows of the phantom's stories."""
+
+from pathlib import Path
+
+import pandas as pd
+import torch
+from torch import nn
+from transformers import (
+    AlbertConfig,
+    AlbertForMaskedLM,
+    BertConfig,
+    BertForMaskedLM,
+    LlamaConfig,
+    LlamaForCausalLM,
+    PreTrainedTokenizerFast,
+)
+
+from brainbook.errors import ModelError
+from brainbook.language_models.masking import mask_tokens
+from brainbook.language_models.tiny.corpus import SPECIAL, TokenStream, make_tokenizer
+from brainbook.language_models.tiny.settings import TinySettings
+from brainbook.training import fit
+
+
+def train_tiny(
+    settings: TinySettings, device: str = "auto", name: str = "tiny", checkpoint: Path | None = None
+) -> tuple[nn.Module, PreTrainedTokenizerFast, pd.DataFrame]:
+    """Train a tiny model; return it with its head, its tokenizer and its loss curve.
+
+    checkpoint : a folder; a training that was killed goes on from there.
+    """
+    tokenizer = make_tokenizer(settings)
+    corpus = TokenStream(tokenizer, settings.languages, settings.n_sentences, settings.seed)
+    causal = settings.architecture == "llama"
+
+    def batch(number: int, generator: torch.Generator) -> dict:
+        stage = number * len(settings.windows) // settings.steps
+        length = settings.windows[stage]
+        n = settings.tokens_per_step // length
+        ids = corpus.windows(n, length, generator, causal=causal, aligned=stage == 0)
+        if causal:
+            return {"input_ids": ids, "labels": ids}
+        masked, labels = mask_tokens(ids, tokenizer, generator)
+        return {"input_ids": masked, "labels": labels, "attention_mask": torch.ones_like(ids)}
+
+    model = new_model(settings, len(tokenizer))
+    curve = fit(
+        model,
+        batch,
+        lambda model, batch: model(**batch).loss,
+        steps=settings.steps,
+        learning_rate=settings.learning_rate,
+        seed=settings.seed,
+        device=device,
+        checkpoint=checkpoint,
+        checkpoint_every=500,
+        description=f"training {name}",
+    )
+    return model.cpu().eval(), tokenizer, curve
+
+
+def new_model(settings: TinySettings, n_pieces: int) -> nn.Module:
+    """Return a model with random weights (depending on the seed alone), of transformers' own class, with its head.
+
+    Weights start at a standard deviation of .05: at the usual .02 so small a model stays on the unigram plateau.
+    """
+    sizes = {
+        "vocab_size": n_pieces,
+        "initializer_range": 0.05,
+        "pad_token_id": SPECIAL.index("[PAD]"),
+        "hidden_size": settings.units,
+        "num_hidden_layers": settings.layers,
+        "hidden_act": settings.activation,
+        "num_attention_heads": settings.heads,
+        "intermediate_size": settings.inner,
+        "max_position_embeddings": settings.max_tokens,
+    }
+    dropout = {"hidden_dropout_prob": settings.dropout, "attention_probs_dropout_prob": settings.dropout}
+    if settings.architecture == "llama":
+        special = {"bos_token_id": SPECIAL.index("[CLS]"), "eos_token_id": SPECIAL.index("[SEP]")}
+        model_class, config = LlamaForCausalLM, LlamaConfig(tie_word_embeddings=True, **special, **sizes)
+    elif settings.architecture == "albert":
+        model_class, config = AlbertForMaskedLM, AlbertConfig(embedding_size=settings.units // 2, **dropout, **sizes)
+    elif settings.architecture == "bert":
+        model_class, config = BertForMaskedLM, BertConfig(**dropout, **sizes)
+    else:
+        raise ModelError(f"architecture {settings.architecture!r}: 'bert', 'albert' or 'llama'")
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(settings.seed)
+        return model_class(config)
