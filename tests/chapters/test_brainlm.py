@@ -1,4 +1,4 @@
-"""What the chapter on BrainLM shares: nothing of the test runs is seen, gains and intervals are what they say."""
+"""Helpers of the chapter on BrainLM: nothing of the test runs is seen, gains and intervals are what they say."""
 
 from types import SimpleNamespace
 
@@ -8,15 +8,15 @@ import pytest
 from scipy import stats
 
 from brainbook.chapters.brainlm import (
-    above_chance,
-    above_zero,
+    above,
     encode_held_out,
     features_of_runs,
     gains,
+    mean_intervals,
     pair_recordings,
-    shuffled_rule,
-    with_intervals,
+    shuffled_verdict,
 )
+from brainbook.language_models import load_language_model
 
 
 @pytest.fixture
@@ -31,11 +31,11 @@ def test_features_do_not_depend_on_the_runs_that_are_held_out(responses):
     other = responses.copy()
     other[:, runs == 3] *= 5
     options = {"n_features": 3, "device": "cpu", "steps": 20}
-    first, kept, curve = features_of_runs(responses, runs, [3], **options)
-    second, _, _ = features_of_runs(other, runs, [3], **options)
+    first, reconstructed = features_of_runs(responses, runs, [3], **options)
+    second, _ = features_of_runs(other, runs, [3], **options)
     np.testing.assert_array_equal(first[:, runs < 3], second[:, runs < 3])
-    assert first.shape == (2, 90, 3) and len(curve) == 20
-    assert kept.groupby("maker").size().to_dict() == {"PCA": 12, "autoencoder": 12}
+    assert first.shape == (2, 90, 3)
+    assert reconstructed.groupby("condition").size().to_dict() == {"PCA": 12, "autoencoder": 12}
 
 
 def losses() -> pd.DataFrame:
@@ -60,46 +60,43 @@ def test_gains_are_losses_with_the_control_minus_with_the_true_partner():
 
 def test_intervals_are_students():
     table = pd.DataFrame({"group": "a", "value": [1.0, 2.0, 4.0]})
-    found = with_intervals(table, ["group"]).iloc[0]
+    interval = mean_intervals(table, ["group"]).iloc[0]
     expected = stats.t.interval(0.95, 2, loc=table.value.mean(), scale=stats.sem(table.value))
-    assert (found.lower, found.upper) == pytest.approx(expected) and found.n == 3
-    alone = with_intervals(table[:1], ["group"]).iloc[0]
+    assert (interval.lower, interval.upper) == pytest.approx(expected) and interval.n == 3
+    alone = mean_intervals(table[:1], ["group"]).iloc[0]
     assert alone.value == 1 and np.isnan(alone.lower)
 
 
-def test_results_are_told_only_beyond_their_interval():
-    table = pd.DataFrame({"side": ["words", "scan"], "condition": "2.0", "value": 0.1, "upper": 0.3})
-    told = above_zero(table.assign(lower=[0.01, -0.01]))
-    assert told == "words (2.0): 0.1000 [0.0100, 0.3000]"
-    assert above_zero(table.assign(lower=np.nan)) == "nothing"
-    accuracy = pd.DataFrame({"direction": ["a -> b"], "by": "score", "condition": "2.0", "value": 0.6, "upper": 0.7})
-    assert above_chance(accuracy.assign(lower=0.52)) == "a -> b by score (2.0): 0.600 [0.520, 0.700]"
-    assert above_chance(accuracy.assign(lower=0.49)) == "nothing"
+def test_rows_are_named_only_beyond_their_interval():
+    table = pd.DataFrame({"side": ["words", "scan"], "condition": "2.0", "value": 0.1})
+    assert above(table.assign(lower=[0.01, -0.01]), 0, ["side", "condition"]) == "words, 2.0"
+    assert above(table.assign(lower=[0.6, 0.7]), 0.5, ["side"]) == "words; scan"
+    assert above(table.assign(lower=np.nan), 0, ["side", "condition"]) == "nothing"
 
 
 @pytest.mark.parametrize(
-    "lower, limit, ending",
+    "lower, limit, verdict",
     [
-        ([0.2, -0.1], 0.0, "must not lie above zero; it does not."),
-        ([-0.2, 0.1], 0.0, "must not lie above zero; it does (0.3), so trust none of the others."),
-        ([0.6, 0.4], 0.5, "must not lie above chance; it does not."),
-        ([0.4, 0.6], 0.5, "must not lie above chance; it does (0.3), so trust none of the others."),
-        ([np.nan, np.nan], 0.5, "without an interval nobody can tell whether it does."),
+        ([0.2, -0.1], 0.0, "it does not"),
+        ([-0.2, 0.1], 0.0, "it does, so trust none of the others"),
+        ([0.6, 0.4], 0.5, "it does not"),
+        ([0.4, 0.6], 0.5, "it does, so trust none of the others"),
+        ([np.nan, np.nan], 0.5, "without an interval it cannot be decided"),
     ],
 )
-def test_the_rule_of_the_shuffled_brain_is_stated_and_judged(lower, limit, ending):
+def test_the_condition_with_the_shuffled_brain_is_checked(lower, limit, verdict):
     table = pd.DataFrame({"condition": ["2.0", "2.0, shuffled brain"], "value": [0.7, 0.3], "lower": lower})
-    assert shuffled_rule(table, limit).endswith(ending)
+    assert shuffled_verdict(table, limit) == verdict
 
 
-def test_the_brain_is_read_when_the_delay_says(responses, tmp_path):
+def test_the_brain_is_read_when_the_delay_says(responses):
     words = pd.DataFrame(
         {"word": ["fox"] * 120, "onset": np.tile(np.arange(60.0), 2), "section": np.repeat([1, 2], 60)}
     )
     runs = np.repeat([1, 2, 3], 30)[:60]
     coded = responses[:, :60, :3]
-    start = "tiny-causal"  # of which the tokenizer is read; it comes with the package
-    now, late = (pair_recordings(coded, runs, words, [2], start, tmp_path, "cpu", delay=d)[0] for d in (0, 2))
+    tokenizer = load_language_model("tiny-causal", device="cpu").tokenizer  # it comes with the package
+    now, late = (pair_recordings(coded, runs, words, [2], tokenizer, delay)[0] for delay in (0, 2))
     assert np.array_equal(now.brain[0], coded[0, :4]) and np.array_equal(late.brain[0], coded[0, 2:6])
 
 

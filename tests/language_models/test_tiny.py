@@ -64,12 +64,12 @@ def test_a_training_that_fails_leaves_nothing(quick, tmp_path, monkeypatch):
 
 
 def test_settings_and_corpus_are_in_the_key(quick, tmp_path, monkeypatch):
-    folders = [tiny_folder("tiny-bert", tmp_path)]
+    made = [tiny_folder("tiny-bert", tmp_path)]
     tiny.TINY_MODELS["tiny-bert"] = replace(tiny.TINY_MODELS["tiny-bert"], seed=1)
-    folders.append(tiny_folder("tiny-bert", tmp_path))
+    made.append(tiny_folder("tiny-bert", tmp_path))
     monkeypatch.setattr(folders, "_corpus_sample", lambda: ["another world"])
-    folders.append(tiny_folder("tiny-bert", tmp_path))
-    assert len(set(folders)) == 3
+    made.append(tiny_folder("tiny-bert", tmp_path))
+    assert len(set(made)) == 3
 
 
 def test_not_training_says_how_to(tmp_path):
