@@ -14,7 +14,7 @@ rounding.
 import math
 import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import nullcontext
 from pathlib import Path
 
 import numpy as np
@@ -31,6 +31,7 @@ from brainbook.errors import ConfigurationError, ModelError
 
 Loss = Callable[[nn.Module, object], "torch.Tensor | tuple[torch.Tensor, dict]"]
 SCHEDULES = ("cosine", "linear", "constant")
+BETAS = (0.9, 0.98)  # of AdamW
 FLUSH_EVERY = 20  # steps between two looks at the loss: each look makes a GPU wait
 
 
@@ -49,7 +50,6 @@ def fit(
     learning_rate: float = 1e-3,
     optimizer: Callable[..., torch.optim.Optimizer] | None = None,
     weight_decay: float = 0.01,
-    betas: tuple[float, float] = (0.9, 0.98),
     warm_up: float = 0.1,
     schedule: str = "cosine",
     clip: float | None = 1.0,
@@ -69,7 +69,7 @@ def fit(
     Parameters
     ----------
     model : any module. It is moved to the device and left there; its training/evaluation mode is put back at the end.
-    batches : a loader (anything that can be iterated again and again: a DataLoader, a list of batches), or a function
+    batches : a loader (with a length, to be iterated again and again: a DataLoader, a list), or a function
         `batches(number, generator)` that makes micro-batch `number` (0, 1, 2, ...) with the given CPU generator, which
         is seeded by `seed` and `number`. A DataLoader that shuffles is seeded anew, by `seed` and the epoch, at each
         epoch. Batches may be tensors or any nesting of dictionaries, lists and tuples of them; they are moved to the
@@ -78,9 +78,9 @@ def fit(
         It may call any method of the model, also when several processes train it.
     steps : number of steps of the optimizer.
     learning_rate : highest learning rate, reached after `warm_up` (a share of the steps if below 1, else a number of
-        steps) and lowered to zero by `schedule` ("cosine", "linear") or kept ("constant").
+        steps) and lowered to zero by `schedule` ("cosine", "linear") or left there ("constant").
     optimizer : called as `optimizer(parameters, lr=learning_rate)`, for instance torch.optim.Adam. By default AdamW
-        with `betas`, and `weight_decay` on matrices only (not on biases, norms and other vectors).
+        with betas of 0.9 and 0.98, and `weight_decay` on matrices only (not on biases, norms and other vectors).
     clip : gradients are scaled down to this norm; None leaves them.
     accumulate : micro-batches that one step averages over, counted over all processes: with two processes and
         `accumulate=4` each takes two. Must be a multiple of the number of processes.
@@ -88,84 +88,93 @@ def fit(
     device : "auto" (a GPU if there is one), "cpu" or "cuda".
     seed : decides data order, dropout and sampling (not the model's first weights: those are the caller's).
     validate : called as `validate(model)`, in evaluation mode and without gradients, every `validate_every` steps and
-        at the end; returns a number, lower is better. The weights of the best one are kept. After `patience`
+        at the end; returns a number, lower is better. The model ends with the weights of the best one. After `patience`
         validations in a row without a better one training stops; None never stops early.
     checkpoint : a folder. If it holds a checkpoint, training goes on from there; a finished run returns at once. The
-        newest and the one before it are kept; a damaged newest is passed over with a warning.
+        newest and the one before it stay; a damaged newest is passed over with a warning.
     checkpoint_every : steps between two checkpoints. Weights and optimizer state are safetensors, by parameter name.
     description : for the progress bar and for errors.
 
     Returns
     -------
-    A table with one row a step: step (from 1), loss, the loss's parts, learning_rate, gradient_norm, seconds (since the
-    start, earlier parts of a resumed run included), validation (NaN where there was none).
+    A table with one row per step: step (from 1), loss, the loss's parts, learning_rate, gradient_norm, seconds (since
+    the start, earlier parts of a resumed run included), validation (NaN where there was none).
 
     Raises
     ------
     ConfigurationError : impossible settings, or a checkpoint that was made with other ones.
     ModelError : the loss became infinite or not a number; every checkpoint is damaged, or of another model.
     """
-    settings = {
-        "steps": steps, "learning_rate": learning_rate, "weight_decay": weight_decay, "betas": list(betas),
-        "warm_up": warm_up, "schedule": schedule, "clip": clip, "accumulate": accumulate, "precision": precision,
-        "seed": seed, "optimizer": getattr(optimizer, "__name__", str(optimizer)), "patience": patience,
-        "validate_every": validate_every if validate else None,
-    }  # fmt: skip
     accelerator = _accelerator(precision, device)
+    settings = {
+        "steps": steps,
+        "learning_rate": learning_rate,
+        "weight_decay": weight_decay,
+        "warm_up": warm_up,
+        "schedule": schedule,
+        "clip": clip,
+        "accumulate": accumulate,
+        "precision": precision,
+        "seed": seed,
+        "optimizer": getattr(optimizer, "__name__", str(optimizer)),
+        "patience": patience,
+        "validate_every": validate_every if validate else None,
+    }
     _check(settings, accelerator.num_processes)
     was_training = model.training
     objective = accelerator.prepare_model(_Objective(model, loss))
-    optimizer = _optimizer(model, optimizer, learning_rate, weight_decay, betas)
-    saved = Checkpoints(checkpoint, settings, accelerator)
-    state = saved.load(model, optimizer) or {"step": 0, "rows": [], "seconds": 0.0, "best": None, "stale": 0}
-    curve = _Curve(state["rows"], accelerator, description)
-    best = saved.best
-    share = accumulate // accelerator.num_processes
-    begun = time.monotonic() - state["seconds"]
-    numbers = (
+    optimizer = _optimizer(model, optimizer, learning_rate, weight_decay)
+    saved = Checkpoints(checkpoint, settings) if checkpoint else None
+    restored = saved.load(model, optimizer) if saved else None
+    state, best = restored or ({"step": 0, "rows": [], "seconds": 0.0, "best": None, "stale": 0}, None)
+    curve = _Curve(state.pop("rows"), accelerator, description)
+    started = time.monotonic() - state["seconds"]
+    n_shared = accumulate // accelerator.num_processes  # micro-batches of a step that this process takes
+    numbers = [
         step * accumulate + k * accelerator.num_processes + accelerator.process_index
         for step in range(state["step"], steps)
-        for k in range(share)
-    )
-    stopped = patience is not None and state["stale"] >= patience
+        for k in range(n_shared)
+    ]
     stream = _stream(batches, seed, numbers)
-    left = range(state["step"], state["step"] if stopped else steps)
-    bar = progress(left, description, total=steps, initial=state["step"], disable=_quiet(accelerator))
-    with _private_randomness(accelerator.device):
+    bar = progress(range(state["step"], steps), description, total=steps, initial=state["step"])
+    bar.disable |= not accelerator.is_main_process
+    gpus = [accelerator.device.index or 0] if accelerator.device.type == "cuda" else []
+    with torch.random.fork_rng(devices=gpus):  # the caller's random state is untouched afterwards
         for step in bar:
+            if patience is not None and state["stale"] >= patience:
+                break
             model.train()
             rate = learning_rate_factor(step, steps, warm_up, schedule)
             for group in optimizer.param_groups:
                 group["lr"] = group["initial_lr"] * rate
             parts = []
-            for k in range(share):
+            for k in range(n_shared):
                 number, batch = next(stream)
-                last = k == share - 1
                 _seed_generators(_seed(seed, 1, number), accelerator.device)
-                with nullcontext() if last else accelerator.no_sync(objective):
+                with nullcontext() if k == n_shared - 1 else accelerator.no_sync(objective):
                     value, named = objective(send_to_device(batch, accelerator.device))
-                    accelerator.backward(value / share)
+                    accelerator.backward(value / n_shared)
                 parts.append({"loss": value.detach(), **named})
             norm = _gradient_norm(model, clip)
             optimizer.step()
             optimizer.zero_grad(set_to_none=True)
-            curve.add(step + 1, parts, optimizer.param_groups[0]["lr"], norm, time.monotonic() - begun)
-            state["step"] = step + 1
-            ends = step + 1 == steps
-            if validate and (ends or (step + 1) % validate_every == 0):
+            state |= {"step": step + 1, "seconds": time.monotonic() - started}
+            curve.add(step + 1, parts, optimizer.param_groups[0]["lr"], norm, state["seconds"])
+            is_last = step + 1 == steps
+            if validate and (is_last or (step + 1) % validate_every == 0):
                 score = _validate(model, validate, _seed(seed, 2, step), accelerator)
                 curve.flush()
                 curve.rows[-1]["validation"] = score
                 state["stale"] += 1
                 if state["best"] is None or score < state["best"]:
-                    state.update(best=score, stale=0)
+                    state |= {"best": score, "stale": 0}
                     best = {name: tensor.detach().cpu().clone() for name, tensor in model.state_dict().items()}
-                stopped = patience is not None and state["stale"] >= patience
-            if checkpoint and (ends or stopped or (step + 1) % checkpoint_every == 0):
+            is_last |= patience is not None and state["stale"] >= patience
+            if saved and (is_last or (step + 1) % checkpoint_every == 0):
                 curve.flush()
-                saved.save(model, optimizer, best, {**state, "rows": curve.rows, "seconds": time.monotonic() - begun})
-            if stopped:
-                break
+                if accelerator.is_main_process:
+                    saved.save(model, optimizer, best, {**state, "rows": curve.rows})
+                accelerator.wait_for_everyone()
     curve.flush()
     if best is not None:
         model.load_state_dict(best)
@@ -174,7 +183,7 @@ def fit(
 
 
 def learning_rate_factor(step: int, steps: int, warm_up: float = 0.1, schedule: str = "cosine") -> float:
-    """The share of the highest learning rate at `step` (from 0) of `steps`: linear warm-up, then the schedule."""
+    """Return the share of the highest learning rate at `step` (from 0) of `steps`: linear warm-up, then `schedule`."""
     warm = warm_up * steps if warm_up < 1 else warm_up
     if step < warm:
         return (step + 1) / (warm + 1)
@@ -257,11 +266,9 @@ def _accelerator(precision: str, device: str) -> Accelerator:
     return Accelerator(mixed_precision=precision, cpu=device == "cpu", kwargs_handlers=[unused])
 
 
-def _quiet(accelerator: Accelerator) -> bool | None:
-    return None if accelerator.is_main_process else True
-
-
-def _optimizer(model, make, learning_rate, weight_decay, betas) -> torch.optim.Optimizer:
+def _optimizer(
+    model: nn.Module, make: Callable | None, learning_rate: float, weight_decay: float
+) -> torch.optim.Optimizer:
     trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
     if make is None:
         groups = [
@@ -269,7 +276,8 @@ def _optimizer(model, make, learning_rate, weight_decay, betas) -> torch.optim.O
             {"params": [p for p in trained if p.ndim <= 1], "weight_decay": 0.0},
         ]
         # fused: a small model's step is otherwise largely the optimizer's
-        optimizer = torch.optim.AdamW([g for g in groups if g["params"]], lr=learning_rate, betas=betas, fused=True)
+        groups = [group for group in groups if group["params"]]
+        optimizer = torch.optim.AdamW(groups, lr=learning_rate, betas=BETAS, fused=True)
     else:
         optimizer = make(trained, lr=learning_rate)
     for group in optimizer.param_groups:
@@ -278,7 +286,7 @@ def _optimizer(model, make, learning_rate, weight_decay, betas) -> torch.optim.O
 
 
 def _gradient_norm(model: nn.Module, clip: float | None) -> torch.Tensor:
-    """The norm over all gradients, which are scaled down to `clip` first if it is given."""
+    """Return the norm over all gradients, which are scaled down to `clip` first if it is given."""
     if clip is not None:
         return nn.utils.clip_grad_norm_(model.parameters(), clip)
     return nn.utils.get_total_norm([p.grad for p in model.parameters() if p.grad is not None])
@@ -308,40 +316,19 @@ def _seed_generators(seed: int, device: torch.device) -> None:
         torch.manual_seed(seed)
 
 
-def _stream(batches, seed: int, numbers: Iterable[int]) -> Iterator[tuple[int, object]]:
+def _stream(batches, seed: int, numbers: list[int]) -> Iterator[tuple[int, object]]:
     """Yield (number, micro-batch) for the given rising numbers, the same whatever was yielded before."""
     if callable(batches):
         for number in numbers:
             yield number, batches(number, torch.Generator().manual_seed(_seed(seed, 0, number)))
         return
-    numbers = iter(numbers)
-    wanted = next(numbers, None)
-    if wanted is None:
-        return
-    seen, epoch, length = 0, 0, None
-    while wanted is not None:
-        if length and wanted >= seen + length:  # nothing of this epoch is wanted: do not read it
-            seen, epoch = seen + length, epoch + 1
-            continue
+    if not (n := len(batches) if hasattr(batches, "__len__") else 0):
+        raise ConfigurationError("batches is empty, or has no length: give a list or a loader")
+    wanted = set(numbers)
+    for epoch in range(numbers[0] // n, numbers[-1] // n + 1):
         torch.manual_seed(_seed(seed, 3, epoch))
         if isinstance(getattr(batches, "generator", None), torch.Generator):
             batches.generator.manual_seed(_seed(seed, 3, epoch))
-        length = 0
-        for batch in batches:
-            if seen + length == wanted:
-                yield wanted, batch
-                wanted = next(numbers, None)
-                if wanted is None:
-                    return
-            length += 1
-        if not length:
-            raise ConfigurationError("batches is empty, or an iterator that is used up: give a list or a loader")
-        seen, epoch = seen + length, epoch + 1
-
-
-@contextmanager
-def _private_randomness(device: torch.device) -> Iterator[None]:
-    """Seed as we like inside; the caller's random state is untouched afterwards."""
-    devices = [device.index or 0] if device.type == "cuda" else []
-    with torch.random.fork_rng(devices=devices):
-        yield
+        for number, batch in enumerate(batches, epoch * n):
+            if number in wanted:
+                yield number, batch
