@@ -184,8 +184,8 @@ def mean_intervals(table: pd.DataFrame, by: list[str]) -> pd.DataFrame:
 
 def above(table: pd.DataFrame, limit: float, columns: list[str]) -> str:
     """Name the rows of which the interval lies above `limit` by their `columns`; "nothing" if there is none."""
-    names = table.loc[table.lower > limit, columns].agg(", ".join, axis=1)
-    return "; ".join(names) or "nothing"
+    rows = table.loc[table.lower > limit, columns].to_numpy()
+    return "; ".join(map(", ".join, rows)) or "nothing"
 
 
 def shuffled_verdict(table: pd.DataFrame, limit: float) -> str:
