@@ -1,4 +1,4 @@
-"""A world in which the answers are known: latents that say number, and a decoder and judge that read it back."""
+"""A world in which the answers are known: latents that say number, and a decoder and a classifier that read it back."""
 
 import numpy as np
 import pytest
@@ -22,26 +22,29 @@ class ExactModel:
         made[:, 0, 0, :2] = z[:, :2]
         return made
 
-    def associate(self, images: Images, source: str, target: str, seed: int | None = None) -> np.ndarray:
+    def generate(self, images: Images, source: str, target: str, seed: int | None = None) -> np.ndarray:
         return self.decode(self.embed(images))
 
-    def noise_scale(self, name: str) -> np.ndarray:
-        return np.array([3.0, 0, 0, 0, 0])
+    def targets(self, source: str) -> tuple[str, ...]:
+        return (source,)
+
+    def prior_sample(self, n: int, rng: np.random.Generator, name: str) -> np.ndarray:
+        return rng.standard_normal((n, 5)) * [3.0, 0, 0, 0, 0]
 
 
-class ExactJudge(Classifier):
+class ExactClassifier(Classifier):
     def __init__(self):
         super().__init__(None, ("number", "colour"), {"number": 1.0, "colour": 1.0})
 
-    def read(self, images) -> dict:
+    def predict(self, images) -> dict:
         made = images if isinstance(images, np.ndarray) else ExactModel().decode(ExactModel().embed(images))
         number = np.round(made[:, 0, 0, 0]).clip(1, 9).astype(int)
         return {"number": number, "colour": np.round(made[:, 0, 0, 1] / 100).clip(0, 3).astype(int)}
 
 
 @pytest.fixture
-def exact() -> tuple[ExactModel, ExactJudge]:
-    return ExactModel(), ExactJudge()
+def exact() -> tuple[ExactModel, ExactClassifier]:
+    return ExactModel(), ExactClassifier()
 
 
 @pytest.fixture

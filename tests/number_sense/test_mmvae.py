@@ -2,11 +2,18 @@ import numpy as np
 import pytest
 import torch
 
-from brainbook.datasets import make_pairs
 from brainbook.errors import ConfigurationError, ModelError
-from brainbook.number_sense import MMVAE, VAE, Modality, ModelConfiguration, Objective, Training, train
-from brainbook.number_sense.families import positive_scale
-from brainbook.number_sense.mmvae import as_input
+from brainbook.number_sense import (
+    MMVAE,
+    VAE,
+    Modality,
+    ModelConfiguration,
+    Objective,
+    Training,
+    make_image_pairs,
+    train,
+)
+from brainbook.number_sense.mmvae import as_input, positive_scale
 from brainbook.number_sense.objectives import bound, draw_noise
 
 BOTH = (Modality(name="oscn"), Modality(name="cmnist", size=(3, 28, 28), weight=3.0))
@@ -15,7 +22,7 @@ SMALL = {"modalities": BOTH, "latent": 4, "width": 12, "layers": 2, "channels": 
 
 @pytest.fixture(scope="module")
 def pairs():
-    return make_pairs({"train": 360, "test": 108}, seed=1)
+    return make_image_pairs({"train": 360, "test": 108}, seed=1)
 
 
 @pytest.mark.parametrize("architecture", ["mlp", "cnn"])
@@ -26,35 +33,35 @@ class TestShapes:
         for source, images in pairs["test"].modalities.items():
             assert model.embed(images, source).shape == (108, 4)
             for target, others in pairs["test"].modalities.items():
-                seen = model.associate(images, source, target)
-                assert seen.shape == (108, *others.size)
-                assert seen.dtype == np.float32
-                assert 0 <= seen.min() < seen.max() <= 1
+                generated = model.generate(images, source, target)
+                assert generated.shape == (108, *others.size)
+                assert generated.dtype == np.float32
+                assert 0 <= generated.min() < generated.max() <= 1
 
     def test_noise_is_seeded(self, pairs, architecture, private):
         model = MMVAE(ModelConfiguration(**SMALL, architecture=architecture, private=private))
         images = pairs["test"].oscn
-        calm, first, again, other = (model.associate(images, "oscn", "cmnist", seed) for seed in (None, 1, 1, 2))
+        calm, first, again, other = (model.generate(images, "oscn", "cmnist", seed) for seed in (None, 1, 1, 2))
         np.testing.assert_array_equal(first, again)
         assert np.abs(first - other).max() > 0
         assert np.abs(first - calm).max() > 0
 
 
-def test_recall_is_decoding_of_the_embedding(pairs):
-    model = VAE(ModelConfiguration(**SMALL).only("oscn"))
+def test_reconstruction_is_decoding_of_the_embedding(pairs):
+    model = VAE(ModelConfiguration(**SMALL).unimodal("oscn"))
     images = pairs["test"].oscn
-    np.testing.assert_allclose(model.recall(images), model.decode(model.embed(images)), atol=1e-6)
+    np.testing.assert_allclose(model.generate(images), model.decode(model.embed(images)), atol=1e-6)
 
 
-def test_private_latents_serve_recall_and_not_association(pairs):
+def test_private_latents_serve_reconstruction_alone(pairs):
     """With the shared latents switched off, private ones still tell images apart, but only the modality's own."""
     model = MMVAE(ModelConfiguration(**SMALL, private=3))
     with torch.no_grad():
-        for sense in model.senses.values():
-            sense.decoder.layers[0].weight[:, :4] = 0  # what the decoder takes from the shared latents
+        for networks in model.modalities.values():
+            networks.decoder.layers[0].weight[:, :4] = 0  # what the decoder takes from the shared latents
     images = pairs["test"].oscn
-    assert np.ptp(model.recall(images, "oscn"), axis=0).max() > 0
-    assert np.ptp(model.associate(images, "oscn", "cmnist"), axis=0).max() < 1e-6
+    assert np.ptp(model.generate(images, "oscn", "oscn"), axis=0).max() > 0
+    assert np.ptp(model.generate(images, "oscn", "cmnist"), axis=0).max() < 1e-6
 
 
 def test_copies_start_as_their_seeds_say():
@@ -84,21 +91,21 @@ def test_training_together_is_training_alone(pairs, architecture, bound):
             torch.testing.assert_close(together.copy(i).state_dict()[name], value, atol=2e-4, rtol=1e-3)
 
 
-class TestLitPixels:
+class TestActivePixels:
     @staticmethod
-    def lit(pairs) -> dict[str, np.ndarray]:
+    def active(pairs) -> dict[str, np.ndarray]:
         return {name: images.pixels.any(axis=0) for name, images in pairs["train"].modalities.items()}
 
     def test_it_is_the_whole_network_that_knows_the_rest_to_be_black(self, pairs):
         """The same weights in a network of all pixels, whose other logits say black: bound and gradients agree."""
-        lit = self.lit(pairs)
-        assert all(0.2 < mask.mean() < 0.9 for mask in lit.values())
-        few, whole = MMVAE(ModelConfiguration(**SMALL), (0,), lit), MMVAE(ModelConfiguration(**SMALL))
+        active = self.active(pairs)
+        assert all(0.2 < mask.mean() < 0.9 for mask in active.values())
+        few, whole = MMVAE(ModelConfiguration(**SMALL), (0,), active), MMVAE(ModelConfiguration(**SMALL))
         found, gradients = [], []
         with torch.no_grad():
-            for name, sense in few.senses.items():
-                rows, other = sense.pixels, whole.senses[name]
-                for part, network in (("encoder", sense.encoder), ("decoder", sense.decoder)):
+            for name, networks in few.modalities.items():
+                rows, other = networks.pixels, whole.modalities[name]
+                for part, network in (("encoder", networks.encoder), ("decoder", networks.decoder)):
                     for k, layer in enumerate(network.layers):
                         target = getattr(other, part).layers[k]
                         if part == "encoder" and k == 0:
@@ -112,43 +119,43 @@ class TestLitPixels:
                             target.load_state_dict(layer.state_dict())
         shown = {name: images[:32] for name, images in pairs["train"].aligned().items()}
         for model in (few, whole):
-            images = {n: as_input(model.senses[n].see(shown[n].pixels)[None], "cpu") for n in model.names}
+            images = {n: as_input(model.modalities[n].select(shown[n].pixels)[None], "cpu") for n in model.names}
             noise = draw_noise(model, 2, 32, [7], "cpu")
             value, surrogate = bound(model, images, Objective(samples=2), noise)
             surrogate.backward()
             found.append(value)
-            first = [sense.encoder.layers[0].weight.grad for sense in model.senses.values()]
-            last = [sense.decoder.layers[-1].weight.grad for sense in model.senses.values()]
+            first = [networks.encoder.layers[0].weight.grad for networks in model.modalities.values()]
+            last = [networks.decoder.layers[-1].weight.grad for networks in model.modalities.values()]
             gradients.append((first, last))
         torch.testing.assert_close(*found)
         (few_first, few_last), (whole_first, whole_last) = gradients
-        for k, sense in enumerate(few.senses.values()):
+        for k, networks in enumerate(few.modalities.values()):
             assert few_first[k].abs().max() > 0
-            torch.testing.assert_close(few_first[k], whole_first[k][:, sense.pixels])
-            torch.testing.assert_close(few_last[k], whole_last[k][..., sense.pixels])
+            torch.testing.assert_close(few_first[k], whole_first[k][:, networks.pixels])
+            torch.testing.assert_close(few_last[k], whole_last[k][..., networks.pixels])
         for source in few.names:
             for target in few.names:
-                made = [model.associate(shown[source], source, target) for model in (few, whole)]
+                made = [model.generate(shown[source], source, target) for model in (few, whole)]
                 np.testing.assert_allclose(*made, atol=1e-5)
-                assert (made[0][:, ~lit[target]] == 0).all()
+                assert (made[0][:, ~active[target]] == 0).all()
 
     def test_trains_and_a_copy_is_the_same(self, pairs):
-        model = MMVAE(ModelConfiguration(**SMALL), (3, 5), self.lit(pairs))
+        model = MMVAE(ModelConfiguration(**SMALL), (3, 5), self.active(pairs))
         train(model, pairs["train"], Objective(), Training(steps=3, batch=16), device="cpu")
-        alone = MMVAE(ModelConfiguration(**SMALL), (5,), self.lit(pairs))
+        alone = MMVAE(ModelConfiguration(**SMALL), (5,), self.active(pairs))
         train(alone, pairs["train"], Objective(), Training(steps=3, batch=16), device="cpu")
         images = pairs["test"].oscn
-        made = [some.associate(images, "oscn", "cmnist") for some in (model.copy(1), alone)]
+        made = [part.generate(images, "oscn", "cmnist") for part in (model.copy(1), alone)]
         np.testing.assert_allclose(*made, atol=1e-3)
-        assert np.abs(made[1] - model.copy(0).associate(images, "oscn", "cmnist")).max() > 0.01
+        assert np.abs(made[1] - model.copy(0).generate(images, "oscn", "cmnist")).max() > 0.01
 
     def test_impossible_masks_are_refused(self, pairs):
-        settings, lit = ModelConfiguration(**SMALL), self.lit(pairs)
-        for wrong in (lit["cmnist"], lit["oscn"].astype(int), np.zeros_like(lit["oscn"])):
-            with pytest.raises(ConfigurationError, match="lit of 'oscn'"):
-                MMVAE(settings, lit={"oscn": wrong})
+        settings, active = ModelConfiguration(**SMALL), self.active(pairs)
+        for wrong in (active["cmnist"], active["oscn"].astype(int), np.zeros_like(active["oscn"])):
+            with pytest.raises(ConfigurationError, match="active_pixels of 'oscn'"):
+                MMVAE(settings, active_pixels={"oscn": wrong})
         with pytest.raises(ConfigurationError, match="whole images"):
-            MMVAE(settings.but(architecture="cnn"), lit=lit)
+            MMVAE(settings.replace(architecture="cnn"), active_pixels=active)
 
 
 def test_training_raises_the_bound_and_resumes(pairs, tmp_path):
@@ -176,10 +183,8 @@ def test_bfloat16_comes_near(pairs):
     assert (curves["bf16"].loss != curves["no"].loss).any()
 
 
-def test_a_vae_sees_what_the_mmvae_sees(pairs):
-    order = [list(pairs["train"].rows[name]) for name in ("oscn", "cmnist")]
-    assert len(order[0]) == len(order[1]) == len(pairs["train"])
-    model = VAE(ModelConfiguration(**SMALL).only("cmnist"))
+def test_a_vae_trains_on_one_modality_of_the_pairs(pairs):
+    model = VAE(ModelConfiguration(**SMALL).unimodal("cmnist"))
     curve = train(model, pairs["train"], Objective(), Training(steps=2, batch=8), device="cpu")
     assert np.isfinite(curve.loss).all()
 
@@ -199,6 +204,15 @@ def test_published_scale_form(pairs):
     assert model.embed(pairs["test"].oscn, "oscn").shape == (108, 4)
 
 
+def test_scales_are_positive_and_bounded():
+    raw = torch.tensor([[-1e4, 0.0, 1e4]])
+    free = positive_scale("free", raw)
+    assert (free > 1e-3).all()
+    assert (free < 100).all()
+    softmax = positive_scale("softmax", torch.randn(7, 20))
+    torch.testing.assert_close(softmax.mean(-1), torch.ones(7), atol=1e-4, rtol=0)
+
+
 class TestRefusals:
     @pytest.mark.parametrize(
         "make",
@@ -211,10 +225,10 @@ class TestRefusals:
             lambda: Objective(bound="elbo", minimum_weight=0.001),
             lambda: Training(steps=3, epochs=2),
             lambda: Training(),
-            lambda: Training(epochs=1).but(bach=3),
+            lambda: Training(epochs=1).replace(bach=3),
             lambda: MMVAE(ModelConfiguration(**SMALL), seeds=(1, 1)),
             lambda: VAE(ModelConfiguration(**SMALL)),
-            lambda: ModelConfiguration(**SMALL).only("clevr"),
+            lambda: ModelConfiguration(**SMALL).unimodal("clevr"),
         ],
     )
     def test_configurations(self, make):

@@ -9,13 +9,20 @@ from torch import distributions, nn
 from brainbook.errors import ConfigurationError
 from brainbook.number_sense import MMVAE, Modality, ModelConfiguration, Objective, objectives
 from brainbook.number_sense.mmvae import Posterior
-from brainbook.number_sense.objectives import bound, draw_noise
+from brainbook.number_sense.objectives import (
+    bound,
+    divergence,
+    draw_noise,
+    log_density,
+    log_likelihood,
+    standard_noise,
+)
 
 LATENT, PIXELS, NOISE = 2, 3, 0.7
 torch.set_num_threads(1)
 
 
-class LinearSense(nn.Module):
+class LinearVAE(nn.Module):
     """x = A z + noise; the posterior's location is linear in x, its scale is given. Parameters: [copies, ...]."""
 
     def __init__(self, name: str, seed: int):
@@ -49,11 +56,11 @@ def linear(monkeypatch):
         modalities = tuple(Modality(name=name, size=(1, 1, PIXELS)) for name in names)
         model = MMVAE(ModelConfiguration(modalities=modalities, latent=LATENT, family="normal", learn_prior=False))
         for i, name in enumerate(names):
-            model.senses[name] = LinearSense(name, i)
+            model.modalities[name] = LinearVAE(name, i)
         model.double()
         g = torch.Generator().manual_seed(9)
         images = {name: torch.randn(1, batch, PIXELS, generator=g, dtype=torch.float64) for name in names}
-        weight = torch.cat([model.senses[name].weight[0] for name in names], 1)  # latent, all pixels
+        weight = torch.cat([model.modalities[name].weight[0] for name in names], 1)  # latent, all pixels
         covariance = weight.T @ weight + NOISE**2 * torch.eye(weight.shape[1])
         joint = distributions.MultivariateNormal(torch.zeros(weight.shape[1]).double(), covariance)
         return model, images, joint.log_prob(torch.cat([images[name] for name in names], -1)[0]).mean().detach()
@@ -63,7 +70,8 @@ def linear(monkeypatch):
 
 def noise_of(model, samples: int, batch: int = 4, seed: int = 0, copies: int = 1):
     g = torch.Generator().manual_seed(seed)
-    return torch.randn(copies, len(model.names), samples, batch, LATENT, generator=g, dtype=torch.float64), None, None
+    shared = torch.randn(copies, len(model.names), samples, batch, LATENT, generator=g, dtype=torch.float64)
+    return shared, shared[..., :0], shared[..., :0]
 
 
 def value_of(model, images, samples=4000, seed=0, **objective) -> float:
@@ -83,7 +91,7 @@ def expected_over_draws(model, images, samples, draws=800, **objective) -> float
 
 def exact_elbo(model, images, name: str) -> torch.Tensor:
     """Of one modality alone: E log p(x | z) - KL, in closed form."""
-    sense, x = model.senses[name], images[name][0]
+    sense, x = model.modalities[name], images[name][0]
     q, _ = sense.encode(images[name])
     loc, scale = q.loc[0], q.scale[0]
     spread = ((scale**2) @ (sense.weight[0] ** 2)).sum(-1)
@@ -103,7 +111,7 @@ class TestOneModality:
 
     def test_exact_posterior_makes_every_bound_exact(self, linear):
         model, images, _ = linear(1)
-        sense = model.senses["a"]
+        sense = model.modalities["a"]
         with torch.no_grad():  # orthogonal loadings: the true posterior has independent dimensions
             weight = torch.tensor([[1.2, 0.0, 0.0], [0.0, 0.8, 0.0]], dtype=torch.float64)
             precision = 1 + (weight**2).sum(1) / NOISE**2
@@ -142,7 +150,7 @@ class TestMixture:
         """Against samples of the mixture itself, drawn and weighed with torch.distributions."""
         model, images, _ = linear(2)
         with torch.no_grad():
-            qs = [model.senses[n].encode(images[n])[0] for n in model.names]
+            qs = [model.modalities[n].encode(images[n])[0] for n in model.names]
             locs, scales = (torch.stack([getattr(q, part)[0] for q in qs], 1) for part in ("loc", "scale"))
             even = distributions.Categorical(logits=torch.zeros(4, 2))
             components = distributions.Independent(distributions.Normal(locs, scales), 1)
@@ -151,17 +159,19 @@ class TestMixture:
             z = mixture.sample((40_000,))
             log_joint = distributions.Normal(0, 1).log_prob(z).sum(-1)
             for n in model.names:
-                log_joint += distributions.Normal(z @ model.senses[n].weight[0], NOISE).log_prob(images[n][0]).sum(-1)
+                log_joint += (
+                    distributions.Normal(z @ model.modalities[n].weight[0], NOISE).log_prob(images[n][0]).sum(-1)
+                )
             expected = (log_joint - mixture.log_prob(z)).mean()
         assert value_of(model, images, 40_000, bound="elbo", looser=False) == pytest.approx(expected.item(), abs=0.2)
 
 
 def gradients(model, images, objective: Objective, draws: int = 10_000) -> torch.Tensor:
     """Gradient of the encoders' parameters in each of many draws (copies of the model): [draws, parameters]."""
-    for sense in model.senses.values():
+    for sense in model.modalities.values():
         for name, parameter in list(sense.named_parameters()):
             setattr(sense, name, nn.Parameter(parameter[:1].detach().repeat(draws, 1, 1)))
-    parameters = [p for sense in model.senses.values() for p in (sense.read, sense.log_scale)]
+    parameters = [p for sense in model.modalities.values() for p in (sense.read, sense.log_scale)]
     shown = {name: x.expand(draws, -1, -1) for name, x in images.items()}
     noise = noise_of(model, objective.samples, seed=7, copies=draws)
     _, surrogate = bound(model, shown, objective, noise)
@@ -207,7 +217,7 @@ class TestDReG:
     @pytest.mark.parametrize("looser", [True, False])
     def test_decoder_gradient_is_iwae_s(self, linear, looser):
         model, images, _ = linear(2)
-        decoders = [sense.weight for sense in model.senses.values()]
+        decoders = [sense.weight for sense in model.modalities.values()]
         found = []
         for name in ("iwae", "dreg"):
             objective = Objective(bound=name, samples=6, looser=looser)
@@ -253,3 +263,57 @@ def test_missing_modality_is_named():
     model = MMVAE(ModelConfiguration(modalities=(Modality(name="a", size=(1, 2, 3)),), width=4, layers=1))
     with pytest.raises(ConfigurationError, match="no images for modality 'a'"):
         bound(model, {}, Objective(), draw_noise(model, 1, 4, [0], "cpu"))
+
+
+FAMILY = {"normal": distributions.Normal, "laplace": distributions.Laplace}
+
+
+@pytest.fixture
+def parameters():
+    g = torch.Generator().manual_seed(0)
+    loc = torch.randn(3, 5, 4, generator=g, dtype=torch.float64)
+    scale = torch.rand(3, 5, 4, generator=g, dtype=torch.float64) + 0.1
+    return loc, scale, torch.randn(3, 5, 4, generator=g, dtype=torch.float64)
+
+
+@pytest.mark.parametrize("family", FAMILY)
+def test_density_and_divergence_are_those_of_torch(family, parameters):
+    loc, scale, z = parameters
+    posterior, prior = FAMILY[family](loc, scale), FAMILY[family](torch.zeros(4).double(), 2 * scale[0, 0])
+    torch.testing.assert_close(log_density(family, z, loc, scale), posterior.log_prob(z).sum(-1))
+    expected = distributions.kl_divergence(posterior, prior).sum(-1)
+    torch.testing.assert_close(divergence(family, loc, scale, 2 * scale[0, 0]), expected)
+
+
+@pytest.mark.parametrize("family", FAMILY)
+def test_noise_has_the_family_s_moments_and_each_copy_its_own(family):
+    def generators(*seeds):
+        return [torch.Generator().manual_seed(seed) for seed in seeds]
+
+    noise = standard_noise(family, (200_000,), generators(1, 2), "cpu")
+    expected = FAMILY[family](torch.zeros(()), torch.ones(()))
+    assert noise.mean().abs() < 0.02
+    assert noise.std() == pytest.approx(expected.stddev.item(), rel=0.02)
+    assert noise.abs().mean() == pytest.approx(1 if family == "laplace" else (2 / torch.pi) ** 0.5, rel=0.02)
+    torch.testing.assert_close(noise[1:], standard_noise(family, (200_000,), generators(2), "cpu"))
+
+
+@pytest.mark.parametrize("kind", ["bernoulli", "normal", "laplace"])
+class TestLogLikelihood:
+    @staticmethod
+    def tensors():
+        g = torch.Generator().manual_seed(1)
+        logits = 2 * torch.randn(2, 3, 4, 6, generator=g, dtype=torch.float64)
+        return logits.requires_grad_(), torch.rand(2, 4, 6, generator=g, dtype=torch.float64)
+
+    def test_is_torch_s(self, kind):
+        logits, images = self.tensors()
+        if kind == "bernoulli":
+            expected = distributions.Bernoulli(logits=logits, validate_args=False).log_prob(images[:, None])
+        else:
+            expected = FAMILY[kind](torch.sigmoid(logits), 0.3).log_prob(images[:, None])
+        torch.testing.assert_close(log_likelihood(kind, logits, images, 0.3), expected.sum(-1))
+
+    def test_gradient_is_the_numerical_one(self, kind):
+        logits, images = self.tensors()
+        assert torch.autograd.gradcheck(lambda x: log_likelihood(kind, x, images, 0.3), logits)

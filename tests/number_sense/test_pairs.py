@@ -1,9 +1,8 @@
 import numpy as np
 import pytest
 
-from brainbook.datasets import make_pairs
 from brainbook.errors import DatasetError
-from brainbook.number_sense import make_cmnist, make_oscn, pair
+from brainbook.number_sense import make_cmnist, make_image_pairs, make_oscn, pair
 
 
 @pytest.fixture(scope="module")
@@ -63,7 +62,7 @@ def test_seeded(images):
 
 
 def test_splits_never_share_a_handwritten_digit():
-    made = make_pairs({"train": 2000, "validation": 500, "test": 500}, without=[(1, 1)], seed=3)
+    made = make_image_pairs({"train": 2000, "validation": 500, "test": 500}, without=[(1, 1)], seed=3)
     sources = {split: set(pairs.cmnist.source) for split, pairs in made.items()}
     assert not sources["train"] & sources["validation"]
     assert not sources["train"] & sources["test"]
@@ -73,8 +72,8 @@ def test_splits_never_share_a_handwritten_digit():
     assert (made["train"].oscn.pixels[:500] != made["test"].oscn.pixels).any()
 
 
-def test_a_test_picture_is_measured_about_once():
-    made = make_pairs({"train": 1000, "test": 500}, seed=3)
+def test_a_test_image_is_measured_about_once():
+    made = make_image_pairs({"train": 1000, "test": 500}, seed=3)
     assert set(np.bincount(made["train"].oscn_row)) <= {2, 3}
     for rows in made["test"].rows.values():
         assert set(np.bincount(rows, minlength=500)) <= {1, 2}
@@ -83,4 +82,4 @@ def test_a_test_picture_is_measured_about_once():
 
 def test_unknown_split():
     with pytest.raises(DatasetError, match="train, validation, test"):
-        make_pairs({"dev": 100})
+        make_image_pairs({"dev": 100})

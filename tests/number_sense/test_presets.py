@@ -1,39 +1,39 @@
 import pytest
 
 from brainbook.errors import ConfigurationError
-from brainbook.number_sense.presets import STUDIES, study
+from brainbook.number_sense.presets import PRESETS, make_study
 
 
 def test_changes_reach_every_part():
-    changed = study("demo", seeds=5, training_steps=7, model_width=11, objective_bound="dreg", objective_samples=4)
+    changed = make_study("demo", seeds=5, training_steps=7, model_width=11, objective_bound="dreg", objective_samples=4)
     assert (changed.seeds, changed.training.steps, changed.model.width) == (5, 7, 11)
     assert (changed.objective.bound, changed.objective.samples) == ("dreg", 4)
-    assert changed.model.layers == STUDIES["demo"].model.layers
+    assert changed.model.layers == PRESETS["demo"].model.layers
 
 
 def test_none_changes_nothing():
-    assert study("demo", seeds=None, training_steps=None, digits=None) == STUDIES["demo"]
+    assert make_study("demo", seeds=None, training_steps=None, digits=None) == PRESETS["demo"]
 
 
 def test_epochs_take_the_place_of_steps_and_back():
-    assert study("demo", training_epochs=2).training.steps is None
-    assert study("paper", training_steps=2).training.epochs is None
+    assert make_study("demo", training_epochs=2).training.steps is None
+    assert make_study("paper", training_steps=2).training.epochs is None
 
 
 @pytest.mark.parametrize("changes", [{"sedes": 3}, {"model_widht": 3}, {"training_bach": 1}, {"seeds": 0}])
 def test_unknown_or_impossible_settings_are_refused(changes):
     with pytest.raises(ConfigurationError, match=next(iter(changes)).split("_")[-1]):
-        study("demo", **changes)
+        make_study("demo", **changes)
 
 
-def test_unknown_study():
+def test_unknown_preset():
     with pytest.raises(ConfigurationError, match="demo, mnist, paper"):
-        study("frontiers")
+        make_study("frontiers")
 
 
 def test_the_paper_s_numbers():
     """Noda, Soda & Yamashita: 120,000 images, 20 latents, 4 x 400 units, DReG, K = 20, 50 epochs of 128, amsgrad."""
-    paper = STUDIES["paper"]
+    paper = PRESETS["paper"]
     assert (paper.n_train, paper.seeds, paper.n_test) == (120_000, 20, 4000)
     assert (paper.model.latent, paper.model.layers, paper.model.width) == (20, 4, 400)
     assert (paper.objective.bound, paper.objective.samples) == ("dreg", 20)

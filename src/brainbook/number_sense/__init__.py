@@ -1,17 +1,14 @@
-"""Number sense: one concept through two senses (Noda, Soda & Yamashita 2024), with the controls that were left out.
-
-Stands alone: nothing here knows the other rooms.
-"""
+"""Number sense: one concept through two modalities (Noda, Soda & Yamashita 2024), with controls that were left out."""
 
 from brainbook.number_sense.classifiers import Classifier, train_classifier
 from brainbook.number_sense.configuration import Modality, ModelConfiguration, Objective, Training
 from brainbook.number_sense.digits import Digits, make_cmnist, read_digits, read_idx
 from brainbook.number_sense.evaluation import evaluate
 from brainbook.number_sense.images import COLOURS, NUMBERS, SHAPES, Images
-from brainbook.number_sense.learning import train
 from brainbook.number_sense.mmvae import MMVAE, VAE
-from brainbook.number_sense.objects import make_oscn
-from brainbook.number_sense.pairs import Pairs, make_pairs, pair
+from brainbook.number_sense.oscn import make_oscn
+from brainbook.number_sense.pairs import Pairs, make_image_pairs, pair
+from brainbook.number_sense.training import train
 
 __all__ = [
     "COLOURS",
@@ -19,9 +16,9 @@ __all__ = [
     "NUMBERS",
     "SHAPES",
     "VAE",
+    "Classifier",
     "Digits",
     "Images",
-    "Classifier",
     "Modality",
     "ModelConfiguration",
     "Objective",
@@ -29,8 +26,8 @@ __all__ = [
     "Training",
     "evaluate",
     "make_cmnist",
+    "make_image_pairs",
     "make_oscn",
-    "make_pairs",
     "pair",
     "read_digits",
     "read_idx",

@@ -1,7 +1,7 @@
 """Classifiers that read number, colour and shape off an image; trained on real images only.
 
-What a judge says of generated images can be no better than what it says of real ones: its own accuracy on held-out real
-images is the cap of every accuracy that it is used for.
+On generated images a classifier can be no better than on real ones: its own accuracy on held-out real images is the
+best that an accuracy for which it is used can be (the `ceiling` of the tables).
 """
 
 from dataclasses import dataclass, field
@@ -24,21 +24,28 @@ CHANCE = {factor: 1 / n for factor, n in CLASSES.items()}
 
 @dataclass
 class Classifier:
-    """A trained classifier of one modality.
+    """A classifier of one modality.
 
     network : images -> class scores of all its factors. factors : what it reads, in the order of the scores.
-    accuracy : share of held-out real images that it reads right, by factor; empty before `train_classifier` has tested it.
+    accuracy : share of held-out real images that it reads right, by factor; `train_classifier` measures it.
     """
 
     network: nn.Module
     factors: tuple[str, ...]
     accuracy: dict[str, float] = field(default_factory=dict)
 
+    @classmethod
+    def untrained(cls, images: Images, seed: int = 0) -> "Classifier":
+        """Make a classifier of the size and factors of `images`, with random weights."""
+        factors, generator = tuple(images.factors), torch.Generator().manual_seed(seed)
+        n_outputs = sum(CLASSES[factor] for factor in factors)
+        return cls(CNNEncoder(images.size, *WIDTHS, n_outputs, [generator]), factors)
+
     @torch.no_grad()
-    def read(self, images: Images | np.ndarray) -> dict[str, np.ndarray]:
-        """Labels int64 [images] by factor. images : Images, or float 0..1 [images, channels, height, width]."""
+    def predict(self, images: Images | np.ndarray) -> dict[str, np.ndarray]:
+        """Return labels int64 [images] by factor. images : Images, or float 0..1 [images, channels, height, width]."""
         device = next(self.network.parameters()).device
-        pixels = images.pixels if isinstance(images, Images) else images
+        pixels = images.pixels if isinstance(images, Images) else np.asarray(images, dtype=np.float32)
         scores = []
         for start in range(0, len(pixels), ROWS):
             part = torch.as_tensor(pixels[start : start + ROWS])[None]
@@ -56,11 +63,8 @@ def train_classifier(
     train, held_out : images of one modality that share nothing. steps : of Adam, at a learning rate of 2e-3 that falls
     to zero. Its factors are those of the images: number and colour and, for objects, shape.
     """
-    factors = tuple(train.factors)
-    widths = [CLASSES[factor] for factor in factors]
-    generator = torch.Generator().manual_seed(seed)
-    network = CNNEncoder(train.size, *WIDTHS, sum(widths), [generator])
-    labels = torch.from_numpy(np.stack([train.factors[f] - FIRST[f] for f in factors], 1))  # image, factor
+    classifier = Classifier.untrained(train, seed)
+    labels = torch.from_numpy(np.stack([train.factors[f] - FIRST[f] for f in classifier.factors], 1))  # image, factor
     pixels = torch.from_numpy(train.pixels)
 
     def batches(number: int, stream: torch.Generator) -> tuple:
@@ -68,11 +72,12 @@ def train_classifier(
         return pixels[rows], labels[rows]
 
     def loss(module: nn.Module, shown: tuple) -> torch.Tensor:
-        scores = module(as_input(shown[0][None], shown[0].device))[0].split(widths, 1)
-        return sum(functional.cross_entropy(part, shown[1][:, i]) for i, part in enumerate(scores))
+        images, truth = shown
+        scores = module(as_input(images[None], images.device))[0].split([CLASSES[f] for f in classifier.factors], 1)
+        return sum(functional.cross_entropy(part, truth[:, i]) for i, part in enumerate(scores))
 
-    fit(network, batches, loss, steps=steps, learning_rate=2e-3, seed=seed, device=device, description="judge")
-    judge = Classifier(network, factors)
-    said = judge.read(held_out)
-    judge.accuracy = {f: float((said[f] == held_out.factors[f]).mean()) for f in factors}
-    return judge
+    options = {"learning_rate": 2e-3, "seed": seed, "device": device, "description": "classifier"}
+    fit(classifier.network, batches, loss, steps=steps, **options)
+    predicted = classifier.predict(held_out)
+    classifier.accuracy = {f: float((predicted[f] == held_out.factors[f]).mean()) for f in classifier.factors}
+    return classifier

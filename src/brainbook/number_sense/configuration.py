@@ -1,4 +1,4 @@
-"""Every setting of the number study, typed; a key that is not known is refused, not ignored."""
+"""Typed settings of models, objectives and training; an unknown key is refused, not ignored."""
 
 from typing import Literal
 
@@ -6,11 +6,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from brainbook.errors import ConfigurationError
 
-Family = Literal["normal", "laplace"]
-
 
 class Configuration(BaseModel):
-    """A frozen set of settings. ConfigurationError tells of unknown keys and impossible values."""
+    """A frozen set of settings. ConfigurationError names unknown keys and impossible values."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -18,19 +16,17 @@ class Configuration(BaseModel):
         try:
             super().__init__(**values)
         except ValidationError as error:
-            told = "; ".join(
-                f"{'.'.join(map(str, problem['loc'])) or 'settings'}: {problem['msg']}" for problem in error.errors()
-            )
+            problems = [f"{'.'.join(map(str, it['loc'])) or 'settings'}: {it['msg']}" for it in error.errors()]
             known = ", ".join(type(self).model_fields)
-            raise ConfigurationError(f"{type(self).__name__}: {told} (known: {known})") from error
+            raise ConfigurationError(f"{type(self).__name__}: {'; '.join(problems)} (known: {known})") from error
 
-    def but(self, **changes) -> "Configuration":
-        """The same settings with some changed; checked like new ones."""
+    def replace(self, **changes) -> "Configuration":
+        """Return the same settings with some changed, checked like new ones (`model_copy` checks nothing)."""
         return type(self)(**{**dict(self), **changes})
 
 
 class Modality(Configuration):
-    """What one sense sees and how its images are scored.
+    """The images of one modality and their likelihood.
 
     likelihood : "bernoulli" (of pixels in 0..1 as probabilities), or "normal" or "laplace" of scale `likelihood_scale`
         around a sigmoid mean (published: Laplace, 0.75).
@@ -60,7 +56,7 @@ class ModelConfiguration(Configuration):
     modalities: tuple[Modality, ...] = Field(min_length=1)
     latent: int = Field(20, ge=1)
     private: int = Field(0, ge=0)
-    family: Family = "laplace"
+    family: Literal["normal", "laplace"] = "laplace"
     scale: Literal["softmax", "free"] = "free"
     learn_prior: bool = True
     architecture: Literal["mlp", "cnn"] = "mlp"
@@ -70,22 +66,22 @@ class ModelConfiguration(Configuration):
     output_bias: float = -2.0
 
     @model_validator(mode="after")
-    def _distinct(self):
+    def _names_differ(self):
         names = [modality.name for modality in self.modalities]
         if len(set(names)) < len(names):
             raise ValueError(f"modalities {names}: each needs a name of its own")
         return self
 
-    def only(self, name: str) -> "ModelConfiguration":
-        """The same settings for one modality alone, without likelihood weight or private latents: the control arm."""
-        chosen = [modality for modality in self.modalities if modality.name == name]
-        if not chosen:
-            raise ConfigurationError(f"no modality {name!r}: there are {', '.join(m.name for m in self.modalities)}")
-        return self.but(modalities=(chosen[0].but(weight=1.0),), private=0)
+    def unimodal(self, name: str) -> "ModelConfiguration":
+        """Return the settings of the control arm: one modality alone, no likelihood weight, no private latents."""
+        modalities = {modality.name: modality for modality in self.modalities}
+        if name not in modalities:
+            raise ConfigurationError(f"no modality {name!r}: there are {', '.join(modalities)}")
+        return self.replace(modalities=(modalities[name].replace(weight=1.0),), private=0)
 
 
 class Objective(Configuration):
-    """Which lower bound is raised.
+    """The lower bound on the log-likelihood that training raises.
 
     bound : "elbo", "iwae" (Burda et al. 2016) or "dreg" (IWAE with Tucker et al.'s doubly reparametrised gradient).
     samples : K, drawn from each modality's posterior.
@@ -93,7 +89,7 @@ class Objective(Configuration):
         take the divergence of each modality's posterior from the prior in closed form instead of the mixture's by
         sampling.
     minimum_weight : for "dreg", samples whose normalised weight is below it are left out of the backward pass. 0 keeps
-        all; 0.001 loses at most that share of a gradient a sample and saves time late in training.
+        all; 0.001 loses at most that share of a gradient per sample and saves time late in training.
     """
 
     bound: Literal["elbo", "iwae", "dreg"] = "elbo"
@@ -102,7 +98,7 @@ class Objective(Configuration):
     minimum_weight: float = Field(0.0, ge=0, lt=1)
 
     @model_validator(mode="after")
-    def _thinning(self):
+    def _weights_exist(self):
         if self.minimum_weight and self.bound != "dreg":
             raise ValueError("minimum_weight is for the bound 'dreg'")
         return self
@@ -121,10 +117,11 @@ class Training(Configuration):
     precision: Literal["no", "bf16"] = "no"
 
     @model_validator(mode="after")
-    def _length(self):
+    def _one_length(self):
         if (self.steps is None) == (self.epochs is None):
             raise ValueError("give either steps or epochs")
         return self
 
     def n_steps(self, n_pairs: int) -> int:
+        """Return the number of optimizer steps on a training set of `n_pairs`."""
         return self.steps or max(1, round(self.epochs * n_pairs / self.batch))

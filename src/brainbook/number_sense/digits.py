@@ -1,7 +1,7 @@
 """Handwritten digits, and CMNIST: the digits 1..9 in four colours (Noda, Soda & Yamashita 2024)."""
 
 import gzip
-import struct
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -47,7 +47,7 @@ def make_cmnist(
     colours: Sequence[int] = range(len(COLOURS)),
     seed: int = 0,
 ) -> Images:
-    """Tint handwritten digits: 28 x 28, RGB, on black.
+    """Tint handwritten digits: images of 28 x 28, RGB, on black.
 
     Parameters
     ----------
@@ -64,12 +64,13 @@ def make_cmnist(
     Images, with pixels uint8 [n, 3, 28, 28] and the handwritten digit each comes from as `source`.
     """
     if not isinstance(digits, Digits):
-        digits = read_digits(digits)[_known_split(split)]
+        if split not in SPLITS:
+            raise ConfigurationError(f"split {split!r}: one of {', '.join(SPLITS)}")
+        digits = read_digits(digits)[split]
     colours = np.asarray(colours)
     rng = np.random.default_rng(seed)
     digits = digits[np.isin(digits.label, numbers) & (digits.label > 0)]
-    missing = sorted(set(numbers) - set(np.unique(digits.label)))
-    if missing:
+    if missing := sorted(set(numbers) - set(digits.label)):
         raise DatasetError(f"there is no handwritten digit {missing[0]} in the {split} split: give more digits")
     if n is None:
         which, colour = (a.ravel() for a in np.meshgrid(np.arange(len(digits)), colours, indexing="ij"))
@@ -82,23 +83,43 @@ def make_cmnist(
 
 
 def read_digits(digits: str | Path = "embedded", seed: int = 0) -> dict[str, Digits]:
-    """Handwritten digits by split: {"train": Digits, "validation": Digits, "test": Digits}.
+    """Read handwritten digits by split: {"train": Digits, "validation": Digits, "test": Digits}.
 
     digits : "embedded" for the 1,797 digits that scikit-learn carries (8 x 8, upscaled to 24 and framed to 28; a fifth
         is test, a tenth validation); "mnist" to have scikit-learn download MNIST from OpenML; otherwise the folder of
         MNIST's four idx files, gzipped or not, or torchvision's folder around them (test is test; the last 5,000
         training digits are validation).
     seed : which embedded digits go to which split.
+
+    Raises DatasetError if a file is missing, damaged or does not belong to the others, or OpenML cannot be reached.
     """
     if str(digits) == "embedded":
-        return _split(_embedded(), np.random.default_rng(seed))
+        return _split(embedded_digits(), np.random.default_rng(seed))
     if str(digits) == "mnist":
-        return _openml()
-    read = {}
-    for split, names in MNIST_FILES.items():
-        ink, label = (read_idx(_find(Path(digits), name)) for name in names)
-        read[split] = _checked(ink, label, Path(digits), names)
-    return _mnist_splits(*read["train"], *read["test"])
+        try:
+            pixels, label = fetch_openml("mnist_784", version=1, return_X_y=True, as_frame=False, parser="liac-arff")
+        except OSError as error:
+            raise DatasetError(f"MNIST cannot be downloaded ({error}): give its folder, or 'embedded'") from error
+        ink, label, n_train = pixels.reshape(-1, SIDE, SIDE).astype(np.uint8), label.astype(np.int64), 60_000
+    else:
+        parts = [_read_labelled(Path(digits), *names) for names in MNIST_FILES.values()]
+        ink, label = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
+        n_train = len(parts[0][0])
+    everything = Digits(ink, label, np.arange(len(ink)))
+    ends = max(n_train - 5000, n_train * 9 // 10), n_train
+    return {
+        "train": everything[: ends[0]],
+        "validation": everything[ends[0] : ends[1]],
+        "test": everything[ends[1] :],
+    }
+
+
+def embedded_digits() -> Digits:
+    """Return the digits that scikit-learn carries, upscaled."""
+    small, label = load_digits(return_X_y=True)
+    large = ndimage.zoom(small.reshape(-1, 8, 8) / 16, (1, 3, 3), order=1, mode="grid-constant", grid_mode=True)
+    ink = np.pad(np.round(large.clip(0, 1) * 255).astype(np.uint8), ((0, 0), (2, 2), (2, 2)))
+    return Digits(ink, label.astype(np.int64), np.arange(len(label)))
 
 
 def read_idx(path: str | Path) -> np.ndarray:
@@ -106,39 +127,35 @@ def read_idx(path: str | Path) -> np.ndarray:
 
     Raises DatasetError that names the file if it is not idx, is truncated, has bytes left over or a broken gzip stream.
     """
-    path = Path(path)
     try:
-        content = path.read_bytes()
-        if content[:2] == b"\x1f\x8b":
-            content = gzip.decompress(content)
-    except (OSError, EOFError, gzip.zlib.error) as error:
+        content = Path(path).read_bytes()
+        content = gzip.decompress(content) if content[:2] == b"\x1f\x8b" else content
+        if len(content) < 4 or content[:2] != b"\0\0" or content[2] not in IDX_TYPES or not 1 <= content[3] <= 4:
+            raise ValueError(f"not an idx file, it begins with {content[:4].hex(' ') or 'nothing'}")
+        dtype, n_axes = np.dtype(IDX_TYPES[content[2]]), content[3]
+        shape = np.frombuffer(content, ">u4", n_axes, offset=4).tolist()
+        values = np.frombuffer(content, dtype, offset=4 + 4 * n_axes)
+        return values.reshape(shape).astype(dtype.newbyteorder("="))
+    except (OSError, EOFError, zlib.error, ValueError) as error:
         raise DatasetError(f"{path}: cannot be read ({error}); fetch it again") from error
-    if len(content) < 4 or content[:2] != b"\0\0" or content[2] not in IDX_TYPES or not 1 <= content[3] <= 4:
-        raise DatasetError(
-            f"{path}: not an idx file (it begins with {content[:4].hex(' ') or 'nothing'}); fetch it again"
-        )
-    dtype, n_axes = np.dtype(IDX_TYPES[content[2]]), content[3]
-    start = 4 + 4 * n_axes
-    if len(content) < start:
-        raise DatasetError(f"{path}: ends within its header, after {len(content)} bytes; fetch it again")
-    shape = struct.unpack(f">{n_axes}I", content[4:start])
-    expected = start + int(np.prod(shape, dtype=object)) * dtype.itemsize
-    if len(content) != expected:
-        what = "truncated" if len(content) < expected else "too long"
-        raise DatasetError(
-            f"{path}: {what}: its header promises {shape}, that is {expected} bytes, but there are {len(content)}; "
-            "fetch it again"
-        )
-    try:
-        return np.frombuffer(content, dtype, offset=start).reshape(shape).astype(dtype.newbyteorder("="))
-    except ValueError as error:  # no value, along axes that are too long
-        raise DatasetError(f"{path}: its header promises {shape}, which no array has ({error})") from error
 
 
-def _known_split(split: str) -> str:
-    if split not in SPLITS:
-        raise ConfigurationError(f"split {split!r}: one of {', '.join(SPLITS)}")
-    return split
+def _read_labelled(folder: Path, images_name: str, labels_name: str) -> tuple[np.ndarray, np.ndarray]:
+    """Read images, uint8 [digits, 28, 28], and their labels, int64 [digits]."""
+    images, labels = _find(folder, images_name), _find(folder, labels_name)
+    ink, label = read_idx(images), read_idx(labels)
+    problem = ""
+    if ink.ndim != 3 or ink.dtype != np.uint8 or ink.shape[1:] != (SIDE, SIDE):
+        problem = f"{images} holds {ink.dtype} {ink.shape}, not uint8 [digits, 28, 28] (images and labels swapped?)"
+    elif label.ndim != 1 or label.dtype != np.uint8:
+        problem = f"{labels} holds {label.dtype} {label.shape}, not uint8 [digits] (images and labels swapped?)"
+    elif len(ink) != len(label):
+        problem = f"{labels} has {len(label)} labels for the {len(ink)} images of {images}: they are of two sets"
+    elif label.max(initial=0) > 9:
+        problem = f"{labels}: label {label.max()} at row {label.argmax()} is no digit 0..9"
+    if problem:
+        raise DatasetError(problem)
+    return ink, label.astype(np.int64)
 
 
 def _find(folder: Path, name: str) -> Path:
@@ -146,62 +163,15 @@ def _find(folder: Path, name: str) -> Path:
         for path in (place / name, place / f"{name}.gz", place / name.replace("-idx", ".idx")):
             if path.is_file():
                 return path
-    found = ", ".join(sorted(path.name for path in folder.iterdir())[:8]) if folder.is_dir() else "no such folder"
+    there = ", ".join(sorted(path.name for path in folder.iterdir())[:8]) if folder.is_dir() else "no such folder"
     raise DatasetError(
-        f"{folder / name}[.gz] is missing ({found}): give the folder of MNIST's four idx files, 'mnist' to download, "
+        f"{folder / name}[.gz] is missing ({there}): give the folder of MNIST's four idx files, 'mnist' to download, "
         "or 'embedded'"
     )
 
 
-def _checked(ink: np.ndarray, label: np.ndarray, folder: Path, names: tuple[str, str]) -> tuple:
-    images, labels = (str(folder / name) for name in names)
-    if ink.ndim != 3 or ink.dtype != np.uint8 or ink.shape[1:] != (SIDE, SIDE):
-        raise DatasetError(
-            f"{images}: holds {ink.dtype} {ink.shape}, not uint8 [digits, 28, 28] (images and labels swapped?)"
-        )
-    if label.ndim != 1 or label.dtype != np.uint8:
-        raise DatasetError(
-            f"{labels}: holds {label.dtype} {label.shape}, not uint8 [digits] (images and labels swapped?)"
-        )
-    if len(ink) != len(label):
-        raise DatasetError(f"{labels}: {len(label)} labels for the {len(ink)} images of {images}: they are of two sets")
-    wrong = np.flatnonzero(label > 9)
-    if len(wrong):
-        raise DatasetError(f"{labels}: label {label[wrong[0]]} at row {wrong[0]} is no digit 0..9")
-    return ink, label.astype(np.int64)
-
-
-def _mnist_splits(ink, label, test_ink, test_label, n_validation: int = 5000) -> dict[str, Digits]:
-    source = np.arange(len(ink) + len(test_ink))
-    everything = Digits(ink, label, source[: len(ink)])
-    cut = max(len(ink) - n_validation, len(ink) * 9 // 10)
-    return {
-        "train": everything[:cut],
-        "validation": everything[cut:],
-        "test": Digits(test_ink, test_label, source[len(ink) :]),
-    }
-
-
-def _openml() -> dict[str, Digits]:
-    try:
-        pixels, label = fetch_openml("mnist_784", version=1, return_X_y=True, as_frame=False, parser="liac-arff")
-    except OSError as error:
-        raise DatasetError(
-            f"MNIST cannot be downloaded from OpenML ({error}): give its folder, or 'embedded'"
-        ) from error
-    ink, label = pixels.reshape(-1, SIDE, SIDE).astype(np.uint8), label.astype(np.int64)
-    return _mnist_splits(ink[:60_000], label[:60_000], ink[60_000:], label[60_000:])
-
-
-def _embedded() -> Digits:
-    small, label = load_digits(return_X_y=True)
-    large = ndimage.zoom(small.reshape(-1, 8, 8) / 16, (1, 3, 3), order=1, mode="grid-constant", grid_mode=True)
-    ink = np.pad(np.round(large.clip(0, 1) * 255).astype(np.uint8), ((0, 0), (2, 2), (2, 2)))
-    return Digits(ink, label.astype(np.int64), np.arange(len(label)))
-
-
 def _split(digits: Digits, rng: np.random.Generator) -> dict[str, Digits]:
-    """A tenth for validation and a fifth for test, of each digit."""
+    """Take a tenth for validation and a fifth for test, of each digit."""
     chosen = {split: [] for split in SPLITS}
     for label in np.unique(digits.label):
         rows = rng.permutation(np.flatnonzero(digits.label == label))
@@ -211,16 +181,17 @@ def _split(digits: Digits, rng: np.random.Generator) -> dict[str, Digits]:
     return {split: digits[np.sort(np.concatenate(parts))] for split, parts in chosen.items()}
 
 
-def _balanced(
-    n: int, label: np.ndarray, numbers: np.ndarray, colours: np.ndarray, rng
-) -> tuple[np.ndarray, np.ndarray]:
-    """Rows of digits and their colours, `n` of each: number-colour classes of equal size, give or take one."""
+def _balanced(n: int, label: np.ndarray, numbers, colours, rng) -> tuple[np.ndarray, np.ndarray]:
+    """Choose `n` rows of digits and their colours: number-colour classes of equal size, give or take one."""
     classes = [(number, colour) for number in numbers for colour in colours]
-    size = np.bincount(np.resize(rng.permutation(len(classes)), n), minlength=len(classes))
-    which, colour = [], []
-    for (number, c), m in zip(classes, size, strict=True):
-        rows = np.flatnonzero(label == number)
-        rounds = [rng.permutation(rows) for _ in range(-(-m // len(rows)))] or [rows[:0]]
-        which.append(np.concatenate(rounds)[:m])
-        colour.append(np.full(m, c))
-    return np.concatenate(which), np.concatenate(colour)
+    sizes = np.bincount(np.resize(rng.permutation(len(classes)), n), minlength=len(classes))
+    which = [
+        repeat_shuffled(np.flatnonzero(label == number), m, rng) for (number, _), m in zip(classes, sizes, strict=True)
+    ]
+    return np.concatenate(which), np.repeat([colour for _, colour in classes], sizes)
+
+
+def repeat_shuffled(rows: np.ndarray, n: int, rng: np.random.Generator) -> np.ndarray:
+    """Return `n` of `rows`: each once in random order, then each once again, and so on."""
+    rounds = [rng.permutation(rows) for _ in range(-(-n // len(rows)))]
+    return np.concatenate([rows[:0], *rounds])[:n]

@@ -1,26 +1,24 @@
 """Everything that is measured of a model, on held-out images, as tidy tables."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
 
 from brainbook.number_sense.arithmetic import arithmetic
 from brainbook.number_sense.classifiers import Classifier
-from brainbook.number_sense.clusters import cluster_quality
+from brainbook.number_sense.generation import confusions, generated_accuracy, joint_coherence, read_generated
 from brainbook.number_sense.images import Images
-from brainbook.number_sense.magnitude import magnitude
-from brainbook.number_sense.number_line import number_line, read_number, value_by_number
-from brainbook.number_sense.recall import confusions, generated_accuracy, joint_coherence, read_made
+from brainbook.number_sense.latents import cluster_quality, magnitude, number_line, read_number, value_by_number
 
-COLUMNS = ["measure", "source", "target", "factor", "condition", "value", "chance", "cap", "n", "error", "p"]
+COLUMNS = ["measure", "source", "target", "factor", "condition", "value", "chance", "ceiling", "n", "error", "p"]
 
 
 def measure(
     model,
     held_out: Mapping[str, Images],
     train: Mapping[str, Images],
-    judges: Mapping[str, Classifier],
+    classifiers: Mapping[str, Classifier],
     *,
     n_train: int = 3000,
     seed: int = 0,
@@ -30,38 +28,34 @@ def measure(
     Parameters
     ----------
     model : one copy (`model.copy(i)` of several). held_out : test images by modality. train : training images by
-        modality, the first `n_train` of which the read-outs are fitted on. judges : by modality, from `train_classifier`.
-    seed : of noisy decoding, of draws and of permutations.
+        modality, the first `n_train` of which the read-outs are fitted on. classifiers : by modality, from
+        `train_classifier`. seed : of noisy decoding, of draws and of permutations.
 
     Returns
     -------
     Three tables. "confusion" : that of `confusions`, of noise-free images. "number_line" : that of `value_by_number`,
-    with a column source (the modality). "evaluation" : one row a number. measure : recall, association, joint
-    coherence, silhouette, nearest neighbour, linear read-out, magnitude, arithmetic (also "single images" and
-    "shuffled"), number line. source, target : modality that is seen, and in which the answer is given. factor : number,
-    colour, shape, or the part of the measure. condition : noise-free, noisy, or a variant. value. chance : what no
-    knowledge at all would reach. cap : what the judge reaches on real images. n : images, pairs or equations that
-    `value` is over. error, p : where a measure has them.
+    with a column source (the modality). "evaluation" : one row per number. measure : reconstruction, cross-modal
+    generation, joint coherence, silhouette, nearest neighbour, linear read-out, magnitude, arithmetic (also "single
+    images" and "shuffled"), number line. source, target : modality of the images, and in which the answer is given.
+    factor : number, colour, shape, or the part of the measure. condition : noise-free, noisy, or a variant. value.
+    chance : what no knowledge at all would reach. ceiling : the best possible, the classifier's accuracy on real
+    images. n : images, pairs or equations that `value` is over. error, p : where a measure has them.
     """
-    z = {name: model.embed(held_out[name], name) for name in model.names}
     fitted = {name: train[name][:n_train] for name in model.names}
-    fitted_z = {name: model.embed(fitted[name], name) for name in model.names}
-    readings, lines = read_made(model, held_out, judges), []
-    tables = [
-        generated_accuracy(readings),
-        arithmetic(model, z, held_out, judges, seed),
-    ]
-    if hasattr(model, "senses"):
-        tables.append(generated_accuracy(read_made(model, held_out, judges, seed)))
-    if len(model.names) > 1 and hasattr(model, "senses"):
-        tables.append(joint_coherence(model, judges, seed=seed))
+    z = {name: model.embed(held_out[name], name) for name in model.names}
+    readings, lines = read_generated(model, held_out, classifiers), []
+    tables = [generated_accuracy(readings), arithmetic(model, z, held_out, classifiers, seed)]
+    if model.can_sample:
+        tables.append(generated_accuracy(read_generated(model, held_out, classifiers, seed)))
+    if len(model.targets(model.names[0])) > 1:
+        tables.append(joint_coherence(model, classifiers, seed=seed))
     for name in model.names:
-        shown = held_out[name]
-        values = value_by_number(read_number(fitted_z[name], fitted[name].number, z[name]), shown.number)
+        number, fitted_z = held_out[name].number, model.embed(fitted[name], name)
+        values = value_by_number(read_number(fitted_z, fitted[name].number, z[name]), number)
         lines.append(values.assign(source=name))
         tables += [
-            cluster_quality(z[name], shown, fitted_z[name], fitted[name], name, seed),
-            magnitude(z[name], shown.number, name, seed=seed),
+            cluster_quality(z[name], held_out[name], fitted_z, fitted[name], name, seed),
+            magnitude(z[name], number, name, seed=seed),
             number_line(values, name),
         ]
     table = pd.concat(tables, ignore_index=True).reindex(columns=COLUMNS)
@@ -72,6 +66,27 @@ def measure(
     }
 
 
-def evaluate(model, held_out, train, judges, **options) -> pd.DataFrame:
-    """The table "evaluation" of `measure`, whose arguments these are."""
-    return measure(model, held_out, train, judges, **options)["evaluation"]
+def evaluate(model, held_out, train, classifiers, **options) -> pd.DataFrame:
+    """Return the table "evaluation" of `measure`, whose arguments these are."""
+    return measure(model, held_out, train, classifiers, **options)["evaluation"]
+
+
+def measure_by_occurrence(
+    model,
+    held_out: Mapping[str, Images],
+    classifiers: Mapping[str, Classifier],
+    left_out: Sequence[tuple[int, int]],
+) -> dict[str, pd.DataFrame]:
+    """Measure generated images apart for (number, colour) classes that were `left_out` of training and for the others.
+
+    Returns "evaluation" and "confusion" as `measure` does, with condition "seen" or "unseen".
+    """
+    number, colour = held_out["oscn"].number, held_out["oscn"].colour
+    unseen = np.isin(number * 10 + colour, [n * 10 + c for n, c in left_out])
+    tables, matrices = [], []
+    for condition, rows in (("seen", ~unseen), ("unseen", unseen)):
+        readings = read_generated(model, {name: images[rows] for name, images in held_out.items()}, classifiers)
+        tables.append(generated_accuracy(readings).assign(condition=condition))
+        matrices.append(confusions(readings).assign(condition=condition))
+    evaluation = pd.concat(tables, ignore_index=True).reindex(columns=COLUMNS)
+    return {"evaluation": evaluation, "confusion": pd.concat(matrices, ignore_index=True)}

@@ -1,6 +1,6 @@
-"""A set of labelled pictures of number, in memory."""
+"""A set of labelled images of number, in memory."""
 
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 
 import numpy as np
 import pandas as pd
@@ -15,7 +15,7 @@ NUMBERS = tuple(range(1, 10))
 
 @dataclass(frozen=True)
 class Images:
-    """Pictures and what is known of each.
+    """Images and the labels of each.
 
     pixels : uint8 [images, 3, height, width], 0..255.
     number : int64 [images], how many objects, or the digit that is written.
@@ -35,40 +35,34 @@ class Images:
             raise DatasetError(
                 f"pixels must be uint8 [images, 3, height, width], not {self.pixels.dtype} {self.pixels.shape}"
             )
-        for field in fields(self)[1:]:
-            values = getattr(self, field.name)
-            if values is not None and values.shape != (len(self.pixels),):
-                raise DatasetError(f"{field.name} has shape {values.shape}, but there are {len(self.pixels)} images")
+        for name, values in self._arrays().items():
+            if len(values) != len(self.pixels) or (name != "pixels" and values.ndim != 1):
+                raise DatasetError(f"{name} has shape {values.shape}, but there are {len(self.pixels)} images")
+
+    def _arrays(self) -> dict[str, np.ndarray]:
+        arrays = {field.name: getattr(self, field.name) for field in fields(self)}
+        return {name: values for name, values in arrays.items() if values is not None}
 
     def __len__(self) -> int:
         return len(self.pixels)
 
     def __getitem__(self, index) -> "Images":
-        """The images at `index` (slice, mask or integers), in that order."""
-        chosen = {
-            field.name: None if getattr(self, field.name) is None else getattr(self, field.name)[index]
-            for field in fields(self)
-        }
-        return replace(self, **chosen)
+        """Return the images at `index` (slice, mask or integers), in that order."""
+        return Images(**{name: values[index] for name, values in self._arrays().items()})
 
     @property
     def size(self) -> tuple[int, int, int]:
         """Channels, height, width."""
-        return tuple(self.pixels.shape[1:])
+        return self.pixels.shape[1:]
 
     @property
     def factors(self) -> dict[str, np.ndarray]:
-        """What varies by name: number, colour and, for objects, shape."""
-        return {name: getattr(self, name) for name in ("number", "colour", "shape") if getattr(self, name) is not None}
+        """Labels by factor: number, colour and, for objects, shape."""
+        return {name: values for name, values in self._arrays().items() if name not in ("pixels", "source")}
 
     @property
     def table(self) -> pd.DataFrame:
-        """One row an image: number, and colour and shape by name."""
-        columns = {"number": self.number, "colour": np.array(COLOURS)[self.colour]}
-        if self.shape is not None:
-            columns["shape"] = np.array(SHAPES)[self.shape]
-        return pd.DataFrame(columns)
-
-    def lit(self) -> np.ndarray:
-        """Lit area of each image in pixels [images]: a white and a red object of one size count the same."""
-        return self.pixels.max(axis=1).astype(np.float64).sum(axis=(1, 2)) / 255
+        """One row per image: number, and colour and (of objects) shape by name."""
+        words = {"colour": np.array(COLOURS), "shape": np.array(SHAPES)}
+        factors = self.factors.items()
+        return pd.DataFrame({name: words[name][label] if name in words else label for name, label in factors})

@@ -1,11 +1,12 @@
 """Encoders and decoders: the published MLP and a CNN, several independent copies side by side.
 
 A copy is one model of one seed. All copies of a network are one tensor, so that a GPU trains twenty seeds in hardly
-more time than one; no copy sees another.
+more time than one; no copy depends on another.
 """
 
 import math
 from collections.abc import Sequence
+from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
@@ -15,7 +16,7 @@ from brainbook.number_sense.configuration import Modality, ModelConfiguration
 
 
 def _uniform(shape: Sequence[int], n_inputs: int, generators: Sequence[torch.Generator], rectified: bool) -> Tensor:
-    """First weights, [copies, *shape], each copy's from its own generator: uniform, so that a signal keeps its size.
+    """Draw first weights [copies, *shape], each copy's by its own generator: uniform, so that a signal keeps its size.
 
     rectified : a ReLU follows, which halves the variance (He et al. 2015).
     """
@@ -38,18 +39,29 @@ class Linear(nn.Module):
         return torch.baddbmm(self.bias, x, self.weight)
 
 
+class MLP(nn.Module):
+    """Hidden layers of ReLU, the last layer linear: [copies, rows, inputs] -> [copies, rows, outputs]."""
+
+    def __init__(self, sizes: Sequence[int], generators):
+        super().__init__()
+        last = len(sizes) - 2
+        self.layers = nn.ModuleList(Linear(i, o, generators, k < last) for k, (i, o) in enumerate(pairwise(sizes)))
+
+    def forward(self, x: Tensor) -> Tensor:
+        for layer in self.layers[:-1]:
+            x = functional.relu(layer(x))
+        return self.layers[-1](x)
+
+
 class Convolution(nn.Module):
     """4 x 4 kernel, stride 2: halves an image, or doubles it when `up`. Copies lie side by side in the channels."""
 
-    def __init__(
-        self, n_inputs: int, n_outputs: int, generators, rectified=True, up: bool = False, output_padding=(0, 0)
-    ):
+    def __init__(self, n_inputs: int, n_outputs: int, generators, rectified=True, up=False, output_padding=(0, 0)):
         super().__init__()
-        n_copies = len(generators)
         shape = (n_inputs, n_outputs, 4, 4) if up else (n_outputs, n_inputs, 4, 4)
         self.weight = nn.Parameter(_uniform(shape, n_inputs * 16 // (4 if up else 1), generators, rectified))
-        self.bias = nn.Parameter(torch.zeros(n_copies, n_outputs))
-        self.n_copies, self.up, self.output_padding = n_copies, up, output_padding
+        self.bias = nn.Parameter(torch.zeros(len(generators), n_outputs))
+        self.n_copies, self.up, self.output_padding = len(generators), up, output_padding
 
     def forward(self, x: Tensor) -> Tensor:  # rows, copies * channels, height, width
         weight, bias = self.weight.flatten(0, 1), self.bias.flatten()
@@ -58,28 +70,9 @@ class Convolution(nn.Module):
         return functional.conv2d(x, weight, bias, 2, 1, 1, self.n_copies)
 
 
-class MLP(nn.Module):
-    """Hidden layers of ReLU, the last layer linear: [copies, rows, inputs] -> [copies, rows, outputs]."""
-
-    def __init__(self, sizes: Sequence[int], generators):
-        super().__init__()
-        steps = list(zip(sizes[:-1], sizes[1:], strict=True))
-        self.layers = nn.ModuleList(
-            Linear(i, o, generators, rectified=k < len(steps) - 1) for k, (i, o) in enumerate(steps)
-        )
-
-    def forward(self, x: Tensor) -> Tensor:
-        for layer in self.layers[:-1]:
-            x = functional.relu(layer(x))
-        return self.layers[-1](x)
-
-
-def _halvings(size: tuple[int, int, int]) -> list[tuple[int, int]]:
-    """Height and width before and after each of the three convolutions."""
-    sizes = [size[1:]]
-    for _ in range(3):
-        sizes.append(tuple(side // 2 for side in sizes[-1]))
-    return sizes
+def _sizes(size: tuple[int, int, int]) -> list[tuple[int, int]]:
+    """Return height and width before and after each of the three convolutions."""
+    return [(size[1] // 2**k, size[2] // 2**k) for k in range(4)]
 
 
 class CNNEncoder(nn.Module):
@@ -89,19 +82,15 @@ class CNNEncoder(nn.Module):
         super().__init__()
         depths = [size[0], channels, 2 * channels, 4 * channels]
         self.size = size
-        self.convolutions = nn.ModuleList(
-            Convolution(i, o, generators) for i, o in zip(depths[:-1], depths[1:], strict=True)
-        )
-        height, width_left = _halvings(size)[-1]
-        self.head = MLP([depths[-1] * height * width_left, width, n_outputs], generators)
+        self.convolutions = nn.ModuleList(Convolution(i, o, generators) for i, o in pairwise(depths))
+        self.head = MLP([depths[-1] * math.prod(_sizes(size)[-1]), width, n_outputs], generators)
 
     def forward(self, x: Tensor) -> Tensor:
         copies, rows, _ = x.shape
         x = x.transpose(0, 1).reshape(rows, copies * self.size[0], *self.size[1:])
         for convolution in self.convolutions:
             x = functional.relu(convolution(x))
-        x = x.reshape(rows, copies, -1).transpose(0, 1)
-        return self.head(x)
+        return self.head(x.reshape(rows, copies, -1).transpose(0, 1))
 
 
 class CNNDecoder(nn.Module):
@@ -109,21 +98,14 @@ class CNNDecoder(nn.Module):
 
     def __init__(self, n_inputs: int, width: int, channels: int, size: tuple[int, int, int], generators):
         super().__init__()
-        sizes = _halvings(size)[::-1]
+        sizes = _sizes(size)[::-1]
         depths = [4 * channels, 2 * channels, channels, size[0]]
         self.start = (depths[0], *sizes[0])
         self.head = MLP([n_inputs, width, math.prod(self.start)], generators)
-        self.convolutions = nn.ModuleList(
-            Convolution(
-                i,
-                o,
-                generators,
-                rectified=o != size[0],
-                up=True,
-                output_padding=(large[0] - 2 * small[0], large[1] - 2 * small[1]),
-            )
-            for i, o, small, large in zip(depths[:-1], depths[1:], sizes[:-1], sizes[1:], strict=True)
-        )
+        self.convolutions = nn.ModuleList()
+        for k, (small, large) in enumerate(pairwise(sizes)):
+            padding = (large[0] - 2 * small[0], large[1] - 2 * small[1])
+            self.convolutions.append(Convolution(depths[k], depths[k + 1], generators, k < 2, True, padding))
 
     def forward(self, x: Tensor) -> Tensor:
         copies, rows, _ = x.shape
@@ -133,23 +115,23 @@ class CNNDecoder(nn.Module):
         return self.convolutions[-1](x).reshape(rows, copies, -1).transpose(0, 1)
 
 
-def make_encoder(
-    configuration: ModelConfiguration, modality: Modality, n_pixels: int, n_outputs: int, generators
-) -> nn.Module:
-    """Images [copies, rows, n_pixels] -> [copies, rows, n_outputs]."""
-    if configuration.architecture == "cnn":
-        return CNNEncoder(modality.size, configuration.channels, configuration.width, n_outputs, generators)
-    return MLP([n_pixels, *[configuration.width] * configuration.layers, n_outputs], generators)
+def make_networks(
+    configuration: ModelConfiguration, modality: Modality, n_pixels: int, generators: Sequence[torch.Generator]
+) -> tuple[nn.Module, nn.Module]:
+    """Make a modality's encoder and decoder.
 
-
-def make_decoder(configuration: ModelConfiguration, modality: Modality, n_pixels: int, generators) -> nn.Module:
-    """Latents [copies, rows, latent + private] -> logits [copies, rows, n_pixels]."""
-    n_inputs = configuration.latent + configuration.private
+    The encoder takes images [copies, rows, n_pixels] to location and raw scale of all latents, [copies, rows, 2 *
+    (latent + private)]; the decoder takes latents [copies, rows, latent + private] to logits [copies, rows, n_pixels].
+    """
+    n_latents, width = configuration.latent + configuration.private, configuration.width
     if configuration.architecture == "cnn":
-        decoder = CNNDecoder(n_inputs, configuration.width, configuration.channels, modality.size, generators)
+        encoder = CNNEncoder(modality.size, configuration.channels, width, 2 * n_latents, generators)
+        decoder = CNNDecoder(n_latents, width, configuration.channels, modality.size, generators)
         last = decoder.convolutions[-1]
     else:
-        decoder = MLP([n_inputs, *[configuration.width] * configuration.layers, n_pixels], generators)
+        hidden = [width] * configuration.layers
+        encoder = MLP([n_pixels, *hidden, 2 * n_latents], generators)
+        decoder = MLP([n_latents, *hidden, n_pixels], generators)
         last = decoder.layers[-1]
     nn.init.constant_(last.bias, configuration.output_bias)
-    return decoder
+    return encoder, decoder

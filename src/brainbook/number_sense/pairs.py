@@ -1,15 +1,15 @@
-"""Which picture of objects goes with which handwritten digit: number and colour are shared, the rest is free."""
+"""Pairs of an image of objects and a handwritten digit: number and colour are shared, the rest is free."""
 
 from collections.abc import Collection
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 
 from brainbook.errors import DatasetError
-from brainbook.number_sense.digits import SPLITS, read_digits
-from brainbook.number_sense.digits import make_cmnist as tint
+from brainbook.number_sense.digits import SPLITS, make_cmnist, read_digits, repeat_shuffled
 from brainbook.number_sense.images import COLOURS, Images
-from brainbook.number_sense.objects import make_oscn
+from brainbook.number_sense.oscn import make_oscn
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class Pairs:
 
     @property
     def number(self) -> np.ndarray:
-        """The number both images of a pair show, int64 [pairs]."""
+        """The number that both images of a pair show, int64 [pairs]."""
         return self.oscn.number[self.oscn_row]
 
     @property
@@ -43,7 +43,7 @@ class Pairs:
         return self.oscn.colour[self.oscn_row]
 
     def aligned(self) -> dict[str, Images]:
-        """The images of each modality in the order of the pairs."""
+        """Return the images of each modality in the order of the pairs."""
         return {name: images[self.rows[name]] for name, images in self.modalities.items()}
 
 
@@ -67,15 +67,15 @@ def pair(
     DatasetError : one modality has a number and colour that the other lacks.
     """
     rng = np.random.default_rng(seed)
-    left, right = _classes(oscn), _classes(cmnist)
+    left, right = _rows_by_class(oscn), _rows_by_class(cmnist)
     left_out = {(int(number), int(colour)) for number, colour in without}
     rows = []
     for key in sorted((set(left) | set(right)) - left_out):
-        for has, lacks, whose in ((left, right, "cmnist"), (right, left, "oscn")):
-            if key in has and key not in lacks:
-                raise DatasetError(f"{whose} has no {COLOURS[key[1]]} {key[0]} to pair with: make more images")
+        if key not in left or key not in right:
+            lacking = "oscn" if key not in left else "cmnist"
+            raise DatasetError(f"{lacking} has no {COLOURS[key[1]]} {key[0]} to pair with: make more images")
         m = repeats * max(len(left[key]), len(right[key]))
-        rows.append(np.stack([_rounds(left[key], m, rng), _rounds(right[key], m, rng)]))
+        rows.append(np.stack([repeat_shuffled(left[key], m, rng), repeat_shuffled(right[key], m, rng)]))
     if not rows:
         raise DatasetError("no number and colour is left to be paired")
     rows = np.concatenate(rows, axis=1)  # modality, pair
@@ -83,7 +83,7 @@ def pair(
     return Pairs(oscn, cmnist, rows[0], rows[1])
 
 
-def make_pairs(
+def make_image_pairs(
     sizes: dict[str, int],
     *,
     digits: str = "embedded",
@@ -93,15 +93,14 @@ def make_pairs(
     repeats: int = 2,
     seed: int = 0,
 ) -> dict[str, Pairs]:
-    """Pairs by split, each with its own objects and its own handwritten digits.
+    """Make pairs by split, each split with its own objects and its own handwritten digits.
 
-    sizes : {"train": n, "validation": n, "test": n}, images a modality (a split may be left out). layout and area are
-        those of `make_oscn`; digits that of `make_cmnist`; without and repeats those of `pair`; classes `without` are
-        left out of training and validation only. A test image is in one pair, or a few where the other modality has
-        more of its kind: measured twice it tells nothing new.
+    sizes : {"train": n, "validation": n, "test": n}, images per modality (a split may be left out).
+    layout, area : as in `make_oscn`. digits : as in `make_cmnist`. without, repeats : as in `pair`; they are for
+        training and validation only. A test image is in one pair, or in a few where the other modality has more images
+        of its number and colour: to measure it twice adds nothing.
     """
-    unknown = sorted(set(sizes) - set(SPLITS))
-    if unknown:
+    if unknown := sorted(set(sizes) - set(SPLITS)):
         raise DatasetError(f"split {unknown[0]!r}: one of {', '.join(SPLITS)}")
     handwritten = read_digits(digits)
     made = {}
@@ -109,21 +108,13 @@ def make_pairs(
         step = [seed, SPLITS.index(split)]
         oscn_seed, cmnist_seed, pair_seed = (int(s) for s in np.random.SeedSequence(step).generate_state(3, np.uint32))
         oscn = make_oscn(n, layout=layout, area=area, seed=oscn_seed)
-        cmnist = tint(n, digits=handwritten[split], split=split, seed=cmnist_seed)
-        held, often = (without, repeats) if split != "test" else ((), 1)
-        made[split] = pair(oscn, cmnist, often, without=held, seed=pair_seed)
+        cmnist = make_cmnist(n, digits=handwritten[split], split=split, seed=cmnist_seed)
+        options = {"without": without, "repeats": repeats} if split != "test" else {"repeats": 1}
+        made[split] = pair(oscn, cmnist, **options, seed=pair_seed)
     return made
 
 
-def _classes(images: Images) -> dict[tuple[int, int], np.ndarray]:
-    """Rows of the images of each (number, colour)."""
-    code = images.number * len(COLOURS) + images.colour
-    order = np.argsort(code, kind="stable")
-    values, starts = np.unique(code[order], return_index=True)
-    parts = np.split(order, starts[1:])
-    return {(int(v) // len(COLOURS), int(v) % len(COLOURS)): rows for v, rows in zip(values, parts, strict=True)}
-
-
-def _rounds(rows: np.ndarray, m: int, rng: np.random.Generator) -> np.ndarray:
-    """`m` of `rows`: each once in random order, then each once again, and so on."""
-    return np.concatenate([rng.permutation(rows) for _ in range(-(-m // len(rows)))])[:m]
+def _rows_by_class(images: Images) -> dict[tuple[int, int], np.ndarray]:
+    """Return the rows of the images of each (number, colour)."""
+    table = pd.DataFrame({"number": images.number, "colour": images.colour})
+    return table.groupby(["number", "colour"]).indices

@@ -1,5 +1,4 @@
-"""What a whole study of number sense consists of, and its studies: a demonstration, reduced MNIST, the paper's, and
-the paper's with small numbers."""
+"""Whole studies of number sense as presets: a demonstration, reduced MNIST, the paper's, and a rehearsal of that."""
 
 from typing import Literal
 
@@ -11,22 +10,24 @@ from brainbook.number_sense.configuration import Configuration, Modality, ModelC
 OSCN = Modality(name="oscn", size=(3, 32, 32))
 # Digits have less ink than objects have light and their number is harder to see: without the weight objects drown them.
 CMNIST = Modality(name="cmnist", size=(3, 28, 28), weight=3.0)
-LATIN = tuple((number, number % 4) for number in range(1, 10))  # one colour of each number
 
 
 class Study(Configuration):
     """All settings of a study.
 
-    digits : "embedded", "mnist" (downloads) or a folder of MNIST's idx files. n_train, n_test : images a modality.
+    digits : "embedded", "mnist" (downloads) or a folder of MNIST's idx files.
+    n_train, n_test : images per modality.
     seeds : of the models of the published design (0 .. seeds - 1). extra_seeds : of the two further designs.
-        private_seeds : of the MMVAE+ arm; None for as many as the others have.
-    designs : "published" (the layout of the paper), "area" (lit area says nothing of number, free placement) and
-        "unseen" (the classes `left_out` never meet in training). private : private latents of the MMVAE+ arm; 0 leaves
-        it out.
-    pixels : what the networks see and paint: "all" pixels, as published, or those that some training picture of the
-        design has "lit" (a third of the objects' on their grid); the others are black in every picture, so nothing is
-        lost but the time to learn so. A CNN takes whole pictures and always sees all.
-    data_seed : of images and pairs, which all seeds share. judge_steps : training of the judges.
+        private_seeds : of the arm with private latents; None for as many as the others have.
+    designs : "published" (the layout of the paper), "area" (the same active area for all numbers, free placement) and
+        "unseen" (the classes `left_out` never occur in training).
+    left_out : (number, colour) classes of the design "unseen"; by default one colour of each number.
+    private : private latents of the MMVAE+ arm; 0 leaves it out.
+    pixels : what the networks encode and decode: "all" pixels, as published, or those that are "active" in some
+        training image of the design (a third of the objects' on their grid); the others are black in every image, so
+        nothing is lost but the time to learn so. A CNN takes whole images and always has all.
+    classifier_steps : training of the classifiers.
+    data_seed : of images and pairs, which all seeds share.
     """
 
     digits: str = "embedded"
@@ -36,13 +37,13 @@ class Study(Configuration):
     extra_seeds: int = Field(3, ge=0)
     private_seeds: int | None = Field(None, ge=0)
     designs: tuple[Literal["published", "area", "unseen"], ...] = ("published", "area", "unseen")
-    left_out: tuple[tuple[int, int], ...] = LATIN
+    left_out: tuple[tuple[int, int], ...] = tuple((number, number % 4) for number in range(1, 10))
     private: int = Field(6, ge=0)
-    pixels: Literal["all", "lit"] = "all"
+    pixels: Literal["all", "active"] = "all"
     model: ModelConfiguration = ModelConfiguration(modalities=(OSCN, CMNIST))
     objective: Objective = Objective()
     training: Training = Training(epochs=1)
-    judge_steps: int = Field(400, ge=1)
+    classifier_steps: int = Field(400, ge=1)
     data_seed: int = 0
 
 
@@ -55,79 +56,66 @@ PAPER = Study(
     extra_seeds=20,
     model=ModelConfiguration(
         modalities=(
-            OSCN.but(likelihood="laplace"),
-            CMNIST.but(likelihood="laplace", weight=(3 * 32 * 32) / (3 * 28 * 28)),
+            OSCN.replace(likelihood="laplace"),
+            CMNIST.replace(likelihood="laplace", weight=(3 * 32 * 32) / (3 * 28 * 28)),
         ),
-        family="laplace",
         scale="softmax",
         output_bias=0.0,
     ),
-    objective=Objective(bound="dreg", samples=20, looser=True),
-    training=Training(epochs=50, batch=128, learning_rate=1e-3, amsgrad=True, precision="bf16"),
-    judge_steps=3000,
+    objective=Objective(bound="dreg", samples=20),
+    training=Training(epochs=50, precision="bf16"),
+    classifier_steps=3000,
 )
-# The same with other numbers: it shows in half a minute that everything runs, and teaches the models nothing.
-REHEARSAL = PAPER.but(
-    n_train=540,
-    n_test=216,
-    seeds=1,
-    extra_seeds=1,
-    model=PAPER.model.but(layers=1, width=32),
-    objective=PAPER.objective.but(samples=2),
-    training=PAPER.training.but(epochs=None, steps=5, batch=32, precision="no"),
-    judge_steps=20,
-)
-STUDIES = {
-    # Small enough for two cores and four minutes: what trains best in so little time, not what was published.
-    "demo": Study(
-        model=ModelConfiguration(modalities=(OSCN, CMNIST), layers=1, width=256),
-        training=Training(steps=1000, batch=32, learning_rate=3e-3, warm_up=0.05, schedule="cosine", amsgrad=False),
-        extra_seeds=2,
-        private=10,
-        pixels="lit",
-    ),
-    # MNIST in some five minutes on two cores.
+# What trains best on two cores in a few minutes, not what was published.
+SMALL_MODEL = ModelConfiguration(modalities=(OSCN, CMNIST), layers=1, width=256)
+SHORT_TRAINING = Training(
+    steps=1000, batch=32, learning_rate=3e-3, warm_up=0.05, schedule="cosine", amsgrad=False
+)  # fmt: skip
+PRESETS = {
+    "demo": Study(model=SMALL_MODEL, training=SHORT_TRAINING, extra_seeds=2, private=10, pixels="active"),
     "mnist": Study(
         digits="mnist",
         n_train=40_000,
         n_test=2000,
         private=10,
-        pixels="lit",
-        model=ModelConfiguration(modalities=(OSCN, CMNIST), layers=1, width=256),
-        training=Training(steps=1500, batch=64, learning_rate=3e-3, warm_up=0.05, schedule="cosine", amsgrad=False),
+        pixels="active",
+        model=SMALL_MODEL,
+        training=SHORT_TRAINING.replace(steps=1500, batch=64),
         extra_seeds=0,
         designs=("published",),
-        judge_steps=800,
+        classifier_steps=800,
     ),
     "paper": PAPER,
-    "rehearsal": REHEARSAL,
+    # The paper's with small numbers: it shows in half a minute that everything runs, and teaches the models nothing.
+    "rehearsal": PAPER.replace(
+        n_train=540,
+        n_test=216,
+        seeds=1,
+        extra_seeds=1,
+        model=PAPER.model.replace(layers=1, width=32),
+        objective=PAPER.objective.replace(samples=2),
+        training=PAPER.training.replace(epochs=None, steps=5, batch=32, precision="no"),
+        classifier_steps=20,
+    ),
 }
 
 
-def study(name: str = "demo", **changes) -> Study:
-    """One of the STUDIES, with changes.
+def make_study(preset: str = "demo", **changes) -> Study:
+    """Return one of the PRESETS with changes.
 
     changes : any field of Study; fields of its model, objective and training as `model_width=400`,
     `objective_bound="dreg"`, `training_steps=100`. A change that is None changes nothing, so a notebook's parameters
     can be handed on as they are.
     """
-    if name not in STUDIES:
-        raise ConfigurationError(f"study {name!r}: one of {', '.join(STUDIES)}")
-    chosen, parts = STUDIES[name], {"model": {}, "objective": {}, "training": {}}
-    own = {}
-    for key, value in changes.items():
-        if value is None:
-            continue
+    if preset not in PRESETS:
+        raise ConfigurationError(f"preset {preset!r}: one of {', '.join(PRESETS)}")
+    study, parts = PRESETS[preset], {"model": {}, "objective": {}, "training": {}}
+    given = {key: value for key, value in changes.items() if value is not None}
+    for key in [key for key in given if key not in Study.model_fields]:
         part, _, field = key.partition("_")
-        if part in parts and key not in Study.model_fields:
-            parts[part][field] = value
-        else:
-            own[key] = value
-    if "steps" in parts["training"]:
-        parts["training"].setdefault("epochs", None)
-    elif "epochs" in parts["training"]:
-        parts["training"]["steps"] = None
-    for part, values in parts.items():
-        if values:
-            own[part] = getattr(chosen, part).but(**values)
-    return chosen.but(**own)
+        if part in parts:
+            parts[part][field] = given.pop(key)
+    for length, rival in (("epochs", "steps"), ("steps", "epochs")):
+        if length in parts["training"]:
+            parts["training"].setdefault(rival, None)
+    return study.replace(**{part: getattr(study, part).replace(**values) for part, values in parts.items()}, **given)

@@ -7,11 +7,11 @@ from scipy import ndimage
 from brainbook.errors import ConfigurationError
 from brainbook.number_sense import make_oscn
 from brainbook.number_sense.images import COLOUR_CHANNELS, SHAPES
-from brainbook.number_sense.objects import CELLS, stamp
+from brainbook.number_sense.oscn import CELLS, stamp
 
 
 def counted(images) -> np.ndarray:
-    """Number of connected lit parts of each image."""
+    """Number of connected active parts of each image."""
     return np.array([ndimage.label(image.max(axis=0) > 0)[1] for image in images.pixels])
 
 
@@ -27,8 +27,8 @@ class TestAnyVariant:
 
     def test_colour_is_what_is_drawn(self, variant):
         images = make_oscn(200, seed=2, **variant)
-        lit = images.pixels.max(axis=(2, 3)) > 0  # image, channel
-        np.testing.assert_array_equal(lit, COLOUR_CHANNELS[images.colour].astype(bool))
+        active = images.pixels.max(axis=(2, 3)) > 0  # image, channel
+        np.testing.assert_array_equal(active, COLOUR_CHANNELS[images.colour].astype(bool))
 
     def test_factors_are_balanced_and_independent(self, variant):
         images = make_oscn(9 * 4 * 3 * 5, seed=3, **variant)
@@ -62,21 +62,21 @@ def test_published_layout_stays_in_the_cells():
     assert (cells[:, images.number == 1].mean(axis=1) > 0).all(), "every cell is used"
 
 
-def mean_lit(images, shape: int) -> np.ndarray:
-    """Mean lit area of the numbers 1 .. 9 of one shape."""
-    lit = images.lit()
-    return np.array([lit[(images.shape == shape) & (images.number == n)].mean() for n in range(1, 10)])
+def mean_area(images, shape: int) -> np.ndarray:
+    """Mean active area, in pixels, of the numbers 1 .. 9 of one shape."""
+    area = images.pixels.max(axis=1).sum(axis=(1, 2)) / 255
+    return np.array([area[(images.shape == shape) & (images.number == n)].mean() for n in range(1, 10)])
 
 
 @pytest.mark.parametrize("shape", range(len(SHAPES)))
-def test_lit_area_is_number_or_is_not(shape):
-    growing = mean_lit(make_oscn(1000, seed=0), shape)
+def test_active_area_is_number_or_is_not(shape):
+    growing = mean_area(make_oscn(1000, seed=0), shape)
     np.testing.assert_allclose(growing, growing[0] * np.arange(1, 10))
-    constant = mean_lit(make_oscn(1000, layout="free", area="constant", seed=0), shape)
+    constant = mean_area(make_oscn(1000, layout="free", area="constant", seed=0), shape)
     np.testing.assert_allclose(constant, constant.mean(), rtol=0.03)
 
 
-def test_free_placement_keeps_a_gap_and_uses_the_whole_picture():
+def test_free_placement_keeps_a_gap_and_uses_the_whole_image():
     images = make_oscn(800, layout="free", numbers=[9], seed=0)
     assert (counted(images) == 9).all()
     assert (images.pixels.max(axis=(0, 1)) > 0).mean() > 0.95

@@ -1,6 +1,6 @@
 """Training of VAEs and MMVAEs: pairs in memory, several seeds side by side, `brainbook.training.fit` as the loop."""
 
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
 
 import numpy as np
@@ -28,21 +28,28 @@ def train(
 ) -> pd.DataFrame:
     """Train all copies of `model` in place, and return the loss curve.
 
-    A VAE sees the images of its modality in the order of the pairs: as many, as often, as an MMVAE would. Each copy has
+    A VAE gets the images of its modality in the order of the pairs: as many, as often, as an MMVAE would. Each copy has
     its own order of the pairs and its own noise, from its seed. The loss is the sum over copies of minus the bound
-    (nats a pair), so every copy's gradient is its own; the curve's columns `bound_<seed>` show them one by one.
+    (nats per pair), so every copy's gradient is its own; the curve's columns `bound_<seed>` show them one by one.
 
-    checkpoint : a folder to keep checkpoints in and to resume from. Other arguments: see Objective, Training and `fit`.
+    checkpoint : a folder to write checkpoints to and to resume from. Others: see Objective, Training and `fit`.
     """
     seeds = model.seeds
     place = torch.device("cuda" if device != "cpu" and torch.cuda.is_available() else "cpu")
     # uint8 in memory, on the device: a batch is gathered there
-    pixels = {name: model.senses[name].see(pairs.modalities[name].pixels).to(place) for name in model.names}
+    pixels = {n: networks.select(pairs.modalities[n].pixels).to(place) for n, networks in model.modalities.items()}
     rows = {name: torch.from_numpy(pairs.rows[name]).to(place) for name in model.names}
-    order = _Order(seeds, len(pairs), training.batch)
+    batch_size = min(training.batch, len(pairs))
+
+    @lru_cache(maxsize=1)
+    def order(epoch: int) -> torch.Tensor:
+        orders = [np.random.default_rng([seed, ORDER, epoch]).permutation(len(pairs)) for seed in seeds]
+        return torch.from_numpy(np.stack(orders))  # copies, pairs
 
     def batches(number: int, generator: torch.Generator) -> dict:
-        return {"pairs": order.batch(number), "noise": [_stream(seed, NOISE, number) for seed in seeds]}
+        epoch, step = divmod(number, len(pairs) // batch_size)
+        noise = [np.random.SeedSequence([seed, NOISE, number]).generate_state(1, np.uint32)[0] for seed in seeds]
+        return {"pairs": order(epoch)[:, step * batch_size :][:, :batch_size], "noise": list(map(int, noise))}
 
     def loss(module: MMVAE, batch: dict):
         chosen = batch["pairs"].to(place)  # copies, batch
@@ -67,24 +74,3 @@ def train(
         checkpoint=checkpoint,
         description=description,
     )
-
-
-class _Order:
-    """The pairs of each step, for each copy: a new random order of all pairs every epoch."""
-
-    def __init__(self, seeds: tuple[int, ...], n_pairs: int, batch: int):
-        self.seeds, self.n_pairs, self.batch_size = seeds, n_pairs, min(batch, n_pairs)
-        self.per_epoch = max(1, n_pairs // self.batch_size)
-        self.epoch, self.rows = None, None
-
-    def batch(self, number: int) -> torch.Tensor:
-        """Rows of the pairs of step `number`, int64 [copies, batch]."""
-        epoch, step = divmod(number, self.per_epoch)
-        if epoch != self.epoch:
-            orders = [np.random.default_rng([seed, ORDER, epoch]).permutation(self.n_pairs) for seed in self.seeds]
-            self.epoch, self.rows = epoch, torch.from_numpy(np.stack(orders))
-        return self.rows[:, step * self.batch_size : (step + 1) * self.batch_size]
-
-
-def _stream(seed: int, purpose: int, number: int) -> int:
-    return int(np.random.SeedSequence([seed, purpose, number]).generate_state(1, np.uint32)[0])

@@ -1,9 +1,10 @@
 """OSCN: objects of one shape and colour, one to nine of them (Noda, Soda & Yamashita 2024), drawn from nothing.
 
-The published layout puts identical objects of 6 px into cells of a 3 x 3 grid. There number is also lit area, and nine
-objects have a single layout. Two variants take these apart: `layout="free"` places objects anywhere without touching;
-`area="constant"` shrinks them as they become more, so that the lit area says nothing about number. (Then the summed
-contour still grows with the square root of number: no picture can hold everything but number constant.)
+The published layout puts identical objects of 6 px into cells of a 3 x 3 grid. There number is also active area (pixels
+that are on), and nine objects have a single layout. Two variants take these apart: `layout="free"` places objects
+anywhere without touching; `area="constant"` shrinks them as they become more, so that the active area is the same for
+every number. (Then the summed contour still grows with the square root of number: no image can hold everything but
+number constant.)
 """
 
 from collections.abc import Sequence
@@ -17,7 +18,7 @@ SIDE = 32  # px, both ways
 OBJECT = 6  # px, side of an object in the published layout
 CELLS = (5, 15, 25)  # px, centres of the grid's rows and of its columns
 GAP = 1  # px between two objects that are placed freely
-TRIES = 80  # places tried for one object before an image is begun again
+MAX_TRIES = 80  # places tried for one object before an image is begun again
 
 
 def make_oscn(
@@ -31,7 +32,7 @@ def make_oscn(
     shape: np.ndarray | None = None,
     seed: int = 0,
 ) -> Images:
-    """Draw `n` pictures of objects: 32 x 32, RGB, on black.
+    """Draw `n` images of objects: 32 x 32, RGB, on black.
 
     Parameters
     ----------
@@ -39,8 +40,8 @@ def make_oscn(
         one, in random order.
     numbers : which numbers of objects occur. The grid holds nine, free placement nine objects of 6 px.
     layout : "grid" (cells of a 3 x 3 grid, drawn without repeats) or "free" (anywhere, at least a pixel apart).
-    area : "growing" (all objects 6 px, so lit area grows with number) or "constant" (lit area is the same for every
-        number, within 3 %, for a given shape; objects are 18 px for one and 6 px for nine; needs layout="free").
+    area : "growing" (all objects 6 px, so active area grows with it) or "constant" (the same for all numbers within 3 %,
+        for a given shape; objects are 18 px for one and 6 px for nine; needs layout="free").
     number, colour, shape : int [n], to say what each image shows instead of drawing it; then `n` is not needed.
     seed : decides all that is drawn.
 
@@ -48,7 +49,14 @@ def make_oscn(
     -------
     Images, with pixels uint8 [n, 3, 32, 32].
     """
-    _check(numbers if number is None else np.unique(number), layout, area)
+    wanted = np.asarray(numbers if number is None else number)
+    if not wanted.size or wanted.min() < 1 or wanted.max() > 9:
+        raise ConfigurationError(f"numbers {np.unique(wanted).tolist()}: give some of 1..9")
+    for name, value, choices in (("layout", layout, ("grid", "free")), ("area", area, ("growing", "constant"))):
+        if value not in choices:
+            raise ConfigurationError(f"{name} {value!r}: {' or '.join(map(repr, choices))}")
+    if area == "constant" and layout == "grid":
+        raise ConfigurationError("area='constant' needs layout='free': a large object does not fit a cell of the grid")
     given = [values for values in (number, colour, shape) if values is not None]
     n = len(given[0]) if given else n
     rng = np.random.default_rng(seed)
@@ -58,13 +66,13 @@ def make_oscn(
         drawn[:, i].copy() if values is None else np.asarray(values, dtype=np.int64)
         for i, values in enumerate((number, colour, shape))
     )
-    light = _place_grid(number, shape, rng) if layout == "grid" else _place_free(number, shape, area, rng)
-    pixels = light[:, None] * COLOUR_CHANNELS[colour][:, :, None, None]  # image, channel, row, column
+    grey = _place_grid(number, shape, rng) if layout == "grid" else _place_free(number, shape, area, rng)
+    pixels = grey[:, None] * COLOUR_CHANNELS[colour][:, :, None, None]  # image, channel, row, column
     return Images(pixels, number, colour, shape)
 
 
 def stamp(shape: int, side: float, crisp: bool = False) -> np.ndarray:
-    """One object as uint8 [height, width]: how much of each pixel it covers, 0..255.
+    """Draw one object as uint8 [height, width]: how much of each pixel it covers, 0..255.
 
     shape : index into SHAPES. side : px, need not be whole. crisp : pixels are on or off.
     """
@@ -83,54 +91,40 @@ def stamp(shape: int, side: float, crisp: bool = False) -> np.ndarray:
     return np.round(cover * 255).astype(np.uint8)
 
 
-def _check(numbers, layout: str, area: str) -> None:
-    numbers = np.asarray(numbers)
-    if not len(numbers) or numbers.min() < 1 or numbers.max() > 9:
-        raise ConfigurationError(f"numbers {list(numbers)}: give some of 1..9")
-    if layout not in ("grid", "free"):
-        raise ConfigurationError(f"layout {layout!r}: 'grid' or 'free'")
-    if area not in ("growing", "constant"):
-        raise ConfigurationError(f"area {area!r}: 'growing' or 'constant'")
-    if area == "constant" and layout == "grid":
-        raise ConfigurationError(
-            "area='constant' needs layout='free': one large object does not fit a cell of the grid"
-        )
-
-
 def _place_grid(number: np.ndarray, shape: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Light as uint8 [images, 32, 32]: as many of the nine cells as `number` says, each with an object."""
+    """Draw grey images, uint8 [images, 32, 32]: as many of the nine cells as `number` says, each with an object."""
     stamps = np.stack([stamp(s, OBJECT, crisp=True) for s in range(len(SHAPES))])
-    lots = rng.random((len(number), 9), dtype=np.float32)
-    taken = lots.argsort(axis=1).argsort(axis=1) < number[:, None]  # image, cell
+    draws = rng.random((len(number), 9), dtype=np.float32)
+    taken = draws.argsort(axis=1).argsort(axis=1) < number[:, None]  # image, cell
     objects = stamps[shape]  # image, row, column
-    light = np.zeros((len(number), SIDE, SIDE), dtype=np.uint8)
+    grey = np.zeros((len(number), SIDE, SIDE), dtype=np.uint8)
     for cell in range(9):
         top, left = CELLS[cell // 3] - OBJECT // 2, CELLS[cell % 3] - OBJECT // 2
-        light[:, top : top + OBJECT, left : left + OBJECT] = objects * taken[:, cell, None, None]
-    return light
+        grey[:, top : top + OBJECT, left : left + OBJECT] = objects * taken[:, cell, None, None]
+    return grey
 
 
 def _place_free(number: np.ndarray, shape: np.ndarray, area: str, rng: np.random.Generator) -> np.ndarray:
-    """Light as uint8 [images, 32, 32]: objects one after the other, each at a random place that is still free."""
-    light = np.zeros((len(number), SIDE, SIDE), dtype=np.uint8)
+    """Draw grey images, uint8 [images, 32, 32]: objects one by one, each at a random place that is still free."""
+    grey = np.zeros((len(number), SIDE, SIDE), dtype=np.uint8)
     for count in np.unique(number):
         side = OBJECT if area == "growing" else OBJECT * 3 / np.sqrt(count)
         extent = int(np.ceil(side - 1e-9))
         images = np.flatnonzero(number == count)
         corners = _free_corners(len(images), int(count), extent, rng)
         for s in range(len(SHAPES)):
-            picture = stamp(s, side, crisp=area == "growing")
+            drawn = stamp(s, side, crisp=area == "growing")
             chosen = shape[images] == s
             rows = corners[chosen, :, 0, None, None] + np.arange(extent)[:, None]  # image, object, row, 1
             columns = corners[chosen, :, 1, None, None] + np.arange(extent)  # image, object, 1, column
-            light[images[chosen][:, None, None, None], rows, columns] = picture
-    return light
+            grey[images[chosen][:, None, None, None], rows, columns] = drawn
+    return grey
 
 
 def _free_corners(n: int, count: int, extent: int, rng: np.random.Generator) -> np.ndarray:
-    """Top left corners int [n, count, 2] of squares of `extent` px that keep GAP px apart.
+    """Draw top left corners, int [n, count, 2], of squares of `extent` px that keep GAP px apart.
 
-    All images are filled at once; one in which an object finds no place in TRIES tries is begun again.
+    All images are filled at once; one in which an object finds no place in MAX_TRIES tries is begun again.
     """
     corners = np.zeros((n, count, 2), dtype=np.int64)
     todo = np.arange(n)
@@ -138,7 +132,7 @@ def _free_corners(n: int, count: int, extent: int, rng: np.random.Generator) -> 
         stuck = np.zeros(len(todo), dtype=bool)
         for k in range(count):
             waiting = np.arange(len(todo))[~stuck]
-            for _ in range(TRIES):
+            for _ in range(MAX_TRIES):
                 place = rng.integers(0, SIDE - extent + 1, (len(waiting), 2))
                 apart = np.abs(corners[todo[waiting], :k] - place[:, None]).max(axis=2) >= extent + GAP
                 good = apart.all(axis=1)
