@@ -63,33 +63,34 @@ def test_number_line_averages_seeds():
     np.testing.assert_allclose(ax.containers[0].lines[0].get_ydata().astype(float), 2.0)
 
 
-def test_scores_stand_between_chance_and_cap():
+def test_scores_stand_between_chance_and_ceiling():
     table = pd.DataFrame({"made": ["a", "a", "b"], "arm": ["x", "y", "x"], "value": [0.5, 0.6, 0.7],
-                          "lower": 0.4, "upper": 0.9, "chance": 1 / 9, "cap": [1.0, 1.0, np.nan]})  # fmt: skip
+                          "lower": 0.4, "upper": 0.9, "chance": 1 / 9, "ceiling": [1.0, 1.0, np.nan]})  # fmt: skip
     ax = scores(table, "made", "arm", "accuracy", title="t")
-    assert [label.get_text() for label in ax.get_legend().get_texts()] == [
-        "x",
-        "y",
-        "chance",
-        "classifier on real images",
-    ]
+    labels = [label.get_text() for label in ax.get_legend().get_texts()]
+    assert labels == ["x", "y", "chance", "classifier on real images"]
     np.testing.assert_allclose({line.get_label(): line.get_ydata() for line in ax.lines}["x"], [0.5, 0.7])
 
 
 def test_equation_strip_has_operands_and_results(rng):
-    figure = equation_strip(["1 + 9 - 8 = 2"], rng.random((1, 3, 3, 8, 8)), {"model": rng.random((1, 3, 8, 8))})
+    equations = pd.DataFrame({"a": [1], "b": [9], "c": [8], "answer": [2]})
+    images = rng.integers(0, 255, (9, 3, 8, 8), dtype=np.uint8)
+    figure = equation_strip(equations, images, {"model": rng.random((1, 3, 8, 8))})
     assert len(figure.axes) == 4
     assert all(ax.images for ax in figure.axes)
+    np.testing.assert_array_equal(figure.axes[1].images[0].get_array(), np.moveaxis(images[8], 0, -1))
+    assert figure.axes[0].get_ylabel() == "1 + 9 - 8 = 2"
 
 
 def test_arms_keep_their_colour_whatever_stands_beside_them():
     def rows(*arms):
         return pd.DataFrame({"made": "digits", "arm": arms, "value": 0.5})
 
-    few, many = (
-        {line.get_label(): line.get_color() for line in scores(rows(*arms), "made", "arm", "accuracy").lines}
-        for arms in (("multi", "pixels"), ("single", "multi", "private", "untrained", "pixels"))
+    arms = ("unimodal", "multimodal", "private", "untrained", "pixels")
+    some, every = (
+        {line.get_label(): line.get_color() for line in scores(rows(*chosen), "made", "arm", "accuracy").lines}
+        for chosen in (("multimodal", "pixels"), arms)
     )
-    assert few["multi"] == many["multi"]
-    assert few["pixels"] == many["pixels"]
-    assert len({many[arm] for arm in ("single", "multi", "private", "untrained", "pixels")}) == 5
+    assert some["multimodal"] == every["multimodal"]
+    assert some["pixels"] == every["pixels"]
+    assert len({every[arm] for arm in arms}) == 5

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
+from scipy import stats
 
 from brainbook.number_sense.arithmetic import arithmetic
 from brainbook.number_sense.classifiers import Classifier
@@ -11,6 +12,8 @@ from brainbook.number_sense.generation import confusions, generated_accuracy, jo
 from brainbook.number_sense.images import Images
 from brainbook.number_sense.latents import cluster_quality, magnitude, number_line, read_number, value_by_number
 
+ARMS = ("unimodal", "multimodal", "private", "untrained", "pixels")
+MODALITIES = {"oscn": "objects", "cmnist": "digits"}
 COLUMNS = ["measure", "source", "target", "factor", "condition", "value", "chance", "ceiling", "n", "error", "p"]
 
 
@@ -90,3 +93,30 @@ def measure_by_occurrence(
         matrices.append(confusions(readings).assign(condition=condition))
     evaluation = pd.concat(tables, ignore_index=True).reindex(columns=COLUMNS)
     return {"evaluation": evaluation, "confusion": pd.concat(matrices, ignore_index=True)}
+
+
+def summarise(evaluation: pd.DataFrame, *by: str) -> pd.DataFrame:
+    """Return the mean over seeds and its 95 % interval (Student's) for each group of rows, arm by arm.
+
+    evaluation : columns value, seed, chance, ceiling and `by`, among them arm and source.
+
+    Returns columns `by`, images ("objects", "objects to digits"), value, lower, upper, seeds, chance, ceiling.
+    """
+    values = {"value": ("value", "mean"), "sem": ("value", "sem"), "seeds": ("seed", "nunique")}
+    limits = {"chance": ("chance", "mean"), "ceiling": ("ceiling", "mean")}
+    table = evaluation.groupby(list(by), sort=False).agg(**values, **limits).reset_index()
+    half = stats.t.ppf(0.975, table.seeds - 1) * table.pop("sem")
+    table.insert(len(by) + 1, "lower", table.value - half)
+    table.insert(len(by) + 2, "upper", table.value + half)
+    source, target = table.source.replace(MODALITIES), table.get("target", table.source).replace(MODALITIES)
+    table.insert(len(by), "images", source.where(source == target, source + " to " + target))
+    return table.sort_values("arm", key=lambda arms: arms.map(ARMS.index), kind="stable", ignore_index=True)
+
+
+def by_arm(summary: pd.DataFrame, *index: str) -> pd.DataFrame:
+    """Arrange a table of `summarise` by arm: columns `index`, then "mean (lower to upper)" of each arm as text."""
+    rows = zip(summary.value, summary.lower, summary.upper, strict=True)
+    cells = [f"{mean:.2f}" + (f" ({low:.2f} to {high:.2f})" if high >= low else "") for mean, low, high in rows]
+    options = {"columns": "arm", "values": "cell", "aggfunc": "first", "sort": False}
+    table = summary.assign(cell=cells).pivot_table(index=list(index), **options)
+    return table.fillna("").reset_index().rename_axis(columns=None)

@@ -40,8 +40,8 @@ def make_oscn(
         one, in random order.
     numbers : which numbers of objects occur. The grid holds nine, free placement nine objects of 6 px.
     layout : "grid" (cells of a 3 x 3 grid, drawn without repeats) or "free" (anywhere, at least a pixel apart).
-    area : "growing" (all objects 6 px, so active area grows with it) or "constant" (the same for all numbers within 3 %,
-        for a given shape; objects are 18 px for one and 6 px for nine; needs layout="free").
+    area : "growing" (all objects 6 px, so active area grows with it) or "constant" (the same for all numbers of a
+        shape within 3 %; objects are 18 px for one and 6 px for nine; needs layout="free").
     number, colour, shape : int [n], to say what each image shows instead of drawing it; then `n` is not needed.
     seed : decides all that is drawn.
 

@@ -15,65 +15,50 @@ from brainbook.plots.look import GREY, WIDTH, finish, finish_figure, new_axes, s
 INK = {"red": "#D62728", "green": "#2CA02C", "blue": "#1F77B4", "white": "#9A9A9A"}
 
 
-def image_grid(
-    rows: Mapping[str, np.ndarray], columns: Sequence[str] | None = None, title: str | None = None, size: float = 0.62
-) -> Figure:
+def image_grid(rows: Mapping[str, Sequence[np.ndarray]], columns: Sequence[str] = (), title: str | None = None) -> Figure:
     """Draw images in labelled rows.
 
-    rows : by label, images [n, 3, height, width], uint8 or float 0..1; rows may be of different image sizes. columns :
-    labels above. size : inches of an image.
+    rows : by label, images [3, height, width], uint8 or float 0..1; they may be of different sizes. columns : labels
+    above.
     """
     n = max(len(images) for images in rows.values())
-    inches = (max(WIDTH, size * n + 1.6), size * len(rows) + 0.9)
+    inches = (max(WIDTH, 0.8 * n + 1.6), 0.8 * len(rows) + 0.9)
     figure, axes = plt.subplots(len(rows), n, figsize=inches, layout="constrained", squeeze=False)
     for line, (label, images) in zip(axes, rows.items(), strict=True):
-        for number, ax in enumerate(line):
-            _show_image(ax, images[number] if number < len(images) else None)
+        for ax in line:
+            ax.set(xticks=[], yticks=[])
+            ax.spines[:].set_visible(False)
+        for ax, image in zip(line, images, strict=False):
+            ax.imshow(np.moveaxis(np.asarray(image), 0, -1), interpolation="nearest")
         line[0].set_ylabel(label, rotation=0, ha="right", va="center", fontsize=11)
-    for ax, label in zip(axes[0], columns or [], strict=False):
+    for ax, label in zip(axes[0], columns, strict=False):
         ax.set_title(label, fontsize=11, loc="center")
     return finish_figure(figure, title)
 
 
 def equation_strip(
-    equations: Sequence[str], operands: np.ndarray, results: Mapping[str, np.ndarray], title: str | None = None
+    equations: pd.DataFrame, images: np.ndarray, results: Mapping[str, np.ndarray], title: str | None = None
 ) -> Figure:
-    """Draw one row per equation: pictures of a, b and c, then the decoded result of each model, framed.
+    """Draw one row per equation: images of a, b and c, then the decoded result of each model.
 
-    equations : such as "1 + 9 - 8". operands : [equations, 3, channels, height, width]. results : by name, images
-    [equations, channels, height, width]; a name may carry what a classifier read.
+    equations : columns a, b, c and answer. images : one of each number 1..9, [9, 3, height, width]. results : by name,
+    images [equations, 3, height, width].
     """
-    names = ["a", "b", "c", *results]
-    inches = (max(WIDTH, 1.15 * len(names) + 1.2), 0.95 * len(equations) + 0.9)
-    figure, axes = plt.subplots(len(equations), len(names), figsize=inches, layout="constrained", squeeze=False)
-    for row, equation in enumerate(equations):
-        shown = [*operands[row], *(images[row] for images in results.values())]
-        for column, (ax, image) in enumerate(zip(axes[row], shown, strict=True)):
-            _show_image(ax, image, framed=column >= 3)
-        axes[row][0].set_ylabel(equation, rotation=0, ha="right", va="center", fontsize=12)
-    for ax, name in zip(axes[0], names, strict=True):
-        ax.set_title(name, fontsize=11, loc="center")
-    return finish_figure(figure, title)
-
-
-def _show_image(ax: Axes, image: np.ndarray | None, framed: bool = False) -> None:
-    """Draw an image [channels, height, width], or an empty place, without ticks."""
-    ax.set(xticks=[], yticks=[])
-    for spine in ax.spines.values():
-        spine.set(visible=framed, color=GREY)
-    if image is not None:
-        highest = 255 if image.dtype == np.uint8 else 1
-        ax.imshow(np.moveaxis(np.asarray(image), 0, -1).clip(0, highest), interpolation="nearest")
+    rows = {}
+    for row, (a, b, c, answer) in enumerate(equations[["a", "b", "c", "answer"]].to_numpy()):
+        decoded = [made[row] for made in results.values()]
+        rows[f"{a} + {b} - {c} = {answer}"] = [*images[[a - 1, b - 1, c - 1]], *decoded]
+    return image_grid(rows, ["a", "b", "c", *results], title)
 
 
 def latent_maps(points: Mapping[str, np.ndarray], factors: Mapping[str, Sequence], title: str | None = None) -> Figure:
     """Draw points in the plane, a column for each of `points`, a row for each of `factors` that colours them.
 
-    points : by name, float [images, 2]. factors : by name, a label of each image; digits are written as themselves and
-    coloured along viridis, colours drawn in themselves, anything else with a marker and colour of its own.
+    points : by name, float [images, 2]. factors : by name (or a table with these columns), a label of each image;
+    numbers are written as themselves and coloured along viridis, anything else has a marker and colour of its own.
     """
-    inches = (max(WIDTH, 3.1 * len(points)), 3.0 * len(factors))
-    figure, axes = plt.subplots(len(factors), len(points), figsize=inches, layout="constrained", squeeze=False)
+    inches = (max(WIDTH, 3.1 * len(points)), 3.0 * len(factors.keys()))
+    figure, axes = plt.subplots(len(factors.keys()), len(points), figsize=inches, layout="constrained", squeeze=False)
     for line, (factor, labels) in zip(axes, factors.items(), strict=True):
         labels = np.asarray(labels)
         for ax, xy in zip(line, points.values(), strict=True):
@@ -104,7 +89,7 @@ def _scatter(ax: Axes, xy: np.ndarray, labels: np.ndarray) -> None:
 def confusion_grid(table: pd.DataFrame, panels: Mapping[str, tuple[str, str]], title: str | None = None) -> Figure:
     """Draw which number was read as which, a panel for each (source, target) of `panels`, by title.
 
-    table : columns source, target, number, read, share. Rows of a panel are numbers shown, columns numbers read.
+    table : columns source, target, number, read, share. Rows of a panel are the true numbers, columns numbers read.
     """
     n_rows = -(-len(panels) // 2)
     figure, axes = plt.subplots(n_rows, 2, figsize=(7.0, 3.3 * n_rows), layout="constrained", squeeze=False)
@@ -112,7 +97,7 @@ def confusion_grid(table: pd.DataFrame, panels: Mapping[str, tuple[str, str]], t
         chosen = table[(table.source == source) & (table.target == target)]
         share = chosen.pivot_table(index="number", columns="read", values="share", aggfunc="mean")
         image = ax.imshow(share, vmin=0, vmax=1, cmap="cividis", extent=(0.5, 9.5, 9.5, 0.5))
-        ax.set(xticks=range(1, 10), yticks=range(1, 10), xlabel="number read", ylabel="number shown")
+        ax.set(xticks=range(1, 10), yticks=range(1, 10), xlabel="number read", ylabel="true number")
         ax.set_title(name, fontsize=12)
     for ax in axes.flat[len(panels) :]:
         ax.set_visible(False)
@@ -159,22 +144,22 @@ def scores(
     unit: str,
     title: str | None = None,
     ax: Axes | None = None,
-    cap_label: str = "classifier on real images",
+    ceiling_label: str = "classifier on real images",
 ) -> Axes:
-    """Draw scores of several models (`series`) in several groups, between chance and the highest that is possible.
+    """Draw scores of several models (`series`) in several groups, between chance and the best possible.
 
     table : columns `group`, `series`, value, and perhaps lower and upper (a line), chance (a dotted line under each
-    group) and cap (a black tick: the highest possible score). One row per group and series.
+    group) and ceiling (a black tick: the best possible score). One row per group and series.
     """
-    limits = [name for name in ("chance", "cap") if name in table and table[name].notna().any()]
-    caps = table.dropna(subset="cap").assign(value=lambda rows: rows.cap) if "cap" in limits else None
-    ax = scores_by_group(table, group=group, condition=series, ceiling=caps, unit=unit, ax=ax)
+    limits = [name for name in ("chance", "ceiling") if name in table and table[name].notna().any()]
+    best = table.dropna(subset="ceiling").assign(value=table.ceiling) if "ceiling" in limits else None
+    ax = scores_by_group(table, group=group, condition=series, ceiling=best, unit=unit, ax=ax)
     handles = ax.get_legend_handles_labels()[0]
     if "chance" in limits:
         dotted = {"color": "black", "linestyle": (0, (1, 1)), "linewidth": 1.2}
         for place, chance in enumerate(table.groupby(group, sort=False).chance.mean()):
             ax.hlines(chance, place - 0.44, place + 0.44, **dotted)
         handles.append(Line2D([], [], label="chance", **dotted))
-    if "cap" in limits:
-        handles.append(Line2D([], [], color="black", linewidth=1.6, label=cap_label))
+    if "ceiling" in limits:
+        handles.append(Line2D([], [], color="black", linewidth=1.6, label=ceiling_label))
     return finish(ax, title, handles)

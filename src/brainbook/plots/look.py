@@ -22,8 +22,7 @@ KNOWN = {
     "visual": OKABE_ITO[5], "auditory": OKABE_ITO[4], "linguistic": OKABE_ITO[0], "cortex": OKABE_ITO[6],
     "null phantom": OKABE_ITO[1], "phantom": OKABE_ITO[0], "Alice (real)": OKABE_ITO[2],
     "recordings, shifted": OKABE_ITO[1], "recordings": OKABE_ITO[0], "published": OKABE_ITO[6],
-    "single": OKABE_ITO[0], "alone": OKABE_ITO[0], "unimodal": OKABE_ITO[0],
-    "multi": OKABE_ITO[1], "both senses": OKABE_ITO[1], "two modalities": OKABE_ITO[1], "both modalities": OKABE_ITO[1],
+    "unimodal": OKABE_ITO[0], "alone": OKABE_ITO[0], "multimodal": OKABE_ITO[1], "both modalities": OKABE_ITO[1],
     "private": OKABE_ITO[2], "untrained": OKABE_ITO[3], "pixels": OKABE_ITO[4],
 }  # fmt: skip
 WIDTH = 6.0  # inches: shown at a phone's 360 pixels, the 13 point labels are still 11 pixels high
