@@ -1,10 +1,10 @@
-"""Training an MMVAE of two senses: pairs a second, against multivae 1.0.3 and against what the arithmetic allows.
+"""Training an MMVAE of two modalities: pairs per second, against multivae 1.0.3 and what the arithmetic allows.
 
     python benchmarks/bench_numbers.py [--rounds 12] [--warm 100] [--threads 2] [--bf16]
 
 Same architecture (two modalities of 3 x 32 x 32, 4 hidden layers of 400, 20 latents, Laplace with softmax scales), same
-bound, batch 128, Adam with amsgrad, pictures of objects and of digits. The contenders take turns, so a busy machine
-slows all alike: trust the ratios, which are told with their quartiles over rounds. Ours is first trained for `--warm`
+bound, batch 128, Adam with amsgrad, images of objects and of digits. The contenders take turns, so a busy machine
+slows all alike: trust the ratios, which come with their quartiles over rounds. Ours is first trained for `--warm`
 steps: later in training few samples carry weight, and DReG that leaves out the rest gets faster (what multivae does
 costs the same at any time).
 
@@ -26,8 +26,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from brainbook.datasets import make_pairs
-from brainbook.number_sense import MMVAE, Modality, ModelConfiguration, Objective
+from brainbook.number_sense import MMVAE, Modality, ModelConfiguration, Objective, make_image_pairs
 from brainbook.number_sense.objectives import bound, draw_noise
 
 SIZE, LATENT, WIDTH, LAYERS, BATCH = (3, 32, 32), 20, 400, 4, 128
@@ -42,8 +41,8 @@ def our_model() -> MMVAE:
     return MMVAE(ModelConfiguration(modalities=modalities, scale="softmax", output_bias=0.0))
 
 
-def step_of_ours(model: MMVAE, objective: Objective, bf16: bool = False) -> Step:
-    """A function that makes one training step of ours, from where `model` is."""
+def our_step(model: MMVAE, objective: Objective, bf16: bool = False) -> Step:
+    """Return a function that makes one training step of ours, from where `model` is."""
     model = copy.deepcopy(model)
     optimizer = torch.optim.Adam([p for p in model.parameters() if p.requires_grad], lr=1e-3, amsgrad=True, fused=True)
 
@@ -60,8 +59,8 @@ def step_of_ours(model: MMVAE, objective: Objective, bf16: bool = False) -> Step
     return step
 
 
-def step_of_multivae(samples: int, loss: str) -> Step | None:
-    """A function that makes one training step of multivae's MMVAE; None when it is not installed."""
+def multivae_step(samples: int, loss: str) -> Step | None:
+    """Return a function that makes one training step of multivae's MMVAE; None when it is not installed."""
     vision = ("", ".transforms", ".datasets", ".datasets.utils", ".utils", ".models")
     for name in (*(f"torchvision{part}" for part in vision), "nltk", "nltk.tokenize"):
         sys.modules.setdefault(name, MagicMock())  # what only its data sets use
@@ -115,10 +114,10 @@ def step_of_multivae(samples: int, loss: str) -> Step | None:
     return step
 
 
-def pictures() -> dict[str, torch.Tensor]:
-    """Pairs of objects and digits, float 0..1 [pairs, 3, 32, 32] by name; digits are framed to the size of objects."""
-    shown = make_pairs({"train": 4000})["train"].aligned()
-    objects, digits = (torch.from_numpy(shown[name].pixels).float() / 255 for name in ("oscn", "cmnist"))
+def load_images() -> dict[str, torch.Tensor]:
+    """Make pairs of objects and digits, float 0..1 [pairs, 3, 32, 32] by name; digits are framed to the size of objects."""
+    pairs = make_image_pairs({"train": 4000})["train"].aligned()
+    objects, digits = (torch.from_numpy(pairs[name].pixels).float() / 255 for name in ("oscn", "cmnist"))
     return {"a": objects, "b": nn.functional.pad(digits, (2, 2, 2, 2))}
 
 
@@ -128,7 +127,7 @@ def batch(images: dict[str, torch.Tensor], number: int) -> dict[str, torch.Tenso
 
 
 def operations(samples: int) -> float:
-    """Multiplications and additions of one step for a pair: forward once, backward twice, two decoders a source."""
+    """Count multiplications and additions of a step per pair: forward once, backward twice, two decoders per source."""
     hidden = (LAYERS - 1) * WIDTH**2
     encoder = PIXELS * WIDTH + hidden + 2 * WIDTH * LATENT
     decoder = LATENT * WIDTH + hidden + WIDTH * PIXELS
@@ -136,7 +135,7 @@ def operations(samples: int) -> float:
 
 
 def matrix_speed(rows: int) -> float:
-    """Operations a second of the largest product of a step."""
+    """Measure operations per second of the largest product of a step."""
     a, b = torch.randn(rows, WIDTH), torch.randn(WIDTH, PIXELS)
     a @ b
     began = time.perf_counter()
@@ -147,16 +146,16 @@ def matrix_speed(rows: int) -> float:
 
 
 def race(contenders: dict[str, Step], images: dict, rounds: int, repeats: int) -> dict[str, np.ndarray]:
-    """Seconds a step of each contender in each round, taking turns."""
+    """Measure seconds per step of each contender in each round, taking turns."""
     seconds = {name: np.zeros(rounds) for name in contenders}
     for name in contenders:
         contenders[name](batch(images, 0), 0)
     for turn in range(rounds):
         for name in contenders:
-            shown = [batch(images, turn * repeats + repeat) for repeat in range(repeats)]
+            batches = [batch(images, turn * repeats + repeat) for repeat in range(repeats)]
             began = time.perf_counter()
             for repeat in range(repeats):
-                contenders[name](shown[repeat], 1 + turn * repeats + repeat)
+                contenders[name](batches[repeat], 1 + turn * repeats + repeat)
             seconds[name][turn] = (time.perf_counter() - began) / repeats
     return seconds
 
@@ -170,33 +169,33 @@ def main() -> None:
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
     torch.manual_seed(0)
-    images = pictures()
+    images = load_images()
     for title, samples, name, theirs in (
         ("ELBO (K = 1)", 1, "iwae", "iwae_looser"),
         ("DReG, K = 10", 10, "dreg", "dreg_looser"),
     ):
         full = Objective(samples=samples, bound=name)
-        thin = full.but(minimum_weight=MINIMUM) if name == "dreg" else full
-        warm = step_of_ours(our_model(), thin)
+        thin = full.replace(minimum_weight=MINIMUM) if name == "dreg" else full
+        warm = our_step(our_model(), thin)
         for number in range(arguments.warm):
             warm(batch(images, number), number)
-        contenders = {"brainbook": step_of_ours(warm.model, full)}
+        contenders = {"brainbook": our_step(warm.model, full)}
         if thin != full:
-            contenders[f"brainbook, weights below {MINIMUM} left out"] = step_of_ours(warm.model, thin)
+            contenders[f"brainbook, weights below {MINIMUM} left out"] = our_step(warm.model, thin)
         if arguments.bf16:
-            contenders["brainbook, bfloat16"] = step_of_ours(warm.model, thin, bf16=True)
-        peer = step_of_multivae(samples, theirs)
+            contenders["brainbook, bfloat16"] = our_step(warm.model, thin, bf16=True)
+        peer = multivae_step(samples, theirs)
         if peer:
             contenders["multivae 1.0.3"] = peer
         seconds = race(contenders, images, arguments.rounds, repeats=8 if samples == 1 else 1)
         speed = np.median([matrix_speed(2 * BATCH * samples) for _ in range(5)])
-        print(f"{title}: pairs a second, batch {BATCH}, {arguments.threads} thread(s), after {arguments.warm} steps")
+        print(f"{title}: pairs per second, batch {BATCH}, {arguments.threads} thread(s), after {arguments.warm} steps")
         print(f"  {'what float32 matrix products alone allow':<44}{speed / operations(samples):8.0f}")
         for contender, taken in seconds.items():
             ratio = ""
             if peer and contender in contenders and "brainbook" in contender:
                 low, middle, high = np.quantile(seconds["multivae 1.0.3"] / taken, [0.25, 0.5, 0.75])
-                ratio = f"  {middle:.2f} ({low:.2f}..{high:.2f}) x multivae (aim {AIM})"
+                ratio = f"  {middle:.2f} ({low:.2f} to {high:.2f}) x multivae (aim {AIM})"
             print(f"  {contender:<44}{BATCH / np.median(taken):8.0f}{ratio}")
         if not peer:
             print("  multivae 1.0.3 is not installed: the head of this file says how to get it")
