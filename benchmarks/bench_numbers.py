@@ -115,7 +115,7 @@ def multivae_step(samples: int, loss: str) -> Step | None:
 
 
 def load_images() -> dict[str, torch.Tensor]:
-    """Make pairs of objects and digits, float 0..1 [pairs, 3, 32, 32] by name; digits are framed to the size of objects."""
+    """Make pairs of objects and digits, float 0..1 [pairs, 3, 32, 32] by name; digits are framed to 32 pixels."""
     pairs = make_image_pairs({"train": 4000})["train"].aligned()
     objects, digits = (torch.from_numpy(pairs[name].pixels).float() / 255 for name in ("oscn", "cmnist"))
     return {"a": objects, "b": nn.functional.pad(digits, (2, 2, 2, 2))}

@@ -216,9 +216,9 @@ def _write_mnist(folder: Path, real: Path) -> None:
 
 def _digits(rows: int) -> tuple[np.ndarray, np.ndarray]:
     """As many of scikit-learn's own small digits, drawn large: images uint8 [rows, 28, 28] and labels."""
-    from brainbook.number_sense.digits import _embedded
+    from brainbook.number_sense.digits import embedded_digits
 
-    drawn = _embedded()
+    drawn = embedded_digits()
     chosen = np.arange(rows) % len(drawn)
     return drawn.ink[chosen], drawn.label[chosen].astype(np.uint8)
 

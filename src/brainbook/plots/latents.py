@@ -15,7 +15,9 @@ from brainbook.plots.look import GREY, WIDTH, finish, finish_figure, new_axes, s
 INK = {"red": "#D62728", "green": "#2CA02C", "blue": "#1F77B4", "white": "#9A9A9A"}
 
 
-def image_grid(rows: Mapping[str, Sequence[np.ndarray]], columns: Sequence[str] = (), title: str | None = None) -> Figure:
+def image_grid(
+    rows: Mapping[str, Sequence[np.ndarray]], columns: Sequence[str] = (), title: str | None = None
+) -> Figure:
     """Draw images in labelled rows.
 
     rows : by label, images [3, height, width], uint8 or float 0..1; they may be of different sizes. columns : labels
