@@ -24,8 +24,8 @@ import torch
 from scipy import stats
 from scipy.signal import lfilter
 
-from brainbook.chapters.pitfalls.measures import measure_tests
-from brainbook.chapters.pitfalls.protocols import Recording
+from brainbook.chapters.pitfalls.measures import compare_tests
+from brainbook.chapters.pitfalls.protocols import EncodingData
 from brainbook.encoding import cross_validate, delay, permutation_scores
 from brainbook.stats import compare_nulls, compare_runs, fisher_z, mean_interval, null_interval, run_interval
 from brainbook.workflow import archive_table
@@ -69,8 +69,8 @@ def levels(studies: int, targets: int, permutations: int) -> pd.DataFrame:
     for study in range(studies):
         rng = np.random.default_rng([1, study])
         x, y = features(rng), noise(rng, targets)
-        data = Recording(x[None], 0, runs, y, delays=DELAYS)
-        tests = measure_tests(data, permutations, seed=study)
+        data = EncodingData(x[None], 0, runs, y, delays=DELAYS)
+        tests = compare_tests(data, permutations, seed=study)
         called = (tests.p <= 0.05).groupby(tests.test, sort=False).mean().to_dict()
         found = cross_validate(x, y, runs, DELAYS, np.logspace(1, 5, 9))
         options = {"n_permutations": permutations, "seed": study, "delays": DELAYS}

@@ -1,24 +1,24 @@
-"""What the chapter `pitfalls` brings together: kept tables are shown with their command, missing ones are said."""
+"""Recordings of the chapter `pitfalls`: what is read, compared with itself, or said to be missing."""
 
 from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
 
-from brainbook.chapters import pitfalls
-from brainbook.chapters.pitfalls.protocols import Recording, careful, single_words
+from brainbook.chapters import archived_calibration
+from brainbook.chapters.pitfalls import recordings
+from brainbook.chapters.pitfalls.protocols import EncodingData, reference_protocol, single_words
 from brainbook.chapters.pitfalls.recordings import (
-    archived_calibration,
     edge_features,
     open_pair,
-    principal,
-    with_echoes,
+    participants_with_echoes,
+    principal_components,
     with_true_features,
 )
 from brainbook.workflow import archive_table
 
 
-def test_kept_tables_say_where_they_are_from_and_missing_ones_how_to_make_them(tmp_path, monkeypatch, capsys):
+def test_archived_tables_say_where_they_are_from_and_missing_ones_how_to_make_them(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     assert archived_calibration("levels") is None
     assert "bench_calibration.py --keep makes the table 'levels'" in capsys.readouterr().out
@@ -36,31 +36,31 @@ def test_true_features_show_what_single_words_lose(rng):
     delayed = np.roll(drivers["meaning"][0], 2, axis=0)  # two scans later, as a response is
     responses = (delayed @ rng.standard_normal((3, 5)) + rng.standard_normal((240, 5))).astype(np.float32)
     model = rng.standard_normal((2, 240, 4)).astype(np.float32)
-    data = Recording(model, 1, runs, responses, single=model[0])
+    data = EncodingData(model, 1, runs, responses, single=model[0])
     true = with_true_features(data, SimpleNamespace(drivers=lambda language: drivers), "EN")
     assert true.layers.shape == (1, 240, 10) and true.single.shape == (240, 5) and true.layers.dtype == np.float32
     np.testing.assert_array_equal(true.responses, responses)
-    assert careful(true).r.mean() > 0.5 > careful(data).r.mean() + 0.3
+    assert reference_protocol(true).r.mean() > 0.5 > reference_protocol(data).r.mean() + 0.3
     assert single_words(true).r.mean() < 0.2
 
 
 def test_real_recordings_are_compared_with_themselves_at_other_times(rng, monkeypatch):
     """Nothing is read from a truth: responses moved in time stand for recordings with nothing in them."""
-    data = Recording(rng.standard_normal((1, 40, 2)), 0, np.repeat([1, 2], 20), rng.standard_normal((40, 3)))
+    data = EncodingData(rng.standard_normal((1, 40, 2)), 0, np.repeat([1, 2], 20), rng.standard_normal((40, 3)))
     columns = pd.DataFrame({"region": ["G_temporal_middle", "G_cuneus", "G_rectus"], "hemisphere": "lh"})
     prince = SimpleNamespace(is_phantom=False, participants=lambda language: ["sub-EN057"], runs=lambda who: [])
-    monkeypatch.setattr(pitfalls, "LittlePrince", lambda root: prince)
-    monkeypatch.setattr(pitfalls, "recording", lambda *arguments, **options: (data, columns, {}))
+    monkeypatch.setattr(recordings, "LittlePrince", lambda root: prince)
+    monkeypatch.setattr(recordings, "encoding_data", lambda *arguments, **options: (data, columns, {}))
     for name in ("read_truth", "null_twin", "with_true_features"):
-        monkeypatch.setattr(pitfalls, name, None)
+        monkeypatch.setattr(recordings, name, None)
     pair = open_pair("real", "nowhere", "EN", copies=2, seed=1)
     assert pair.names == ("recordings", "recordings, shifted") and pair.n_targets == 3
-    assert pair.something is data and pair.strongest is data and pair.driven.all()
+    assert pair.signal is data and pair.best is data and pair.follows.all()
     assert pair.nulls.responses.shape == (40, 9)
-    np.testing.assert_array_equal(pair.nulls.responses[:, :3], pair.nothing.responses)
+    np.testing.assert_array_equal(pair.nulls.responses[:, :3], pair.null.responses)
     assert not np.isclose(pair.nulls.responses[:, :3], data.responses).all(axis=0).any()
-    np.testing.assert_array_equal(np.sort(pair.nothing.responses[:20], axis=0), np.sort(data.responses[:20], axis=0))
-    assert {name: chosen.tolist() for name, chosen in pair.members.items()} == {
+    np.testing.assert_array_equal(np.sort(pair.null.responses[:20], axis=0), np.sort(data.responses[:20], axis=0))
+    assert {name: chosen.tolist() for name, chosen in pair.masks.items()} == {
         "cortex": [True, True, True],
         "visual": [True, True, False],
         "auditory": [True, False, False],
@@ -78,15 +78,16 @@ def test_echoes_that_are_only_listed_are_not_there(tmp_path, capsys):
         return [SimpleNamespace(echoes=echoes)]
 
     prince = SimpleNamespace(participants=lambda language: ["listed", "there"], runs=runs)
-    assert with_echoes(prince, "EN") == ["there"] and not capsys.readouterr().out
+    assert participants_with_echoes(prince, "EN") == ["there"] and not capsys.readouterr().out
     prince.participants = lambda language: ["listed"]
-    assert with_echoes(prince, "EN") == ["listed"]
+    assert participants_with_echoes(prince, "EN") == ["listed"]
     assert "datalad get listed/func" in capsys.readouterr().out
 
 
 def test_features_of_edges_leave_silence_at_zero_or_fill_it(rng):
     states = rng.standard_normal((6, 4)).astype(np.float32) + 5
     prince = SimpleNamespace(
+        tr=2.0,
         words=lambda language: pd.DataFrame(
             {"word": list("abcdef"), "onset": [2.0, 2.5, 4.0, 2.0, 4.0, 4.5], "section": [1, 1, 1, 2, 2, 2]}
         ),
@@ -104,7 +105,7 @@ def test_features_of_edges_leave_silence_at_zero_or_fill_it(rng):
 def test_principal_axes_keep_distances_and_zeros(rng):
     values = rng.standard_normal((30, 6)) + 2
     values[3] = 0
-    found = principal(values, 6)
+    found = principal_components(values, 6)
     assert not found[3].any()
     np.testing.assert_allclose(found @ found.T, values @ values.T, rtol=1e-4, atol=1e-4)
     centred = found - found.mean(0)

@@ -17,29 +17,30 @@ from sklearn.preprocessing import StandardScaler
 
 from brainbook.chapters.pitfalls.measures import (
     _refit_echoes,
-    judge,
-    measure_averages,
-    measure_choices,
-    measure_edges,
-    measure_tests,
-    moves,
-    only,
+    average_scores,
+    classify_protocols,
+    compare_tests,
+    null_inflation,
     pearson_p,
+    score_edges,
+    score_protocols,
+    select_targets,
     summarise,
     with_shifted_copies,
 )
 from brainbook.chapters.pitfalls.protocols import (
     ALPHAS,
-    CHOICES,
     NO_LEAK,
-    Recording,
+    PROTOCOLS,
+    EncodingData,
     all_together,
-    careful,
-    edges_kept,
+    echo_split,
+    untrimmed_edges,
     layer_inside,
     layer_on_test,
     published_protocol,
     quiet,
+    reference_protocol,
 )
 from brainbook.encoding import blocks_with_gaps, cross_validate, delay, published_split
 from brainbook.encoding.nulls import Permutations
@@ -55,7 +56,7 @@ def nothing(seed=0, n_runs=5, length=40, targets=40):
     noise = rng.standard_normal((n, targets))
     echoes = np.stack([noise + 0.5 * rng.standard_normal(noise.shape) for _ in range(3)])
     features = lfilter([1], [1, -0.9], rng.standard_normal((4, n, 6)), axis=1)
-    return Recording(
+    return EncodingData(
         layers=features,
         layer=1,
         runs=np.repeat(np.arange(n_runs), length),
@@ -70,17 +71,17 @@ def nothing(seed=0, n_runs=5, length=40, targets=40):
 
 @pytest.fixture(scope="module")
 def measured():
-    return measure_choices(nothing(), n_permutations=20)
+    return score_protocols(nothing(), n_permutations=20)
 
 
 def test_leaks_make_something_of_nothing_and_other_choices_do_not(measured):
-    assert list(measured.choice.unique()) == list(CHOICES)
+    assert list(measured.choice.unique()) == list(PROTOCOLS)
     r = summarise(measured).set_index("choice").mean_r
     leaks = ["echoes 1 and 2 train, 3 tests", "all published choices", "shuffled folds, no high-pass"]
     assert (r[leaks] > 0.1).all()
     assert r["layer chosen on test scores"] > r["layer chosen inside training"] + 0.03
     harmless = [
-        "careful",
+        "reference",
         "single words, no context",
         "edges kept, delays over borders",
         "min-max scaling, test by itself",
@@ -98,12 +99,10 @@ def test_the_refitted_null_keeps_its_level_where_the_score_is_inflated(measured)
 
 def test_a_refit_of_echoes_is_a_new_fit():
     data = replace(nothing(3, n_runs=3, targets=6), trim=3)
-    for choice in (CHOICES["echoes 1 and 2 train, 3 tests"], all_together):
-        x, echoes, ((train, tests),), _ = choice(data).pipeline
+    for protocol in (echo_split, all_together):
+        x, echoes, ((train, tests),), _ = protocol(data).pipeline
         n, alpha = len(x), 50.0
-        found = _refit_echoes(
-            x, echoes, data.runs, alpha, n_permutations=4, seed=5, splits=[(train, tests)], delays=None
-        )
+        found = _refit_echoes(x, echoes, data.runs, alpha, (train, tests), n_permutations=4, seed=5)
         used = np.unique(np.concatenate([train, *tests]) % n)
         draws = Permutations(data.runs[used], "shift", 4, 5)
         moved = list(draws.of(torch.as_tensor(used[:, None])))[2][:, 0, 0].numpy()  # which scan stands where
@@ -151,7 +150,7 @@ def spoken(rng, length=60, n_runs=5):
     states = rng.standard_normal((len(runs), 5)) + 3
     responses = np.concatenate([response + 0.5 * rng.standard_normal((len(runs), 8)),
                                 rng.standard_normal((len(runs), 8))], axis=1)  # fmt: skip
-    return Recording(states[None] * bit, 0, runs, responses), states, bit
+    return EncodingData(states[None] * bit, 0, runs, responses), states, bit
 
 
 def test_edges_of_runs_make_a_score_that_trimming_takes_away(rng):
@@ -159,32 +158,32 @@ def test_edges_of_runs_make_a_score_that_trimming_takes_away(rng):
     filled = np.where(bit > 0, states, states.mean(0))
     features = {("model", "zeros"): states * bit, ("model", "centred"): filled}
     features |= {("speech or silence", coding): bit for coding in ("zeros", "centred")}
-    members = {"hears": np.arange(16) < 8, "deaf": np.arange(16) >= 8}
-    table = measure_edges(features, data, members, (0, 8))
+    masks = {"hears": np.arange(16) < 8, "silent": np.arange(16) >= 8}
+    table = score_edges(features, data, masks, (0, 8))
     r = table.set_index(["features", "coding", "trim", "group"]).r
     assert r["model", "zeros", 0, "hears"] > 0.4 and r["speech or silence", "centred", 0, "hears"] > 0.4
-    assert abs(r["model", "centred", 8, "hears"]) < 0.1 and abs(r["model", "zeros", 0, "deaf"]) < 0.1
+    assert abs(r["model", "centred", 8, "hears"]) < 0.1 and abs(r["model", "zeros", 0, "silent"]) < 0.1
     assert np.isnan(r["speech or silence", "zeros", 8, "hears"])  # nothing but speech is left
     one = quiet(cross_validate, filled, data.responses, data.runs, data.delays, ALPHAS, trim=8).scores
     assert r["model", "centred", 8, "hears"] == pytest.approx(one[:8].mean())
     figure = score_by_trim(table, 8, value="r", coding="coding", columns=2)
-    assert [ax.get_title(loc="left") for ax in figure.axes] == ["hears", "deaf"] and len(figure.axes[0].lines) == 6
+    assert [ax.get_title(loc="left") for ax in figure.axes] == ["hears", "silent"] and len(figure.axes[0].lines) == 6
 
 
-def test_the_careful_protocol_trims_and_centres(rng):
+def test_the_reference_protocol_trims_and_centres(rng):
     data, states, bit = spoken(rng)
-    kept, trimmed = edges_kept(data), careful(replace(data, trim=8))
+    kept, trimmed = untrimmed_edges(data), reference_protocol(replace(data, trim=8))
     assert kept.r[:8].mean() > 0.4 and abs(trimmed.r[:8].mean()) < 0.1
     assert kept.n == 300 and trimmed.n == 300 - 5 * 16
     single_run = replace(data, trim=8, runs=np.zeros(300), splits=blocks_with_gaps(300, 4, gap=6))
     used = np.unique(np.concatenate([np.concatenate(split) for split in single_run.folds]))
     np.testing.assert_array_equal(used, np.arange(8, 292))
     moved = replace(data, trim=8, layers=data.layers + 100)
-    np.testing.assert_allclose(careful(moved).r, trimmed.r, atol=1e-4)
+    np.testing.assert_allclose(reference_protocol(moved).r, trimmed.r, atol=1e-4)
 
 
-def test_tests_of_the_careful_score():
-    table = summarise(measure_tests(nothing(1), 60), "test").set_index("test")
+def test_tests_of_the_reference_score():
+    table = summarise(compare_tests(nothing(1), 60), "test").set_index("test")
     assert len(table) == 6 and table.mean_r.nunique() == 1
     assert table.share_p["refitted permutations"] < 0.2 < table.share_p["Pearson's p, n = vertices"]
     assert table.share_p["corrected t-test over runs"] <= table.share_p["t-test over runs"]
@@ -192,18 +191,18 @@ def test_tests_of_the_careful_score():
 
 def test_a_single_run_leaves_out_what_it_does_not_have():
     data = nothing(2, n_runs=1, length=200, targets=8)
-    data = Recording(data.layers, 1, data.runs, data.responses, splits=blocks_with_gaps(200, 4, gap=6))
-    names = set(measure_choices(data, n_permutations=0).choice)
+    data = EncodingData(data.layers, 1, data.runs, data.responses, splits=blocks_with_gaps(200, 4, gap=6))
+    names = set(score_protocols(data, n_permutations=0).choice)
     assert (
-        "careful" in names and "edges kept, delays over borders" not in names and "all published choices" not in names
+        "reference" in names and "edges kept, delays over borders" not in names and "all published choices" not in names
     )
 
 
 def test_averages_of_what_passes():
     r, p = np.array([0.5, 0.3, -0.2, 0.0]), np.array([1e-6, 1e-6, 0.9, 0.5])
-    table = measure_averages(r, p).set_index("average").value
+    table = average_scores(r, p).set_index("average").value
     assert table.tolist() == pytest.approx([0.15, 0.4, 0.2])
-    assert np.isnan(measure_averages(r, np.ones(4)).value[1])
+    assert np.isnan(average_scores(r, np.ones(4)).value[1])
 
 
 def test_pearsons_p_is_scipys(rng):
@@ -231,12 +230,12 @@ def test_shifted_copies_are_the_same_scans_at_other_times():
 
 def test_the_verdict_tells_harm_from_nothing():
     data = with_shifted_copies(nothing(), 3)
-    table = moves(measure_choices(data, n_permutations=5, refitted=40), 40)
-    assert table.choice.tolist() == list(CHOICES) and (table.lower <= table.upper).all()
-    something = pd.Series(0.1, index=list(CHOICES))
+    table = null_inflation(score_protocols(data, n_permutations=5, n_refitted=40), 40)
+    assert table.choice.tolist() == list(PROTOCOLS) and (table.lower <= table.upper).all()
+    something = pd.Series(0.1, index=list(PROTOCOLS))
     something["single words, no context"] = 0.02
-    verdict = judge(table, something, chance=0.05).set_index("choice").verdict
-    assert verdict["careful"] == "what the others are measured from"
+    verdict = classify_protocols(table, something, chance=0.05).set_index("choice").verdict
+    assert verdict["reference"] == "what the others are measured from"
     assert verdict["echoes 1 and 2 train, 3 tests"] == verdict["layer chosen on test scores"] == "harms"
     assert verdict["single words, no context"] == "costs power"
     assert verdict["edges kept, delays over borders"] == "does nothing"
@@ -244,26 +243,28 @@ def test_the_verdict_tells_harm_from_nothing():
 
 def test_what_leaks_is_not_asked_what_it_costs():
     data = with_shifted_copies(nothing(), 2)
-    table = measure_choices(data, n_permutations=0, choices=NO_LEAK)
+    table = score_protocols(data, n_permutations=0, protocols=NO_LEAK)
     assert set(table.choice) == set(NO_LEAK)
     something = pd.Series(0.1, index=list(NO_LEAK))
-    verdict = judge(moves(measure_choices(data, n_permutations=0), 40), something, chance=0.05).set_index("choice")
-    assert verdict.loses.isna()[[name for name in CHOICES if name not in NO_LEAK]].all()
+    verdict = classify_protocols(
+        null_inflation(score_protocols(data, n_permutations=0), 40), something, chance=0.05
+    ).set_index("choice")
+    assert verdict.loss.isna()[[name for name in PROTOCOLS if name not in NO_LEAK]].all()
     assert not (verdict.verdict == "costs power").any()
 
 
 def test_some_targets_can_be_taken():
-    data = only(nothing(), slice(0, 5))
+    data = select_targets(nothing(), slice(0, 5))
     assert data.responses.shape[1] == 5 and data.echoes.shape[2] == 5 and data.layers.shape == nothing().layers.shape
-    assert careful(data).r.shape == layer_inside(data).r.shape == (5,)
-    assert (layer_on_test(data).r >= careful(data).r - 1e-9).all()
+    assert reference_protocol(data).r.shape == layer_inside(data).r.shape == (5,)
+    assert (layer_on_test(data).r >= reference_protocol(data).r - 1e-9).all()
 
 
 def test_figures_show_every_row(measured):
     table = summarise(measured).assign(data="null phantom")
     figure = inflation(table)
-    assert [label.get_text().replace("\n", " ") for label in figure.axes[0].get_yticklabels()] == list(CHOICES)
+    assert [label.get_text().replace("\n", " ") for label in figure.axes[0].get_yticklabels()] == list(PROTOCOLS)
     figure = called_significant(table, "choice", {"share_p_scans": "Pearson", "share_p_null": "refitted"})
     assert len(figure.axes[0].get_legend().get_texts()) == 2
     scores = {name: part.r.to_numpy() for name, part in measured.groupby("choice", sort=False)}
-    assert len(null_scores(scores).axes) == len(CHOICES)
+    assert len(null_scores(scores).axes) == len(PROTOCOLS)

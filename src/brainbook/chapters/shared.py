@@ -22,6 +22,7 @@ from brainbook.errors import ConfigurationError
 from brainbook.language_models import load_language_model, word_states
 from brainbook.phantom import Truth
 from brainbook.store import cached_array, fingerprint
+from brainbook.workflow import archived_table
 
 ALIGNMENTS = ("FLA", "VLA")
 TRIM = 8  # scans at each edge of a run that neither train nor test: speech begins and ends there (chapter `alignment`)
@@ -293,3 +294,19 @@ def average_by(scores: np.ndarray, masks: Mapping[str, np.ndarray]) -> pd.DataFr
         means = {group: float(np.nanmean(scores[index][mask])) for group, mask in masks.items() if mask.any()}
         rows += [{**axes, "group": group, "value": value} for group, value in means.items()]
     return pd.DataFrame(rows)
+
+
+def archived_calibration(table: str) -> pd.DataFrame | None:
+    """Read an archived table of calibration, and print when it was made and how.
+
+    None, after printing how to make it, when it is not there: `benchmarks/bench_calibration.py` makes them, and a
+    benchmark of its own those named "laterality" and "alpha_groups".
+    """
+    try:
+        archived = archived_table("calibration", table)
+    except ConfigurationError:
+        maker = table if table in ("laterality", "alpha_groups") else "calibration"
+        print(f"Not archived yet: python benchmarks/bench_{maker}.py --keep makes the table {table!r}")
+        return None
+    print(f"Archived result of {archived.date[:10]}: {archived.command}")
+    return archived.rows

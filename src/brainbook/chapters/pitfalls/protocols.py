@@ -1,21 +1,28 @@
-"""The careful way to score an encoding model, and the choices that fool their makers, one function each.
+"""The reference protocol of scoring an encoding model, and those that look as good and are not, one function each.
 
-For the chapter `pitfalls`, which explains each choice; `brainbook.chapters.pitfalls.measures` measures what it costs. None of
-these functions is for an analysis, but for `careful`.
+For the chapter `pitfalls`, which explains each; `brainbook.chapters.pitfalls.measures` measures what it costs. None of
+these functions is for an analysis, but for `reference_protocol`.
 """
 
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
+from typing import NamedTuple
 
 import numpy as np
 from sklearn.model_selection import KFold
+from sklearn.preprocessing import minmax_scale
 
-from brainbook.encoding.cross_validation import CrossValidation, cross_validate
-from brainbook.encoding.delays import delay, run_slices
-from brainbook.encoding.ridge import RidgeEncoder
-from brainbook.encoding.splits import leave_one_run_out, published_split
+from brainbook.encoding import (
+    CrossValidation,
+    RidgeEncoder,
+    cross_validate,
+    delay,
+    leave_one_run_out,
+    published_split,
+    run_slices,
+)
 from brainbook.stats import correlation, fisher_mean
 
 N_VERTICES = 20_484
@@ -23,8 +30,8 @@ ALPHAS = np.logspace(1, 5, 9)
 
 
 @dataclass(frozen=True)
-class Recording:
-    """What the choices are made about.
+class EncodingData:
+    """What the protocols are applied to.
 
     Attributes
     ----------
@@ -68,18 +75,18 @@ class Recording:
 
     @property
     def untrimmed(self) -> list:
-        """The careful splits without trimming."""
+        """The reference protocol's splits without trimming."""
         return leave_one_run_out(self.runs) if self.splits is None else self.splits
 
     @property
     def folds(self) -> list:
-        """The careful splits: inner scans only."""
+        """The reference protocol's splits: inner scans only."""
         if self.splits is None:
             return leave_one_run_out(self.runs, self.trim)
         return [tuple(np.intersect1d(scans, self.inner) for scans in split) for split in self.splits]
 
     def delayed(self, x: np.ndarray) -> np.ndarray:
-        """Features [scans, units] centred over the inner scans, then delayed within runs: for echoes and other scales.
+        """Return features [scans, units] centred over the inner scans, then delayed within runs.
 
         `cross_validate` centres by the training runs; the two differ in scans that are less than a delay from the start
         of their run, which a `trim` of the longest delay or more leaves out.
@@ -88,13 +95,13 @@ class Recording:
 
     @cached_property
     def every_layer(self) -> CrossValidation:
-        """Scores of every layer under the careful protocol: for two choices, computed once."""
+        """Scores of every layer under the reference protocol: for two protocols, computed once."""
         return quiet(cross_validate, self.layers, self.responses, self.runs, self.delays, ALPHAS, splits=self.folds)
 
 
 @dataclass(frozen=True)
-class Outcome:
-    """Scores under a choice.
+class ProtocolResult:
+    """Scores under a protocol.
 
     Attributes
     ----------
@@ -112,71 +119,71 @@ class Outcome:
     pipeline: tuple | None = None
 
 
-def careful(data: Recording) -> Outcome:
-    """Leave one run out (or blocks with gaps), edges trimmed, features centred, then delayed within runs.
+def reference_protocol(data: EncodingData) -> ProtocolResult:
+    """Leave one run out (or blocks with gaps), trim edges, centre features, then delay them within runs.
 
     Scaling and alphas come from training scans.
     """
     return _score(data, data.features, data.responses, data.folds, data.delays)
 
 
-def edges_kept(data: Recording, over_borders: bool = False) -> Outcome:
-    """Nothing is trimmed or centred: zeros stand for silence and before a run's first scan (or the run before does)."""
+def untrimmed_edges(data: EncodingData, over_borders: bool = False) -> ProtocolResult:
+    """Trim and centre nothing: zeros stand for silence and before a run's first scan (or the run before does)."""
     x = delay(data.features, data.delays, None if over_borders else data.runs)
     return _score(data, x, data.responses, data.untrimmed)
 
 
-def single_words(data: Recording) -> Outcome:
-    """Words are embedded one at a time, without their context."""
+def single_words(data: EncodingData) -> ProtocolResult:
+    """Embed words one at a time, without their context."""
     return _score(data, data.single, data.responses, data.folds, data.delays)
 
 
-def circular_delays(data: Recording) -> Outcome:
-    """Delays of 3 to 22 scans that move in a circle: the end predicts the beginning, and runs flow into each other."""
+def circular_delays(data: EncodingData) -> ProtocolResult:
+    """Delay by 3 to 22 scans in a circle: the end predicts the beginning, and runs flow into each other."""
     return _score(data, delay(data.features, range(3, 23), data.runs, circular=True), data.responses, data.folds)
 
 
-def shuffled_folds(data: Recording, unfiltered: bool = False) -> Outcome:
-    """Five folds of scans drawn at random, so that a test scan's neighbours train."""
+def shuffled_folds(data: EncodingData, unfiltered: bool = False) -> ProtocolResult:
+    """Draw the scans of five folds at random, so that a test scan's neighbours train."""
     inner = data.inner
     splits = [(inner[a], inner[b]) for a, b in KFold(5, shuffle=True, random_state=0).split(inner)]
     responses = data.unfiltered if unfiltered else data.responses
     return _score(data, data.features, responses, splits, data.delays)
 
 
-def layer_inside(data: Recording) -> Outcome:
-    """The best layer for each target, chosen inside the training runs."""
-    return Outcome(data.every_layer.scores_of_chosen_layer(), _tested(data.folds))
+def layer_inside(data: EncodingData) -> ProtocolResult:
+    """Choose the best layer for each target inside the training runs."""
+    return ProtocolResult(data.every_layer.scores_of_chosen_layer(), _n_tested(data.folds))
 
 
-def layer_on_test(data: Recording) -> Outcome:
-    """The best layer for each target, chosen by the scores that are then reported."""
-    return Outcome(data.every_layer.scores.max(0), _tested(data.folds))
+def layer_on_test(data: EncodingData) -> ProtocolResult:
+    """Choose the best layer for each target by the scores that are then reported."""
+    return ProtocolResult(data.every_layer.scores.max(0), _n_tested(data.folds))
 
 
-def alpha_on_test(data: Recording) -> Outcome:
-    """The best alpha for each target, chosen by the scores that are then reported."""
+def alpha_on_test(data: EncodingData) -> ProtocolResult:
+    """Choose the best alpha for each target by the scores that are then reported."""
     tried = [
         quiet(cross_validate, data.features, data.responses, data.runs, data.delays, alpha, splits=data.folds).scores
         for alpha in ALPHAS
     ]
-    return Outcome(np.max(tried, axis=0), _tested(data.folds))
+    return ProtocolResult(np.max(tried, axis=0), _n_tested(data.folds))
 
 
-def scaled_apart(data: Recording) -> Outcome:
-    """Features scaled to 0..1 over whole arrays, the test scans by their own smallest and largest values."""
+def scaled_apart(data: EncodingData) -> ProtocolResult:
+    """Scale features to 0..1 over whole arrays, the test scans by their own smallest and largest values."""
     x, scores = data.delayed(data.features), []
     for train, test in data.folds:
         inner = [(np.flatnonzero(np.isin(train, a)), np.flatnonzero(np.isin(train, b))) for a, b in data.folds]
         inner = [(a, b) for a, b in inner if len(b) and len(a) < len(train)]
         encoder = RidgeEncoder(alphas=ALPHAS / 30, cv=inner, scale=False)  # a variance of some 1/30 in place of 1
-        quiet(encoder.fit, _stretch(x[train]), data.responses[train])
-        scores.append(correlation(encoder.predict(_stretch(x[test])), data.responses[test]))
-    return Outcome(fisher_mean(scores), _tested(data.folds))
+        quiet(encoder.fit, minmax_scale(x[train]), data.responses[train])
+        scores.append(correlation(encoder.predict(minmax_scale(x[test])), data.responses[test]))
+    return ProtocolResult(fisher_mean(scores), _n_tested(data.folds))
 
 
-def echo_split(data: Recording) -> Outcome:
-    """Echoes 1 and 2 train, echo 3 tests: readings of the same scans, and so of the same noise."""
+def echo_split(data: EncodingData) -> ProtocolResult:
+    """Train on echoes 1 and 2, test on echo 3: readings of the same scans, and so of the same noise."""
     n, inner = len(data.runs), data.inner
     train = np.concatenate([inner, inner + n])
     runs = data.runs[train % n]
@@ -185,8 +192,8 @@ def echo_split(data: Recording) -> Outcome:
     return _score_echoes(data.delayed(data.features), data.echoes, train, tests, cv, len(inner))
 
 
-def published_protocol(data: Recording, five_folds: bool = False, seed: int = 0) -> Outcome:
-    """The published split, and all else careful: echoes 1 and 2 train and validate, a random tenth of echo 3 tests.
+def published_protocol(data: EncodingData, five_folds: bool = False, seed: int = 0) -> ProtocolResult:
+    """Train and validate on echoes 1 and 2, test on a random tenth of echo 3; all else as in the reference protocol.
 
     Their scans are divided 4 to 1 at random, once; or (`five_folds`) five times, so that each fifth validates in turn:
     a five-fold cross-validated ridge. The best alpha is then fitted to all of them.
@@ -194,15 +201,15 @@ def published_protocol(data: Recording, five_folds: bool = False, seed: int = 0)
     return _published(data, data.delayed(data.features), data.echoes, data.inner, five_folds, seed)
 
 
-def all_together(data: Recording, seed: int = 0) -> Outcome:
-    """The published choices at once, on the readings as the scanner gave them.
+def all_together(data: EncodingData, seed: int = 0) -> ProtocolResult:
+    """Make all published choices at once, on the readings as the scanner gave them.
 
     Single words, zeros in silence; delays of 3 to 22 scans in a circle; nothing trimmed; whole arrays scaled to 0..1;
     echoes 1 and 2 train and validate by a five-fold cross-validated ridge, a random tenth of echo 3 tests; p with n =
     vertices.
     """
-    x = _stretch(delay(data.zeros, range(3, 23), data.runs, circular=True))
-    echoes = _stretch(np.concatenate(list(data.raw_echoes))).reshape(data.raw_echoes.shape)
+    x = minmax_scale(delay(data.zeros, range(3, 23), data.runs, circular=True))
+    echoes = minmax_scale(np.concatenate(list(data.raw_echoes))).reshape(data.raw_echoes.shape)
     everything = np.arange(len(data.runs))
     return _published(data, x, echoes, everything, True, seed, n=N_VERTICES, alphas=ALPHAS / 30, scale=False)
 
@@ -228,72 +235,57 @@ def _score_echoes(x, echoes, train, tests, cv, n, alphas=ALPHAS, scale=True):
     if scale:
         size = x[scans].std(0)
         x = x / np.where(size > 0, size, 1)
-    return Outcome(r, n, float(np.nanmedian(encoder.best_alphas_)), (x, echoes, [(train, tests)], None))
+    return ProtocolResult(r, n, float(np.nanmedian(encoder.best_alphas_)), (x, echoes, [(train, tests)], None))
 
 
-CHOICES: dict[str, Callable[[Recording], Outcome]] = {
-    "careful": careful,
-    "edges kept": edges_kept,
-    "edges kept, delays over borders": lambda data: edges_kept(data, over_borders=True),
-    "single words, no context": single_words,
-    "circular delays, 3 to 22 scans": circular_delays,
-    "min-max scaling, test by itself": scaled_apart,
-    "layer chosen inside training": layer_inside,
-    "layer chosen on test scores": layer_on_test,
-    "alpha chosen on test scores": alpha_on_test,
-    "shuffled folds": shuffled_folds,
-    "shuffled folds, no high-pass": lambda data: shuffled_folds(data, unfiltered=True),
-    "echoes 1 and 2 train, 3 tests": echo_split,
-    "published split, 4 to 1": published_protocol,
-    "published split, five folds": lambda data: published_protocol(data, five_folds=True),
-    "all published choices": all_together,
+class Protocol(NamedTuple):
+    """How to score, what data that needs beyond the layers, and whether test scans take part in what is fitted."""
+
+    score: Callable[[EncodingData], ProtocolResult]
+    needs: tuple[str, ...] = ()
+    leaks: bool = True
+
+
+PROTOCOLS = {
+    "reference": Protocol(reference_protocol, leaks=False),
+    "edges kept": Protocol(untrimmed_edges, leaks=False),
+    "edges kept, delays over borders": Protocol(partial(untrimmed_edges, over_borders=True), ("several runs",), leaks=False),
+    "single words, no context": Protocol(single_words, ("single",), leaks=False),
+    "circular delays, 3 to 22 scans": Protocol(circular_delays, leaks=False),
+    "min-max scaling, test by itself": Protocol(scaled_apart, leaks=False),
+    "layer chosen inside training": Protocol(layer_inside, leaks=False),
+    "layer chosen on test scores": Protocol(layer_on_test),
+    "alpha chosen on test scores": Protocol(alpha_on_test),
+    "shuffled folds": Protocol(shuffled_folds),
+    "shuffled folds, no high-pass": Protocol(partial(shuffled_folds, unfiltered=True), ("unfiltered",)),
+    "echoes 1 and 2 train, 3 tests": Protocol(echo_split, ("echoes",)),
+    "published split, 4 to 1": Protocol(published_protocol, ("echoes",)),
+    "published split, five folds": Protocol(partial(published_protocol, five_folds=True), ("echoes",)),
+    "all published choices": Protocol(all_together, ("zeros", "raw_echoes")),
 }
-NO_LEAK = (  # whose scores no test scan took part in: what these lose is lost
-    "careful",
-    "edges kept",
-    "edges kept, delays over borders",
-    "single words, no context",
-    "circular delays, 3 to 22 scans",
-    "min-max scaling, test by itself",
-    "layer chosen inside training",
-)
-NEEDS = {
-    "single words, no context": ("single",),
-    "shuffled folds, no high-pass": ("unfiltered",),
-    "echoes 1 and 2 train, 3 tests": ("echoes",),
-    "published split, 4 to 1": ("echoes",),
-    "published split, five folds": ("echoes",),
-    "all published choices": ("zeros", "raw_echoes"),
-    "edges kept, delays over borders": ("borders",),
-}
+# Test scans take no part in their scores: what these lose is lost.
+NO_LEAK = tuple(name for name, protocol in PROTOCOLS.items() if not protocol.leaks)
 
 
-def allowed(data: Recording) -> list[str]:
-    """The choices that this recording allows: some ask for echoes, single words or several runs."""
-    return [name for name in CHOICES if not any(_lacks(data, need) for need in NEEDS.get(name, ()))]
-
-
-def _score(data, x, responses, splits, delays=None):
-    found = quiet(cross_validate, x, responses, data.runs, delays, ALPHAS, splits=splits)
-    alpha = float(np.nanmedian(found.best_alphas))
-    return Outcome(found.scores, _tested(splits), alpha, (x, responses, splits, delays))
-
-
-def _tested(splits):
-    return sum(len(test) for _, test in splits)
-
-
-def _lacks(data, need):
-    return len(np.unique(data.runs)) < 2 if need == "borders" else getattr(data, need) is None
-
-
-def _stretch(x):
-    low, high = x.min(0), x.max(0)
-    return (x - low) / np.where(high > low, high - low, 1)
+def applicable(data: EncodingData) -> list[str]:
+    """Return the protocols that this data allows: some need echoes, single words or several runs."""
+    absent = {name for name in ("single", "unfiltered", "zeros", "echoes", "raw_echoes") if getattr(data, name) is None}
+    absent |= {"several runs"} if len(np.unique(data.runs)) < 2 else set()
+    return [name for name, protocol in PROTOCOLS.items() if not absent & set(protocol.needs)]
 
 
 def quiet(function, *arguments, **options):
-    """Call without the warnings that these choices rightly cause."""
+    """Call without the warnings that these protocols rightly cause."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         return function(*arguments, **options)
+
+
+def _score(data, x, responses, splits, delays=None):
+    result = quiet(cross_validate, x, responses, data.runs, delays, ALPHAS, splits=splits)
+    alpha = float(np.nanmedian(result.best_alphas))
+    return ProtocolResult(result.scores, _n_tested(splits), alpha, (x, responses, splits, delays))
+
+
+def _n_tested(splits):
+    return sum(len(test) for _, test in splits)
