@@ -7,14 +7,14 @@ from brainbook.phantom.brain import (
     AUTOCORRELATION,
     LATERALITY,
     Cortex,
-    Responses,
+    DrivenResponses,
     autoregressive,
     gains,
     plan_regions,
     reliability_of_halves,
     share_from_reliability,
 )
-from brainbook.phantom.drivers import without_slow
+from brainbook.phantom.drivers import CELLS, story_drivers, without_slow
 from brainbook.phantom.story import tell_story
 from brainbook.phantom.volume import make_grid, shape_and_affine
 from brainbook.phantom.world import make_world
@@ -70,7 +70,7 @@ def test_responses_have_unit_variance_and_stay_alike_within_a_region(cortex):
     plan = plan_regions(cortex.regions, seed=0)
     words = tell_story(60.0, seed=0, languages=("EN",))[0]["EN"]
     n_scans = {s: int(t // 2) + 3 for s, t in words.groupby("section")["offset"].max().items()}
-    responses = Responses(cortex, plan, words, n_scans, make_world(0), seed=0)
+    responses = DrivenResponses(cortex, plan, story_drivers(words, make_world(0), n_scans, CELLS), seed=0)
     weights = responses.weights([1], common=0.6)
     values = np.concatenate([without_slow(responses.response(weights, s)) for s in n_scans])
     driven = np.isin(cortex.regions.region_index, responses.driven)

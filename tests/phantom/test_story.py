@@ -1,10 +1,11 @@
 import numpy as np
 import pytest
 
+from brainbook.datasets import LANGUAGES
 from brainbook.errors import ConfigurationError
 from brainbook.phantom.grammar import tell
 from brainbook.phantom.story import prose, sentences, tell_story, words_with_truth
-from brainbook.phantom.world import LANGUAGES, Event, make_world
+from brainbook.phantom.world import Event, make_world
 
 
 def index(name: str) -> int:

@@ -3,9 +3,9 @@
 import argparse
 import sys
 
+from brainbook.datasets.little_prince_runs import LANGUAGES
 from brainbook.errors import BrainbookError
 from brainbook.phantom.dataset import make_phantom
-from brainbook.phantom.world import LANGUAGES
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -22,25 +22,16 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--echoes", type=int, default=1, help="participants of a language with raw echoes (default 1)")
     parser.add_argument("--signal", type=float, default=1.0, help="multiplies the variance the story explains")
     parser.add_argument("--null", action="store_true", help="the same noise and no response to the story")
-    parser.add_argument("--no-truth", action="store_true", help="leave truth/ out, so that it is read as real ones are")
-    chosen = parser.parse_args(arguments)
+    no_truth = "leave truth/ out, so that it is read as real ones are"
+    parser.add_argument("--no-truth", action="store_false", dest="truth", help=no_truth)
+    options = vars(parser.parse_args(arguments))
     try:
-        root = make_phantom(
-            chosen.folder,
-            participants=chosen.participants,
-            scans=chosen.scans,
-            seed=chosen.seed,
-            voxel_size=chosen.voxel_size,
-            null=chosen.null,
-            languages=tuple(chosen.languages),
-            echoes=chosen.echoes,
-            signal=chosen.signal,
-            truth=not chosen.no_truth,
-        )
+        root = make_phantom(options.pop("folder"), **options)
     except BrainbookError as error:
         print(f"python -m brainbook.phantom: {error}", file=sys.stderr)
         return 2
-    print(f"{root}: {'null ' if chosen.null else ''}phantom, {chosen.participants} participants a language")
+    kind = "null phantom" if options["null"] else "phantom"
+    print(f"{root}: {kind}, {options['participants']} participants per language")
     return 0
 
 

@@ -1,5 +1,6 @@
 """Writes what was heard in the files of ds003643: a table of words, TextGrids and prosody for each language."""
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -35,7 +36,7 @@ def write_annotation(
 
 
 def _textgrid(words: pd.DataFrame, seconds: float, language: str) -> str:
-    """Praat's long text form: one interval tier that covers the section, silences as empty intervals."""
+    """Return Praat's long text form: one interval tier that covers the section, silences as empty intervals."""
     intervals: list[tuple[float, float, str]] = []
     now = 0.0
     for word, onset, offset in zip(words["word"], words["onset"], words["offset"], strict=True):
@@ -58,7 +59,7 @@ def _textgrid(words: pd.DataFrame, seconds: float, language: str) -> str:
 def _prosody(
     words: pd.DataFrame, section: int, seconds: float, language: str, rng: np.random.Generator
 ) -> pd.DataFrame:
-    """Intensity (dB) and fundamental frequency (Hz, 0 in silence) every 0.1 s."""
+    """Return intensity (dB) and fundamental frequency (Hz, 0 in silence) every 0.1 s."""
     time = np.arange(0, seconds, TIME_STEP)
     latest = np.searchsorted(words["onset"].to_numpy(), time, side="right") - 1
     spoken = (latest >= 0) & (time < words["offset"].to_numpy()[np.maximum(latest, 0)])
@@ -66,3 +67,8 @@ def _prosody(
     intensity = 62 + 20 * np.log10(loudness) + rng.normal(0, 0.5, len(time))
     pitch = np.where(spoken, _PITCH[language] * (1 + 0.15 * (loudness - 1)) + rng.normal(0, 8, len(time)), 0.0)
     return pd.DataFrame({"section": section, "time": time, "intensity": intensity, "f0": np.maximum(pitch, 0)})
+
+
+def write_json(path: Path, content: dict) -> None:
+    """Write indented JSON with sorted keys."""
+    path.write_text(json.dumps(content, indent=1, sort_keys=True) + "\n", encoding="utf-8", newline="\n")

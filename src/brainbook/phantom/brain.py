@@ -15,8 +15,8 @@ from scipy.signal import lfilter
 
 from brainbook.datasets.atlas import N_VERTICES, Regions
 from brainbook.datasets.little_prince import PARTICIPANTS, reliability_by_region
-from brainbook.phantom.drivers import CELLS, DRIVERS, convolve, on_clock, without_slow, word_drivers
-from brainbook.phantom.world import LANGUAGES, World
+from brainbook.datasets.little_prince_runs import LANGUAGES
+from brainbook.phantom.drivers import DRIVERS, convolve, without_slow
 
 LATERALITY = 0.25  # (left - right) / (left + right) of the correlations that a perfect model reaches
 OWN_SHARE = 0.5  # variance of a participant's own response to the story, relative to the shared one
@@ -24,7 +24,7 @@ GAIN_SPREAD = 0.12, 0.33  # log-normal: of a participant, and of a region in a p
 COMMON_WEIGHT = 0.6  # share of the variance of a vertex's weights that its region has in common
 PEAK_SECONDS, PEAK_SPREAD = 5.0, 0.7  # of the haemodynamic response, by region
 AUTOCORRELATION = 0.4
-# Shares of the variance that is not signal, in the combination of three echoes; heat is each echo's own.
+# Shares of the variance that is not signal, in the combination of three echoes; thermal noise is each echo's own.
 GLOBAL, REGIONAL, LOCAL, THERMAL = 0.15, 0.25, 0.448, 0.152
 DRIFT = 0.6  # standard deviation of the slow drift, where everything else together has 1
 
@@ -46,19 +46,19 @@ RIGHT = "G_pariet_inf-Supramar G_temporal_inf G_precuneus S_parieto_occipital"
 
 
 def reliability_of_halves(share: np.ndarray, n: float) -> np.ndarray:
-    """Correlation of the averages of two groups of `n`, if a `share` of one participant's variance is common to all."""
+    """Return the correlation of averages over two groups of `n`, given the share of variance common to all."""
     share = np.asarray(share, float)
     return share / (share + (1 - share) / n)
 
 
 def share_from_reliability(reliability: np.ndarray, n: float) -> np.ndarray:
-    """The inverse of `reliability_of_halves`, zero where the reliability is not positive."""
+    """Return the inverse of `reliability_of_halves`, zero where the reliability is not positive."""
     reliability = np.clip(np.asarray(reliability, float), 0, 0.99)
     return reliability / (reliability + n * (1 - reliability))
 
 
 def plan_regions(regions: Regions, seed: int, signal: float = 1.0) -> pd.DataFrame:
-    """What drives each region: one row for each of `regions.columns` (148).
+    """Return what drives each region: one row for each of `regions.columns` (148).
 
     Columns: region, hemisphere, driver, side ('left', 'right', 'none': where the response is stronger), laterality (of
     the correlations), hrf_peak (s), vertex_share_EN, _FR, _CN (share of one participant's variance, at a vertex, that
@@ -83,7 +83,7 @@ def plan_regions(regions: Regions, seed: int, signal: float = 1.0) -> pd.DataFra
 
 
 def neighbours(faces: np.ndarray, n: int) -> sparse.csr_matrix:
-    """Matrix [n, n] that replaces a value at a vertex by the mean over the vertex and its neighbours."""
+    """Return the matrix [n, n] that replaces a value at a vertex by the mean over the vertex and its neighbours."""
     first = np.concatenate([faces[:, 0], faces[:, 1], faces[:, 2]])
     second = np.concatenate([faces[:, 1], faces[:, 2], faces[:, 0]])
     ones = np.ones(len(first), np.float32)
@@ -93,7 +93,7 @@ def neighbours(faces: np.ndarray, n: int) -> sparse.csr_matrix:
 
 
 def autoregressive(shape: tuple[int, ...], rng: np.random.Generator) -> np.ndarray:
-    """AR(1) noise of unit variance: float32 array [scans, ...], stationary from the first scan."""
+    """Return AR(1) noise of unit variance: float32 array [scans, ...], stationary from the first scan."""
     shocks = rng.standard_normal(shape, dtype=np.float32)
     shocks[1:] *= np.float32(np.sqrt(1 - AUTOCORRELATION**2))
     return lfilter(np.float32([1.0]), np.float32([1.0, -AUTOCORRELATION]), shocks, axis=0)
@@ -119,62 +119,59 @@ class Cortex:
         return cls(regions, smooth, sparse.diags(1 / norms).dot(local).tocsr().astype(np.float32))
 
     def field(self, n: int, rng: np.random.Generator) -> np.ndarray:
-        """`n` smooth random maps of about unit variance: array [n, 20484]."""
+        """Return `n` smooth random maps of about unit variance: array [n, 20484]."""
         values = rng.standard_normal((N_VERTICES, n)).astype(np.float32)
         for _ in range(8):
             values = self.smooth @ values
         return (values / values.std(axis=0)).T
 
 
-class Responses:
-    """The responses of one language's participants to their story, without noise.
+class DrivenResponses:
+    """The responses of one language's participants to what drives their brains, without noise.
 
     Parameters
     ----------
     cortex, plan : see `Cortex` and `plan_regions`.
-    words : the language's words of all sections, from `tell_story`.
-    n_scans : {section: scans}.
+    drivers : {section: {driver: array [scans * CELLS, dimensions]}}, for each driver that the plan names.
     """
 
-    def __init__(self, cortex: Cortex, plan: pd.DataFrame, words: pd.DataFrame, n_scans: dict, world: World, seed: int):
-        self.cortex, self.plan, self.seed, self.n_scans = cortex, plan, seed, n_scans
+    def __init__(self, cortex: Cortex, plan: pd.DataFrame, drivers: dict[int, dict[str, np.ndarray]], seed: int):
+        self.cortex, self.plan, self.seed = cortex, plan, seed
+        self.sections = list(drivers)
+        self.sizes = {name: values.shape[1] for name, values in drivers[self.sections[0]].items()}
         self.vertices = [np.flatnonzero(cortex.regions.region_index == row) for row in range(len(plan))]
-        contributions = word_drivers(words, world)
-        self.fine = {}
-        for section, scans in n_scans.items():
-            rows = (words["section"] == section).to_numpy()
-            inside = {name: values[rows] for name, values in contributions.items()}
-            self.fine[section] = on_clock(words[rows], inside, scans, CELLS)
         self.driven = [row for row, driver in enumerate(plan["driver"]) if driver != "none" and len(self.vertices[row])]
         self.courses = {  # [scans, dimensions] by (region, section), centred for the scale of its weights below
-            (row, section): convolve(fine[plan["driver"][row]], plan["hrf_peak"][row])
+            (row, section): convolve(of_section[plan["driver"][row]], plan["hrf_peak"][row])
             for row in self.driven
-            for section, fine in self.fine.items()
+            for section, of_section in drivers.items()
         }
         self.scales = {row: self._covariance(row) for row in self.driven}
 
     def _covariance(self, row: int) -> np.ndarray:
-        """Of a region's driver, once the slow part that every analysis removes is gone: array [dims, dims]."""
-        cleaned = [without_slow(self.courses[row, section]) for section in self.n_scans]
+        """Return the covariance of a region's driver, its slow part removed as in every analysis: [dims, dims]."""
+        cleaned = [without_slow(self.courses[row, section]) for section in self.sections]
         stacked = np.concatenate(cleaned)
         return stacked.T @ stacked / len(stacked)
 
     def weights(self, stream: list[int], common: float) -> list[np.ndarray]:
-        """Weights [dimensions, vertices] by driven region, such that each vertex's response has unit variance.
+        """Draw weights [dimensions, vertices] by driven region, such that each vertex's response has unit variance.
 
         A vertex mixes the dimensions of its driver partly as its whole region does (`common`, a share of variance) and
         partly as a smooth map over the cortex says. Louder and more is always more in auditory regions.
         """
         rng = np.random.default_rng([self.seed, *stream])
-        sizes = {driver: self.fine[min(self.fine)][driver].shape[1] for driver in DRIVERS}
-        maps = {driver: self.cortex.field(size, rng) for driver, size in sizes.items()}
-        own = {row: rng.standard_normal(sizes[self.plan["driver"][row]]) for row in range(len(self.plan)) if
-               self.plan["driver"][row] != "none"}  # fmt: skip
+        maps = {driver: self.cortex.field(self.sizes[driver], rng) for driver in DRIVERS}
+        of_region = {
+            row: rng.standard_normal(self.sizes[driver])
+            for row, driver in enumerate(self.plan["driver"])
+            if driver != "none"
+        }
         weights = []
         for row in self.driven:
             driver = self.plan["driver"][row]
             spread = np.sqrt(np.diag(self.scales[row])) + 1e-9
-            region, local = own[row], maps[driver][:, self.vertices[row]]
+            region, local = of_region[row], maps[driver][:, self.vertices[row]]
             mixed = np.sqrt(common) * region[:, None] + np.sqrt(1 - common) * local
             if driver == "sound":
                 mixed = 1.5 + 0.5 * mixed.clip(-2, 2)
@@ -184,8 +181,9 @@ class Responses:
         return weights
 
     def response(self, weights: list[np.ndarray], section: int) -> np.ndarray:
-        """Float32 array [scans, 20484], about unit variance over the story where something drives the vertex."""
-        values = np.zeros((self.n_scans[section], N_VERTICES), np.float32)
+        """Return float32 [scans, 20484], about unit variance over the story where something drives the vertex."""
+        n_scans = len(self.courses[self.driven[0], section])
+        values = np.zeros((n_scans, N_VERTICES), np.float32)
         for row, weight in zip(self.driven, weights, strict=True):
             course = self.courses[row, section].astype(np.float32)
             values[:, self.vertices[row]] = course @ weight
@@ -193,7 +191,7 @@ class Responses:
 
 
 def gains(plan: pd.DataFrame, seed: int, stream: list[int]) -> np.ndarray:
-    """How strongly one participant responds in each region: array [148], mean square 1; both hemispheres alike."""
+    """Draw how strongly one participant responds in each region: array [148], mean square 1; both hemispheres alike."""
     rng = np.random.default_rng([seed, *stream])
     names = plan["region"].unique()
     by_region = dict(zip(names, rng.standard_normal(len(names)), strict=True))
@@ -203,7 +201,7 @@ def gains(plan: pd.DataFrame, seed: int, stream: list[int]) -> np.ndarray:
 
 
 def cortical_noise(cortex: Cortex, n_scans: int, rng: np.random.Generator) -> np.ndarray:
-    """Regional and local noise at the vertices: float32 array [scans, 20484] of variance REGIONAL + LOCAL."""
+    """Return regional and local noise at the vertices: float32 array [scans, 20484] of variance REGIONAL + LOCAL."""
     noise = np.sqrt(np.float32(LOCAL)) * autoregressive((n_scans, N_VERTICES), rng)
     noise = np.ascontiguousarray((cortex.local @ noise.T).T)
     of_region = np.sqrt(np.float32(REGIONAL)) * autoregressive((n_scans, len(cortex.regions.columns) + 1), rng)

@@ -5,6 +5,8 @@ import json
 import os
 import re
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -15,8 +17,10 @@ from scipy import sparse
 from tqdm import tqdm
 
 from brainbook.datasets.atlas import destrieux
+from brainbook.datasets.little_prince import PARTICIPANTS, LittlePrince
+from brainbook.datasets.little_prince_runs import LANGUAGES, N_SECTIONS
 from brainbook.errors import ConfigurationError
-from brainbook.phantom.annotation import write_annotation
+from brainbook.phantom.annotation import write_annotation, write_json
 from brainbook.phantom.brain import (
     COMMON_WEIGHT,
     DRIFT,
@@ -24,25 +28,25 @@ from brainbook.phantom.brain import (
     OWN_SHARE,
     THERMAL,
     Cortex,
-    Responses,
+    DrivenResponses,
     autoregressive,
     cortical_noise,
     gains,
     plan_regions,
 )
-from brainbook.phantom.drivers import TR, slow_basis, without_slow
-from brainbook.phantom.story import N_SECTIONS, tell_story
+from brainbook.phantom.drivers import CELLS, slow_basis, story_drivers, without_slow
+from brainbook.phantom.story import tell_story
 from brainbook.phantom.truth import write_csv, write_truth
 from brainbook.phantom.volume import Grid, loader_sampling, make_grid
-from brainbook.phantom.world import LANGUAGES, World, make_world
+from brainbook.phantom.world import World, make_world
 
+TR = LittlePrince.tr
 ECHO_MS = {"EN": (12.8, 27.5, 43.0), "CN": (12.8, 27.5, 43.0), "FR": (10.0, 24.46, 38.92)}
-SCANS_AFTER = {"EN": 4, "FR": 2, "CN": 0}  # kept in the derivatives after the audio has ended
+SCANS_AFTER = {"EN": 4, "FR": 2, "CN": 0}  # scans of the derivatives after the audio has ended
 RAW_BEFORE = {"EN": 4, "FR": 0, "CN": 4}  # further scans of the raw runs, before the audio
 RUN_NUMBERS = {"EN": (6, 23), "FR": (1, 9), "CN": (4, 17)}
 _FIRST_NUMBER = {"EN": 57, "FR": 1, "CN": 1}
 _ABSENT = {"EN": (60, 66, 71, 74, 78, 83, 85, 90, 93, 102), "FR": (4, 21), "CN": (6, 19)}
-_MOST = {"EN": 49, "FR": 28, "CN": 35}
 AUTHORS = ["brainbook.phantom"]
 T2_STAR_MS = 35.0
 BASELINE, UNIT = 10_000, 150  # grey value of a voxel at rest, and what a standard deviation of 1 adds to it
@@ -50,7 +54,7 @@ BASELINE, UNIT = 10_000, 150  # grey value of a voxel at rest, and what a standa
 
 @dataclass
 class _Study:
-    """Everything that is drawn once for a phantom."""
+    """What is drawn once for a phantom."""
 
     seed: int
     null: bool
@@ -61,8 +65,8 @@ class _Study:
     words: dict[str, pd.DataFrame]
     audio: dict[str, dict[int, float]]  # language -> section -> seconds
     n_scans: dict[str, dict[int, int]]
-    see: sparse.csr_matrix  # voxels inside -> region means as the loader reads them
-    responses: dict[str, Responses] = field(default_factory=dict)
+    averaging: sparse.csr_matrix  # voxels inside -> region means as the loader reads them
+    responses: dict[str, DrivenResponses] = field(default_factory=dict)
     measured: list[pd.DataFrame] = field(default_factory=list)
 
 
@@ -103,85 +107,77 @@ def make_phantom(
     ConfigurationError : for impossible parameters, and if `root` holds anything but a phantom.
     """
     root = Path(root)
-    counts = _check(root, participants, scans, languages, echoes, signal)
-    unfinished = _unfinished_folder(root)
-    try:
-        study = _draw(seed, null, scans, voxel_size, languages, signal, unfinished)
-        parameters = {
-            "participants": counts,
-            "scans": scans,
-            "seed": seed,
-            "voxel_size": voxel_size,
-            "null": null,
-            "languages": list(languages),
-            "echoes": echoes,
-            "signal": signal,
-            "regions": study.cortex.regions.source,
-        }
-        _write_top(unfinished, study, counts)
-        total = sum(counts[language] for language in languages) * N_SECTIONS
-        with tqdm(total=total, desc="phantom runs", disable=None) as bar:
-            for language in languages:
-                for number, name in enumerate(participant_names(language, counts[language])):
-                    _write_participant(unfinished, study, language, number, name, number < echoes, bar)
-        if truth:
-            write_truth(unfinished, study.plan, study.words, study.world, study.measured, parameters)
-        else:
-            shutil.rmtree(unfinished / "truth")
-        _put_in_place(unfinished, root)
-    finally:
-        shutil.rmtree(unfinished, ignore_errors=True)
-    return root
-
-
-def participant_names(language: str, n: int) -> list[str]:
-    """Names with the gaps of the real study: sub-EN057, sub-EN058, sub-EN059, sub-EN061, ..."""
-    numbers = [i for i in range(_FIRST_NUMBER[language], 200) if i not in _ABSENT[language]]
-    return [f"sub-{language}{i:03d}" for i in numbers[:n]]
-
-
-def is_simulated(root: Path) -> bool:
-    """Whether a folder says that it was written by `make_phantom`, with or without its truth."""
-    try:
-        return json.loads((root / "dataset_description.json").read_text(encoding="utf-8"))["Authors"] == AUTHORS
-    except (OSError, ValueError, KeyError, TypeError):
-        return False
-
-
-def _check(root: Path, participants, scans, languages, echoes, signal) -> dict[str, int]:
-    unknown = set(languages) - set(LANGUAGES)
-    if unknown or not languages:
-        raise ConfigurationError(f"languages={tuple(languages)!r}: choose some of {LANGUAGES}")
-    counts = participants if isinstance(participants, dict) else dict.fromkeys(languages, participants)
-    for language in languages:
-        if not 1 <= counts.get(language, 0) <= _MOST[language]:
-            raise ConfigurationError(
-                f"participants={participants!r}: {language} takes 1 to {_MOST[language]} participants"
-            )
+    counts = _participant_counts(participants, languages)
     if not 30 <= scans <= 400:
         raise ConfigurationError(f"scans={scans}: a section has 30 to 400 scans on average")
     if echoes < 0 or not 0 < signal <= 5:
         raise ConfigurationError(f"echoes={echoes}, signal={signal}: echoes is at least 0, signal between 0 and 5")
     if root.exists() and not is_simulated(root) and (not root.is_dir() or any(root.iterdir())):
         raise ConfigurationError(f"{root} exists and is not a phantom: name another folder, or empty this one first")
+    given = {"seed": seed, "null": null, "scans": scans, "voxel_size": voxel_size, "signal": signal}
+    with _written_whole(root) as folder:
+        study = _draw(**given, languages=tuple(languages), folder=folder)
+        parameters = {**given, "participants": counts, "languages": list(languages), "echoes": echoes}
+        parameters["regions"] = study.cortex.regions.source
+        _write_top(folder, study, counts)
+        with tqdm(total=sum(counts.values()) * N_SECTIONS, desc="phantom runs", disable=None) as bar:
+            for language, n in counts.items():
+                for number, name in enumerate(participant_names(language, n)):
+                    _write_participant(folder, study, language, number, name, number < echoes, bar)
+        if truth:
+            write_truth(folder, study.plan, study.words, study.world, study.measured, parameters)
+        else:
+            shutil.rmtree(folder / "truth")
+    return root
+
+
+def participant_names(language: str, n: int) -> list[str]:
+    """Return names with the gaps of the real study: sub-EN057, sub-EN058, sub-EN059, sub-EN061, ..."""
+    numbers = [i for i in range(_FIRST_NUMBER[language], 200) if i not in _ABSENT[language]]
+    return [f"sub-{language}{i:03d}" for i in numbers[:n]]
+
+
+def is_simulated(root: Path) -> bool:
+    """Return whether a folder says that it was written by `make_phantom`, with or without its truth."""
+    try:
+        return json.loads((root / "dataset_description.json").read_text(encoding="utf-8"))["Authors"] == AUTHORS
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
+
+
+def _participant_counts(participants: dict[str, int] | int, languages: tuple[str, ...]) -> dict[str, int]:
+    if not languages or set(languages) - set(LANGUAGES):
+        raise ConfigurationError(f"languages={tuple(languages)!r}: choose some of {LANGUAGES}")
+    counts = participants if isinstance(participants, dict) else dict.fromkeys(languages, participants)
+    for language in languages:
+        most = PARTICIPANTS[language]
+        if not 1 <= counts.get(language, 0) <= most:
+            raise ConfigurationError(f"participants={participants!r}: {language} takes 1 to {most} participants")
     return {language: counts[language] for language in languages}
 
 
-def _unfinished_folder(root: Path) -> Path:
-    """A new folder beside `root`, after those that killed runs left behind are gone."""
+@contextmanager
+def _written_whole(root: Path) -> Iterator[Path]:
+    """Yield a folder that takes the place of `root` when the block succeeds; remove what killed processes left."""
     root = root.absolute()
     root.parent.mkdir(parents=True, exist_ok=True)
     for left in root.parent.glob(f".{root.name}.unfinished-*"):
-        writer = int(re.sub(r"\D", "", left.suffix) or 0)
-        if writer != os.getpid() and not _runs(writer):
+        process = int(re.sub(r"\D", "", left.suffix) or 0)
+        if process == os.getpid() or not _is_running(process):
             shutil.rmtree(left, ignore_errors=True)
-    folder = root.parent / f".{root.name}.unfinished-{os.getpid()}"
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir()
-    return folder
+    scratch = root.parent / f".{root.name}.unfinished-{os.getpid()}"
+    folder = scratch / "new"
+    folder.mkdir(parents=True)
+    try:
+        yield folder
+        if root.exists():
+            root.rename(scratch / "old")
+        folder.rename(root)
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
 
 
-def _runs(process: int) -> bool:
+def _is_running(process: int) -> bool:
     try:
         os.kill(process, 0)  # asks, and sends nothing
     except (ProcessLookupError, OverflowError):
@@ -191,51 +187,32 @@ def _runs(process: int) -> bool:
     return process > 0
 
 
-def _put_in_place(unfinished: Path, root: Path) -> None:
-    root = root.absolute()
-    if root.exists():
-        old = root.parent / f".{root.name}.unfinished-{os.getpid()}-old"
-        shutil.rmtree(old, ignore_errors=True)
-        root.rename(old)
-        unfinished.rename(root)
-        shutil.rmtree(old)
-    else:
-        unfinished.rename(root)
-
-
-def _draw(seed, null, scans, voxel_size, languages, signal, folder) -> _Study:
+def _draw(seed, null, scans, voxel_size, languages, signal, folder: Path) -> _Study:
+    """Draw story, brains and grid, and write the printed story."""
     grid, faces = make_grid(voxel_size)
     regions = destrieux()
     cortex = Cortex.make(regions, faces)
-    words, texts = tell_story(scans * TR, seed, tuple(languages))
+    words, texts = tell_story(scans * TR, seed, languages)
     audio, n_scans = {}, {}
     for language in languages:
         ends = words[language].groupby("section")["offset"].max()
         audio[language] = {int(s): round(float(end) + 0.4, 1) for s, end in ends.items()}
         n_scans[language] = {s: int(np.ceil(t / TR)) + SCANS_AFTER[language] for s, t in audio[language].items()}
-    member = regions.region_index[None, :] == np.arange(len(regions.columns))[:, None]
-    averaging = sparse.csr_matrix(member / np.maximum(member.sum(axis=1, keepdims=True), 1))
-    see = (averaging @ loader_sampling(grid)).tocsr().astype(np.float32)
+    masks = regions.region_index[None, :] == np.arange(len(regions.columns))[:, None]
+    means = sparse.csr_matrix(masks / np.maximum(masks.sum(axis=1, keepdims=True), 1))
+    averaging = (means @ loader_sampling(grid)).tocsr().astype(np.float32)
     plan = plan_regions(regions, seed, signal)
-    study = _Study(seed, null, grid, cortex, plan, make_world(), words, audio, n_scans, see)
+    study = _Study(seed, null, grid, cortex, plan, make_world(), words, audio, n_scans, averaging)
+    (folder / "truth").mkdir()
     for language in languages:
-        study.responses[language] = Responses(cortex, plan, words[language], n_scans[language], study.world, seed)
-    for language, sections in texts.items():
-        told = folder / "truth" / f"story_{language}.txt"
-        told.parent.mkdir(exist_ok=True)
-        told.write_text("\n\n".join(sections) + "\n", encoding="utf-8", newline="\n")
+        drivers = story_drivers(words[language], study.world, n_scans[language], CELLS)
+        study.responses[language] = DrivenResponses(cortex, plan, drivers, seed)
+        _write_text(folder / "truth" / f"story_{language}.txt", "\n\n".join(texts[language]))
     return study
 
 
 def _write_top(folder: Path, study: _Study, counts: dict[str, int]) -> None:
-    """What lies at the top of a BIDS folder, and the annotation."""
-    rows = []
-    for language, n in counts.items():
-        rng = np.random.default_rng([study.seed, 20, LANGUAGES.index(language)])
-        for name in participant_names(language, n):
-            rows.append(f"{name}\t{rng.integers(18, 36)}\t{rng.choice(['F', 'M'])}\tR\t{language}")
-    table = "\n".join(["participant_id\tage\tsex\thand\tlanguage", *rows]) + "\n"
-    (folder / "participants.tsv").write_text(table, encoding="utf-8-sig", newline="\n")
+    """Write what lies at the top of a BIDS folder, and the annotation."""
     kind = "null phantom" if study.null else "phantom"
     description = {
         "Name": f"Le Petit Prince, {kind}: simulated recordings in the layout of ds003643",
@@ -244,30 +221,36 @@ def _write_top(folder: Path, study: _Study, counts: dict[str, int]) -> None:
         "License": "CC0",
         "Authors": AUTHORS,
     }
-    _write_json(folder / "dataset_description.json", description)
-    (folder / "README").write_text(
+    write_json(folder / "dataset_description.json", description)
+    _write_text(
+        folder / "README",
         f"A {kind}: nobody was scanned. Made by brainbook.phantom, described in truth/ if there.\n"
-        "Nothing that is found here is true of brains. The annotation has no syntax and no audio.\n",
-        encoding="utf-8",
+        "Nothing that is found here is true of brains. The annotation has no syntax and no audio.",
     )
-    (folder / "CHANGES").write_text("1.0.0\n  - simulated\n", encoding="utf-8")
-    for language in counts:
+    _write_text(folder / "CHANGES", "1.0.0\n  - simulated")
+    participants, scans = [], []
+    for language, n in counts.items():
+        code = LANGUAGES.index(language)
+        rng = np.random.default_rng([study.seed, 20, code])
+        for name in participant_names(language, n):
+            participants.append(f"{name}\t{rng.integers(18, 36)}\t{rng.choice(['F', 'M'])}\tR\t{language}")
         sidecar = {"TaskName": f"lpp{language}", "RepetitionTime": TR, "Simulated": True}
-        _write_json(folder / f"task-lpp{language}_bold.json", sidecar)
-        rng = np.random.default_rng([study.seed, 21, LANGUAGES.index(language)])
-        where = folder / "annotation" / language
-        write_annotation(where, language, study.words[language], study.audio[language], rng)
-    rows = [
-        (language, section, study.audio[language][section], n + RAW_BEFORE[language], n)
-        for language in sorted(study.words)
-        for section, n in study.n_scans[language].items()
-    ]
+        write_json(folder / f"task-lpp{language}_bold.json", sidecar)
+        rng = np.random.default_rng([study.seed, 21, code])
+        write_annotation(folder / "annotation" / language, language, study.words[language], study.audio[language], rng)
+    for language in sorted(counts):
+        for section, n in study.n_scans[language].items():
+            scans.append((language, section, study.audio[language][section], n + RAW_BEFORE[language], n))
+    header = "participant_id\tage\tsex\thand\tlanguage"
+    _write_text(folder / "participants.tsv", "\n".join([header, *participants]), encoding="utf-8-sig")
     columns = ["language", "section", "audio_seconds", "scans_raw", "scans_preprocessed"]
-    write_csv(folder / "annotation" / "scans.csv", pd.DataFrame(rows, columns=columns))
+    write_csv(folder / "annotation" / "scans.csv", pd.DataFrame(scans, columns=columns))
 
 
-def _write_participant(folder, study: _Study, language: str, number: int, name: str, raw: bool, bar) -> None:
-    """Nine preprocessed runs of one participant, its anatomy, and its raw echoes if asked for."""
+def _write_participant(
+    folder: Path, study: _Study, language: str, number: int, name: str, raw: bool, bar: tqdm
+) -> None:
+    """Write nine preprocessed runs of one participant, its anatomy, and its raw echoes if asked for."""
     code = LANGUAGES.index(language)
     rng = np.random.default_rng([study.seed, 30, code, number])
     first, last = RUN_NUMBERS[language]
@@ -284,56 +267,55 @@ def _write_participant(folder, study: _Study, language: str, number: int, name: 
     for section, run in enumerate(runs, start=1):
         noise_rng = np.random.default_rng([study.seed, 50, code, number, section])
         signal = responses.response(shared, section), responses.response(own, section)
-        at_rest, heat = _noise(study, study.n_scans[language][section], share, noise_rng)
+        at_rest, thermal = _noise(study, study.n_scans[language][section], share, noise_rng)
         amplitude = _at_vertices(study, np.sqrt(share))
         mixture = study.grid.mixture
         parts = [(mixture @ (values * amplitude).T).T for values in signal]
         parts[1] *= np.float32(np.sqrt(OWN_SHARE))
         series = at_rest if study.null else at_rest + parts[0] + parts[1]
-        tally.add(parts, series + heat.mean(axis=0))
+        tally.add(parts, series + thermal.mean(axis=0))
         drift = _drift(study, len(series), noise_rng)
         stem = f"{name}_task-lpp{language}_run-{run:02d}"
         path = folder / "derivatives" / name / "func" / f"{stem}_space-MNIColin27_desc-preproc_bold.nii.gz"
-        _write_volume(path, study.grid, baseline * (1 + UNIT / BASELINE * (series + drift + heat.mean(axis=0))))
+        _write_volume(path, study.grid, baseline * (1 + UNIT / BASELINE * (series + drift + thermal.mean(axis=0))))
         if raw:
             where = folder / name / "func"
-            _write_echoes(where, stem, study, language, baseline, series + drift, heat, noise_rng)
+            _write_echoes(where, stem, study, language, baseline, series + drift, thermal, noise_rng)
         bar.update()
     if raw and language != "FR":
         _write_aborted(folder / name / "func", study, language, name, runs, baseline)
-    study.measured.append(tally.table(language, name, number, study.null))
+    study.measured.append(tally.table(language, name, study.null))
 
 
 class _Tally:
-    """Adds up how much of each region's variance, as the loader will see it, is shared signal and own signal."""
+    """Sums up how much of each region's variance, as the loader will see it, is shared signal and own signal."""
 
     def __init__(self, study: _Study):
-        self.see, self.columns = study.see, study.plan[["region", "hemisphere"]]
+        self.averaging, self.columns = study.averaging, study.plan[["region", "hemisphere"]]
         self.sums = np.zeros((4, len(self.columns)))
 
     def add(self, parts: list[np.ndarray], series: np.ndarray) -> None:
         shared, both, everything = (
-            without_slow((self.see @ values.T).T) for values in (parts[0], parts[0] + parts[1], series)
+            without_slow((self.averaging @ values.T).T) for values in (parts[0], parts[0] + parts[1], series)
         )
         scale = (everything**2).sum(axis=0) / len(everything) + 1e-20  # each run is z-scored by itself
         for row, values in enumerate((shared, both, everything)):
             self.sums[row] += (values**2).sum(axis=0) / scale
         self.sums[3] += len(series)
 
-    def table(self, language: str, name: str, number: int, null: bool) -> pd.DataFrame:
+    def table(self, language: str, name: str, null: bool) -> pd.DataFrame:
         share, total = (self.sums[:2] / np.maximum(self.sums[2], 1e-20)) * (0.0 if null else 1.0)
-        return self.columns.assign(
-            language=language, participant=name, share=share, ceiling=np.sqrt(total).clip(0, 1)
-        )  # fmt: skip
+        ceiling = np.sqrt(total).clip(0, 1)
+        return self.columns.assign(language=language, participant=name, share=share, ceiling=ceiling)
 
 
 def _at_vertices(study: _Study, of_regions: np.ndarray) -> np.ndarray:
-    """[148] -> float32 [20484], zero outside the cortex."""
+    """Return values of regions [148] by vertex, float32 [20484], zero outside the cortex."""
     return np.append(of_regions, 0.0).astype(np.float32)[study.cortex.regions.region_index]
 
 
 def _noise(study: _Study, n_scans: int, share: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    """Noise of the brain and the whole head [scans, voxels], and heat of three echoes [3, scans, voxels]."""
+    """Return noise of brain and head [scans, voxels], and thermal noise of three echoes [3, scans, voxels]."""
     left = np.sqrt(1 - (1 + OWN_SHARE) * share)  # a null phantom has the same noise, not more
     cortex = cortical_noise(study.cortex, n_scans, rng) * np.where(
         study.cortex.regions.cortex, _at_vertices(study, left), np.float32(1)
@@ -342,25 +324,25 @@ def _noise(study: _Study, n_scans: int, share: np.ndarray, rng: np.random.Genera
     empty = np.flatnonzero(np.diff(study.grid.mixture.indptr) == 0)  # brain, but no cortex
     noise[:, empty] += np.float32(0.7) * autoregressive((n_scans, len(empty)), rng)
     noise += np.sqrt(np.float32(GLOBAL)) * autoregressive((n_scans, 1), rng)
-    heat = np.sqrt(np.float32(3 * THERMAL)) * rng.standard_normal((3, *noise.shape), dtype=np.float32)
-    return noise, heat
+    thermal = np.sqrt(np.float32(3 * THERMAL)) * rng.standard_normal((3, *noise.shape), dtype=np.float32)
+    return noise, thermal
 
 
 def _drift(study: _Study, n_scans: int, rng: np.random.Generator) -> np.ndarray:
-    """Slow drift [scans, voxels], partly the same everywhere."""
+    """Return slow drift [scans, voxels], partly the same everywhere."""
     basis = slow_basis(n_scans)[:, 1:] * np.sqrt(n_scans)
     weights = rng.standard_normal((basis.shape[1], 1)) + rng.standard_normal((basis.shape[1], len(study.grid.inside)))
     return (DRIFT / np.sqrt(2 * basis.shape[1]) * basis @ weights).astype(np.float32)
 
 
-def _write_echoes(where: Path, stem: str, study, language, baseline, series, heat, rng) -> None:
-    """Three readings of every scan: what the brain does grows with the echo time, heat is each echo's own.
+def _write_echoes(where: Path, stem: str, study, language, baseline, series, thermal, rng) -> None:
+    """Write three readings of every scan: signal grows with the echo time, thermal noise is each one's own.
 
     Raw runs have more scans than preprocessed ones, before and after (EN 4 and 4, CN 4 and 0, FR none and 2, of which
-    the preprocessed runs keep those after). As if the head had lain in MNI space: the phantom has no native space.
+    the preprocessed runs have those after). As if the head had lain in MNI space: the phantom has no native space.
     """
     before = rng.normal(0, 0.8, (RAW_BEFORE[language], series.shape[1])).astype(np.float32)
-    for echo, (milliseconds, own) in enumerate(zip(ECHO_MS[language], heat, strict=True), start=1):
+    for echo, (milliseconds, own) in enumerate(zip(ECHO_MS[language], thermal, strict=True), start=1):
         level = np.exp((ECHO_MS[language][1] - milliseconds) / T2_STAR_MS)
         sensitivity = milliseconds / ECHO_MS[language][1]
         values = np.concatenate([before, series + own])
@@ -370,7 +352,7 @@ def _write_echoes(where: Path, stem: str, study, language, baseline, series, hea
 
 
 def _write_aborted(where: Path, study: _Study, language: str, name: str, runs: list[int], baseline) -> None:
-    """A run that was broken off after ten scans: raw files without a derivative, numbered among the others."""
+    """Write a run that was broken off after ten scans: raw files without a derivative, numbered among the others."""
     first, last = RUN_NUMBERS[language]
     free = [run for run in range(first, last + 1) if run not in runs]
     for echo, milliseconds in enumerate(ECHO_MS[language], start=1):
@@ -381,7 +363,7 @@ def _write_aborted(where: Path, study: _Study, language: str, name: str, runs: l
 
 def _write_sidecar(path: Path, language: str, milliseconds: float) -> None:
     sidecar = {"TaskName": f"lpp{language}", "RepetitionTime": TR, "EchoTime": round(milliseconds / 1000, 5)}
-    _write_json(path.with_name(path.name.replace(".nii.gz", ".json")), sidecar)
+    write_json(path.with_name(path.name.replace(".nii.gz", ".json")), sidecar)
 
 
 def _write_volume(path: Path, grid: Grid, values: np.ndarray) -> None:
@@ -396,5 +378,5 @@ def _write_volume(path: Path, grid: Grid, values: np.ndarray) -> None:
         packed.write(image.to_bytes())
 
 
-def _write_json(path: Path, content: dict) -> None:
-    path.write_text(json.dumps(content, indent=1, sort_keys=True) + "\n", encoding="utf-8", newline="\n")
+def _write_text(path: Path, text: str, encoding: str = "utf-8") -> None:
+    path.write_text(text + "\n", encoding=encoding, newline="\n")

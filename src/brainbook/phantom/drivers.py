@@ -11,10 +11,11 @@ Sound, word and meaning are brief events at word onsets; topic is a state that l
 import numpy as np
 import pandas as pd
 
+from brainbook.datasets.little_prince import LittlePrince
 from brainbook.encoding.delays import haemodynamic_response
 from brainbook.phantom.world import N_SCENES, World
 
-TR = 2.0  # seconds
+TR = LittlePrince.tr
 DRIVERS = ("sound", "word", "meaning", "topic")
 MEANING_LEAK = 0.7  # share of the gathered meaning that is left one content word later
 TOPIC_LEAK = 0.93  # about ten seconds of speech
@@ -24,7 +25,7 @@ HAEMODYNAMIC_SECONDS = 32.0
 
 
 def word_drivers(words: pd.DataFrame, world: World) -> dict[str, np.ndarray]:
-    """What each word contributes to each driver.
+    """Return what each word contributes to each driver.
 
     Parameters
     ----------
@@ -52,7 +53,7 @@ def word_drivers(words: pd.DataFrame, world: World) -> dict[str, np.ndarray]:
 
 
 def _leaky(values: np.ndarray, counts: np.ndarray, sections: np.ndarray, leak: float) -> np.ndarray:
-    """Running sum that keeps a share `leak` of itself at each row that counts; starts again with each section."""
+    """Return a running sum that keeps a share `leak` of itself at each row that counts, anew in each section."""
     gathered = np.zeros_like(values)
     state = np.zeros(values.shape[1])
     for row in range(len(values)):
@@ -64,21 +65,33 @@ def _leaky(values: np.ndarray, counts: np.ndarray, sections: np.ndarray, leak: f
     return gathered
 
 
-def on_clock(
-    words: pd.DataFrame, contributions: dict[str, np.ndarray], n_scans: int, cells: int = 1
-) -> dict[str, np.ndarray]:
-    """Put one section's words on a regular clock of `cells` steps a scan.
+def story_drivers(
+    words: pd.DataFrame, world: World, n_scans: dict[int, int], cells: int = 1
+) -> dict[int, dict[str, np.ndarray]]:
+    """Put what each word contributes on a regular clock of `cells` steps per scan, section by section.
 
     Parameters
     ----------
-    words : of one section.
-    contributions : of these words, from `word_drivers`.
+    words : from `tell_story`, of all sections.
+    n_scans : {section: scans}.
 
     Returns
     -------
-    dict of arrays [n_scans * cells, dimensions]: sums over the words that begin in the step; for topic the mean of the
-    state over the step (zero before the first word and after the last).
+    {section: {driver: array [n_scans * cells, dimensions]}}: sums over the words that begin in the step; for topic the
+    mean of the state over the step (zero before the first word and after the last).
     """
+    contributions = word_drivers(words, world)
+    sections = {}
+    for section, n in n_scans.items():
+        rows = (words["section"] == section).to_numpy()
+        sections[section] = on_clock(words[rows], {name: each[rows] for name, each in contributions.items()}, n, cells)
+    return sections
+
+
+def on_clock(
+    words: pd.DataFrame, contributions: dict[str, np.ndarray], n_scans: int, cells: int = 1
+) -> dict[str, np.ndarray]:
+    """Put the words of one section on its clock (see `story_drivers`)."""
     n_steps = n_scans * cells
     step = np.minimum((words["onset"].to_numpy() / (TR / cells)).astype(int), n_steps - 1)
     clock = {}
@@ -94,7 +107,7 @@ def on_clock(
 
 
 def convolve(fine: np.ndarray, peak: float) -> np.ndarray:
-    """Haemodynamic response to a driver: array [scans * CELLS, dimensions] -> [scans, dimensions].
+    """Convolve a driver with the haemodynamic response: array [scans * CELLS, dimensions] -> [scans, dimensions].
 
     A scan is taken to see the brain at its middle, so the response of scan k to a step at t seconds is
     h(2 k + 1 - t). Nothing comes from before the section.
@@ -110,7 +123,7 @@ def convolve(fine: np.ndarray, peak: float) -> np.ndarray:
 
 
 def slow_basis(n_scans: int, cutoff_seconds: float = 128.0) -> np.ndarray:
-    """Orthonormal slow time courses [scans, k]: constant, straight line, cosines slower than the cut-off."""
+    """Return orthonormal slow time courses [scans, k]: constant, straight line, cosines slower than the cut-off."""
     order = int(np.floor(2 * n_scans * TR / cutoff_seconds))
     times = (np.arange(n_scans) + 0.5) / n_scans
     columns = [np.ones(n_scans), times - 0.5, *(np.cos(np.pi * k * times) for k in range(1, order + 1))]
@@ -118,6 +131,6 @@ def slow_basis(n_scans: int, cutoff_seconds: float = 128.0) -> np.ndarray:
 
 
 def without_slow(values: np.ndarray) -> np.ndarray:
-    """One section's array [scans, ...] without its constant, line and slow cosines (1/128 Hz)."""
+    """Return one section's array [scans, ...] without its constant, line and slow cosines (1/128 Hz)."""
     basis = slow_basis(len(values))
     return values - (basis @ (basis.T @ values)).astype(values.dtype)

@@ -1,4 +1,4 @@
-"""Tells an event in English, French and Chinese: word order, articles, agreement, elision, classifiers.
+"""Says an event in English, French and Chinese: word order, articles, agreement, elision, classifiers.
 
 Every function takes a `World` and an `Event` and returns `Token`s. A sentence is one event, or two joined by "and".
 """
@@ -30,7 +30,7 @@ _VOWELS = tuple("aeiouâéêîôœ")  # "hibou" has an aspirated h: no elision
 
 
 def tell(world: World, events: list[Event], language: str) -> list[Token]:
-    """The words of one sentence, which tells `events` (all but the first with join == "and")."""
+    """Return the words of one sentence, which says `events` (all but the first with join == "and")."""
     tokens: list[Token] = []
     clause = _CLAUSES[language]
     for event in events:
@@ -49,7 +49,7 @@ def _mark(tokens: list[Token], mark: str) -> list[Token]:
     return [*tokens[:-1], tokens[-1]._replace(after=mark)]
 
 
-def _content(world: World, concept: int, word: str, lemma: str, pos: str) -> Token:
+def _content(concept: int, word: str, lemma: str, pos: str) -> Token:
     return Token(word, lemma, pos, concept, concept)
 
 
@@ -60,22 +60,17 @@ _SAID = {"EN": Token("said", "say", "VERB"), "FR": Token("dit", "dire", "VERB"),
 # English
 
 
-def _english_noun(world: World, concept: int, number: int) -> Token:
-    entry = _entry(world, concept)
-    return _content(world, concept, entry["EN_form"] if number >= 0 else entry["EN"], entry["EN"], "NOUN")
-
-
 def _english_name(world: World, concept: int, number: int) -> list[Token]:
     counted = [_number(world, number, "EN")] if number >= 0 else []
-    return [Token("the", "the", "DET"), *counted, _english_noun(world, concept, number)]
+    return [Token("the", "the", "DET"), *counted, _noun(world, concept, number, "EN")]
 
 
 def _english_thing(world: World, event: Event) -> list[Token]:
     words = []
     if event.quality >= 0:
-        quality = _entry(world, event.quality)["EN"]
-        words.append(_content(world, event.quality, quality, quality, "ADJ"))
-    words.append(_english_noun(world, event.thing, event.number))
+        quality = world.entries[event.quality]["EN"]
+        words.append(_content(event.quality, quality, quality, "ADJ"))
+    words.append(_noun(world, event.thing, event.number, "EN"))
     if event.number >= 0:
         return [_number(world, event.number, "EN"), *words]
     return [Token("an" if words[0].word[0] in "aeiou" else "a", "a", "DET"), *words]
@@ -83,8 +78,8 @@ def _english_thing(world: World, event: Event) -> list[Token]:
 
 def _english_clause(world: World, event: Event) -> list[Token]:
     words = _subject(world, event, "EN")
-    action = _entry(world, event.action)
-    words.append(_content(world, event.action, action["EN_form"], action["EN"], "VERB"))
+    action = world.entries[event.action]
+    words.append(_content(event.action, action["EN_form"], action["EN"], "VERB"))
     if event.thing >= 0:
         words += _english_thing(world, event)
         if event.patient >= 0:
@@ -92,7 +87,7 @@ def _english_clause(world: World, event: Event) -> list[Token]:
     if event.patient >= 0:
         words += _english_name(world, event.patient, event.patient_number)
     if event.place >= 0:
-        preposition = "to" if action["group"] == "motion" else _entry(world, event.place)["EN_form"]
+        preposition = "to" if action["group"] == "motion" else world.entries[event.place]["EN_form"]
         words += [Token(preposition, preposition, "ADP"), *_english_name(world, event.place, -1)]
     return words
 
@@ -104,21 +99,13 @@ def _french_article(entry: dict, number: int, definite: bool = True) -> Token:
     feminine = entry["FR_gender"] == "f"
     if not definite:
         return Token("une" if feminine else "un", "un", "DET")
-    if number >= 0:
-        return Token("les", "le", "DET")
-    if entry["FR"].startswith(_VOWELS):
-        return Token("l'", "le", "DET")
-    return Token("la" if feminine else "le", "le", "DET")
-
-
-def _french_noun(world: World, concept: int, number: int) -> Token:
-    entry = _entry(world, concept)
-    return _content(world, concept, entry["FR_form"] if number >= 0 else entry["FR"], entry["FR"], "NOUN")
+    elided = "l'" if entry["FR"].startswith(_VOWELS) else "la" if feminine else "le"
+    return Token("les" if number >= 0 else elided, "le", "DET")
 
 
 def _french_name(world: World, concept: int, number: int, preposition: str = "") -> list[Token]:
-    """Noun with its definite article, contracted with the preposition where French does so: au, aux, du, des."""
-    article = _french_article(_entry(world, concept), number)
+    """Return a noun with its definite article, contracted with the preposition where French does so (au, du)."""
+    article = _french_article(world.entries[concept], number)
     head = [Token(w, w, "ADP") for w in preposition.split()]
     contracted = {("à", "le"): "au", ("à", "les"): "aux", ("de", "le"): "du", ("de", "les"): "des"}
     if head and (head[-1].word, article.word) in contracted:
@@ -126,7 +113,7 @@ def _french_name(world: World, concept: int, number: int, preposition: str = "")
     else:
         head.append(article)
     counted = [_number(world, number, "FR")] if number >= 0 else []
-    return [*head, *counted, _french_noun(world, concept, number)]
+    return [*head, *counted, _noun(world, concept, number, "FR")]
 
 
 def _french_adjective(entry: dict, feminine: bool, plural: bool, before_vowel: bool) -> str:
@@ -142,16 +129,16 @@ def _french_adjective(entry: dict, feminine: bool, plural: bool, before_vowel: b
 
 
 def _french_thing(world: World, event: Event) -> list[Token]:
-    entry = _entry(world, event.thing)
-    noun = _french_noun(world, event.thing, event.number)
+    entry = world.entries[event.thing]
+    noun = _noun(world, event.thing, event.number, "FR")
     words = [noun]
     if event.quality >= 0:
-        quality = _entry(world, event.quality)
+        quality = world.entries[event.quality]
         first = quality["group"] == "before"
         form = _french_adjective(
             quality, entry["FR_gender"] == "f", event.number >= 0, first and noun.word.startswith(_VOWELS)
         )
-        adjective = _content(world, event.quality, form, quality["FR"], "ADJ")
+        adjective = _content(event.quality, form, quality["FR"], "ADJ")
         words = [adjective, noun] if first else [noun, adjective]
     head = _number(world, event.number, "FR") if event.number >= 0 else _french_article(entry, -1, definite=False)
     return [head, *words]
@@ -159,15 +146,15 @@ def _french_thing(world: World, event: Event) -> list[Token]:
 
 def _french_clause(world: World, event: Event) -> list[Token]:
     words = _subject(world, event, "FR")
-    action = _entry(world, event.action)
-    one, many = action["FR_form"].split()
-    words.append(_content(world, event.action, many if event.agent_number >= 0 else one, action["FR"], "VERB"))
+    action = world.entries[event.action]
+    singular, plural = action["FR_form"].split()
+    words.append(_content(event.action, plural if event.agent_number >= 0 else singular, action["FR"], "VERB"))
     if event.thing >= 0:
         words += _french_thing(world, event)
     if event.patient >= 0:
         words += _french_name(world, event.patient, event.patient_number, "à" if event.thing >= 0 else "")
     if event.place >= 0:
-        preposition = "vers" if action["group"] == "motion" else _entry(world, event.place)["FR_form"]
+        preposition = "vers" if action["group"] == "motion" else world.entries[event.place]["FR_form"]
         words += _french_name(world, event.place, -1, preposition)
     return words
 
@@ -176,31 +163,31 @@ def _french_clause(world: World, event: Event) -> list[Token]:
 
 
 def _chinese_counted(world: World, concept: int, number: int, quality: int = -1) -> list[Token]:
-    """Numeral, classifier, quality, noun: 三 盏 红色 的 灯."""
-    entry = _entry(world, concept)
+    """Return numeral, classifier, quality, noun: 三 盏 红色 的 灯."""
+    entry = world.entries[concept]
     words = [_number(world, number, "CN") if number >= 0 else Token("一", "一", "NUM")]
     words.append(Token(entry["CN_form"], entry["CN_form"], "NOUN"))
     if quality >= 0:
-        word = _entry(world, quality)["CN"]
-        words += [_content(world, quality, word, word, "ADJ"), Token("的", "的", "PART")]
-    return [*words, _content(world, concept, entry["CN"], entry["CN"], "NOUN")]
+        word = world.entries[quality]["CN"]
+        words += [_content(quality, word, word, "ADJ"), Token("的", "的", "PART")]
+    return [*words, _content(concept, entry["CN"], entry["CN"], "NOUN")]
 
 
 def _chinese_name(world: World, concept: int, number: int) -> list[Token]:
     if number >= 0:
         return _chinese_counted(world, concept, number)
-    word = _entry(world, concept)["CN"]
-    return [_content(world, concept, word, word, "NOUN")]
+    word = world.entries[concept]["CN"]
+    return [_content(concept, word, word, "NOUN")]
 
 
 def _chinese_place(world: World, concept: int) -> list[Token]:
-    side = _entry(world, concept)["CN_form"]
+    side = world.entries[concept]["CN_form"]
     return [*_chinese_name(world, concept, -1), Token(side, side, "ADP")]
 
 
 def _chinese_clause(world: World, event: Event) -> list[Token]:
     words = _subject(world, event, "CN")
-    action = _entry(world, event.action)
+    action = world.entries[event.action]
     motion = action["group"] == "motion"
     if event.place >= 0 and not motion:
         words += [Token("在", "在", "ADP"), *_chinese_place(world, event.place)]
@@ -208,7 +195,7 @@ def _chinese_clause(world: World, event: Event) -> list[Token]:
     gift = action["group"] == "gift"
     if gift:
         words += [Token("把", "把", "ADP"), *thing]
-    words += [_content(world, event.action, action["CN"], action["CN"], "VERB"), Token("了", "了", "PART")]
+    words += [_content(event.action, action["CN"], action["CN"], "VERB"), Token("了", "了", "PART")]
     if thing and not gift:
         words += thing
     if event.patient >= 0:
@@ -229,13 +216,15 @@ _NAMES: dict[str, Callable] = {"EN": _english_name, "FR": _french_name, "CN": _c
 _CLAUSES: dict[str, Callable] = {"EN": _english_clause, "FR": _french_clause, "CN": _chinese_clause}
 
 
-def _entry(world: World, concept: int) -> dict:
-    return world.entries[concept]
+def _noun(world: World, concept: int, number: int, language: str) -> Token:
+    """Return an English or French noun, in the plural if it is counted."""
+    entry = world.entries[concept]
+    return _content(concept, entry[f"{language}_form" if number >= 0 else language], entry[language], "NOUN")
 
 
 def _number(world: World, number: int, language: str) -> Token:
-    word = _entry(world, number)[language]
-    return _content(world, number, word, word, "NUM")
+    word = world.entries[number][language]
+    return _content(number, word, word, "NUM")
 
 
 def _subject(world: World, event: Event, language: str) -> list[Token]:
@@ -243,6 +232,6 @@ def _subject(world: World, event: Event, language: str) -> list[Token]:
         return []
     if event.join == "new":
         return _NAMES[language](world, event.agent, event.agent_number)
-    agent = _entry(world, event.agent)
-    one, many = _PRONOUNS[language][agent["FR_gender"] if language == "FR" else agent["group"]]
-    return [Token(many if event.agent_number >= 0 else one, one, "PRON", -1, event.agent)]
+    agent = world.entries[event.agent]
+    singular, plural = _PRONOUNS[language][agent["FR_gender"] if language == "FR" else agent["group"]]
+    return [Token(plural if event.agent_number >= 0 else singular, singular, "PRON", -1, event.agent)]

@@ -1,21 +1,21 @@
-"""The same events told in three languages: as parallel sentences to train on, and as a story with word times.
+"""The same events in three languages: as parallel sentences to train on, and as a story with word times.
 
 Stories that are heard in the scanner and sentences that models train on are drawn from separate random streams: the
 same seed never gives the same text to both.
 """
 
 from collections.abc import Iterator
-from itertools import islice
+from itertools import count, islice
 
 import numpy as np
 import pandas as pd
 from scipy.signal import lfilter
 
+from brainbook.datasets.little_prince_runs import LANGUAGES, N_SECTIONS
 from brainbook.errors import ConfigurationError
 from brainbook.phantom.grammar import Token, tell
-from brainbook.phantom.world import LANGUAGES, Event, World, make_world
+from brainbook.phantom.world import Event, World, make_world
 
-N_SECTIONS = 9
 SENTENCES_A_STORY = 40  # of the training corpus; then another story begins
 _CORPUS, _STORY = 1, 2  # random streams
 
@@ -26,8 +26,8 @@ _SECONDS_A_WORD = {"EN": 0.11, "FR": 0.11, "CN": 0.12}
 _VERBOSE = 0.385  # seconds that an English word takes with its share of the pauses: how long a section will become
 
 
-def _told(rng: np.random.Generator, world: World) -> Iterator[list[Event]]:
-    """Sentence by sentence: lists of one or two events."""
+def _story_sentences(rng: np.random.Generator, world: World) -> Iterator[list[Event]]:
+    """Yield the sentences of an endless story: lists of one or two events."""
     sentence: list[Event] = []
     for event in world.events(rng):
         if sentence and event.join != "and":
@@ -36,8 +36,17 @@ def _told(rng: np.random.Generator, world: World) -> Iterator[list[Event]]:
         sentence.append(event)
 
 
+def _corpus(seed: int, world: World, per_passage: int = 1) -> Iterator[tuple[int, list[list[Event]]]]:
+    """Yield the training corpus: (story, passage of some consecutive sentences)."""
+    rng = np.random.default_rng([seed, _CORPUS])
+    for story in count():
+        story_sentences = _story_sentences(np.random.default_rng(rng.integers(2**63)), world)
+        for _ in range(max(SENTENCES_A_STORY // per_passage, 1)):
+            yield story, list(islice(story_sentences, per_passage))
+
+
 def prose(tokens: list[Token], language: str) -> str:
-    """Words as they would be printed: capitals, punctuation, elision; no spaces in Chinese."""
+    """Return words as they would be printed: capitals, punctuation, elision; no spaces in Chinese."""
     if language == "CN":
         marks = {",": "，", ":": "：", ".": "。", "": ""}
         return "".join(token.word + marks[token.after] for token in tokens)
@@ -47,7 +56,7 @@ def prose(tokens: list[Token], language: str) -> str:
 
 
 def _spoken(token: Token) -> str:
-    """The word as the annotation writes it: an elided article is l, without its apostrophe."""
+    """Return the word as the annotation writes it: an elided article is l, without its apostrophe."""
     return token.word.rstrip("'")
 
 
@@ -59,7 +68,7 @@ def sentences(
     punctuation: bool = False,
     world_seed: int = 0,
 ) -> pd.DataFrame:
-    """Parallel sentences: row i says the same in every language. Consecutive rows of a story go on from one another.
+    """Return parallel sentences: row i says the same in every language. Rows of a story follow one another.
 
     Parameters
     ----------
@@ -73,32 +82,26 @@ def sentences(
     Returns
     -------
     DataFrame: story, scene (of the row's first event, 0..3), concepts (list of indices in the order of the events),
-    and one column of text a language.
+    and one column of text per language.
     """
     _check(languages)
     world = make_world(world_seed)
     rows = []
-    stories_rng = np.random.default_rng([seed, _CORPUS])
-    story = 0
-    while len(rows) < n:
-        told = _told(np.random.default_rng(stories_rng.integers(2**63)), world)
-        for _ in range(min(max(SENTENCES_A_STORY // per_row, 1), n - len(rows))):
-            passage = list(islice(told, per_row))
-            row = {"story": story, "scene": passage[0][0].scene}
-            row["concepts"] = [c for sentence in passage for event in sentence for c in event.concepts]
-            for language in languages:
-                parts = [tell(world, sentence, language) for sentence in passage]
-                if punctuation:
-                    row[language] = ("" if language == "CN" else " ").join(prose(p, language) for p in parts)
-                else:
-                    row[language] = " ".join(_spoken(token) for part in parts for token in part)
-            rows.append(row)
-        story += 1
+    for story, passage in islice(_corpus(seed, world, per_row), n):
+        row = {"story": story, "scene": passage[0][0].scene}
+        row["concepts"] = [concept for events in passage for event in events for concept in event.concepts]
+        for language in languages:
+            parts = [tell(world, events, language) for events in passage]
+            if punctuation:
+                row[language] = ("" if language == "CN" else " ").join(prose(part, language) for part in parts)
+            else:
+                row[language] = " ".join(_spoken(token) for part in parts for token in part)
+        rows.append(row)
     return pd.DataFrame(rows, columns=["story", "scene", "concepts", *languages])
 
 
 def words_with_truth(n: int, seed: int, language: str = "EN", world_seed: int = 0) -> pd.DataFrame:
-    """The words of `sentences(n, seed)` one by one with what is true of them, for reading a model's states out.
+    """Return the words of `sentences(n, seed)` one by one with what is true of them, for reading a model's states out.
 
     Columns: word, story, sentence (row of `sentences`), concept (-1: function word), meant (a pronoun's referent,
     otherwise the concept), scene.
@@ -106,30 +109,23 @@ def words_with_truth(n: int, seed: int, language: str = "EN", world_seed: int = 
     _check((language,))
     world = make_world(world_seed)
     rows = []
-    stories_rng = np.random.default_rng([seed, _CORPUS])
-    for sentence in range(n):
-        if sentence % SENTENCES_A_STORY == 0:
-            told = _told(np.random.default_rng(stories_rng.integers(2**63)), world)
-        events = next(told)
-        scenes = _scene_of_tokens(world, events, language)
-        for token, scene in zip(tell(world, events, language), scenes, strict=True):
-            rows.append((_spoken(token), sentence // SENTENCES_A_STORY, sentence, token.concept, token.meant, scene))
+    for sentence, (story, (events,)) in enumerate(islice(_corpus(seed, world), n)):
+        for token, event in _tokens_with_events(world, events, language):
+            rows.append((_spoken(token), story, sentence, token.concept, token.meant, events[event].scene))
     return pd.DataFrame(rows, columns=["word", "story", "sentence", "concept", "meant", "scene"])
 
 
-def _scene_of_tokens(world: World, events: list[Event], language: str) -> list[int]:
-    """Each token's scene: two events of one sentence may stand on either side of a change."""
-    scenes: list[int] = []
-    for position in range(len(events)):
-        n_tokens = len(tell(world, events[: position + 1], language))
-        scenes += [events[position].scene] * (n_tokens - len(scenes))
-    return scenes
+def _tokens_with_events(world: World, events: list[Event], language: str) -> list[tuple[Token, int]]:
+    """Return each token of a sentence with the place of its event: scenes may change between two events."""
+    starts = [len(tell(world, events[:place], language)) for place in range(1, len(events))]
+    tokens = tell(world, events, language)
+    return [(token, sum(number >= start for start in starts)) for number, token in enumerate(tokens)]
 
 
 def tell_story(
     seconds: float, seed: int, languages: tuple[str, ...] = LANGUAGES, world_seed: int = 0
 ) -> tuple[dict[str, pd.DataFrame], dict[str, list[str]]]:
-    """A story of nine sections, told and timed in every language.
+    """Return a story of nine sections, timed in every language.
 
     Parameters
     ----------
@@ -138,47 +134,43 @@ def tell_story(
 
     Returns
     -------
-    words : by language a DataFrame, one row a word: word, lemma, pos, onset, offset (seconds within the section),
+    words : by language a DataFrame, one row per word: word, lemma, pos, onset, offset (seconds within the section),
         section (1..9), sentence (counted through the story; equal numbers are translations), event, concept, meant,
         scene, loudness (arbitrary units, mean about 1).
     texts : by language the prose of each section.
     """
     _check(languages)
     world = make_world(world_seed)
-    told = _told(np.random.default_rng([seed, _STORY]), world)
+    story_sentences = _story_sentences(np.random.default_rng([seed, _STORY]), world)
     outline: list[tuple[int, list[Event]]] = []
     for section in range(1, N_SECTIONS + 1):
         left = seconds * _SECTION_LENGTH[section - 1]
         while left > 0:
-            sentence = next(told)
-            left -= _VERBOSE * len(tell(world, sentence, "EN"))
+            events = next(story_sentences)
+            left -= _VERBOSE * len(tell(world, events, "EN"))
             if not outline or outline[-1][0] != section:  # nobody has been named yet in this section
-                sentence[0].join = "new"
-            outline.append((section, sentence))
+                events[0].join = "new"
+            outline.append((section, events))
     words, texts = {}, {}
     for language in languages:
         rng = np.random.default_rng([seed, _STORY, LANGUAGES.index(language)])
         words[language] = _timed(_word_rows(world, outline, language), language, rng)
-        texts[language] = [_section_prose(world, outline, section, language) for section in range(1, N_SECTIONS + 1)]
+        printed: dict[int, list[str]] = {}
+        for section, events in outline:
+            printed.setdefault(section, []).append(prose(tell(world, events, language), language))
+        texts[language] = [("" if language == "CN" else " ").join(parts) for parts in printed.values()]
     return words, texts
 
 
-def _section_prose(world: World, outline: list, section: int, language: str) -> str:
-    printed = [prose(tell(world, events, language), language) for where, events in outline if where == section]
-    return ("" if language == "CN" else " ").join(printed)
-
-
-def _word_rows(world: World, outline: list, language: str) -> pd.DataFrame:
+def _word_rows(world: World, outline: list[tuple[int, list[Event]]], language: str) -> pd.DataFrame:
     rows = []
     n_events = 0
     for sentence, (section, events) in enumerate(outline):
-        tokens = tell(world, events, language)
-        scenes = _scene_of_tokens(world, events, language)
-        numbers = n_events + (np.arange(len(tokens)) >= len(tell(world, events[:1], language)))
+        for token, event in _tokens_with_events(world, events, language):
+            about = (token.concept, token.meant, events[event].scene)
+            place = (section, sentence, n_events + event)
+            rows.append((_spoken(token), token.lemma, token.pos, token.after, *place, *about))
         n_events += len(events)
-        for token, scene, event in zip(tokens, scenes, numbers, strict=True):
-            told = (_spoken(token), token.lemma, token.pos, token.after, section, sentence, int(event))
-            rows.append((*told, token.concept, token.meant, scene))
     names = ["word", "lemma", "pos", "after", "section", "sentence", "event", "concept", "meant", "scene"]
     return pd.DataFrame(rows, columns=names)
 
@@ -208,7 +200,7 @@ def _timed(words: pd.DataFrame, language: str, rng: np.random.Generator) -> pd.D
 
 
 def _slow(n: int, persistence: float, rng: np.random.Generator) -> np.ndarray:
-    """A first-order autoregressive series of unit variance: array [n]."""
+    """Draw a first-order autoregressive series of unit variance: array [n]."""
     shocks = rng.standard_normal(n) * np.sqrt(1 - persistence**2)
     shocks[0] /= np.sqrt(1 - persistence**2)
     return lfilter([1.0], [1.0, -persistence], shocks)

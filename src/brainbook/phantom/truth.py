@@ -1,4 +1,4 @@
-"""The truth of a phantom: what was told, what drives each region, how well anything could predict it."""
+"""The truth of a phantom: what was heard, what drives each region, how well anything could predict it."""
 
 import json
 from dataclasses import dataclass
@@ -8,12 +8,13 @@ from tokenize import TokenError
 import numpy as np
 import pandas as pd
 
-from brainbook.datasets.files import check_content, read_table
+from brainbook.datasets.files import check_content, read_table, read_text
 from brainbook.datasets.little_prince import own_scans
+from brainbook.datasets.little_prince_runs import LANGUAGES
 from brainbook.errors import DatasetError
 from brainbook.phantom.brain import reliability_of_halves
-from brainbook.phantom.drivers import TR, on_clock, word_drivers
-from brainbook.phantom.world import LANGUAGES, World, make_world
+from brainbook.phantom.drivers import DRIVERS, TR, story_drivers
+from brainbook.phantom.world import World, make_world
 
 FORMAT = 1  # raised when what is written changes
 MARKER = "truth/phantom.json"
@@ -59,7 +60,7 @@ class Truth:
         return make_world(0)
 
     def words(self, language: str) -> pd.DataFrame:
-        """The words row by row as `LittlePrince(root).words(language)` has them, with what is true of them.
+        """Return the words row by row as `LittlePrince(root).words(language)` has them, with what is true of them.
 
         Columns: word, onset, offset, lemma, pos, section, sentence, event, concept (-1: function word), meant (a
         pronoun's referent, else the concept), scene (0..3), loudness.
@@ -68,15 +69,15 @@ class Truth:
         return read_table(self.root / "truth" / f"words_{language}.csv", _WORDS)
 
     def identities(self, language: str) -> np.ndarray:
-        """Vector of what each word names in any scene: [words, 16], zeros for function words."""
+        """Return the vector of what each word names in any scene: [words, 16], zeros for function words."""
         return self._vectors(language, "identities")
 
     def senses(self, language: str) -> np.ndarray:
-        """Vector of what each word means here: [words, 16], zeros for function words."""
+        """Return the vector of what each word means here: [words, 16], zeros for function words."""
         return self._vectors(language, "senses")
 
     def drivers(self, language: str) -> dict[str, tuple[np.ndarray, np.ndarray]]:
-        """The true drivers scan by scan, BEFORE the haemodynamic response: an oracle's features.
+        """Return the true drivers scan by scan, BEFORE the haemodynamic response: an oracle's features.
 
         Returns
         -------
@@ -84,24 +85,15 @@ class Truth:
         followed the words' onsets exactly, these are rounded to scans; so even the oracle stays a little below a
         region's ceiling.
         """
-        words = self.words(language)
-        contributions = word_drivers(words, self.world)
         scans = self.scans[self.scans["language"] == language].set_index("section")["scans_preprocessed"]
-        parts = []
-        for section, n_scans in scans.items():
-            rows = (words["section"] == section).to_numpy()
-            parts.append(on_clock(words[rows], {k: v[rows] for k, v in contributions.items()}, int(n_scans)))
+        sections = story_drivers(self.words(language), self.world, scans.to_dict()).values()
         run_of_scan = np.repeat(scans.index.to_numpy(), scans.to_numpy())
-        return {name: (np.concatenate([part[name] for part in parts]), run_of_scan) for name in parts[0]}
+        return {name: (np.concatenate([each[name] for each in sections]), run_of_scan) for name in DRIVERS}
 
     def story(self, language: str) -> list[str]:
-        """The printed story, one text a section."""
+        """Return the printed story, one text per section."""
         self._check(language)
-        path = check_content(self.root / "truth" / f"story_{language}.txt")
-        try:
-            return path.read_text(encoding="utf-8").strip().split("\n\n")
-        except UnicodeDecodeError as error:
-            raise DatasetError(f"{path} is no text in UTF-8 ({error.reason}). {_again(self.root)}") from None
+        return read_text(self.root / "truth" / f"story_{language}.txt", advice=_again(self.root)).strip().split("\n\n")
 
     def _vectors(self, language: str, name: str) -> np.ndarray:
         self._check(language)
@@ -119,8 +111,8 @@ class Truth:
 
     def _check(self, language: str) -> None:
         if language not in self.parameters["languages"]:
-            told = ", ".join(self.parameters["languages"])
-            raise DatasetError(f"the phantom in {self.root} tells its story in {told}, not in {language!r}")
+            languages = ", ".join(self.parameters["languages"])
+            raise DatasetError(f"the phantom in {self.root} has its story in {languages}, not in {language!r}")
 
 
 def read_truth(root: str | Path) -> Truth:

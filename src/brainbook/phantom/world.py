@@ -2,15 +2,15 @@
 
 A concept is a vector of meaning. What a word means HERE is an interaction of its concept with a scene that no word ever
 names: sense = normalise(v + 1.2 R_scene v), with R_scene a random rotation. What happens next follows the sense, so
-whoever predicts the next word well must have found out the scene from what happened before. The transition tables are
-balanced within each scene (Sinkhorn), so that counting words tells next to nothing about the scene.
+a model that predicts the next word well must have inferred the scene from what happened before. The transition tables
+are balanced within each scene (Sinkhorn), so that counting words tells next to nothing about the scene.
 """
 
 from bisect import bisect
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
-from importlib.resources import files
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -20,7 +20,6 @@ N_DIMENSIONS = 16
 SCENE_STRENGTH = 1.2  # weight of the rotated vector in a sense
 SHARPNESS = 9.0  # of the choice of the next concept, a softmax over sense . vector
 SCENE_CHANGE = 1 / 12  # chance that an event opens another scene
-LANGUAGES = ("EN", "FR", "CN")
 N_CONNECTIVES = 8
 
 # What a reader would accept as likely (chance of a numeral, of a place, ...): style, the same in every scene.
@@ -66,7 +65,7 @@ class World:
 
     @cached_property
     def senses(self) -> np.ndarray:
-        """What each concept means in each scene: array [scenes, concepts, dimensions], unit length."""
+        """Return what each concept means in each scene: array [scenes, concepts, dimensions], unit length."""
         turned = np.einsum("sij,cj->sci", self.rotations, self.vectors)
         senses = self.vectors + SCENE_STRENGTH * turned
         return senses / np.linalg.norm(senses, axis=-1, keepdims=True)
@@ -86,7 +85,7 @@ class World:
         return self.concepts.to_dict("records")
 
     def of_kind(self, kind: str, groups: str | None = None) -> np.ndarray:
-        """Indices of the concepts of a kind ("agent", "thing", "place", "quality", "number", "action")."""
+        """Return the indices of the concepts of a kind ("agent", "thing", "place", "quality", "number", "action")."""
         chosen = self.concepts["kind"] == kind
         if groups is not None:
             chosen &= self.concepts["group"].isin(groups.split())
@@ -96,16 +95,10 @@ class World:
     def _cumulative(self) -> dict[str, tuple[list[int], list[list[list[float]]]]]:
         """By kind of the next concept: the candidates, and cumulative chances [scene][previous concept]."""
         tables = {}
+        agents, things, actions = (self.of_kind(kind) for kind in ("agent", "thing", "action"))
         everything = np.arange(len(self.concepts))
-        before = {
-            "agent": everything,
-            "action": self.of_kind("agent"),
-            "thing": self.of_kind("action"),
-            "place": everything,
-            "quality": self.of_kind("thing"),
-            "number": np.concatenate([self.of_kind("thing"), self.of_kind("agent")]),
-        }
-        for kind, rows in before.items():
+        before = {"agent": everything, "action": agents, "thing": actions, "place": everything, "quality": things}
+        for kind, rows in {**before, "number": np.concatenate([things, agents])}.items():
             candidates = self.of_kind(kind)
             allowed = np.ones((len(self.concepts), len(candidates)))
             if kind == "thing":
@@ -132,8 +125,15 @@ class World:
             if chosen != besides:
                 return chosen
 
+    def _add(self, event: Event, name: str, kind: str, before: int, dice: Iterator[float], besides: int = -1) -> int:
+        """Draw what an event has as `name`, and note the concept."""
+        chosen = self._next(kind, before, event.scene, dice, besides)
+        setattr(event, name, chosen)
+        event.concepts.append(chosen)
+        return chosen
+
     def events(self, rng: np.random.Generator) -> Iterator[Event]:
-        """An endless story. The scene is hidden, changes now and then, and steers every choice of what comes next."""
+        """Yield an endless story. The scene is hidden, changes at times, and steers every choice of what comes next."""
         dice = _dice(rng)
         groups = self.concepts["group"].tolist()
         agents = self.of_kind("agent")
@@ -154,51 +154,43 @@ class World:
             if event.join != "and" and next(dice) < P_CONNECTIVE:
                 shift = 1 + int(next(dice) * (N_CONNECTIVES - 1))
                 event.connective = connective = (connective + shift) % N_CONNECTIVES  # never the same twice running
+            done, place = -1, -1
             if event.join == "new":
                 if previous is not None and next(dice) < P_SPEECH:
-                    event.speaker = last = self._next("agent", last, scene, dice)
-                    event.concepts.append(last)
+                    last = self._add(event, "speaker", "agent", last, dice)
                 event.agent = last = self._next("agent", last, scene, dice, besides=event.speaker)
                 if next(dice) < P_AGENT_NUMBER:
-                    event.agent_number = self._next("number", last, scene, dice)
-                    event.concepts.append(event.agent_number)
+                    self._add(event, "agent_number", "number", last, dice)
                 event.concepts.append(last)
             else:
                 event.agent, event.agent_number = previous.agent, previous.agent_number
-            just_done = previous.action if event.join != "new" else -1
-            event.action = last = self._next("action", event.agent, scene, dice, besides=just_done)
-            event.concepts.append(last)
-            been = previous.place if event.join != "new" else -1
-            last = self._complete(event, groups[event.action], been, dice)
+                done, place = previous.action, previous.place
+            self._add(event, "action", "action", event.agent, dice, besides=done)
+            last = self._complete(event, groups[event.action], place, dice)
             previous = event
             yield event
 
-    def _complete(self, event: Event, group: str, been: int, dice: Iterator[float]) -> int:
-        """Draw the things, beings and place (other than `been`) that go with the action; return the last concept."""
-        scene, last = event.scene, event.action
+    def _complete(self, event: Event, group: str, place: int, dice: Iterator[float]) -> int:
+        """Draw the things, beings and place (other than `place`) that go with the action; return the last concept."""
+        last = event.action
         if group in ("alone", "motion"):
             if group == "motion" or next(dice) < P_PLACE:
-                event.place = last = self._next("place", last, scene, dice, besides=been)
-                event.concepts.append(last)
+                last = self._add(event, "place", "place", last, dice, besides=place)
             return last
         if group != "agent":
-            event.thing = last = self._next("thing", last, scene, dice)
+            event.thing = last = self._next("thing", last, event.scene, dice)
             if next(dice) < P_NUMBER:
-                event.number = self._next("number", last, scene, dice)
-                event.concepts.append(event.number)
+                self._add(event, "number", "number", last, dice)
             if next(dice) < P_QUALITY:
-                event.quality = self._next("quality", last, scene, dice)
-                event.concepts.append(event.quality)
-            event.concepts.append(event.thing)
+                self._add(event, "quality", "quality", last, dice)
+            event.concepts.append(last)
         if group in ("agent", "gift"):
-            event.patient = last = self._next("agent", last, scene, dice, besides=event.agent)
+            event.patient = last = self._next("agent", last, event.scene, dice, besides=event.agent)
             if next(dice) < P_AGENT_NUMBER:
-                event.patient_number = self._next("number", last, scene, dice)
-                event.concepts.append(event.patient_number)
+                self._add(event, "patient_number", "number", last, dice)
             event.concepts.append(last)
         if group != "gift" and next(dice) < P_PLACE:
-            event.place = last = self._next("place", last, scene, dice, besides=been)
-            event.concepts.append(last)
+            last = self._add(event, "place", "place", last, dice, besides=place)
         return last
 
 
@@ -222,20 +214,19 @@ def _dice(rng: np.random.Generator) -> Iterator[float]:
 
 @lru_cache(maxsize=2)
 def make_world(seed: int = 0) -> World:
-    """The world of a seed. Every study and every corpus uses seed 0 unless told otherwise."""
-    with (files("brainbook.phantom") / "lexicon.csv").open(encoding="utf-8") as stream:
-        concepts = pd.read_csv(stream, keep_default_na=False)
+    """Return the world of a seed. Every study and every corpus uses seed 0 by default."""
+    concepts = pd.read_csv(Path(__file__).with_name("lexicon.csv"), keep_default_na=False)
     rng = np.random.default_rng([seed, 0])
     vectors = rng.standard_normal((len(concepts), N_DIMENSIONS))
     for kind in concepts["kind"].unique():  # so that neither the kind of a concept nor the count of words is in them
-        members = (concepts["kind"] == kind).to_numpy()
-        vectors[members] -= vectors[members].mean(axis=0) * (1 if members.sum() > N_DIMENSIONS else 0.5)
+        of_kind = (concepts["kind"] == kind).to_numpy()
+        vectors[of_kind] -= vectors[of_kind].mean(axis=0) * (1 if of_kind.sum() > N_DIMENSIONS else 0.5)
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
     rotations = np.stack([_rotation(rng) for _ in range(N_SCENES)])
     return World(seed, concepts, vectors, rotations)
 
 
 def _rotation(rng: np.random.Generator) -> np.ndarray:
-    """A uniformly random orthogonal matrix [16, 16] (QR of a Gaussian matrix, signs fixed as Mezzadri 2007 says)."""
+    """Draw a uniformly random orthogonal matrix [16, 16] (QR of a Gaussian matrix, signs fixed as in Mezzadri 2007)."""
     q, r = np.linalg.qr(rng.standard_normal((N_DIMENSIONS, N_DIMENSIONS)))
     return q * np.sign(np.diag(r))
