@@ -53,7 +53,7 @@ def run_one(name: str, shape: tuple[int, int, int], device: str) -> dict:
     if name.startswith("brainbook"):
         from brainbook.encoding import RidgeEncoder
 
-        model = RidgeEncoder(alphas=ALPHAS, cv=FOLDS, device=device, fast=name.endswith("fast"))
+        model = RidgeEncoder(alphas=ALPHAS, cv=FOLDS, device=device, approximate_alpha_search=name.endswith("fast"))
     elif name.startswith("himalaya"):
         from himalaya.backend import set_backend
         from himalaya.ridge import RidgeCV

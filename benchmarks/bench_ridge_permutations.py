@@ -32,13 +32,13 @@ import torch
 from bench_ridge import gemm_rate
 
 from brainbook.encoding import (
+    Permutations,
     RidgeEncoder,
     correlation,
     leave_one_run_out,
     permutation_scores,
     sequential_permutation_test,
 )
-from brainbook.encoding.nulls import Permutations
 from brainbook.workflow import archive_table
 
 OUT = Path("results/bench")

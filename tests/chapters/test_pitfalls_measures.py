@@ -35,15 +35,14 @@ from brainbook.chapters.pitfalls.protocols import (
     EncodingData,
     all_together,
     echo_split,
-    untrimmed_edges,
     layer_inside,
     layer_on_test,
     published_protocol,
     quiet,
     reference_protocol,
+    untrimmed_edges,
 )
-from brainbook.encoding import blocks_with_gaps, cross_validate, delay, published_split
-from brainbook.encoding.nulls import Permutations
+from brainbook.encoding import Permutations, blocks_with_gaps, cross_validate, delay, published_split
 from brainbook.plots import called_significant, inflation, null_scores, score_by_trim
 
 

@@ -131,7 +131,7 @@ def test_what_cannot_work_is_named(rng, study):
     with pytest.raises(ValueError, match="responses 79"):
         cross_validate(features, responses[:-1], runs, (1, 2), alphas=1.0)
     features[3, 2] = np.nan
-    with pytest.raises(ValueError, match="layer 0 hold NaN"):
+    with pytest.raises(ValueError, match="features hold NaN"):
         cross_validate(features, responses, runs, (1, 2))
     with pytest.raises(ValueError, match="contains infinity"):
         cross_validate(np.nan_to_num(features), np.where(responses > 2, np.inf, responses), runs, None, alphas=1.0)

@@ -1,8 +1,7 @@
 import numpy as np
 import pytest
 
-from brainbook.encoding.delays import haemodynamic_response
-from brainbook.encoding.lag import lag_check
+from brainbook.encoding import haemodynamic_response, lag_check
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from brainbook.encoding import (
     permutation_scores,
     permutation_test,
 )
-from brainbook.encoding.nulls import Compact, Permutations, fold_correlations
+from brainbook.encoding.null_refits import LowRankMap, Permutations, fold_correlations
 from brainbook.stats import fdr
 
 pytestmark = pytest.mark.filterwarnings("ignore::brainbook.encoding.BorderWarning")
@@ -80,7 +80,7 @@ def test_permutations_depend_on_the_seed_and_not_on_how_many_are_made_at_once(rn
 def test_refitted_nulls_hold_their_level_and_fixed_predictions_do_not():
     """The careful reader's own trap, in small: 30 null studies of 30 targets each."""
     runs = np.repeat(np.arange(6), 20)
-    tests = [slice(start, start + 20) for start in range(0, 120, 20)]
+    tests = np.arange(120).reshape(6, 20)
     called = {"refitted": [], "pooled": [], "best of": [], "fixed": []}
     for seed in range(30):
         rng = np.random.default_rng(seed)
@@ -127,7 +127,7 @@ def test_a_thin_product_is_nearly_the_map(rng):
     mapping = torch.as_tensor(rng.standard_normal((200, 20)) @ rng.standard_normal((20, 200)), dtype=torch.float32)
     mapping += 1e-3 * torch.as_tensor(rng.standard_normal((200, 200)), dtype=torch.float32)
     responses = torch.as_tensor(rng.standard_normal((200, 50)), dtype=torch.float32)
-    thin, whole = Compact(mapping, 0.01), Compact(mapping, 0)
+    thin, whole = LowRankMap(mapping, 0.01), LowRankMap(mapping, 0)
     assert whole.inner is None and thin.inner.shape[1] <= 20
     r = [pearsonr(a, b).statistic for a, b in zip(thin(responses).T, whole(responses).T, strict=True)]
     assert min(r) > 0.999

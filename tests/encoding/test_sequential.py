@@ -13,7 +13,8 @@ from brainbook.encoding import (
     permutation_test,
     sequential_permutation_test,
 )
-from brainbook.encoding.sequential import _draw
+from brainbook.encoding.null_refits import NullRefitter
+from brainbook.encoding.permutation import _draw
 
 
 def cut_off(found, stop_after):
@@ -103,11 +104,11 @@ def test_responses_may_lie_in_a_file(rng, study, tmp_path):
 
 def test_fewer_permutations_are_made(rng, study, monkeypatch):
     """Columns that go through the map, counted: close to the draws that the targets needed."""
-    from brainbook.encoding.nulls import Compact
+    from brainbook.encoding.null_refits import LowRankMap
 
     features, responses, runs = study(rng, n_targets=300, strength=0.0)
-    made, call = [], Compact.__call__
-    monkeypatch.setattr(Compact, "__call__", lambda one, y: made.append(y.shape[1]) or call(one, y))
+    made, call = [], LowRankMap.__call__
+    monkeypatch.setattr(LowRankMap, "__call__", lambda one, y: made.append(y.shape[1]) or call(one, y))
     found = sequential_permutation_test(features, responses, runs, 50.0, n_permutations=1000, tolerance=0)
     assert found.draws.sum() <= sum(made) < 1.2 * found.draws.sum() < 0.15 * 300 * 1000
 
@@ -151,7 +152,8 @@ def test_the_level_is_held_on_null_studies(options):
 
 def test_options_are_those_of_permutation_scores_and_wrong_ones_are_named(rng, study):
     features, responses, runs = study(rng)
-    wanted = set(inspect.signature(permutation_scores).parameters) - {"features", "responses", "runs", "alpha"}
+    wanted = set(inspect.signature(NullRefitter).parameters) - {"features", "responses", "runs", "alpha", "design"}
+    wanted |= {"splits", "trim", "nuisance", "scale"}
     given = {
         "null": "phase",
         "n_permutations": 3,

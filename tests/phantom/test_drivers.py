@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from brainbook.encoding.delays import haemodynamic_response
+from brainbook.encoding import haemodynamic_response
 from brainbook.phantom.drivers import CELLS, convolve, on_clock, slow_basis, without_slow, word_drivers
 from brainbook.phantom.story import tell_story
 from brainbook.phantom.world import make_world

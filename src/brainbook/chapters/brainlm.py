@@ -10,8 +10,7 @@ from transformers import PreTrainedTokenizerBase
 
 from brainbook.chapters.shared import TRIM, align, speech_or_silence, word_count
 from brainbook.datasets import LittlePrince
-from brainbook.encoding import BorderWarning, RidgeEncoder, delay, leave_one_run_out
-from brainbook.encoding.solver import find_device
+from brainbook.encoding import BorderWarning, RidgeEncoder, delay, find_device, leave_one_run_out
 from brainbook.language_models import LanguageModel, load_language_model, word_states
 from brainbook.language_models.brainlm.decoding import (
     bag_of_words_scores,

@@ -1,13 +1,29 @@
 """Predict recordings from features: alignment, delays, ridge, cross-validation, scores and nulls. Arrays only."""
 
 from brainbook.encoding.alignment import fixed_length, variable_length
-from brainbook.encoding.cross_validation import ALPHAS, ConstantFeatures, CrossValidation, cross_validate
-from brainbook.encoding.delays import delay, haemodynamic_response, run_slices
-from brainbook.encoding.permutation import PermutationScores, permutation_scores, permutation_test
+from brainbook.encoding.cross_validation import ALPHAS, CrossValidation, cross_validate
+from brainbook.encoding.delays import Delayer, delay, run_slices
+from brainbook.encoding.encoding_design import ConstantFeatures, EncodingDesign
+from brainbook.encoding.haemodynamics import haemodynamic_response, lag_check
+from brainbook.encoding.null_refits import Permutations, fold_correlations
+from brainbook.encoding.permutation import (
+    PermutationScores,
+    SequentialTest,
+    permutation_scores,
+    permutation_test,
+    sequential_permutation_test,
+)
 from brainbook.encoding.protocol_checks import Finding, ProtocolWarning, check_protocol
 from brainbook.encoding.ridge import RidgeEncoder
-from brainbook.encoding.sequential import SequentialTest, sequential_permutation_test
-from brainbook.encoding.splits import blocks_with_gaps, fold_weights, leave_one_run_out, published_split
+from brainbook.encoding.ridge_design import find_device
+from brainbook.encoding.splits import (
+    LeaveOneRunOut,
+    blocks_with_gaps,
+    fold_weights,
+    leave_one_run_out,
+    published_split,
+    used_scans,
+)
 from brainbook.encoding.targets import BorderWarning
 from brainbook.encoding.variance import VariancePartition, prediction_covariance, variance_partitioning
 from brainbook.stats.scores import correlation, explained_variance, fisher_mean
@@ -17,8 +33,12 @@ __all__ = [
     "BorderWarning",
     "ConstantFeatures",
     "CrossValidation",
+    "Delayer",
+    "EncodingDesign",
     "Finding",
+    "LeaveOneRunOut",
     "PermutationScores",
+    "Permutations",
     "ProtocolWarning",
     "RidgeEncoder",
     "SequentialTest",
@@ -30,9 +50,12 @@ __all__ = [
     "delay",
     "explained_variance",
     "fisher_mean",
+    "find_device",
     "fixed_length",
+    "fold_correlations",
     "fold_weights",
     "haemodynamic_response",
+    "lag_check",
     "leave_one_run_out",
     "permutation_scores",
     "permutation_test",
@@ -40,6 +63,7 @@ __all__ = [
     "published_split",
     "run_slices",
     "sequential_permutation_test",
+    "used_scans",
     "variable_length",
     "variance_partitioning",
 ]

@@ -1,4 +1,4 @@
-"""Arguments as users give them: what would be misread without a word is refused, by the argument's name."""
+"""Arguments as users give them: what would be misread is refused, by the argument's name."""
 
 from numbers import Integral
 
@@ -7,12 +7,7 @@ import pandas as pd
 
 
 def as_delays(delays) -> tuple[int, ...]:
-    """Delays as a tuple of at least one whole number.
-
-    Raises
-    ------
-    ValueError : a single number, none at all, or fractions of a scan.
-    """
+    """Return delays as a tuple of at least one whole number; ValueError for anything else."""
     if np.ndim(delays) != 1 or not len(delays):
         raise ValueError(f"delays are one or more whole numbers of scans, such as (1, 2, 3, 4), not {delays!r}")
     if any(int(shift) != shift for shift in delays):
@@ -21,12 +16,7 @@ def as_delays(delays) -> tuple[int, ...]:
 
 
 def as_runs(runs) -> np.ndarray:
-    """Runs as an array [scans].
-
-    Raises
-    ------
-    ValueError : more than one dimension, or scans without a run.
-    """
+    """Return runs as an array [scans]; ValueError for more than one dimension, or scans without a run."""
     if isinstance(runs, np.ma.MaskedArray) and np.ma.count_masked(runs):
         raise ValueError(f"runs: {np.ma.count_masked(runs)} scans are masked: give every scan its run")
     runs = np.asarray(runs)
@@ -39,7 +29,7 @@ def as_runs(runs) -> np.ndarray:
 
 
 def as_splits(splits, n_scans: int) -> list[tuple[np.ndarray, np.ndarray]]:
-    """Splits as a list of two integer arrays each.
+    """Return splits as a list of (training scans, test scans), integer arrays.
 
     Raises
     ------
@@ -52,8 +42,8 @@ def as_splits(splits, n_scans: int) -> list[tuple[np.ndarray, np.ndarray]]:
         for scans, does in zip(pair, ("trains", "tests"), strict=True):
             if scans.ndim != 1 or scans.dtype.kind not in "iu" or not len(scans):
                 raise ValueError(
-                    f"splits: fold {fold} {does} on {_shape(scans)}; it needs one or more scan numbers (np.flatnonzero "
-                    "makes them of a mask)"
+                    f"splits: fold {fold} {does} on an array of shape {scans.shape} and type {scans.dtype}; it needs "
+                    "one or more scan numbers (np.flatnonzero makes them of a mask)"
                 )
             if scans.min() < 0 or scans.max() >= n_scans:
                 raise ValueError(
@@ -62,17 +52,19 @@ def as_splits(splits, n_scans: int) -> list[tuple[np.ndarray, np.ndarray]]:
     return splits
 
 
-def _shape(array):
-    return f"an array of shape {array.shape} and type {array.dtype}"
-
-
-def as_count(value, name: str) -> int:
-    """A whole number of 1 or more.
-
-    Raises
-    ------
-    ValueError : anything else.
-    """
-    if not isinstance(value, Integral) or value < 1:
-        raise ValueError(f"{name} must be a whole number of 1 or more, not {value!r}")
+def as_count(value, name: str, least: int = 1) -> int:
+    """Return a whole number of `least` or more; ValueError for anything else."""
+    if not isinstance(value, Integral) or isinstance(value, bool) or value < least:
+        raise ValueError(f"{name} must be a whole number of {least} or more, not {value!r}")
     return int(value)
+
+
+def as_alphas(alphas) -> np.ndarray:
+    """Return alphas as a sorted array of one or more positive numbers; ValueError for anything else."""
+    alphas = np.unique(np.asarray(alphas, float))
+    if not len(alphas):
+        raise ValueError("alphas must hold at least one number")
+    wrong = alphas[~(alphas > 0) | ~np.isfinite(alphas)]
+    if len(wrong):
+        raise ValueError(f"alphas must be positive and finite: {wrong.tolist()}")
+    return alphas

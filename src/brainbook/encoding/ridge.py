@@ -5,24 +5,22 @@ from numbers import Integral
 import numpy as np
 import torch
 from sklearn.base import BaseEstimator, RegressorMixin
-from sklearn.model_selection import check_cv
+from sklearn.model_selection import KFold, check_cv
 from sklearn.utils.validation import check_consistent_length, check_is_fitted, validate_data
 
-from brainbook.encoding.alpha_scores import compare
-from brainbook.encoding.inputs import as_splits
-from brainbook.encoding.products import Products
+from brainbook.encoding.alpha_scores import mean_alpha_scores
+from brainbook.encoding.cross_validation import ALPHAS
+from brainbook.encoding.inputs import as_alphas, as_splits
+from brainbook.encoding.products import SharedProducts
 from brainbook.encoding.protocol_checks import warn_shared_runs
-from brainbook.encoding.solver import Space, find_device, in_groups
+from brainbook.encoding.ridge_design import FoldDecomposition, RidgeDesign, find_device
 from brainbook.encoding.splits import fold_weights, leave_one_run_out
-from brainbook.encoding.targets import Targets, check_alphas, warn_border
-from brainbook.stats import correlation, explained_variance
-from brainbook.stats.scores import as_array
-
-ALPHAS = tuple(float(alpha) for alpha in np.logspace(0, 6, 13))
+from brainbook.encoding.targets import Targets, border_shares
+from brainbook.stats.scores import as_array, correlation, explained_variance
 
 
 class RidgeEncoder(RegressorMixin, BaseEstimator):
-    """Ridge regression with one alpha a target, chosen by cross-validation over runs.
+    """Ridge regression with one alpha for each target, chosen by cross-validation over runs.
 
     Features are centred and z-scored by the training scans of each fold, and at the end by all the scans given to
     `fit`: give it training scans only, and predict the test scans with it. `cross_validate` does so for every run.
@@ -34,11 +32,11 @@ class RidgeEncoder(RegressorMixin, BaseEstimator):
     cv : None for leaving one run out (by the `groups` of `fit`; without groups five contiguous blocks), a number of
         contiguous blocks, a list of (training scans, test scans), or a scikit-learn splitter.
     metric : "correlation" or "r2", for choosing the alpha.
-    per_target : one alpha a target, or one for all targets.
+    per_target : one alpha for each target, or one for all targets.
     scale : z-score the features; otherwise they are only centred.
-    fast : choose alphas by scores whose norms are bfloat16 products, where the processor has them; elsewhere nothing
-        changes. A neighbouring alpha may be chosen, at a small loss of r (`tests/encoding/test_comparison.py` bounds
-        it); the final fit is exact.
+    approximate_alpha_search : choose alphas by scores whose norms are bfloat16 products, where the processor has them;
+        elsewhere nothing changes. A neighbouring alpha may be chosen, at a small loss of r
+        (`tests/encoding/test_alpha_scores.py` bounds it); the final fit is exact.
     block : targets at a time; None chooses by memory.
     device : "auto" (a GPU if there is one), "cpu", "cuda".
 
@@ -54,6 +52,17 @@ class RidgeEncoder(RegressorMixin, BaseEstimator):
     -----
     Computes in float32 unless features and targets are both float64; decompositions are always float64. Targets may be
     a memory-mapped array: they are read block by block.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from brainbook.encoding import RidgeEncoder, delay
+    >>> rng = np.random.default_rng(0)
+    >>> runs = np.repeat([1, 2, 3], 50)
+    >>> X = delay(rng.standard_normal((150, 4)), (1, 2), runs)
+    >>> encoder = RidgeEncoder(alphas=[1, 10, 100]).fit(X, X @ np.ones((8, 5)), groups=runs)
+    >>> encoder.predict(X).shape
+    (150, 5)
     """
 
     def __init__(
@@ -64,7 +73,7 @@ class RidgeEncoder(RegressorMixin, BaseEstimator):
         metric="correlation",
         per_target=True,
         scale=True,
-        fast=False,
+        approximate_alpha_search=False,
         block=None,
         device="auto",
     ):
@@ -73,7 +82,7 @@ class RidgeEncoder(RegressorMixin, BaseEstimator):
         self.metric = metric
         self.per_target = per_target
         self.scale = scale
-        self.fast = fast
+        self.approximate_alpha_search = approximate_alpha_search
         self.block = block
         self.device = device
 
@@ -94,100 +103,73 @@ class RidgeEncoder(RegressorMixin, BaseEstimator):
             raise ValueError(f'metric is "correlation" or "r2", not {self.metric!r}')
         if y is None:
             raise ValueError("RidgeEncoder requires y to be passed, but the target y is None")
-        _no_mask(X, "X")
-        X = validate_data(self, X, dtype=[np.float32, np.float64], ensure_min_samples=2)
-        y = as_array(y, "y")
+        X, y = self._validated(X, reset=True, ensure_min_samples=2), as_array(y, "y")
         y = y.astype(float) if y.dtype.kind not in "f" else y
         check_consistent_length(X, y, groups)
         self._one_target = y.ndim == 1
         y = y[:, None] if self._one_target else y
         dtype = torch.float64 if X.dtype == y.dtype == np.float64 else torch.float32
         device = find_device(self.device)
-        self.alphas_ = check_alphas(self.alphas)
+        self.alphas_ = as_alphas(self.alphas)
         targets = Targets(y, device=device, dtype=dtype, block=self.block)
         targets.warn_unusable()
-        space = Space(X, scale=self.scale, device=device, dtype=dtype)
-        self.cv_scores_ = self._compare(space, targets, self._splits(X, y, groups))
-        self.best_alphas_ = self._choose(targets)
-        found = self.best_alphas_[targets.usable]
-        self.border_ = (
-            (float(np.mean(found == self.alphas_[0])), float(np.mean(found == self.alphas_[-1])))
-            if found.size
-            else (np.nan, np.nan)
-        )
-        warn_border(found, self.alphas_)
-        self._refit(space, targets)
+        design = RidgeDesign(X, scale=self.scale, device=device, dtype=dtype)
+        self._choose_alphas(design, targets, self._splits(X, y, groups))
+        self.border_ = border_shares(self.best_alphas_, self.alphas_)
+        self._fit_weights(design, targets)
         return self
 
+    def _validated(self, X, **options):
+        if isinstance(X, np.ma.MaskedArray):  # scikit-learn's own check would unmask them silently
+            as_array(X, "X")
+        return validate_data(self, X, dtype=[np.float32, np.float64], **options)
+
     def _splits(self, X, y, groups):
-        if len(np.atleast_1d(self.alphas)) == 1:
+        cv, n = self.cv, len(X)
+        if len(self.alphas_) == 1:
             return []
-        n = len(X)
-        if self.cv is None and groups is not None:
+        if cv is None and groups is not None:
             return leave_one_run_out(groups)
-        if self.cv is None or isinstance(self.cv, Integral):
-            if self.cv is not None and self.cv < 2:
-                raise ValueError(f"cv must be 2 blocks or more, not {self.cv}")
-            blocks = np.array_split(np.arange(n), min(self.cv or 5, n))
-            return [(np.setdiff1d(np.arange(n), block), block) for block in blocks]
-        if not hasattr(self.cv, "split") and not len(self.cv):
+        if cv is None or isinstance(cv, Integral):
+            cv = KFold(min(5 if cv is None else cv, n))
+        elif not hasattr(cv, "split") and not len(cv):
             raise ValueError("cv is an empty list: give (training scans, test scans) for each fold, or None")
-        splits = as_splits(check_cv(self.cv).split(X, y, groups), n)
+        splits = as_splits(check_cv(cv).split(X, y, groups), n)
         if groups is not None:
             warn_shared_runs(groups, splits, stacklevel=4)
         return splits
 
-    def _compare(self, space, targets, splits):
-        """Mean scores over folds, array [alphas, targets], by `fold_weights`: folds with too few scans count nothing.
-
-        Nor does a fold count for the targets that are constant in it.
-        """
-        total = np.zeros((len(self.alphas_), targets.n_targets), np.float32)
-        count = np.zeros(targets.n_targets, np.float32)
-        grid = torch.as_tensor(self.alphas_).to(targets.device, targets.dtype)
+    def _choose_alphas(self, design, targets, splits):
+        """Set cv_scores_ and best_alphas_; folds with too few scans count nothing."""
+        scores = np.zeros((len(self.alphas_), targets.n_targets), np.float32)
         weights = fold_weights(splits, self.metric)
-        plans = [(train, [test]) for (train, test), weight in zip(splits, weights, strict=True) if weight]
-        products = Products(space, [train for train, _ in plans])
-        for folds in in_groups(space, plans):
-            options = (grid, targets.n_targets, self.metric, self.fast)
-            compared = [compare(fold.values, fold.rights, *options)[0] for fold, _ in folds]
-            for part, y in targets.pieces():
-                block = products.of(y)
-                for (fold, (test,)), comparison in zip(folds, compared, strict=True):
-                    score = comparison.scores_of(fold.loadings(block), block, fold, test)
-                    weight = fold_weights([(None, test)], self.metric)[0] * ~block.flat(fold, test).cpu().numpy()
-                    total[:, part] += weight * torch.nan_to_num(score, nan=0.0).cpu().numpy()
-                    count[part] += weight
-        np.divide(total, count, out=total, where=count > 0)
-        total[:, ~targets.usable] = np.nan
-        return total
-
-    def _choose(self, targets):
-        scores = self.cv_scores_ if self.per_target else self.cv_scores_[:, targets.usable].mean(1, keepdims=True)
+        plans = [(train, [(0, test)]) for (train, test), weight in zip(splits, weights, strict=True) if weight]
+        if plans:
+            options = self.alphas_, self.metric, self.approximate_alpha_search
+            scores = mean_alpha_scores(design, targets, plans, *options)[0]
+        scores[:, ~targets.usable] = np.nan
+        self.cv_scores_ = scores
+        if not self.per_target:
+            scores = scores[:, targets.usable].mean(1, keepdims=True)
         best = self.alphas_[np.nan_to_num(scores, nan=-np.inf).argmax(0)]
-        return np.where(targets.usable, best, np.nan)
+        self.best_alphas_ = np.where(targets.usable, best, np.nan)
 
-    def _refit(self, space, targets):
+    def _fit_weights(self, design, targets):
         everything = np.arange(targets.n_scans)
-        fold = space.fold(everything, keep=True)
-        inner = fold.basis if space.primal else fold.left
+        fold = FoldDecomposition(design, everything)
         self._coefficients = np.empty(
-            (len(inner), targets.n_targets), np.float64 if targets.dtype.itemsize == 8 else np.float32
+            (len(fold.basis), targets.n_targets), np.float64 if targets.dtype.itemsize == 8 else np.float32
         )
-        products = Products(space, [everything])
-        for part, y in targets.pieces():
-            alpha = torch.as_tensor(np.nan_to_num(self.best_alphas_[part], nan=1.0)).to(y)
-            loadings = fold.loadings(products.of(y)).div_(fold.values[:, None] + alpha)
-            self._coefficients[:, part] = (inner @ loadings).cpu().numpy()
-        scales = torch.ones_like(fold.scales) if space.primal else fold.scales  # the primal basis holds them already
-        self._scale = (space.shift, space.size, scales.cpu().numpy(), fold.taken.cpu().numpy())
-        self._train_features = None if space.primal else fold.x.cpu().numpy()
+        shared = SharedProducts(design, [everything])
+        for columns, y in targets.batches():
+            alpha = torch.as_tensor(np.nan_to_num(self.best_alphas_[columns], nan=1.0)).to(y)
+            loadings = shared.of(y).loadings(fold).div_(fold.eigenvalues[:, None] + alpha)
+            self._coefficients[:, columns] = (fold.basis @ loadings).cpu().numpy()
+        scales = torch.ones_like(fold.scales) if design.primal else fold.scales  # the primal basis holds them already
+        self._scale = (design.shift, design.size, scales.cpu().numpy(), fold.removal.cpu().numpy())
+        self._train_features = None if design.primal else fold.train_features.cpu().numpy()
         self._means, self._sizes = targets.mean, np.where(targets.usable, targets.size, np.nan)
         self._block = targets.block
-
-    def _standard(self, X):
-        shift, size, scales, taken = self._scale
-        return (((X - shift) / size - taken) * scales).astype(self._coefficients.dtype)
 
     def predict(self, X):
         """Predict responses.
@@ -202,21 +184,22 @@ class RidgeEncoder(RegressorMixin, BaseEstimator):
         targets that could not be fitted.
         """
         check_is_fitted(self)
-        _no_mask(X, "X")
-        X = validate_data(self, X, dtype=[np.float32, np.float64], reset=False)
+        X = self._validated(X, reset=False)
         device = find_device(self.device)
-        rows = torch.as_tensor(self._standard(X)).to(device)
+        shift, size, scales, removal = self._scale
+        scaled = (((X - shift) / size - removal) * scales).astype(self._coefficients.dtype)
+        scaled = torch.as_tensor(scaled).to(device)
         if self._train_features is not None:
-            rows = rows @ torch.as_tensor(self._train_features).to(device).T
+            scaled = scaled @ torch.as_tensor(self._train_features).to(device).T
         predicted = np.empty((len(X), self._coefficients.shape[1]), self._coefficients.dtype)
         for start in range(0, predicted.shape[1], self._block):
-            part = slice(start, start + self._block)
-            values = (rows @ torch.as_tensor(self._coefficients[:, part]).to(device)).cpu().numpy()
-            predicted[:, part] = values * self._sizes[part] + self._means[part]
+            columns = slice(start, start + self._block)
+            values = (scaled @ torch.as_tensor(self._coefficients[:, columns]).to(device)).cpu().numpy()
+            predicted[:, columns] = values * self._sizes[columns] + self._means[columns]
         return predicted[:, 0] if self._one_target else predicted
 
     def weights(self, targets=slice(None)):
-        """The weights of the features as they were given (not z-scored), made when asked for.
+        """Return the weights of the features as they were given (not z-scored), made when asked for.
 
         Parameters
         ----------
@@ -228,13 +211,13 @@ class RidgeEncoder(RegressorMixin, BaseEstimator):
         """
         check_is_fitted(self)
         _, size, scales, _ = self._scale
-        inner = self._coefficients[:, targets]
+        weights = self._coefficients[:, targets]
         if self._train_features is not None:
-            inner = self._train_features.T @ inner
-        return inner * (scales / size)[:, None].astype(inner.dtype) * self._sizes[targets].astype(inner.dtype)
+            weights = self._train_features.T @ weights
+        return weights * (scales / size)[:, None].astype(weights.dtype) * self._sizes[targets].astype(weights.dtype)
 
     def score(self, X, y, sample_weight=None):
-        """The mean over targets of r or R2 (by `metric`), a single number as scikit-learn's tools expect.
+        """Return the mean over targets of r or R2 (by `metric`), a single number as scikit-learn's tools expect.
 
         For scores by target use `correlation(encoder.predict(X), y)`.
         """
@@ -247,9 +230,3 @@ class RidgeEncoder(RegressorMixin, BaseEstimator):
         tags = super().__sklearn_tags__()
         tags.target_tags.multi_output = True
         return tags
-
-
-def _no_mask(values, name):
-    """Refuse masked values, which scikit-learn's own check would unmask without a word."""
-    if isinstance(values, np.ma.MaskedArray):
-        as_array(values, name)

@@ -4,14 +4,16 @@ import warnings
 from typing import NamedTuple
 
 import numpy as np
+from sklearn.model_selection import BaseCrossValidator
 
 from brainbook.encoding.delays import run_slices
+from brainbook.encoding.inputs import as_count
 
 FEWEST = 10  # test scans that a score needs: over fewer, correlations of 1 come by luck
 
 
 def leave_one_run_out(runs: np.ndarray, trim: int = 0) -> list[tuple[np.ndarray, np.ndarray]]:
-    """One fold a run: the run tests, all the others train.
+    """Return one fold per run: the run tests, all the others train.
 
     Parameters
     ----------
@@ -28,24 +30,40 @@ def leave_one_run_out(runs: np.ndarray, trim: int = 0) -> list[tuple[np.ndarray,
     ValueError : with a single run, which leaves nothing to train on (see `blocks_with_gaps`); when trimming leaves a
         run no scan.
     """
-    parts = run_slices(runs)
+    parts, trim = run_slices(runs), as_count(trim, "trim", least=0)
     if len(parts) < 2:
         raise ValueError("leave one run out needs two runs or more; for a single run use blocks_with_gaps")
-    if isinstance(trim, bool) or int(trim) != trim or trim < 0:
-        raise ValueError(f"trim must be a whole number of scans, 0 or more, not {trim!r}")
-    trim = int(trim)
-    inner = []
-    for part in parts:
-        if part.stop - part.start <= 2 * trim:
+    inner = [np.arange(part.start + trim, part.stop - trim) for part in parts]
+    for part, scans in zip(parts, inner, strict=True):
+        if not len(scans):
             raise ValueError(
                 f"run {runs[part.start]} has {part.stop - part.start} scans: trim={trim} at each end leaves none"
             )
-        inner.append(np.arange(part.start + trim, part.stop - trim))
     return [(np.concatenate(inner[:place] + inner[place + 1 :]), test) for place, test in enumerate(inner)]
 
 
+class LeaveOneRunOut(BaseCrossValidator):
+    """Leave one run out, as a scikit-learn splitter whose `groups` are the run of every scan.
+
+    Parameters
+    ----------
+    trim : scans at each end of every run that neither train nor test (see `leave_one_run_out`).
+    """
+
+    def __init__(self, trim: int = 0):
+        self.trim = trim
+
+    def split(self, X, y=None, groups=None):
+        """Yield (training scans, test scans) of every fold."""
+        yield from leave_one_run_out(groups, self.trim)
+
+    def get_n_splits(self, X=None, y=None, groups=None):
+        """Return the number of runs."""
+        return len(run_slices(groups))
+
+
 def fold_weights(splits: list, metric: str = "correlation") -> np.ndarray:
-    """What each fold counts in a mean over folds, array [folds].
+    """Return what each fold counts in a mean over folds, array [folds].
 
     Correlations count by their test scans less three, the inverse of the variance of Fisher's z; R2 by its test scans.
     Folds too short for either (three scans, one scan) count nothing.
@@ -55,12 +73,12 @@ def fold_weights(splits: list, metric: str = "correlation") -> np.ndarray:
 
 
 def used_scans(splits: list) -> np.ndarray:
-    """The scans that train or test in some fold, ascending."""
+    """Return the scans that train or test in some fold, ascending."""
     return np.unique(np.concatenate([scans for pair in splits for scans in pair]))
 
 
 def short_folds(runs: np.ndarray, splits: list) -> np.ndarray:
-    """Which folds have too few test scans (`FEWEST`) for a score, boolean [folds]; a warning names them.
+    """Return which folds have too few test scans (`FEWEST`) for a score, boolean [folds]; a warning names them.
 
     Raises
     ------
@@ -80,13 +98,13 @@ def short_folds(runs: np.ndarray, splits: list) -> np.ndarray:
 
 
 def name_fold(runs: np.ndarray, test: np.ndarray) -> str:
-    """What to call a fold in a message: its run, or its scans where these are of several."""
+    """Return what to call a fold in a message: its run, or its scans where these are of several."""
     inside = np.unique(runs[test])
     return f"run {inside[0]}" if len(inside) == 1 else f"the fold of scans {test[0]} to {test[-1]}"
 
 
 def blocks_with_gaps(n_scans: int, n_blocks: int = 5, gap: int = 8) -> list[tuple[np.ndarray, np.ndarray]]:
-    """Contiguous blocks of a single run take turns as test; scans near the block do not train.
+    """Return folds in which contiguous blocks of a single run take turns as test; scans near the block do not train.
 
     Neighbouring scans share noise and haemodynamics, so training scans right beside the test block would leak. `gap`
     should cover the longest delay and the noise's memory.
@@ -103,15 +121,12 @@ def blocks_with_gaps(n_scans: int, n_blocks: int = 5, gap: int = 8) -> list[tupl
     """
     if not 2 <= n_blocks <= n_scans:
         raise ValueError(f"n_blocks must be between 2 and the {n_scans} scans, not {n_blocks}")
-    if gap < 0:
-        raise ValueError(f"gap must be 0 scans or more, not {gap}")
+    gap = as_count(gap, "gap", least=0)
     scans = np.arange(n_scans)
-    folds = []
-    for test in np.array_split(scans, n_blocks):
-        train = scans[(scans < test[0] - gap) | (scans > test[-1] + gap)]
-        if len(train) < 2:
-            raise ValueError(f"a gap of {gap} scans leaves nothing to train on: {n_scans} scans in {n_blocks} blocks")
-        folds.append((train, test))
+    blocks = np.array_split(scans, n_blocks)
+    folds = [(scans[(scans < test[0] - gap) | (scans > test[-1] + gap)], test) for test in blocks]
+    if min(len(train) for train, _ in folds) < 2:
+        raise ValueError(f"a gap of {gap} scans leaves nothing to train on: {n_scans} scans in {n_blocks} blocks")
     return folds
 
 
@@ -126,7 +141,7 @@ class PublishedSplit(NamedTuple):
 def published_split(
     n_scans: int, test_share: float = 0.1, validation_share: float = 0.2, seed: int = 0
 ) -> PublishedSplit:
-    """The split of the seed paper: echoes 1 and 2 train and validate (4 to 1), a random tenth of echo 3 tests.
+    """Return the split of the seed paper: echoes 1 and 2 train and validate (4 to 1), a random tenth of echo 3 tests.
 
     The three echoes are three readings of the same scan, so every test scan's noise was seen in training: this is here
     to be measured (chapter `pitfalls`), not to be used.

@@ -22,7 +22,7 @@ from transformers import (
 )
 from transformers.utils import logging as transformers_logging
 
-from brainbook.encoding.solver import find_device
+from brainbook.encoding import find_device
 from brainbook.errors import ModelError
 from brainbook.store import fingerprint
 

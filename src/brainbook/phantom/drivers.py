@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from brainbook.datasets.little_prince import LittlePrince
-from brainbook.encoding.delays import haemodynamic_response
+from brainbook.encoding import haemodynamic_response
 from brainbook.phantom.world import N_SCENES, World
 
 TR = LittlePrince.tr

@@ -18,8 +18,7 @@ from brainbook.chapters.pitfalls.protocols import (
     quiet,
     reference_protocol,
 )
-from brainbook.encoding import PermutationScores, cross_validate, delay, permutation_scores
-from brainbook.encoding.nulls import Permutations
+from brainbook.encoding import Permutations, PermutationScores, cross_validate, delay, permutation_scores
 from brainbook.encoding.splits import FEWEST, fold_weights, used_scans
 from brainbook.stats import correlation, fdr, fisher_mean, mean_interval, run_interval
 
