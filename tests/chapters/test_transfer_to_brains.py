@@ -90,7 +90,7 @@ def test_regions_that_gain_survive_correction(change):
 
 
 def test_changes_are_put_together_with_their_labels(change):
-    table = concat_changes({("FR", "after"): change, ("FR", "shuffled"): change}, Change.regions)
+    table = concat_changes({("FR", "after"): change, ("FR", "shuffled"): change}, "regions")
     assert len(table) == 40 and set(table.condition) == {"FR", "FR, shuffled"} and set(table.language) == {"FR"}
     assert table.index.is_unique and set(table.model) == {"after", "shuffled"}
 

@@ -1,6 +1,6 @@
 """Encoding before and after fine-tuning, and features that languages share or do not, for `transfer_to_brains`."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -167,14 +167,17 @@ class Change:
         )
 
 
-def concat_changes(changes: Mapping[tuple[str, str], Change], build: Callable[[Change], pd.DataFrame]) -> pd.DataFrame:
-    """Return `build` of several changes, one below the other, with the columns language, model and condition (a label).
+def concat_changes(changes: Mapping[tuple[str, str], Change], part: str, *arguments) -> pd.DataFrame:
+    """Return a table of several changes, one below the other, with the columns language, model and condition (a label).
 
+    Parameters
+    ----------
     changes : (language of the participants, "after" or "shuffled") -> Change.
+    part : the method that makes each table, "groups", "participants" or "regions"; `arguments` are its own.
     """
     labels = {"after": "", "shuffled": ", shuffled"}
     tables = [
-        build(change).assign(language=language, model=model, condition=language + labels[model])
+        getattr(change, part)(*arguments).assign(language=language, model=model, condition=language + labels[model])
         for (language, model), change in changes.items()
     ]
     return pd.concat(tables, ignore_index=True)
