@@ -9,6 +9,7 @@ from scipy import stats
 from brainbook.chapters import published
 from brainbook.chapters.group_scores import DELAYS, GroupScores
 from brainbook.chapters.shared import TRIM, ParticipantScores, average_by
+from brainbook.datasets.little_prince import PARTICIPANTS, reliability_by_region
 from brainbook.encoding import prediction_covariance
 from brainbook.stats import (
     Interval,
@@ -60,9 +61,9 @@ def possible_r(languages: Sequence[str]) -> pd.DataFrame:
     agree), group (sqrt(2R / (1 + R)): the largest r with the average of all), participant (the largest r with one
     participant that rests on what that person shares with the group).
     """
-    known = [name for name in languages if name in published.PARTICIPANTS]
-    table = published.reliability_by_region().melt(["region", "hemisphere"], known, "language", "reliability")
-    halves = table.language.map(published.PARTICIPANTS).to_numpy(float) / 2
+    known = [name for name in languages if name in PARTICIPANTS]
+    table = reliability_by_region().melt(["region", "hemisphere"], known, "language", "reliability")
+    halves = table.language.map(PARTICIPANTS).to_numpy(float) / 2
     return table.assign(group=largest_r(table.reliability, 2), participant=largest_r(table.reliability, 1 / halves))
 
 

@@ -30,13 +30,13 @@ from typing import Annotated, Any, Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from brainbook.datasets.little_prince import PARTICIPANTS as PUBLISHED_PARTICIPANTS
 from brainbook.errors import ConfigurationError
 from brainbook.workflow.notebooks import Expression, notebook_parameters
 
 STUDIES = Path("studies")
 NOTEBOOKS = Path("notebooks")
 PARTICIPANTS = r"participants(?: (EN|FR|CN))?"  # the values of a sweep, instead of a list
-PUBLISHED_PARTICIPANTS = {"EN": 49, "FR": 28, "CN": 35}  # of ds003643, for plans made before it is downloaded
 Device = Literal["auto", "cpu", "cuda"]
 
 
