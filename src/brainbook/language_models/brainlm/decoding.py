@@ -1,5 +1,7 @@
 """How much text and brain reveal of each other in a BrainLM, on examples that it was not trained on."""
 
+from collections.abc import Callable
+
 import numpy as np
 import pandas as pd
 import torch
@@ -53,19 +55,14 @@ def masked_losses(
     return pd.concat(parts, ignore_index=True).assign(brain=brain)
 
 
-@torch.inference_mode()
 def match_scores(model: BrainLM, pairs: BrainText, batch: int = 512) -> np.ndarray:
     """Score every text with every brain by the matching head: [texts, brains]."""
-    n, device = len(pairs), next(model.parameters()).device
+    n = len(pairs)
     text, brain = (grid.reshape(-1) for grid in torch.meshgrid(torch.arange(n), torch.arange(n), indexing="ij"))
-    scores = []
-    for rows, columns in zip(text.split(batch), brain.split(batch), strict=True):
-        inputs = (pairs.input_ids[rows], pairs.attention_mask[rows], pairs.brain[columns])
-        scores.append(model.match(*(tensor.to(device) for tensor in inputs)).float().cpu())
-    return torch.cat(scores).reshape(n, n).numpy()
+    inputs = pairs.input_ids[text], pairs.attention_mask[text], pairs.brain[brain]
+    return _in_batches(model, model.match, inputs, batch).reshape(n, n)
 
 
-@torch.inference_mode()
 def prediction_scores(model: BrainLM, pairs: BrainText, batch: int = 256) -> np.ndarray:
     """Score every text with every brain by how well the text, all its scans masked, predicts the brain.
 
@@ -76,13 +73,18 @@ def prediction_scores(model: BrainLM, pairs: BrainText, batch: int = 256) -> np.
     -------
     float array [texts, brains].
     """
-    device, predicted = next(model.parameters()).device, []
     hidden = torch.ones(pairs.brain.shape[:2], dtype=torch.bool)
-    for rows in torch.arange(len(pairs)).split(batch):
-        inputs = (pairs.input_ids[rows], pairs.attention_mask[rows], pairs.brain[rows], hidden[rows])
-        _, scans = model(*(tensor.to(device) for tensor in inputs))
-        predicted.append(model.brain_head(scans).float().cpu())
-    return _correlations(torch.cat(predicted).flatten(1).numpy(), pairs.brain.flatten(1).numpy())
+    inputs = pairs.input_ids, pairs.attention_mask, pairs.brain, hidden
+    predicted = _in_batches(model, lambda *batch: model.brain_head(model(*batch)[1]).flatten(1), inputs, batch)
+    return _correlations(predicted, pairs.brain.flatten(1).numpy())
+
+
+@torch.inference_mode()
+def _in_batches(model: BrainLM, compute: Callable, inputs: tuple[torch.Tensor, ...], batch: int) -> np.ndarray:
+    """Compute batch by batch, on the model's device."""
+    device = next(model.parameters()).device
+    batches = zip(*(tensor.split(batch) for tensor in inputs), strict=True)
+    return torch.cat([compute(*(part.to(device) for part in parts)).float().cpu() for parts in batches]).numpy()
 
 
 def bag_of_words_scores(train: BrainText, pairs: BrainText, n_pieces: int, alpha: float = 30.0) -> np.ndarray:

@@ -1,6 +1,6 @@
 """Examples for BrainLM: a few scans' words and the scans that answer to them."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 import pandas as pd
@@ -26,7 +26,7 @@ class BrainText:
     brain : float32 [examples, scans, features].
     run : int [examples]: examples of one run share a fold.
     first_scan : int [examples], where in the run the text begins: says which examples overlap.
-    texts : the words.
+    texts : str [examples], the words.
     """
 
     input_ids: torch.Tensor
@@ -34,17 +34,14 @@ class BrainText:
     brain: torch.Tensor
     run: np.ndarray
     first_scan: np.ndarray
-    texts: list[str]
+    texts: np.ndarray
 
     def __len__(self) -> int:
         return len(self.texts)
 
     def __getitem__(self, rows) -> "BrainText":
         rows = np.asarray(rows)
-        rows = np.flatnonzero(rows) if rows.dtype == bool else rows
-        texts = [self.texts[i] for i in rows]
-        tensors = (self.input_ids[rows], self.attention_mask[rows], self.brain[rows])
-        return BrainText(*tensors, self.run[rows], self.first_scan[rows], texts)
+        return BrainText(*(getattr(self, field.name)[rows] for field in fields(self)))
 
 
 def pair_scans(
@@ -95,17 +92,17 @@ def pair_scans(
                 examples.append((run, first, scans_of_run[first + delay : first + delay + scans], text))
     if not examples:
         raise DatasetError(f"no example: every run is shorter than {scans} + {delay} scans")
-    run, first_scan, rows, texts = (list(column) for column in zip(*examples, strict=True))
-    encoded = tokenizer(texts, padding="max_length", truncation=True, max_length=max_tokens, return_tensors="pt")
-    brain = torch.from_numpy(brain[np.stack(rows)])
-    return BrainText(encoded["input_ids"], encoded["attention_mask"], brain, np.array(run), np.array(first_scan), texts)
+    run, first_scan, rows, texts = map(np.array, zip(*examples, strict=True))
+    options = {"padding": "max_length", "truncation": True, "max_length": max_tokens, "return_tensors": "pt"}
+    encoded = tokenizer(texts.tolist(), **options)
+    brain = torch.from_numpy(brain[rows])
+    return BrainText(encoded["input_ids"], encoded["attention_mask"], brain, run, first_scan, texts)
 
 
 def concatenate(parts: list[BrainText]) -> BrainText:
     """Put the examples of several participants one after the other."""
-    tensors = (torch.cat([getattr(p, n) for p in parts]) for n in ("input_ids", "attention_mask", "brain"))
-    arrays = (np.concatenate([getattr(p, n) for p in parts]) for n in ("run", "first_scan"))
-    return BrainText(*tensors, *arrays, [text for part in parts for text in part.texts])
+    columns = ([getattr(part, field.name) for part in parts] for field in fields(BrainText))
+    return BrainText(*(torch.cat(c) if isinstance(c[0], torch.Tensor) else np.concatenate(c) for c in columns))
 
 
 def non_overlapping(pairs: BrainText, scans: int) -> BrainText:

@@ -1,6 +1,5 @@
 """The model: transformers' own BERT, with the scans of the brain as its second segment."""
 
-import json
 from pathlib import Path
 
 import torch
@@ -10,7 +9,9 @@ from transformers import BertConfig, BertForMaskedLM, PreTrainedTokenizerBase
 
 from brainbook.checkpoints import read_tensors
 from brainbook.errors import DatasetError, ModelError
+from brainbook.store import atomic_write
 
+BRAIN_FILE = "brain/brain.safetensors"  # below a model's folder, where transformers does not look
 TEXT, BRAIN = 0, 1  # token types: the two segments
 NOT_STORED = ("cls.predictions.decoder.weight", "cls.predictions.decoder.bias", "position_ids")  # tied, or fixed
 
@@ -28,14 +29,11 @@ class BrainLM(nn.Module):
             raise ModelError(f"the BERT has {config.type_vocab_size} token type: the brain segment needs a second one")
         self.n_features = n_features
         self.text = BertForMaskedLM(config)
-        self.project = nn.Sequential(nn.Linear(n_features, config.hidden_size), nn.LayerNorm(config.hidden_size))
+        units = config.hidden_size
+        self.project = nn.Sequential(nn.Linear(n_features, units), nn.LayerNorm(units))
         self.hidden_scan = nn.Parameter(torch.zeros(n_features))  # stands for a scan that is masked
-        self.brain_head = nn.Sequential(
-            nn.Linear(config.hidden_size, config.hidden_size), nn.GELU(), nn.Linear(config.hidden_size, n_features)
-        )
-        self.matching_head = nn.Sequential(
-            nn.Linear(config.hidden_size, config.hidden_size), nn.Tanh(), nn.Linear(config.hidden_size, 1)
-        )
+        self.brain_head = nn.Sequential(nn.Linear(units, units), nn.GELU(), nn.Linear(units, n_features))
+        self.matching_head = nn.Sequential(nn.Linear(units, units), nn.Tanh(), nn.Linear(units, 1))
 
     @property
     def config(self) -> BertConfig:
@@ -100,30 +98,23 @@ class BrainLM(nn.Module):
 
 def save_brainlm(model: BrainLM, tokenizer: PreTrainedTokenizerBase, folder: str | Path) -> None:
     """Write a folder that `load_language_model` reads (its text part) and `load_brainlm` reads (all of it)."""
-    folder = Path(folder)
     model.text.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     own = {k: v.detach().cpu().contiguous() for k, v in model.state_dict().items() if not k.startswith("text.")}
-    (folder / "brain").mkdir(exist_ok=True)
-    save_file(own, folder / "brain" / "brain.safetensors")
-    (folder / "brain" / "brainlm.json").write_text(json.dumps({"n_features": model.n_features}), encoding="utf-8")
+    with atomic_write(Path(folder) / BRAIN_FILE) as temporary:
+        save_file(own, temporary)
 
 
 def load_brainlm(folder: str | Path) -> BrainLM:
     """Read what `save_brainlm` wrote. ModelError names the file that is missing, damaged or of other shapes."""
     folder = Path(folder)
-    sizes = folder / "brain" / "brainlm.json"
-    if not sizes.exists():
-        raise ModelError(f"{folder}: no brain/brainlm.json: a text model, not a BrainLM")
+    if not (folder / BRAIN_FILE).exists():
+        raise ModelError(f"{folder}: no {BRAIN_FILE}: a text model, not a BrainLM")
+    text, own = (read_tensors(folder / name) for name in ("model.safetensors", BRAIN_FILE))
     try:
-        n_features = json.loads(sizes.read_text(encoding="utf-8"))["n_features"]
-        if type(n_features) is not int or not 1 <= n_features < 1 << 20:
-            raise ValueError(f"n_features is {n_features!r}")
-    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
-        raise ModelError(f"{sizes}: not what was written: {error!r}") from error
-    text, own = (read_tensors(folder / name) for name in ("model.safetensors", "brain/brain.safetensors"))
-    try:
-        model = BrainLM(BertConfig.from_pretrained(folder), n_features)
+        model = BrainLM(BertConfig.from_pretrained(folder), own["hidden_scan"].numel())
+    except KeyError as error:
+        raise ModelError(f"{folder / BRAIN_FILE}: no tensor {error}") from error
     except ModelError:
         raise
     except Exception as error:  # whatever a configuration can hold

@@ -1,4 +1,4 @@
-"""Is a model that tells matches from mismatches better than chance, sentence lengths, or the model it began as?"""
+"""Compare a model that separates matches from mismatches with chance, sentence lengths, or what it began as."""
 
 from collections.abc import Mapping, Sequence
 
@@ -14,7 +14,7 @@ from brainbook.errors import ConfigurationError
 
 
 def accuracy(match: np.ndarray, predicted: np.ndarray, chance: float = 0.5) -> dict[str, float]:
-    """The share of right answers with its exact binomial interval and a test against chance.
+    """Compute the share of right answers with its exact binomial interval and a test against chance.
 
     Parameters
     ----------
@@ -27,22 +27,20 @@ def accuracy(match: np.ndarray, predicted: np.ndarray, chance: float = 0.5) -> d
     """
     match, predicted = np.asarray(match).astype(bool), np.asarray(predicted).astype(bool)
     if match.shape != predicted.shape or match.ndim != 1:
-        raise ConfigurationError(f"one answer a pair: {match.shape} labels, {predicted.shape} answers")
+        raise ConfigurationError(f"one answer per pair: {match.shape} labels, {predicted.shape} answers")
     return interval(int((match == predicted).sum()), len(match), chance)
 
 
 def interval(correct: int, n: int, chance: float = 0.5) -> dict[str, float]:
-    """As `accuracy`, from a count of right answers."""
+    """Compute the same as `accuracy`, from a count of right answers."""
     test = binomtest(correct, n, chance)
     limits = test.proportion_ci(0.95, method="exact")
-    return {
-        "n": n, "correct": correct, "accuracy": correct / n,
-        "lower": limits.low, "upper": limits.high, "p": test.pvalue,
-    }  # fmt: skip
+    measured = {"n": n, "correct": correct, "accuracy": correct / n}
+    return {**measured, "lower": limits.low, "upper": limits.high, "p": test.pvalue}
 
 
 def accuracy_table(match: np.ndarray, answers: Mapping[str, np.ndarray], **columns) -> pd.DataFrame:
-    """`accuracy` of several classifiers: one row for each of `answers`, with the column `classifier`, and `columns`."""
+    """Compute `accuracy` of several classifiers: one row for each of `answers`, with `classifier` and `columns`."""
     rows = [{"classifier": name, **columns, **accuracy(match, given)} for name, given in answers.items()]
     return pd.DataFrame(rows)
 
@@ -50,7 +48,7 @@ def accuracy_table(match: np.ndarray, answers: Mapping[str, np.ndarray], **colum
 def published_intervals(
     percent: float, sizes: Sequence[int] = (1000, 2000, 5000, 10_000), chance: float = 0.5
 ) -> pd.DataFrame:
-    """The interval that a published accuracy would have, had it come from a test part of each of these sizes.
+    """Compute the interval that a published accuracy would have, had it come from a test part of each of these sizes.
 
     Columns as from `accuracy`, and `excludes_chance`.
     """
@@ -59,7 +57,7 @@ def published_intervals(
 
 
 def pairs_needed(percent: float, tries: int = 1, chance: float = 0.5, most: int = 50_000) -> int:
-    """How many test pairs a published accuracy needs before its exact interval keeps clear of chance.
+    """Return how many test pairs a published accuracy needs before its exact interval keeps clear of chance.
 
     Parameters
     ----------
@@ -85,7 +83,7 @@ def pairs_needed(percent: float, tries: int = 1, chance: float = 0.5, most: int 
 
 
 def length_only(pairs: pd.DataFrame) -> np.ndarray:
-    """How likely each pair is a match, judged by the numbers of characters and of words alone: float array [pairs].
+    """Predict how likely each pair is a match from numbers of characters and of words alone: float array [pairs].
 
     A logistic regression, trained on the part "train", over the logarithms of both lengths, their difference, its
     square and its size, for characters and for words (Chinese without spaces is one word). No word is looked at.
@@ -104,14 +102,14 @@ def length_only(pairs: pd.DataFrame) -> np.ndarray:
 
 
 def cosines(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """The cosine of each row of `first` with the same row of `second`: [pairs, units] twice -> [pairs]."""
+    """Compute the cosine of each row of `first` with the same row of `second`: [pairs, units] twice -> [pairs]."""
     first, second = (np.asarray(x, float) for x in (first, second))
     norms = np.linalg.norm(first, axis=1) * np.linalg.norm(second, axis=1)
     return (first * second).sum(1) / np.maximum(norms, 1e-12)
 
 
 def best_threshold(score: np.ndarray, match: np.ndarray) -> float:
-    """The threshold above which calling a pair a match is right most often. Choose it on the training part.
+    """Return the threshold above which calling a pair a match is right most often. Choose it on the training part.
 
     Parameters
     ----------
@@ -131,7 +129,7 @@ def best_threshold(score: np.ndarray, match: np.ndarray) -> float:
 
 
 def roc(match: np.ndarray, score: np.ndarray, seed: int = 0, n_resamples: int = 500) -> tuple[pd.DataFrame, dict]:
-    """The receiver operating characteristic, and the area under it with a 95% bootstrap interval over pairs.
+    """Compute the receiver operating characteristic, and the area under it with a 95% bootstrap interval over pairs.
 
     Parameters
     ----------
@@ -144,23 +142,15 @@ def roc(match: np.ndarray, score: np.ndarray, seed: int = 0, n_resamples: int = 
     """
     match, score = np.asarray(match), np.asarray(score, float)
     false, true, _ = roc_curve(match, score)
-    found = bootstrap(
-        (match, score),
-        _area,
-        paired=True,
-        vectorized=True,
-        n_resamples=n_resamples,
-        batch=100,
-        method="percentile",
-        rng=np.random.default_rng(seed),
-    )
-    limits = found.confidence_interval
+    rng = np.random.default_rng(seed)
+    options = {"n_resamples": n_resamples, "batch": 100, "method": "percentile", "rng": rng}
+    limits = bootstrap((match, score), _area, paired=True, vectorized=True, **options).confidence_interval
     curve = pd.DataFrame({"false_positive_rate": false, "true_positive_rate": true})
     return curve, {"auc": float(roc_auc_score(match, score)), "lower": float(limits.low), "upper": float(limits.high)}
 
 
 def _area(match: np.ndarray, score: np.ndarray, axis: int = -1) -> np.ndarray:
-    """The area under the curve from ranks (Mann & Whitney): as scikit-learn's, for many resamples at once."""
+    """Compute the area under the curve from ranks (Mann & Whitney): scikit-learn's, for many resamples at once."""
     positive = match == 1
     n, n_positive = match.shape[axis], positive.sum(axis)
     ranks = np.where(positive, rankdata(score, axis=axis), 0).sum(axis)
@@ -168,16 +158,16 @@ def _area(match: np.ndarray, score: np.ndarray, axis: int = -1) -> np.ndarray:
 
 
 def retrieval(first: np.ndarray, second: np.ndarray, names: tuple[str, str] = ("EN", "FR")) -> pd.DataFrame:
-    """Which sentence of the other language is this one's translation? The nearest by cosine is the answer.
+    """Retrieve each sentence's translation from all sentences of the other language: the nearest by cosine.
 
     Parameters
     ----------
-    first, second : [sentences, units], row i of one is the translation of row i of the other.
+    first, second : [sentences, units], row i of the first is the translation of row i of the second.
     names : of the two languages.
 
     Returns
     -------
-    One row a direction: asked, searched (languages), n, correct, accuracy, lower, upper, p (against chance, 1 / n),
+    One row per direction: asked, searched (languages), n, correct, accuracy, lower, upper, p (against chance, 1 / n),
     top5, mean_rank (1 is best), chance. Equal cosines share the ranks they take.
     """
     first, second = (np.asarray(x, np.float32) for x in (first, second))
@@ -188,7 +178,7 @@ def retrieval(first: np.ndarray, second: np.ndarray, names: tuple[str, str] = ("
         own = np.diag(scores)[:, None]
         rank = 1 + (scores > own).sum(1) + ((scores == own).sum(1) - 1) / 2
         n = len(rank)
-        found = interval(int((rank == 1).sum()), n, 1 / n)
+        hits = interval(int((rank == 1).sum()), n, 1 / n)
         ranks = {"top5": (rank <= 5).mean(), "mean_rank": rank.mean(), "chance": 1 / n}
-        rows.append({"asked": asked, "searched": searched, **found, **ranks})
+        rows.append({"asked": asked, "searched": searched, **hits, **ranks})
     return pd.DataFrame(rows)

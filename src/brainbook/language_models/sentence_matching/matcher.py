@@ -89,7 +89,7 @@ class MatchingHead(nn.Module):
                 self.layers = nn.Linear(n_features, 1)
                 nn.init.zeros_(self.layers.weight)  # no opinion until it has seen pairs
                 nn.init.zeros_(self.layers.bias)
-        self.n_units, self.n_hidden = n_units, n_hidden
+        self.n_units = n_units
 
     def forward(self, first: torch.Tensor, second: torch.Tensor) -> torch.Tensor:
         """Return log odds [pairs] of sentence vectors [pairs, units]."""
@@ -150,15 +150,12 @@ class Matcher(nn.Module):
         total = model.config.num_hidden_layers
         if not 0 <= n_layers <= total:
             raise ModelError(f"{n_layers} layers cannot be frozen: the model has {total}")
-        if n_layers == total:
-            model.requires_grad_(False)
-            return
         stacks = [module for module in model.modules() if isinstance(module, nn.ModuleList) and len(module) == total]
-        if not stacks:
+        if not stacks and n_layers < total:
             raise ModelError(f"the layers of {type(model).__name__} share their weights: freeze none or all {total}")
-        trained = {id(parameter) for layer in stacks[0][n_layers:] for parameter in layer.parameters()}
-        for parameter in model.parameters():
-            parameter.requires_grad_(id(parameter) in trained)
+        model.requires_grad_(False)
+        for layer in range(n_layers, total):
+            stacks[0][layer].requires_grad_(True)
 
 
 def _head_is_plain(body: nn.Module) -> bool:

@@ -24,10 +24,11 @@ RIDGE = 1e-3  # of the mean diagonal: words that always go together share what t
 
 
 def token_shares(texts: Sequence[str], tokenizer: PreTrainedTokenizerBase, max_tokens: int, n: int) -> sparse.csr_array:
-    """How much of each text each token is: sparse float64 array [texts, `n` tokens], rows add up to 1."""
+    """Compute how much of each text each token is: sparse float64 array [texts, `n` tokens], rows add up to 1."""
     encoded = tokenizer(list(texts), truncation=True, max_length=max_tokens)["input_ids"]
-    rows = np.repeat(np.arange(len(encoded)), [len(ids) for ids in encoded])
-    weights = np.repeat([1 / max(len(ids), 1) for ids in encoded], [len(ids) for ids in encoded])
+    lengths = np.array([len(ids) for ids in encoded])
+    rows = np.repeat(np.arange(len(encoded)), lengths)
+    weights = 1 / lengths[rows]
     columns = np.concatenate([np.asarray(ids, int) for ids in encoded])
     return sparse.coo_array((weights, (rows, columns)), shape=(len(encoded), n)).tocsr()
 
@@ -35,7 +36,7 @@ def token_shares(texts: Sequence[str], tokenizer: PreTrainedTokenizerBase, max_t
 def solve_vectors(
     first: sparse.csr_array, second: sparse.csr_array, vectors: np.ndarray, ridge: float = RIDGE
 ) -> tuple[np.ndarray, np.ndarray]:
-    """The vectors of tokens that only the second texts have, by least squares.
+    """Solve for the vectors of tokens that only the second texts have, by least squares.
 
     Parameters
     ----------
@@ -46,24 +47,24 @@ def solve_vectors(
     Returns
     -------
     new : int array [n], the tokens that occur in a second text and in no first one.
-    found : float64 array [n, units].
+    solved : float64 array [n, units].
     """
     in_first, in_second = (np.asarray(shares.sum(axis=0)).ravel() > 0 for shares in (first, second))
     new = np.flatnonzero(in_second & ~in_first)
     if not len(new):
         return new, np.zeros((0, vectors.shape[1]))
     known = np.where(in_first[:, None], vectors.astype(float), 0.0)
-    left = first @ known - second @ known  # texts, units: what the new tokens have to supply
+    lacking = first @ known - second @ known  # texts, units: what the new tokens have to supply
     shares = second[:, new]
     normal = (shares.T @ shares).toarray()
     normal[np.diag_indices(len(new))] += ridge * np.trace(normal) / len(new)
-    return new, np.linalg.solve(normal, shares.T @ left)
+    return new, np.linalg.solve(normal, shares.T @ lacking)
 
 
 def init_new_embeddings(
     model: nn.Module, tokenizer: PreTrainedTokenizerBase, first: Sequence[str], second: Sequence[str], max_tokens: int
 ) -> int:
-    """Write the vectors of the second texts' new tokens into a model's embeddings; returns how many there were.
+    """Write the vectors of the second texts' new tokens into a model's embeddings; return how many there were.
 
     Parameters
     ----------
@@ -80,7 +81,7 @@ def init_new_embeddings(
         )
     weights = model.get_input_embeddings().weight
     shares = [token_shares(texts, tokenizer, max_tokens, len(weights)) for texts in (first, second)]
-    new, found = solve_vectors(*shares, weights.detach().cpu().numpy())
+    new, solved = solve_vectors(*shares, weights.detach().cpu().numpy())
     with torch.no_grad():
-        weights[torch.as_tensor(new)] = torch.as_tensor(found, dtype=weights.dtype, device=weights.device)
+        weights[torch.as_tensor(new)] = torch.as_tensor(solved, dtype=weights.dtype, device=weights.device)
     return len(new)

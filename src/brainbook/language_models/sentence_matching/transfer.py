@@ -38,6 +38,7 @@ from brainbook.store import fingerprint
 from brainbook.training import fit
 
 COSINE_FORMS = ("standard", "printed")
+FIT_OPTIONS = ("steps", "learning_rate", "precision", "seed", "validate_every", "patience")
 # What a named loss changes in the settings. The published loss is cross-entropy and a cosine term alone; its sign, as
 # printed, pushes matches apart, so it is here in the standard form, too. "ours" is what the settings say.
 LOSSES = {
@@ -67,7 +68,6 @@ class TransferSettings:
     validate_every, patience : steps between two looks at the validation part, and after how many looks in a row without
         a better loss training stops.
     validation_pairs : look at this many of them at most.
-    sort : batches are drawn from pairs of similar length, which costs less and makes the contrast harder.
     precision : "no" (float32) or "bf16".
     """
 
@@ -88,7 +88,6 @@ class TransferSettings:
     validate_every: int = 50
     patience: int = 4
     validation_pairs: int = 1000
-    sort: bool = True
     precision: str = "no"
     seed: int = 0
 
@@ -154,20 +153,9 @@ def fine_tune(
         accuracies.append(accuracy)
         return mean_loss
 
-    curve = fit(
-        matcher,
-        train_batches.draw,
-        loss,
-        steps=settings.steps,
-        learning_rate=settings.learning_rate,
-        precision=settings.precision,
-        device=device,
-        seed=settings.seed,
-        validate=validate if len(validation) else None,
-        validate_every=settings.validate_every,
-        patience=settings.patience,
-        description=f"transfer of {language_model.name}",
-    )
+    options = {name: getattr(settings, name) for name in FIT_OPTIONS}
+    options |= {"device": device, "description": f"transfer of {language_model.name}"}
+    curve = fit(matcher, train_batches.draw, loss, validate=validate if len(validation) else None, **options)
     curve["pairs"] = curve["step"] * settings.batch_size
     curve["validation_accuracy"] = np.nan
     curve.loc[curve.validation.notna(), "validation_accuracy"] = accuracies
@@ -211,7 +199,7 @@ class _Batches:
         self._epoch: tuple[int, list] = (-1, [])
 
     def draw(self, number: int, generator: torch.Generator) -> dict[str, torch.Tensor]:
-        """Micro-batch `number`: each pair once an epoch, in an order that the seed and the epoch decide."""
+        """Return micro-batch `number`: each pair once per epoch, in an order that the seed and the epoch decide."""
         size = min(self.settings.batch_size, self.n)
         epoch, place = divmod(number, self.n // size)
         if self._epoch[0] != epoch:
@@ -219,15 +207,14 @@ class _Batches:
         return self._batch(self._epoch[1][place], generator)
 
     def _shuffled(self, rng: np.random.Generator, size: int) -> list[np.ndarray]:
+        """Return batches of pairs of similar length, which costs less and makes the contrast harder."""
         order = rng.permutation(self.n)[: self.n // size * size]
-        if self.settings.sort:  # by length, with some disorder, so that batches differ from epoch to epoch
-            noisy = self.longest[order] * np.exp(rng.normal(0, 0.15, len(order)))
-            order = order[np.argsort(noisy)]
-        batches = order.reshape(-1, size)
+        noisy = self.longest[order] * np.exp(rng.normal(0, 0.15, len(order)))  # batches differ from epoch to epoch
+        batches = order[np.argsort(noisy)].reshape(-1, size)
         return list(batches[rng.permutation(len(batches))])
 
     def all(self) -> list[dict[str, torch.Tensor]]:
-        """Every pair once, similar lengths together."""
+        """Return batches of every pair once, similar lengths together."""
         order = np.argsort(self.longest, kind="stable")
         return [self._batch(rows, None) for rows in np.array_split(order, -(-self.n // self.settings.batch_size))]
 

@@ -36,16 +36,9 @@ def make_tokenizer(settings: TinySettings) -> PreTrainedTokenizerFast:
         pair="[CLS] $A [SEP] $B:1" if causal else "[CLS] $A [SEP] $B:1 [SEP]:1",
         special_tokens=[(token, SPECIAL.index(token)) for token in ("[CLS]", "[SEP]")],
     )
-    return PreTrainedTokenizerFast(
-        tokenizer_object=tokenizer,
-        model_max_length=settings.max_tokens,
-        unk_token="[UNK]",
-        cls_token="[CLS]",
-        sep_token="[SEP]",
-        pad_token="[PAD]",
-        mask_token="[MASK]",
-        bos_token="[CLS]",
-    )
+    names = {"unk": "[UNK]", "cls": "[CLS]", "sep": "[SEP]", "pad": "[PAD]", "mask": "[MASK]", "bos": "[CLS]"}
+    special = {f"{name}_token": token for name, token in names.items()}
+    return PreTrainedTokenizerFast(tokenizer_object=tokenizer, model_max_length=settings.max_tokens, **special)
 
 
 def choose_pieces(words: Counter[str], alphabet: set[str], n: int) -> list[str]:

@@ -5,15 +5,7 @@ from pathlib import Path
 import pandas as pd
 import torch
 from torch import nn
-from transformers import (
-    AlbertConfig,
-    AlbertForMaskedLM,
-    BertConfig,
-    BertForMaskedLM,
-    LlamaConfig,
-    LlamaForCausalLM,
-    PreTrainedTokenizerFast,
-)
+from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForMaskedLM, PreTrainedTokenizerFast
 
 from brainbook.errors import ModelError
 from brainbook.language_models.masking import mask_tokens
@@ -44,18 +36,9 @@ def train_tiny(
         return {"input_ids": masked, "labels": labels, "attention_mask": torch.ones_like(ids)}
 
     model = new_model(settings, len(tokenizer))
-    curve = fit(
-        model,
-        batch,
-        lambda model, batch: model(**batch).loss,
-        steps=settings.steps,
-        learning_rate=settings.learning_rate,
-        seed=settings.seed,
-        device=device,
-        checkpoint=checkpoint,
-        checkpoint_every=500,
-        description=f"training {name}",
-    )
+    options = {"steps": settings.steps, "learning_rate": settings.learning_rate, "seed": settings.seed}
+    options |= {"checkpoint": checkpoint, "checkpoint_every": 500, "description": f"training {name}"}
+    curve = fit(model, batch, lambda model, batch: model(**batch).loss, device=device, **options)
     return model.cpu().eval(), tokenizer, curve
 
 
@@ -76,15 +59,16 @@ def new_model(settings: TinySettings, n_pieces: int) -> nn.Module:
         "max_position_embeddings": settings.max_tokens,
     }
     dropout = {"hidden_dropout_prob": settings.dropout, "attention_probs_dropout_prob": settings.dropout}
-    if settings.architecture == "llama":
-        special = {"bos_token_id": SPECIAL.index("[CLS]"), "eos_token_id": SPECIAL.index("[SEP]")}
-        model_class, config = LlamaForCausalLM, LlamaConfig(tie_word_embeddings=True, **special, **sizes)
-    elif settings.architecture == "albert":
-        model_class, config = AlbertForMaskedLM, AlbertConfig(embedding_size=settings.units // 2, **dropout, **sizes)
-    elif settings.architecture == "bert":
-        model_class, config = BertForMaskedLM, BertConfig(**dropout, **sizes)
-    else:
+    special = {"bos_token_id": SPECIAL.index("[CLS]"), "eos_token_id": SPECIAL.index("[SEP]")}
+    own = {
+        "llama": {"tie_word_embeddings": True, **special},
+        "albert": {"embedding_size": settings.units // 2, **dropout},
+        "bert": dropout,
+    }
+    if settings.architecture not in own:
         raise ModelError(f"architecture {settings.architecture!r}: 'bert', 'albert' or 'llama'")
+    config = AutoConfig.for_model(settings.architecture, **sizes, **own[settings.architecture])
+    auto_class = AutoModelForCausalLM if settings.architecture == "llama" else AutoModelForMaskedLM
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(settings.seed)
-        return model_class(config)
+        return auto_class.from_config(config)
