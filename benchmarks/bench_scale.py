@@ -4,9 +4,9 @@
 
 Makes a phantom in the full shape of ds003643 (73 x 90 x 74 voxels, some 2,800 scans in nine sections) in
 FOLDER/phantom. Every stage runs in a process of its own, so that its time and its peak memory are its own, and leaves
-what it measured in FOLDER/measured: a bench that was stopped goes on, `--stages` measures some anew. `--write` keeps
+what it measured in FOLDER/measured: a bench that was stopped goes on, `--stages` measures some anew. `--write` archives
 the table of stages in book/archive/scale, puts the rates into src/brainbook/workflow/rates.csv, from which `make check`
-reckons, and writes book/how_long.md.
+calculates, and writes book/how_long.md.
 """
 
 import argparse
@@ -41,13 +41,13 @@ def phantom(folder: Path) -> dict:
 
 
 def recordings(folder: Path) -> dict:
-    found = _responses(folder, "vertices")
-    return {"what": f"{found.shape[0]} scans to {found.shape[1]:,} vertices, cleaned", "disk_mb": found.nbytes // 10**6}
+    bold = _responses(folder, "vertices")
+    return {"what": f"{bold.shape[0]} scans to {bold.shape[1]:,} vertices, cleaned", "disk_mb": bold.nbytes // 10**6}
 
 
 def regions(folder: Path) -> dict:
-    found = _responses(folder, "regions")
-    return {"what": f"{found.shape[0]} scans to {found.shape[1]} regions, cleaned", "disk_mb": found.nbytes // 10**6}
+    bold = _responses(folder, "regions")
+    return {"what": f"{bold.shape[0]} scans to {bold.shape[1]} regions, cleaned", "disk_mb": bold.nbytes // 10**6}
 
 
 def states(folder: Path) -> dict:
@@ -147,30 +147,30 @@ STAGES = {
 }
 
 
-def one(stage: str, folder: Path) -> None:
+def measure(stage: str, folder: Path) -> None:
     """Run one stage in this process and leave what it took in FOLDER/measured/<stage>.json."""
     from brainbook.store import write_json
     from brainbook.workflow import commit
 
-    if stage == "recordings":  # what is kept would be measured as nothing
+    if stage == "recordings":  # what is cached would be measured as nothing
         shutil.rmtree(folder / "cache", ignore_errors=True)
     wall, used = time.perf_counter(), time.process_time()
-    found = STAGES[stage](folder)
-    found.setdefault("seconds", time.perf_counter() - wall)
-    found.setdefault("cpu_seconds", time.process_time() - used)
-    found |= {
+    record = STAGES[stage](folder)
+    record.setdefault("seconds", time.perf_counter() - wall)
+    record.setdefault("cpu_seconds", time.process_time() - used)
+    record |= {
         "memory_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
         "threads": int(os.environ.get("OMP_NUM_THREADS") or os.cpu_count()),
         "load": round(os.getloadavg()[0], 1),
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
         "commit": commit(),
     }
-    write_json(folder / "measured" / f"{stage}.json", found)
-    print(stage, json.dumps(found), flush=True)
+    write_json(folder / "measured" / f"{stage}.json", record)
+    print(stage, json.dumps(record), flush=True)
 
 
 def measured(folder: Path) -> pd.DataFrame:
-    """One row a stage: stage, what, seconds, cpu_seconds, memory_mb, disk_mb, threads, load, date, commit."""
+    """Return one row per stage: stage, what, seconds, cpu_seconds, memory_mb, disk_mb, threads, load, date, commit."""
     rows = [
         {"stage": stage, **json.loads(path.read_text())}
         for stage in STAGES
@@ -188,7 +188,7 @@ def main() -> None:
     parser.add_argument("--one", nargs=2, metavar=("STAGE", "FOLDER"), help=argparse.SUPPRESS)
     chosen = parser.parse_args()
     if chosen.one:
-        one(chosen.one[0], Path(chosen.one[1]))
+        measure(chosen.one[0], Path(chosen.one[1]))
         return
     folder = chosen.folder
     failed = []
@@ -205,7 +205,7 @@ def main() -> None:
 
 
 def with_decomposition(stages: pd.DataFrame) -> pd.DataFrame:
-    """The stages with what a ridge takes for any targets at all told apart from what each target adds.
+    """The stages with what a ridge takes for any targets at all apart from what each target adds.
 
     Two fits of the same features to 148 and to 20,484 targets make a straight line: its start is the decomposition,
     which all who heard the same story share, its slope the time of a target.
@@ -213,11 +213,11 @@ def with_decomposition(stages: pd.DataFrame) -> pd.DataFrame:
     of = stages.set_index("stage")
     if not {"ridge_regions", "ridge_vertices"} <= set(of.index):
         return stages
-    few, many = of.seconds["ridge_regions"], of.seconds["ridge_vertices"]
-    each = (many - few) / (N_VERTICES - N_REGIONS)
+    regions, vertices = of.seconds["ridge_regions"], of.seconds["ridge_vertices"]
+    each = (vertices - regions) / (N_VERTICES - N_REGIONS)
     apart = pd.concat([stages, stages[stages.stage == "ridge_regions"].assign(stage="decomposition")])
     seconds = {
-        "decomposition": few - N_REGIONS * each,
+        "decomposition": regions - N_REGIONS * each,
         "ridge_regions": N_REGIONS * each,
         "ridge_vertices": N_VERTICES * each,
     }

@@ -26,7 +26,7 @@ class _Parsed(NamedTuple):
 
 
 def sources(path: str | Path) -> list[Path]:
-    """Return every file of the package that a notebook or module uses, directly or through others, sorted."""
+    """Return every file of the package that a notebook or module uses, directly or not, sorted."""
     files: set[Path] = set()
     waiting = list(_parse(Path(path)).files)
     while waiting:
@@ -58,7 +58,7 @@ def code_fingerprint(files: Iterable[str | Path], ignored: frozenset[Path] = fro
 
 
 def code_of(function: Callable, rooms: tuple[str, ...] = ()) -> str | None:
-    """Return `code_fingerprint` of the module that `function` is written in and of all that it imports from this package.
+    """Return `code_fingerprint` of the module of `function` and of all that it imports from this package.
 
     With `rooms` (folders or files of the package) only what it imports from these.
     Of a function that no file holds (one typed into a notebook) its own instructions count. None when a file changed
@@ -127,7 +127,7 @@ def _is_own(node: ast.ImportFrom) -> bool:
 
 @lru_cache(maxsize=4096)
 def _files_of(module: str) -> tuple[Path, ...]:
-    """The package's files that `import module` executes, the innermost last."""
+    """Return the package's files that `import module` executes, the innermost last."""
     parts = module.split(".")
     if parts[0] != "brainbook":
         return ()
@@ -136,7 +136,7 @@ def _files_of(module: str) -> tuple[Path, ...]:
 
 
 def _data_files(path: Path, strings: set[str]) -> list[Path]:
-    """Tables and weights in the module's folder, or in a folder there, that one of its strings names."""
+    """Return tables and weights in the module's folder, or in a folder there, that one of its strings names."""
     if PACKAGE not in path.parents:
         return []
     files = []

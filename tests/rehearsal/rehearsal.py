@@ -165,20 +165,20 @@ def look_through(project: Path) -> list[str]:
 def problems_of(notebook: nbformat.NotebookNode) -> list[str]:
     """Sentences of a phantom, pages that end without their data, and tables of published values that are empty or have
     holes where the paper has none."""
-    found = []
+    problems = []
     for cell in notebook.cells:
         texts = [cell.source] if cell.cell_type == "markdown" else list(_texts_of(cell))
         for text in texts:
             rest = re.sub("|".join(ALLOWED), "", text)
             if "Not computed on this machine" in text:
-                found.append(f"ends early: {text[:160]}")
+                problems.append(f"ends early: {text[:160]}")
             for match in re.finditer(r"[^\n]*phantom[^\n]*", rest, flags=re.IGNORECASE):
-                found.append(f"speaks of a phantom: {match[0].strip()[:160]}")
+                problems.append(f"speaks of a phantom: {match[0].strip()[:160]}")
         for match in re.finditer(r"[^\n]{0,80}\bnan\b", "".join(_sentences_of(cell))):
-            found.append(f"a sentence has no number: {match[0].strip()}")
+            problems.append(f"a sentence has no number: {match[0].strip()}")
         for table in _tables_of(cell):
-            found += holes(table)
-    return found
+            problems += holes(table)
+    return problems
 
 
 def holes(table: pd.DataFrame) -> Iterator[str]:

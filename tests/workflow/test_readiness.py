@@ -245,7 +245,7 @@ def test_missing_and_damaged_sentences_and_digits_are_named(paper):
     "entry, line",
     [
         ("chapter: brainlm, parameters: {n_features: 1024, start: bert-large-uncased}",
-         "n_features: 1024 of 148 regions cannot be made; take targets: vertices, or fewer [brainlm]"),
+         "n_features: 1024 of 148 regions cannot be made; take fewer, or vertices [brainlm]"),
         ("chapter: brainlm, parameters: {targets: voxels}", "targets: 'voxels' is none of regions, vertices"),
         ("chapter: brainlm, parameters: {training: {stepz: 3}}", "unexpected keyword argument 'stepz'"),
         ("chapter: brainlm, parameters: {training: {brain: dead}}", "training: brain 'dead': one of real"),

@@ -53,7 +53,7 @@ class ArchivedTable:
 
     @property
     def code_changed(self) -> bool | None:
-        """Whether the code that the table rests on means something else today; None if it was not noted."""
+        """Return whether the code that the table rests on means something else today; None if it was not noted."""
         return None if not self.code else self.code != code_key(self.rests_on)
 
     def origin(self) -> str:
@@ -151,7 +151,7 @@ def archived_table(study: str, table: str, root: str | Path = ARCHIVE) -> Archiv
 
 
 def consulted(study: str, table: str, latest: bool, archived: ArchivedTable | None) -> ArchivedTable | None:
-    """Note what was read, so that a page is made anew when a table that it shows, or its origin, changes."""
+    """Record what was read, so that a page is made anew when a table that it shows, or its origin, changes."""
     CONSULTED[study, table, latest] = consulted_key(archived)
     return archived
 
@@ -192,12 +192,12 @@ def remake(names: list[str], root: str | Path = ARCHIVE) -> int:
     Returns 1 when one of the commands failed.
     """
     archived = archive(root)
-    wanted = [name for name in archived if name in names or name.split("/")[0] in names]
-    if unknown := set(names) - set(wanted) - {name.split("/")[0] for name in wanted}:
+    selected = [name for name in archived if name in names or name.split("/")[0] in names]
+    if unknown := set(names) - set(selected) - {name.split("/")[0] for name in selected}:
         raise ConfigurationError(f"no archived table {', '.join(sorted(unknown))}; there are {', '.join(archived)}")
     own = [sys.executable, "-m", "brainbook"]
     failed = 0
-    for command in dict.fromkeys(archived[name].command for name in wanted):
+    for command in dict.fromkeys(archived[name].command for name in selected):
         study = re.fullmatch(r"make book STUDY=([\w-]+)", command)
         words = [*own, "study", study[1]] if study else shlex.split(command)
         print(f"== {command}", flush=True)

@@ -19,15 +19,15 @@ def run_folder(study: Study, run: PlannedRun) -> Path:
 
 
 def run_key(study: Study, run: PlannedRun) -> dict[str, str]:
-    """Keys of everything that the run's result depends on: {"text", "code", "parameters", "data", "earlier runs": key}.
+    """Return keys of what a run's result depends on: {"text", "code", "parameters", "data", "earlier runs": key}.
 
     The code counts by its meaning, all else by its content: the files of every folder that a parameter names, and the
     tables of the runs that come before.
     """
     notebook = study.notebooks / f"{run.chapter}.md"
-    named = {key: run.value(key) for key in {**run.defaults, **run.parameters} if key not in NOT_READ}
-    folders = {value for value in named.values() if isinstance(value, str) and value and Path(value).exists()}
-    earlier = [run_folder(study, other) for other in study.before(run)]
+    values = [value for key, value in {**run.defaults, **run.parameters}.items() if key not in NOT_READ]
+    folders = {value for value in values if isinstance(value, str) and value and Path(value).exists()}
+    earlier = [run_folder(study, before) for before in study.before(run)]
     return {
         "text": fingerprint(notebook),
         "code": code_fingerprint(sources(notebook)),
@@ -40,7 +40,7 @@ def run_key(study: Study, run: PlannedRun) -> dict[str, str]:
 
 
 def folder_key(folder: str | Path, cache: Path) -> str:
-    """A key of the names and contents of all files in a folder (or of one file); what is hidden does not count.
+    """Return a key of the names and contents of all files in a folder (or of one file); what is hidden does not count.
 
     Every file is read once: its key is remembered in `cache` for as long as device, number, size and both times of the
     file stay what they were. The time of change (ctime) is set by the system at every write and cannot be set back by
@@ -58,9 +58,9 @@ def folder_key(folder: str | Path, cache: Path) -> str:
     remembered = _read_or_nothing(cache / INDEX)
     new = {stamp: fingerprint(path) for path, stamp in stamps.items() if stamp not in remembered}
     settled = (time.time() - 2) * 1e9
-    if keep := {stamp: key for stamp, key in new.items() if int(stamp.rpartition(" ")[2]) < settled}:
+    if settled_keys := {stamp: key for stamp, key in new.items() if int(stamp.rpartition(" ")[2]) < settled}:
         with suppress(OSError):  # where nothing can be remembered, everything is read again
-            write_json(cache / INDEX, remembered | keep)
+            write_json(cache / INDEX, remembered | settled_keys)
     known = remembered | new
     return fingerprint({str(path.relative_to(folder)): known.get(stamps.get(path, ""), "") for path in paths})
 
@@ -73,33 +73,33 @@ def _read_or_nothing(path: Path) -> dict:
 
 
 def outputs_of(folder: Path) -> dict[str, str]:
-    """Keys of the files that a run left in its own folder."""
+    """Return keys of the files that a run left in its own folder."""
     names = [*sorted(path.name for path in folder.glob("*.parquet")), "notebook.ipynb", "provenance.json"]
     return {name: fingerprint(folder / name) for name in names if (folder / name).is_file()}
 
 
 def read_state(folder: Path) -> dict:
-    """What `state.json` says; {} when there is none (or a torn one)."""
+    """Read `state.json`; {} when there is none (or a damaged one)."""
     return _read_or_nothing(folder / "state.json")
 
 
 def why_not_current(study: Study, run: PlannedRun) -> str:
-    """Why the run has to be made: "not done", what changed, or what is damaged; "" when it is whole and current."""
+    """Return why the run has to be made: "not done", what changed, or what is damaged; "" when it is current."""
     folder = run_folder(study, run)
     state = read_state(folder)
     made_from, outputs = state.get("made_from"), state.get("outputs")
     if state.get("state") != "done" or not isinstance(made_from, dict) or not isinstance(outputs, dict):
         return "not done"
-    there = outputs_of(folder)
-    torn = [name for name in outputs if there.get(name) != outputs[name]]
+    present = outputs_of(folder)
+    damaged = [name for name in outputs if present.get(name) != outputs[name]]
     changed = [what for what, key in run_key(study, run).items() if made_from.get(what) != key]
-    changed += [] if torn else archive_changes(folder)
+    changed += [] if damaged else archive_changes(folder)
     reasons = [f"changed: {', '.join(changed)}"] if changed else []
-    return "; ".join(reasons + ([f"damaged or gone: {', '.join(torn)}"] if torn else []))
+    return "; ".join(reasons + ([f"damaged or gone: {', '.join(damaged)}"] if damaged else []))
 
 
 def prerequisites(study: Study) -> dict[str, tuple[Path, str]]:
-    """What is made before the runs: {"phantom" or a model's name: (its stamp, what the stamp should say)}."""
+    """Return what is made before the runs: {"phantom" or a model's name: (its stamp, what the stamp should say)}."""
     rooms = PACKAGE / "language_models"
     needed = {}
     if study.phantom is not None:

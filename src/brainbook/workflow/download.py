@@ -53,7 +53,7 @@ def remote_files(participants: Iterable[str], version: str | None = VERSION, raw
     """
     from openneuro import _download, _glob
 
-    wanted = patterns(participants, raw)
+    needed = patterns(participants, raw)
     try:
         snapshot = _download._get_download_metadata(
             dataset_id=DATASET, tag=version, max_retries=MIN_RETRIES, metadata_timeout=60.0
@@ -61,7 +61,7 @@ def remote_files(participants: Iterable[str], version: str | None = VERSION, raw
     except Exception as error:  # openneuro-py has no exceptions of its own
         raise DatasetError(f"OpenNeuro does not say what {DATASET} {version or ''} holds: {error}") from error
     sizes = {file.filename: file.size or 0 for file in snapshot.files}
-    matches = _glob.glob_filter(list(sizes), wanted)
+    matches = _glob.glob_filter(list(sizes), needed)
     if absent := [pattern for pattern, paths in matches.items() if not paths]:
         raise DatasetError(f"{DATASET} {version or ''} has no {', '.join(absent)}: is the participant's name right?")
     paths = {path for paths in matches.values() for path in paths} | (set(EVERYONE) & set(sizes))

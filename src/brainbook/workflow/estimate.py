@@ -125,7 +125,7 @@ def _languages(run: PlannedRun) -> list[str]:
 
 
 def _participants(run: PlannedRun) -> list[tuple]:
-    """The participants that a run reads: one that is named, or the first `participants` of each of its languages."""
+    """Return the participants that a run reads: the named one, or the first `participants` of each language."""
     if run.value("participant"):
         return [(run.value("participant"),)]
     limit = run.value("participants")
@@ -153,6 +153,6 @@ def estimate_lines(result: Estimate) -> list[str]:
     if result.guessed:
         lines.append(f"  {len(result.guessed)} run(s) have no `work`: a third of their `minutes` is taken.")
     lines.append(
-        "What is cached on disk (recordings on the surface, states of words) is counted once, however many runs read it."
+        "What is cached (recordings on the surface, states of words) is counted once, however many runs read it."
     )
     return lines

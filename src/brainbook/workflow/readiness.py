@@ -3,6 +3,7 @@ parameters that ask for what does not exist.
 """
 
 import json
+import math
 import os
 from collections.abc import Iterator
 from functools import cache
@@ -86,7 +87,7 @@ def _data(study: Study, run: PlannedRun) -> Iterator[str]:
 
 @cache
 def _folder_problem(key: str, folder: str, second: tuple[str, ...]) -> str:
-    """What is wrong with a folder of digits or sentences, which is read as the chapter will do; '' if nothing."""
+    """Read a folder of digits or sentences as the chapter will do; return what is wrong with it, '' if nothing."""
     if not Path(folder).is_dir():
         return f"{key} {folder} does not exist"
     try:
@@ -234,28 +235,28 @@ def n_layers(model: str) -> int | None:
 
 
 def _features(study: Study, run: PlannedRun) -> Iterator[str]:
-    """An autoencoder and as many principal components need as many targets and as many training scans."""
-    wanted, targets = run.value("n_features"), run.value("targets") or "regions"
+    """Check that there are as many targets and training scans as an autoencoder or a PCA needs."""
+    n_features, targets = run.value("n_features"), run.value("targets") or "regions"
     if targets not in N_TARGETS:
         yield f"targets: {targets!r} is none of {', '.join(N_TARGETS)}"
-    elif isinstance(wanted, int) and wanted > N_TARGETS[targets]:
-        yield f"n_features: {wanted} of {N_TARGETS[targets]} {targets} cannot be made; take targets: vertices, or fewer"
-    elif isinstance(wanted, int) and (scans := _training_scans(run)) is not None and wanted > scans:
-        yield f"n_features: {wanted} need as many training scans, and there are {scans}: more participants, or fewer"
+    elif isinstance(n_features, int) and n_features > N_TARGETS[targets]:
+        yield f"n_features: {n_features} of {N_TARGETS[targets]} {targets} cannot be made; take fewer, or vertices"
+    elif isinstance(n_features, int) and n_features > (scans := _training_scans(run)):
+        yield f"n_features: {n_features} need as many training scans, and there are {scans}: take more"
 
 
-def _training_scans(run: PlannedRun) -> int | None:
-    """Scans of all participants' training sections; None where the recordings are not here."""
+def _training_scans(run: PlannedRun) -> float:
+    """Count the scans of all participants' training sections; infinite where the recordings are not here."""
     try:
         prince, code = _prince(str(run.value("data"))), str(run.value("language"))
         sections = [n for section, n in prince.scans(code).items() if section not in (run.value("test_sections") or [])]
         return sum(sections) * len(prince.participants(code)[: run.value("participants")])
     except BrainbookError:
-        return None
+        return math.inf
 
 
 def _settings(study: Study, run: PlannedRun) -> Iterator[str]:
-    """Keys of the dictionaries that chapters hand on as settings of a training."""
+    """Check the keys of the dictionaries that chapters hand on as settings of a training."""
     given = {key: run.value(key) for key in ("settings", "short", "training")}
     given["transfer"] = (run.value("transfer") or {}).get("settings")
     for key, settings in given.items():

@@ -7,7 +7,6 @@ because it was killed or on a cluster, are waited for (`execution.execute_run`),
 """
 
 import ctypes
-import json
 import os
 import re
 import shutil
@@ -18,7 +17,9 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
+import nbformat
 from filelock import FileLock, Timeout
+from nbformat.v4 import new_markdown_cell, new_notebook
 
 from brainbook.errors import ConfigurationError
 from brainbook.store import atomic_write, read_json, write_json
@@ -31,6 +32,7 @@ from brainbook.workflow.tables import write_overview
 
 PROFILES = Path("profiles")
 SESSION_FILE = ".session.json"
+KERNEL = {"name": "python3", "display_name": "Python 3", "language": "python"}
 MEMORY_MB = 6000  # what a laptop can spare
 
 
@@ -85,8 +87,9 @@ def _remove_stale_stamps(study: Study) -> bool:
     """
     ready = {stamp: is_ready(stamp, key) for stamp, key in prerequisites(study).values()}
     stale = {name for name, run in study.runs.items() if not all(ready.values()) or why_not_current(study, run)}
-    while more := {name for name, run in study.runs.items() if {it.name for it in study.before(run)} & stale} - stale:
-        stale |= more
+    before = {name: {earlier.name for earlier in study.before(run)} for name, run in study.runs.items()}
+    while resting_on_stale := {name for name in before if before[name] & stale} - stale:
+        stale |= resting_on_stale
     for stamp in (stamp for stamp in ready if not ready[stamp]):
         stamp.unlink(missing_ok=True)
     for name, run in study.runs.items():
@@ -161,7 +164,7 @@ def _report_progress(process: subprocess.Popen, study: Study, jobs: int, began: 
 
 
 def _die_with_parent() -> None:
-    """On Linux the system kills Snakemake when this process dies, however it dies; elsewhere it ends with its runs."""
+    """Let Linux kill Snakemake when this process dies, however it dies; elsewhere it ends with its runs."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(1, signal.SIGKILL)
 
@@ -182,10 +185,8 @@ def write_pages(study: Study, done: set[str]) -> None:
         run = study.page(chapter)
         if run is None:
             text = f"# {chapter.replace('_', ' ').capitalize()}\n\nThe study `{study.name}` does not run this chapter."
-            cell = {"cell_type": "markdown", "metadata": {}, "source": text, "id": "absent"}
-            kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
-            notebook = {"cells": [cell], "metadata": kernel, "nbformat": 4, "nbformat_minor": 5}
-            content = json.dumps(notebook, indent=1).encode()
+            notebook = new_notebook(cells=[new_markdown_cell(text, id="absent")], metadata={"kernelspec": KERNEL})
+            content = nbformat.writes(notebook).encode()
         elif run.name in done:
             content = (run_folder(study, run) / "notebook.ipynb").read_bytes()
         else:

@@ -4,6 +4,7 @@ from collections import Counter
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from statistics import mean
 
 from brainbook.workflow.content import is_ready, prerequisites, read_state, run_folder, why_not_current
 from brainbook.workflow.execution import DONE, is_locked
@@ -124,14 +125,13 @@ def time_left(rows: list[RunStatus], study: Study, jobs: int) -> float:
     for row in rows:
         if row.state not in ("done", "failed"):
             run = study.runs[row.run]
-            known = took.get(run.chapter, [run.minutes * 20.0])
-            expected = sum(known) / len(known)
+            expected = mean(took.get(run.chapter, [run.minutes * 20.0]))
             left.append(max(expected - (row.seconds or 0.0), 1.0) if row.state == "running" else expected)
     return max(sum(left) / jobs, *left)
 
 
 def duration(seconds: float) -> str:
-    """Return a time as text: '45 s', '12 min', '3 h 20 min', '4.0 days'."""
+    """Return a duration as text: '45 s', '12 min', '3 h 20 min', '4.0 days'."""
     if seconds < 90:
         return f"{seconds:.0f} s"
     if seconds < 5400:

@@ -203,7 +203,7 @@ def _fill_in(value: Any, data: str | None, path: Path) -> Any:
 
 
 def _expand(entry: Entry, file: StudyFile, study: str, notebooks: Path) -> list[PlannedRun]:
-    """All runs of an entry: one for each combination of the values that are swept."""
+    """Return all runs of an entry: one for each combination of the values that are swept."""
     defaults = _known_parameters(notebooks / f"{entry.chapter}.md")
     device, data = entry.device or file.device, entry.data or file.data
     resources = {key: getattr(entry, key) for key in Resources.model_fields}
@@ -240,7 +240,7 @@ def _parameters_at(path: Path, changed: int) -> dict[str, object]:
 
 
 def _swept(values: list | str, data: str) -> list:
-    """The values of a sweep; `participants [LANGUAGE]` stands for those of the data folder, or as published."""
+    """Return the values of a sweep; `participants [LANGUAGE]` stands for those of the data folder, or as published."""
     if isinstance(values, list):
         return values
     match = re.fullmatch(PARTICIPANTS, values)
@@ -253,7 +253,7 @@ def _swept(values: list | str, data: str) -> list:
 
 
 def _strings(value: object) -> list[str]:
-    """All strings in a parameter's value; of "untrained:tiny-bert" also "tiny-bert"."""
+    """Return all strings in a parameter's value; of "untrained:tiny-bert" also "tiny-bert"."""
     if isinstance(value, str):
         return [value, value.rpartition(":")[2]]
     if isinstance(value, dict):
@@ -272,7 +272,7 @@ def _is_named(run: str, names: list[str]) -> bool:
 
 
 def _problems(file: StudyFile, runs: list[PlannedRun], notebooks: Path) -> list[str]:
-    """Everything that is wrong with a study, one line each."""
+    """Return everything that is wrong with a study, one line each."""
     counts = Counter(run.name for run in runs)
     problems = [
         f"two runs have the same name {name!r}: give one of the entries a `name`" for name in counts if counts[name] > 1
@@ -319,7 +319,7 @@ def _parameter_problems(entry: Entry, defaults: dict[str, object]) -> list[str]:
 
 
 def _fits(value: object, default: object) -> bool:
-    """Whether a value is of its default's kind; None and defaults that are computed fit everything."""
+    """Return whether a value is of its default's kind; None and defaults that are computed fit everything."""
     if default is None or value is None or isinstance(default, Expression):
         return True
     if isinstance(default, bool) or isinstance(value, bool):

@@ -57,14 +57,14 @@ def results(study: str, table: str | None = None, root: str | Path = ROOT) -> pd
 
 
 def _one_type(values: pd.Series) -> pd.Series:
-    """`values` as they are or, where they are of several types that no file could hold in one column, as text."""
+    """Return `values` as they are or, where they are of several types that no column of a file can hold, as text."""
     if pd.api.types.infer_dtype(values, skipna=True) not in ("mixed", "mixed-integer"):
         return values
     return values.map(lambda value: value if isinstance(value, str) or pd.isna(value) else json.dumps(value))
 
 
 def _records(study: str, root: str | Path) -> dict[Path, dict]:
-    """{folder of a run: its provenance} of all runs that came to their end (or were made by hand)."""
+    """Read {folder of a run: its provenance} of all runs that came to their end (or were made by hand)."""
     folder = Path(root) / study
     records = {}
     for path in sorted(folder.glob("**/provenance.json")):
@@ -109,7 +109,11 @@ def _latest(study: str, table: str, root: str | Path, archive: str | Path) -> Ar
     try:
         return _made_here(study, table, root)
     except ConfigurationError:
-        return read_archived(study, table, archive) if (Path(archive) / study / f"{table}.csv").is_file() else None
+        return _archived(study, table, archive)
+
+
+def _archived(study: str, table: str, archive: str | Path) -> ArchivedTable | None:
+    return read_archived(study, table, archive) if (Path(archive) / study / f"{table}.csv").is_file() else None
 
 
 def archive_changes(folder: Path) -> list[str]:
@@ -117,15 +121,14 @@ def archive_changes(folder: Path) -> list[str]:
     record = read_json(folder / "provenance.json") if (folder / "provenance.json").is_file() else {}
     changed = []
     for study, table, latest, key in record.get("archived", []):
-        there = (Path(ARCHIVE) / study / f"{table}.csv").is_file()
-        current = _latest(study, table, ROOT, ARCHIVE) if latest else read_archived(study, table) if there else None
+        current = _latest(study, table, ROOT, ARCHIVE) if latest else _archived(study, table, ARCHIVE)
         if key != consulted_key(current):
             changed.append(f"archived table {study}/{table}")
     return changed
 
 
 def _made_here(study: str, table: str, root: str | Path) -> ArchivedTable:
-    """`table` of all runs of `study` without what they share, dated by the last of them."""
+    """Read `table` of all runs of `study` without what they share, dated by the last of them."""
     rows, runs = results(study, table, root), results(study, root=root)
     runs = runs[runs.run.isin(set(rows.run))]
     last = runs.sort_values("finished").iloc[-1]
