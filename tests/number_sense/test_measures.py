@@ -32,7 +32,7 @@ class TestGeneration:
     def test_a_perfect_model_reconstructs_perfectly(self, exact, shown):
         model, classifier = exact
         readings = read_generated(model, {"oscn": shown}, {"oscn": classifier})
-        table = generated_accuracy(readings).set_index("factor").drop("pixels")
+        table = generated_accuracy(readings, "noise-free").set_index("factor").drop("pixels")
         assert table.value.to_dict() == {"number": 1.0, "colour": 1.0, "each number": 1.0}
         assert table.chance.to_dict() == {"number": 1 / 9, "colour": 1 / 4, "each number": 1 / 9}
         assert set(table.measure) == {"reconstruction"}
@@ -41,7 +41,7 @@ class TestGeneration:
         model, classifier = exact
         model.embed = lambda images, name=None: np.tile([5.0, 100, 0, 0, 0], (len(images), 1))
         readings = read_generated(model, {"oscn": shown}, {"oscn": classifier})
-        table = generated_accuracy(readings).set_index("factor").drop("pixels")
+        table = generated_accuracy(readings, "noise-free").set_index("factor").drop("pixels")
         assert table.value.to_dict() == pytest.approx({"number": 1 / 9, "colour": 1 / 4, "each number": 1 / 9})
         share = confusions(readings).set_index(["number", "read"]).share
         assert (share.xs(5, level="read") == 1).all()

@@ -51,19 +51,14 @@ def decide_criteria(evaluation: pd.DataFrame) -> pd.DataFrame:
     groups = {key: group.sort_values("seed") for key, group in evaluation.groupby(list(VALUES), sort=False)}
     rows = []
     for criterion in criteria().to_dict("records"):
-        values = groups.get(tuple(criterion[name] for name in VALUES))
         column, _, changed = criterion["reference"].partition(": ")
-        if changed:
-            reference = groups.get(tuple({**criterion, column: changed}[name] for name in VALUES))
-            if reference is None or values is None:
-                continue
-            reference = reference.value.to_numpy()
-            # the pixel control is one model without seeds: a number
-            reference = reference[0] if changed == "pixels" else reference
-        elif values is None:
+        reference_key = tuple({**criterion, column: changed}[name] for name in VALUES) if changed else None
+        values, reference = groups.get(tuple(criterion[name] for name in VALUES)), groups.get(reference_key)
+        if values is None or (changed and reference is None):
             continue
-        else:
-            reference = float(Fraction(criterion["reference"]))
+        reference = reference.value.to_numpy() if changed else float(Fraction(criterion["reference"]))
+        if changed == "pixels":
+            reference = reference[0]  # the pixel control is one model without seeds: a number
         result = compare(values.value, reference)
         if criterion["kind"] == "permutation":
             result["p"] = min(1.0, 2 * values.p.median())
@@ -101,10 +96,9 @@ def compare(values: Sequence[float], reference: float | Sequence[float]) -> dict
             test = stats.ttest_ind(*groups, equal_var=False)
         else:
             test = stats.ttest_1samp(groups[0] - reference, 0.0)
-    lower, upper = test.confidence_interval(1 - ALPHA)
     g = difference / pooled * (1 - 3 / (4 * df - 1)) if df > 1 else np.nan
-    return {"difference": difference, "lower": lower, "upper": upper, "t": test.statistic, "df": test.df,
-            "p": test.pvalue, "g": g}  # fmt: skip
+    numbers = (*test.confidence_interval(1 - ALPHA), test.statistic, test.df, test.pvalue, g)
+    return {"difference": difference, **dict(zip(("lower", "upper", "t", "df", "p", "g"), numbers, strict=True))}
 
 
 def verdicts(decided: pd.DataFrame) -> pd.DataFrame:

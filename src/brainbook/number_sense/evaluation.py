@@ -47,9 +47,9 @@ def measure(
     fitted = {name: train[name][:n_train] for name in model.names}
     z = {name: model.embed(held_out[name], name) for name in model.names}
     readings, lines = read_generated(model, held_out, classifiers), []
-    tables = [generated_accuracy(readings), arithmetic(model, z, held_out, classifiers, seed)]
+    tables = [generated_accuracy(readings, "noise-free"), arithmetic(model, z, held_out, classifiers, seed)]
     if model.can_sample:
-        tables.append(generated_accuracy(read_generated(model, held_out, classifiers, seed)))
+        tables.append(generated_accuracy(read_generated(model, held_out, classifiers, seed), "noisy"))
     if len(model.targets(model.names[0])) > 1:
         tables.append(joint_coherence(model, classifiers, seed=seed))
     for name in model.names:
@@ -89,10 +89,10 @@ def measure_by_occurrence(
     tables, matrices = [], []
     for condition, rows in (("seen", ~unseen), ("unseen", unseen)):
         readings = read_generated(model, {name: images[rows] for name, images in held_out.items()}, classifiers)
-        tables.append(generated_accuracy(readings).assign(condition=condition))
+        tables.append(generated_accuracy(readings, condition))
         matrices.append(confusions(readings).assign(condition=condition))
-    evaluation = pd.concat(tables, ignore_index=True).reindex(columns=COLUMNS)
-    return {"evaluation": evaluation, "confusion": pd.concat(matrices, ignore_index=True)}
+    evaluation = pd.concat(tables).reindex(columns=COLUMNS)
+    return {"evaluation": evaluation, "confusion": pd.concat(matrices)}
 
 
 def summarise(evaluation: pd.DataFrame, *by: str) -> pd.DataFrame:
@@ -100,16 +100,15 @@ def summarise(evaluation: pd.DataFrame, *by: str) -> pd.DataFrame:
 
     evaluation : columns value, seed, chance, ceiling and `by`, among them arm and source.
 
-    Returns columns `by`, images ("objects", "objects to digits"), value, lower, upper, seeds, chance, ceiling.
+    Returns columns `by`, value, chance, ceiling, lower, upper, seeds, images ("objects", "objects to digits").
     """
-    values = {"value": ("value", "mean"), "sem": ("value", "sem"), "seeds": ("seed", "nunique")}
-    limits = {"chance": ("chance", "mean"), "ceiling": ("ceiling", "mean")}
-    table = evaluation.groupby(list(by), sort=False).agg(**values, **limits).reset_index()
-    half = stats.t.ppf(0.975, table.seeds - 1) * table.pop("sem")
-    table.insert(len(by) + 1, "lower", table.value - half)
-    table.insert(len(by) + 2, "upper", table.value + half)
+    groups = evaluation.groupby(list(by), sort=False)
+    table = groups[["value", "chance", "ceiling"]].mean().reset_index()
+    seeds, sem = groups.seed.nunique().to_numpy(), groups.value.sem().to_numpy()
+    half = stats.t.ppf(0.975, seeds - 1) * sem
     source, target = table.source.replace(MODALITIES), table.get("target", table.source).replace(MODALITIES)
-    table.insert(len(by), "images", source.where(source == target, source + " to " + target))
+    table = table.assign(lower=table.value - half, upper=table.value + half, seeds=seeds)
+    table["images"] = source.where(source == target, source + " to " + target)
     return table.sort_values("arm", key=lambda arms: arms.map(ARMS.index), kind="stable", ignore_index=True)
 
 

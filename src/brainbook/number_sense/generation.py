@@ -5,8 +5,7 @@ decodes it in the other: the digit that three dots give. A classifier reads the 
 of the image that the model was given.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
@@ -15,40 +14,30 @@ from brainbook.number_sense.classifiers import CHANCE, Classifier
 from brainbook.number_sense.images import NUMBERS, Images
 
 EACH_NUMBER = "each number"  # the factor of a share of the nine numbers
-
-
-@dataclass(frozen=True)
-class Reading:
-    """The labels of images of modality `target` that a model generates from images of modality `source`.
-
-    predicted : int64 [images] by factor, by a classifier. true : int64 [images] by factor, of the source images.
-    ceiling : the classifier's accuracy on real images, by factor. blur : of the generated images. noisy : whether their
-    latents were sampled.
-    """
-
-    source: str
-    target: str
-    predicted: Mapping[str, np.ndarray]
-    true: Mapping[str, np.ndarray]
-    ceiling: Mapping[str, float]
-    blur: float
-    noisy: bool
+DIRECTION = ["source", "target"]
 
 
 def read_generated(
     model, images: Mapping[str, Images], classifiers: Mapping[str, Classifier], seed: int | None = None
-) -> list[Reading]:
+) -> pd.DataFrame:
     """Generate images of each modality from each modality's `images`, and classify them.
 
     model : VAE, MMVAE or PixelControl. seed : None for noise-free decoding, else see MMVAE.generate.
+
+    Returns one row per generated image and factor: source and target (modalities), factor, true (label of the source
+    image), predicted (by the classifier), ceiling (the classifier's accuracy on real images), blur (of all images of
+    source and target). Shape is not shared by the modalities, so only reconstructed objects have it.
     """
-    readings = []
+    tables = []
     for source in model.names:
         for target in model.targets(source):
             generated, classifier = model.generate(images[source], source, target, seed), classifiers[target]
-            labels = classifier.predict(generated), images[source].factors, classifier.accuracy
-            readings.append(Reading(source, target, *labels, blur(generated), noisy=seed is not None))
-    return readings
+            predicted, true = classifier.predict(generated), images[source].factors
+            for factor in [factor for factor in predicted if factor in true]:
+                labels = pd.DataFrame({"true": true[factor], "predicted": predicted[factor]})
+                about = {"source": source, "target": target, "factor": factor, "blur": blur(generated)}
+                tables.append(labels.assign(**about, ceiling=classifier.accuracy.get(factor, np.nan)))
+    return pd.concat(tables, ignore_index=True)
 
 
 def blur(images: np.ndarray) -> float:
@@ -60,15 +49,11 @@ def blur(images: np.ndarray) -> float:
     return float((images * (1 - images)).sum() / max(images.sum(), 1e-9))
 
 
-def confusions(readings: Sequence[Reading]) -> pd.DataFrame:
-    """Return how often each number was read as each: columns number, read, share (of its images), source, target."""
-    tables = []
-    for reading in readings:
-        true, predicted = pd.Series(reading.true["number"]), pd.Series(reading.predicted["number"])
-        share = pd.crosstab(true, predicted, normalize="index").reindex(index=NUMBERS, columns=NUMBERS, fill_value=0.0)
-        table = share.rename_axis(index="number", columns="read").stack().rename("share").reset_index()
-        tables.append(table.assign(source=reading.source, target=reading.target))
-    return pd.concat(tables, ignore_index=True)
+def confusions(readings: pd.DataFrame) -> pd.DataFrame:
+    """Return how often each number was read as each: columns source, target, number, read, share (of its images)."""
+    rows = readings[readings.factor == "number"].rename(columns={"true": "number", "predicted": "read"})
+    share = pd.crosstab([rows.source, rows.target, rows.number], rows.read, normalize="index")
+    return share.reindex(columns=pd.Index(NUMBERS, name="read"), fill_value=0.0).stack().rename("share").reset_index()
 
 
 def summarise_confusions(confusion: pd.DataFrame) -> pd.DataFrame:
@@ -79,47 +64,34 @@ def summarise_confusions(confusion: pd.DataFrame) -> pd.DataFrame:
     all numbers were equally frequent).
     """
     rows = []
-    for (source, target), table in confusion.groupby(["source", "target"], sort=False):
+    for (source, target), table in confusion.groupby(DIRECTION):
         matrix = table.pivot_table(index="number", columns="read", values="share", aggfunc="mean")
-        right = (matrix.idxmax(axis=1) == matrix.index) & (matrix.max(axis=1) > 0)
-        rows.append(
-            {
-                "source": source,
-                "target": target,
-                "accuracy": np.diag(matrix).mean(),
-                "numbers": right.sum(),
-                "most_frequent": matrix.mean().idxmax(),
-                "its_share": matrix.mean().max(),
-            }
-        )
-    return pd.DataFrame(rows)
+        accuracy = np.mean([matrix.loc[number, number] for number in matrix.index])
+        right = (matrix.idxmax(axis=1) == matrix.index).sum()
+        rows.append((source, target, accuracy, right, matrix.mean().idxmax(), matrix.mean().max()))
+    return pd.DataFrame(rows, columns=[*DIRECTION, "accuracy", "numbers", "most_frequent", "its_share"])
 
 
-def generated_accuracy(readings: Sequence[Reading]) -> pd.DataFrame:
+def generated_accuracy(readings: pd.DataFrame, condition: str) -> pd.DataFrame:
     """Compute the accuracy of reconstruction and cross-modal generation, from `read_generated` of held-out images.
 
     Returns one row per source, target and factor: measure ("reconstruction", "cross-modal generation"), source, target,
-    factor, condition ("noise-free" or "noisy"), value (share of images read right), chance, ceiling (the classifier's
-    own accuracy on real images), n. Shape is not shared by the modalities, so cross-modal generation is not scored on
-    it. Two more rows per source and target: the factor "each number", the share of the nine numbers whose images are
-    read as that number more often than as any other (a model that gives one answer to all reaches 1/9, whatever its
-    accuracy); and the measure "blur" of the generated images, factor "pixels".
+    factor, condition, value (share of images read right), chance, ceiling (the classifier's own accuracy on real
+    images), n. Two more rows per source and target: the factor "each number", the share of the nine numbers whose
+    images are read as that number more often than as any other (a model that gives one answer to all reaches 1/9,
+    whatever its accuracy); and the measure "blur" of the generated images, factor "pixels".
     """
-    numbers = summarise_confusions(confusions(readings)).numbers
-    rows = []
-    for reading, n_right in zip(readings, numbers, strict=True):
-        source, target = reading.source, reading.target
-        measure = "reconstruction" if source == target else "cross-modal generation"
-        common = {"source": source, "target": target, "condition": "noisy" if reading.noisy else "noise-free"}
-        common |= {"measure": measure, "n": len(reading.true["number"])}
-        rows.append(common | {"measure": "blur", "factor": "pixels", "value": reading.blur})
-        each = {"factor": EACH_NUMBER, "value": n_right / len(NUMBERS), "chance": CHANCE["number"], "ceiling": 1.0}
-        rows.append(common | each | {"n": len(NUMBERS)})
-        for factor in [factor for factor in reading.predicted if factor in reading.true]:
-            value = float((reading.predicted[factor] == reading.true[factor]).mean())
-            limits = {"chance": CHANCE[factor], "ceiling": reading.ceiling.get(factor, np.nan)}
-            rows.append(common | {"factor": factor, "value": value} | limits)
-    return pd.DataFrame(rows)
+    readings = readings.assign(right=readings.true == readings.predicted)
+    columns = {"value": ("right", "mean"), "ceiling": ("ceiling", "first"), "n": ("right", "size")}
+    accuracy = readings.groupby([*DIRECTION, "factor"], sort=False).agg(**columns).reset_index()
+    accuracy["chance"] = accuracy.factor.map(CHANCE)
+    each = summarise_confusions(confusions(readings))[[*DIRECTION, "numbers"]]
+    each = each.assign(value=each.pop("numbers") / len(NUMBERS), factor=EACH_NUMBER, chance=CHANCE["number"])
+    table = pd.concat([accuracy, each.assign(ceiling=1.0, n=len(NUMBERS))], ignore_index=True)
+    table["measure"] = np.where(table.source == table.target, "reconstruction", "cross-modal generation")
+    blurred = readings[readings.factor == "number"].groupby(DIRECTION, sort=False).blur.agg(value="first", n="size")
+    blurred = blurred.reset_index().assign(measure="blur", factor="pixels")
+    return pd.concat([table, blurred], ignore_index=True).assign(condition=condition)
 
 
 def joint_coherence(model, classifiers: Mapping[str, Classifier], n: int = 1000, seed: int = 0) -> pd.DataFrame:

@@ -58,19 +58,10 @@ def train(
         value, surrogate = bound(module, images, objective, noise)
         return -surrogate, {f"bound_{seed}": v for seed, v in zip(seeds, value, strict=True)}
 
-    return fit(
-        model,
-        batches,
-        loss,
-        steps=training.n_steps(len(pairs)),
-        learning_rate=training.learning_rate,
-        optimizer=partial(torch.optim.Adam, amsgrad=training.amsgrad, fused=True),  # a third of a step otherwise
-        warm_up=training.warm_up,
-        schedule=training.schedule,
-        clip=None,  # a common norm would tie the copies together
-        precision=training.precision,
-        device=device,
-        seed=seeds[0],
-        checkpoint=checkpoint,
-        description=description,
-    )
+    options = training.model_dump(include={"learning_rate", "warm_up", "schedule", "precision"})
+    options |= {"device": device, "seed": seeds[0], "checkpoint": checkpoint, "description": description}
+    options["optimizer"] = partial(
+        torch.optim.Adam, amsgrad=training.amsgrad, fused=True
+    )  # a third of a step otherwise
+    options["clip"] = None  # a common norm would tie the copies together
+    return fit(model, batches, loss, steps=training.n_steps(len(pairs)), **options)
