@@ -16,15 +16,15 @@ INK = {"red": "#D62728", "green": "#2CA02C", "blue": "#1F77B4", "white": "#9A9A9
 
 
 def image_grid(
-    rows: Mapping[str, Sequence[np.ndarray]], columns: Sequence[str] = (), title: str | None = None
+    rows: Mapping[str, Sequence[np.ndarray]], columns: Sequence[str] = (), title: str | None = None, size: float = 0.8
 ) -> Figure:
     """Draw images in labelled rows.
 
     rows : by label, images [3, height, width], uint8 or float 0..1; they may be of different sizes. columns : labels
-    above.
+    above. size : inches of an image.
     """
     n = max(len(images) for images in rows.values())
-    inches = (max(WIDTH, 0.8 * n + 1.6), 0.8 * len(rows) + 0.9)
+    inches = (max(WIDTH, size * n + 1.6), size * len(rows) + 0.9)
     figure, axes = plt.subplots(len(rows), n, figsize=inches, layout="constrained", squeeze=False)
     for line, (label, images) in zip(axes, rows.items(), strict=True):
         for ax in line:
@@ -50,7 +50,7 @@ def equation_strip(
     for row, (a, b, c, answer) in enumerate(equations[["a", "b", "c", "answer"]].to_numpy()):
         decoded = [made[row] for made in results.values()]
         rows[f"{a} + {b} - {c} = {answer}"] = [*images[[a - 1, b - 1, c - 1]], *decoded]
-    return image_grid(rows, ["a", "b", "c", *results], title)
+    return image_grid(rows, ["a", "b", "c", *results], title, size=1.15)
 
 
 def latent_maps(points: Mapping[str, np.ndarray], factors: Mapping[str, Sequence], title: str | None = None) -> Figure:
