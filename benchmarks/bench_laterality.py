@@ -10,7 +10,7 @@ dimensions, mixed with as many units of noise. Three estimates are compared with
 - covariances: `index_of_amplitudes` of `participants_covariance`, one penalty, with the true drivers;
 - covariances, partial model: the same with the model that holds a part.
 
-The table goes to results/bench/laterality.csv, its summary with --keep to book/archive/calibration/laterality.csv, which
+The table goes to results/bench/laterality.csv, its summary with --keep to book/archive/calibration, which
 the chapter `hemispheres` shows.
 """
 

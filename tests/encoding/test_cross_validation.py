@@ -5,12 +5,14 @@ import pytest
 
 from brainbook.encoding import (
     BorderWarning,
+    EncodingDesign,
     RidgeEncoder,
     blocks_with_gaps,
     correlation,
     cross_validate,
     delay,
     fisher_mean,
+    permutation_scores,
 )
 
 pytestmark = pytest.mark.filterwarnings("ignore::brainbook.encoding.BorderWarning")
@@ -178,3 +180,14 @@ def test_fewer_scans_than_folds(rng):
     features, responses = rng.standard_normal((4, 3)), rng.standard_normal((4, 2))
     encoder = RidgeEncoder(cv=10, metric="r2").fit(features, responses)
     assert np.isfinite(encoder.predict(features)).all() and np.isfinite(encoder.best_alphas_).all()
+
+
+def test_a_design_serves_scores_and_nulls(rng, study):
+    features, responses, runs = study(rng, n_runs=4)
+    design = EncodingDesign(features, runs, (1, 2), trim=5, scale=False)
+    expected = cross_validate(features, responses, runs, (1, 2), 10.0, trim=5, scale=False)
+    np.testing.assert_array_equal(cross_validate(design, responses, alphas=10.0).fold_scores, expected.fold_scores)
+    refitted = permutation_scores(design, responses, alpha=10.0, n_permutations=2)
+    np.testing.assert_allclose(refitted.score, expected.scores, atol=1e-5)
+    with pytest.raises(ValueError, match="one feature space"):
+        permutation_scores(features[None], responses, runs, 10.0)

@@ -1,8 +1,9 @@
 import numpy as np
 import pytest
 from nilearn.glm.first_level import glover_hrf
+from sklearn.pipeline import make_pipeline
 
-from brainbook.encoding import delay, haemodynamic_response, run_slices
+from brainbook.encoding import Delayer, RidgeEncoder, delay, haemodynamic_response, run_slices
 
 
 def test_delays_look_back_within_the_run_and_never_across():
@@ -38,6 +39,17 @@ def test_runs_must_be_whole():
         run_slices([1, 1, 2, 1])
     with pytest.raises(ValueError, match="names 3 scans"):
         delay(np.ones((4, 1)), (1,), [0, 0, 1])
+
+
+def test_a_delayer_delays_within_runs_in_a_pipeline(rng, study):
+    features, responses, runs = study(rng, n_runs=3)
+    expected = delay(features, (1, 2), runs)
+    np.testing.assert_array_equal(Delayer((1, 2), runs=runs).fit_transform(features), expected)
+    np.testing.assert_array_equal(Delayer((1, 2)).transform(features, runs=runs), expected)
+    train = runs < 2
+    pipeline = make_pipeline(Delayer((1, 2)), RidgeEncoder(alphas=[1.0])).fit(features[train], responses[train])
+    alone = RidgeEncoder(alphas=[1.0]).fit(delay(features[train], (1, 2)), responses[train])
+    np.testing.assert_allclose(pipeline.predict(features[~train]), alone.predict(expected[~train]))
 
 
 def test_the_haemodynamic_response_is_glovers_and_peaks_where_it_should():

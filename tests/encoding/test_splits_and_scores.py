@@ -2,8 +2,11 @@ import numpy as np
 import pytest
 from scipy.stats import pearsonr
 from sklearn.metrics import r2_score
+from sklearn.model_selection import cross_val_score
 
 from brainbook.encoding import (
+    LeaveOneRunOut,
+    RidgeEncoder,
     blocks_with_gaps,
     correlation,
     explained_variance,
@@ -22,6 +25,18 @@ def test_leave_one_run_out_tests_every_scan_once_and_never_trains_on_its_run():
     assert all(not set(runs[train]) & set(runs[test]) for train, test in folds)
     with pytest.raises(ValueError, match="blocks_with_gaps"):
         leave_one_run_out([0, 0, 0])
+
+
+def test_leaving_one_run_out_is_a_splitter_of_scikit_learn(rng, study):
+    features, responses, runs = study(rng, n_runs=3)
+    splitter = LeaveOneRunOut(trim=5)
+    assert splitter.get_n_splits(groups=runs) == 3
+    expected = [
+        RidgeEncoder([1.0]).fit(features[train], responses[train]).score(features[test], responses[test])
+        for train, test in leave_one_run_out(runs, trim=5)
+    ]
+    found = cross_val_score(RidgeEncoder([1.0]), features, responses, cv=splitter, groups=runs)
+    np.testing.assert_allclose(found, expected)
 
 
 def test_blocks_keep_their_distance():

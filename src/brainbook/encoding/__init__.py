@@ -5,7 +5,7 @@ from brainbook.encoding.cross_validation import ALPHAS, CrossValidation, cross_v
 from brainbook.encoding.delays import Delayer, delay, run_slices
 from brainbook.encoding.encoding_design import ConstantFeatures, EncodingDesign
 from brainbook.encoding.haemodynamics import haemodynamic_response, lag_check
-from brainbook.encoding.null_refits import Permutations, fold_correlations
+from brainbook.encoding.null_refits import Permutations
 from brainbook.encoding.permutation import (
     PermutationScores,
     SequentialTest,
@@ -27,43 +27,3 @@ from brainbook.encoding.splits import (
 from brainbook.encoding.targets import BorderWarning
 from brainbook.encoding.variance import VariancePartition, prediction_covariance, variance_partitioning
 from brainbook.stats.scores import correlation, explained_variance, fisher_mean
-
-__all__ = [
-    "ALPHAS",
-    "BorderWarning",
-    "ConstantFeatures",
-    "CrossValidation",
-    "Delayer",
-    "EncodingDesign",
-    "Finding",
-    "LeaveOneRunOut",
-    "PermutationScores",
-    "Permutations",
-    "ProtocolWarning",
-    "RidgeEncoder",
-    "SequentialTest",
-    "VariancePartition",
-    "blocks_with_gaps",
-    "check_protocol",
-    "correlation",
-    "cross_validate",
-    "delay",
-    "explained_variance",
-    "fisher_mean",
-    "find_device",
-    "fixed_length",
-    "fold_correlations",
-    "fold_weights",
-    "haemodynamic_response",
-    "lag_check",
-    "leave_one_run_out",
-    "permutation_scores",
-    "permutation_test",
-    "prediction_covariance",
-    "published_split",
-    "run_slices",
-    "sequential_permutation_test",
-    "used_scans",
-    "variable_length",
-    "variance_partitioning",
-]

@@ -4,11 +4,12 @@ Two answers of the seed paper. Fixed-length alignment (FLA) gives every scan the
 whatever the clock says. Variable-length alignment (VLA) gives every scan the words that began while it was taken.
 """
 
-import math
 from typing import Literal
 
 import numpy as np
 from scipy.sparse import csr_array
+
+from brainbook.encoding.inputs import as_count
 
 Aggregate = Literal["mean", "sum"]
 Silence = Literal["zeros", "mean"]
@@ -22,7 +23,7 @@ def fixed_length(
     aggregate: Aggregate = "mean",
     silence: Silence = "zeros",
 ) -> np.ndarray:
-    """Each scan gets the next `words_per_scan` words, whatever the clock says.
+    """Give each scan the next `words_per_scan` words, whatever the clock says.
 
     Words that are left over after the last scan are cut; scans that are left over after the last word are silent.
 
@@ -39,10 +40,8 @@ def fixed_length(
     -------
     array [..., scans, units], the floating type of `states`.
     """
-    if int(words_per_scan) != words_per_scan or words_per_scan < 1:
-        raise ValueError(f"words_per_scan must be a whole number of at least 1, not {words_per_scan}")
-    states = _states(states)
-    return _gather(states, np.arange(states.shape[-2]) // int(words_per_scan), n_scans, aggregate, silence)
+    words_per_scan, states = as_count(words_per_scan, "words_per_scan"), _states(states)
+    return _gather(states, np.arange(states.shape[-2]) // words_per_scan, n_scans, aggregate, silence)
 
 
 def variable_length(
@@ -54,7 +53,7 @@ def variable_length(
     aggregate: Aggregate = "mean",
     silence: Silence = "zeros",
 ) -> np.ndarray:
-    """Each scan gets the words whose onset falls within its `tr` seconds: scan t takes onsets in [t tr, (t + 1) tr).
+    """Give each scan the words whose onset falls within its `tr` seconds: scan t takes onsets in [t tr, (t + 1) tr).
 
     Words that begin after the last scan are left out.
 
@@ -100,13 +99,14 @@ def _gather(states, scan_of_word, n_scans, aggregate, silence):
         raise ValueError(f'aggregate is "mean" or "sum", not {aggregate!r}')
     if silence not in ("zeros", "mean"):
         raise ValueError(f'silence is "zeros" or "mean", not {silence!r}')
-    kept = np.flatnonzero(scan_of_word < n_scans)
-    rows = scan_of_word[kept]
-    counts = np.bincount(rows, minlength=n_scans)
-    weights = 1 / counts[rows] if aggregate == "mean" else np.ones(len(rows))
-    pick = csr_array((weights.astype(states.dtype), (rows, kept)), shape=(n_scans, states.shape[-2]))
-    flat = states.reshape(math.prod(states.shape[:-2]), *states.shape[-2:])
-    scans = np.stack([pick @ layer for layer in flat]) if len(flat) else np.zeros((0, n_scans, states.shape[-1]))
+    words = np.flatnonzero(scan_of_word < n_scans)
+    scan_of_word = scan_of_word[words]
+    counts = np.bincount(scan_of_word, minlength=n_scans)
+    weights = 1 / counts[scan_of_word] if aggregate == "mean" else np.ones(len(words))
+    shape = n_scans, states.shape[-2]
+    from_words = csr_array((weights.astype(states.dtype), (scan_of_word, words)), shape=shape)
+    layers = states.reshape(int(np.prod(states.shape[:-2])), *states.shape[-2:])
+    scans = np.stack([from_words @ layer for layer in layers])
     if silence == "mean" and counts.any():
         scans[:, counts == 0] = scans[:, counts > 0].mean(axis=1, keepdims=True)
     return scans.reshape(*states.shape[:-2], n_scans, states.shape[-1])

@@ -59,16 +59,21 @@ class AlphaChooser:
         if len(alphas) == 1:
             return np.where(self.usable, np.full(shape, alphas[0]), np.nan), np.full(shape, np.nan)
         scores = mean_alpha_scores(design, self.sampled, _inner_folds(splits), alphas, metric, approximate)
+        return self.best(scores, alphas)
+
+    def best(self, scores: np.ndarray, alphas: np.ndarray) -> tuple:
+        """Return the best alpha and its score, arrays [folds, targets], from scores [folds, alphas, sampled]."""
         if self.group is not None:
             scores = np.add.reduceat(scores, np.cumsum(self.sizes) - self.sizes, axis=2) / self.sizes
         pick = scores.argmax(1)
         if not self.per_target:
-            pick = np.broadcast_to(scores[..., self.usable].mean(-1).argmax(1)[:, None], shape)
-        best = alphas[pick]
+            together = scores[..., self.usable].mean(-1).argmax(1)
+            pick = np.repeat(together[:, None], scores.shape[2], axis=1)
         inner = np.take_along_axis(scores, pick[:, None], axis=1)[:, 0].astype(float)
+        arrays = alphas[pick], inner
         if self.group is not None:
-            best, inner = best[:, self.group], inner[:, self.group]
-        return np.where(self.usable, best, np.nan), np.where(self.usable, inner, np.nan)
+            arrays = [array[:, self.group] for array in arrays]
+        return tuple(np.where(self.usable, array, np.nan) for array in arrays)
 
 
 def _evenly(places, n):
@@ -77,7 +82,7 @@ def _evenly(places, n):
 
 
 def _inner_folds(splits):
-    """Return for each pair of folds the scans that both train on, and [(outer fold, test scans)] whose choice it serves.
+    """Return for each pair of folds the scans that both train on, and the [(outer fold, test scans)] that it serves.
 
     Each outer fold tries alphas on the other folds' test scans.
     """

@@ -53,7 +53,7 @@ class CrossValidation:
     splits: list
 
     def chosen_layer(self) -> np.ndarray:
-        """Return the layer that each outer fold would choose for each target from its training scans: [folds, targets]."""
+        """Return the layer [folds, targets] that each outer fold chooses for each target from its training scans."""
         if self.inner_scores.ndim != 3:
             raise ValueError("there is one feature space only: nothing to choose from")
         return np.where(np.isfinite(self.inner_scores), self.inner_scores, -np.inf).argmax(0)
@@ -63,7 +63,7 @@ class CrossValidation:
         return np.take_along_axis(self.fold_scores, self.chosen_layer()[None], axis=0)[0]
 
     def scores_of_chosen_layer(self) -> np.ndarray:
-        """Return scores [targets] with the layer chosen inside the training scans of each fold, never on test scans."""
+        """Return scores [targets] of the layer chosen inside the training scans of each fold, never on test scans."""
         return fisher_mean(self.fold_scores_of_chosen_layer(), weights=fold_weights(self.splits))
 
 

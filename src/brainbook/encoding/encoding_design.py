@@ -95,15 +95,7 @@ class EncodingDesign:
         if self.delays is not None:
             features, padding = centred_delays(features, self.delays, self.runs)
             padding = padding if padding[self.used].any() else None
-        return RidgeDesign(
-            features,
-            self.nuisance,
-            padding=padding,
-            scale=self.scale,
-            feature_scaling=scaling,
-            device=device,
-            dtype=dtype,
-        )
+        return RidgeDesign(features, self.nuisance, padding, self.scale, scaling, device, dtype)
 
     def targets(self, responses, device: str = "auto", dtype: torch.dtype = torch.float32, block=None) -> Targets:
         """Return responses [scans, targets] in blocks; a warning says how many cannot be predicted."""

@@ -59,7 +59,7 @@ class ResponseProducts:
         self._centred, self._flat = {}, {}
 
     def _over(self, sums, fold: FoldDecomposition) -> torch.Tensor:
-        """Sum over the fold's parts, or take from the sum over all parts those that it leaves out, if these are fewer."""
+        """Sum over the fold's parts, or subtract the parts that it leaves out from the total, if these are fewer."""
         (by_part, total), used = sums, self.used[fold.train.tobytes()].to(self.y.device)
         if 2 * used.sum() > len(used):
             return total - by_part[~used].sum(0)

@@ -8,6 +8,7 @@ from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.model_selection import KFold, check_cv
 from sklearn.utils.validation import check_consistent_length, check_is_fitted, validate_data
 
+from brainbook.encoding.alpha_choice import AlphaChooser
 from brainbook.encoding.alpha_scores import mean_alpha_scores
 from brainbook.encoding.cross_validation import ALPHAS
 from brainbook.encoding.inputs import as_alphas, as_splits
@@ -147,12 +148,8 @@ class RidgeEncoder(RegressorMixin, BaseEstimator):
         if plans:
             options = self.alphas_, self.metric, self.approximate_alpha_search
             scores = mean_alpha_scores(design, targets, plans, *options)[0]
-        scores[:, ~targets.usable] = np.nan
-        self.cv_scores_ = scores
-        if not self.per_target:
-            scores = scores[:, targets.usable].mean(1, keepdims=True)
-        best = self.alphas_[np.nan_to_num(scores, nan=-np.inf).argmax(0)]
-        self.best_alphas_ = np.where(targets.usable, best, np.nan)
+        self.best_alphas_ = AlphaChooser(targets, self.per_target).best(scores[None], self.alphas_)[0][0]
+        self.cv_scores_ = np.where(targets.usable, scores, np.float32(np.nan))
 
     def _fit_weights(self, design, targets):
         everything = np.arange(targets.n_scans)

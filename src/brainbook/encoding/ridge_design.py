@@ -43,7 +43,7 @@ class RidgeDesign:
         features are those of the first delay, then of the second, ... Each fold puts the mean of its training scans
         there.
     scale : divide each feature by its standard deviation over the fold's training scans.
-    feature_scaling : array [features] or None; factors applied after scaling: what is larger is penalised less.
+    scaling : array [features] or None; factors applied after scaling: what is larger is penalised less.
     device, dtype : where and in what precision to compute. Gram matrices are always decomposed in float64.
 
     Attributes
@@ -55,15 +55,7 @@ class RidgeDesign:
     """
 
     def __init__(
-        self,
-        features,
-        nuisance=None,
-        *,
-        padding=None,
-        scale=True,
-        feature_scaling=None,
-        device="auto",
-        dtype=torch.float32,
+        self, features, nuisance=None, padding=None, scale=True, scaling=None, device="auto", dtype=torch.float32
     ):
         self.device, self.dtype, self.scale = find_device(device), dtype, scale
         features = np.asarray(features)
@@ -76,8 +68,8 @@ class RidgeDesign:
             size = features.std(0, dtype=float)
             self.constant = size <= np.maximum(1e-10 * np.abs(self.shift), 1e-300)
             self.size = np.where(self.constant, 1.0, size)
-        scaling = np.ones(n_features) if feature_scaling is None else np.asarray(feature_scaling, float)
-        self.feature_scaling = torch.as_tensor(scaling).to(self.device)
+        scaling = np.ones(n_features) if scaling is None else np.asarray(scaling, float)
+        self.scaling = torch.as_tensor(scaling).to(self.device)
         x = ((features - self.shift) / self.size).astype(np.float64)
         self.x = torch.as_tensor(x).to(self.device, dtype)
         self.signals = self.regressors = torch.as_tensor(_signals(n_scans, nuisance)).to(self.device)
@@ -164,10 +156,10 @@ class FoldDecomposition:
     def _scales(self, variance):
         """Compute what each feature is multiplied by; one without variance in training is uninformative: 0."""
         if not self.design.scale:
-            return self.design.feature_scaling.clone()
+            return self.design.scaling.clone()
         varies = variance > 1e-10  # all features were brought to unit variance over all scans
         varies &= ~torch.as_tensor(self.design.constant, device=varies.device)
-        scales = variance.clamp_min(1e-300).rsqrt() * self.design.feature_scaling
+        scales = variance.clamp_min(1e-300).rsqrt() * self.design.scaling
         return torch.where(varies, scales, torch.zeros_like(variance))
 
     def _residual(self, scans):
@@ -249,7 +241,7 @@ def _blas_libraries() -> ThreadpoolController:
 
 
 def _eigh(gram, dtype):
-    """Return eigenvalues, ascending, and vectors of a symmetric float64 matrix, without those that are only rounding."""
+    """Return ascending eigenvalues and vectors of a symmetric float64 matrix, without those that are only rounding."""
     if gram.device.type == "cpu":  # numpy's LAPACK takes two thirds of torch's time here
         with _blas_libraries().limit(limits=1 if len(gram) <= SMALL else None, user_api="blas"):
             values, vectors = (torch.from_numpy(part) for part in np.linalg.eigh(gram.numpy()))

@@ -64,7 +64,7 @@ class Targets:
         return torch.as_tensor(values).to(self.device)
 
     def batches(self) -> Iterator[tuple[slice, torch.Tensor]]:
-        """Yield all targets, block by block as they are read, and on a processor in smaller batches: (slice, tensor)."""
+        """Yield all targets as they are read, and on a processor in smaller batches: (slice, tensor)."""
         for block in self.blocks():
             y = self.read(block)
             step = BATCH if self.device.type == "cpu" else self.block

@@ -19,29 +19,3 @@ from brainbook.stats.laterality import (
 from brainbook.stats.noise_ceilings import group_ceiling, largest_r, noise_ceiling, perfect_r, spearman_brown
 from brainbook.stats.scores import correlation, explained_variance, fisher_mean, fisher_z
 from brainbook.stats.significance import fdr, sign_flip_test
-
-__all__ = [
-    "Interval",
-    "amplitude_index",
-    "compare_nulls",
-    "compare_runs",
-    "correlation",
-    "explained_variance",
-    "fdr",
-    "fisher_mean",
-    "fisher_z",
-    "group_ceiling",
-    "index_of_amplitudes",
-    "index_of_means",
-    "largest_r",
-    "laterality_index",
-    "mean_interval",
-    "noise_ceiling",
-    "null_interval",
-    "paired_interval",
-    "perfect_r",
-    "run_interval",
-    "score_after_fitting",
-    "sign_flip_test",
-    "spearman_brown",
-]

@@ -6,8 +6,8 @@ speaks of participants like these hearing THIS story, not of other stories.
 Scores of leave-one-run-out folds of one participant are not independent: any two folds share most of their training
 runs, and each trains the other. A plain t-test or a bootstrap over runs therefore calls too much significant. Two
 remedies, whose levels and coverage `benchmarks/bench_calibration.py` measures: widen the t-interval over runs by the
-overlap (`run_interval`, `compare_runs`), or take the spread of a refitted null (`null_interval`, `compare_nulls`): these
-intervals are somewhat narrower.
+overlap (`run_interval`, `compare_runs`), or take the spread of a refitted null (`null_interval`, `compare_nulls`),
+whose intervals are somewhat narrower.
 
 What intervals over runs cover: the mean score of THIS participant and THESE features over runs like the ones at hand.
 Not other participants, not another training of the same model, not that the target was chosen for its score. Nor do

@@ -82,8 +82,8 @@ def index_of_means(left: np.ndarray, right: np.ndarray, level: float = 0.95) -> 
     Returns
     -------
     Interval of the shape [...]. With x = left - right and y = left + right, the interval holds every index t for which
-    x - t y has a mean that may be 0. Where left + right cannot be told apart from 0, every index is possible: (-1, 1).
-    The index of negative means makes no sense and is NaN.
+    x - t y has a mean that may be 0. Where left + right cannot be distinguished from 0, every index is possible:
+    (-1, 1). The index of negative means makes no sense and is NaN.
 
     Source: Fieller (1954), JRSS B 16, 175-185.
     """

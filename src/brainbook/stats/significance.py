@@ -1,7 +1,5 @@
 """Tests without a distribution, and the correction of many p-values: sign flips and false discovery rates."""
 
-from collections.abc import Callable
-
 import numpy as np
 from scipy.stats import false_discovery_control, permutation_test
 
@@ -32,14 +30,7 @@ def fdr(p: np.ndarray, method: str = "bh") -> np.ndarray:
     return q
 
 
-def sign_flip_test(
-    values: np.ndarray,
-    statistic: Callable = np.mean,
-    *,
-    alternative: str = "two-sided",
-    n_flips: int = MOST_FLIPS,
-    seed: int = 0,
-) -> np.ndarray:
+def sign_flip_test(values, statistic=np.mean, *, alternative="two-sided", n_flips=MOST_FLIPS, seed=0) -> np.ndarray:
     """Test a mean of 0 of paired differences by flipping the signs of whole participants.
 
     Parameters
@@ -55,15 +46,7 @@ def sign_flip_test(
     array of p-values. The smallest is 2^(1 - participants): p < .05 needs six participants.
     """
     values = np.moveaxis(np.asarray(values, float), 0, -1)
-    test = permutation_test(
-        (values,),
-        statistic,
-        permutation_type="samples",
-        vectorized=True,
-        n_resamples=n_flips,
-        batch=max(1, _BATCH_BYTES // max(1, values.nbytes)),
-        alternative=alternative,
-        axis=-1,
-        rng=np.random.default_rng(seed),
-    )
-    return test.pvalue
+    options = {"permutation_type": "samples", "vectorized": True, "n_resamples": n_flips, "alternative": alternative}
+    batch = max(1, _BATCH_BYTES // max(1, values.nbytes))
+    rng = np.random.default_rng(seed)
+    return permutation_test((values,), statistic, axis=-1, batch=batch, rng=rng, **options).pvalue
