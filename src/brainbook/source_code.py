@@ -38,7 +38,7 @@ def sources(path: str | Path) -> list[Path]:
 
 
 def code_fingerprint(files: Iterable[str | Path], ignored: frozenset[Path] = frozenset()) -> str:
-    """Return a key of what Python files, notebooks (their code cells) and YAML files say, without what only readers see.
+    """Return a key of what Python files, notebooks (their code cells) and YAML files mean to a computer.
 
     What they import from `ignored` files does not count.
     """

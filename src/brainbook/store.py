@@ -46,7 +46,7 @@ def atomic_write(path: str | Path) -> Iterator[Path]:
 
 
 def write_json(path: str | Path, content: object) -> None:
-    """Write `content` as indented JSON, completely or not at all; NumPy's numbers become numbers, other objects text."""
+    """Write `content` as indented JSON, completely or not at all; NumPy's values become numbers, others text."""
 
     def plain(value: object) -> object:
         return value.tolist() if isinstance(value, np.generic | np.ndarray) else str(value)

@@ -72,7 +72,7 @@ def test_killed_at_random_moments_it_ends_as_if_it_had_never_been(project, tmp_p
         kill(project, session, victim)
     code, said = project.do("study", "mine")
     assert code == 0, said
-    assert "7 of 7 done" in said
+    assert "7 of 7 done" in said or "everything is there and current" in said  # runs outlive their sessions
     for _ in range(100):
         if not processes_of(project):
             break
