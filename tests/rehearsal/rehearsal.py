@@ -31,7 +31,7 @@ from brainbook.workflow.notebooks import notebook_parameters
 
 ROOT = Path(__file__).resolve().parents[2]
 REAL = os.environ.get("BRAINBOOK_DATA") or ROOT.parent / "shared" / "data"
-PHANTOM = {"participants": 2, "scans": 24, "echoes": 0, "truth": False}
+PHANTOM = {"participants": 2, "scans": 30, "echoes": 0, "truth": False}
 # What is smaller than in studies/paper.yaml: numbers only. A key is a parameter of any chapter, or chapter.parameter;
 # of a parameter that is a dictionary the keys named here are replaced.
 SMALLER = {

@@ -30,13 +30,12 @@ from typing import Annotated, Any, Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from brainbook.datasets.little_prince import PARTICIPANTS as PUBLISHED_PARTICIPANTS
 from brainbook.errors import ConfigurationError
 from brainbook.workflow.notebooks import Expression, notebook_parameters
 
 STUDIES = Path("studies")
 NOTEBOOKS = Path("notebooks")
-PARTICIPANTS = r"participants(?: (EN|FR|CN))?"  # the values of a sweep, instead of a list
+ALL_PARTICIPANTS = r"participants(?: (EN|FR|CN))?"  # the values of a sweep, instead of a list
 Device = Literal["auto", "cpu", "cuda"]
 
 
@@ -243,12 +242,14 @@ def _swept(values: list | str, data: str) -> list:
     """Return the values of a sweep; `participants [LANGUAGE]` stands for those of the data folder, or as published."""
     if isinstance(values, list):
         return values
-    match = re.fullmatch(PARTICIPANTS, values)
+    match = re.fullmatch(ALL_PARTICIPANTS, values)
     if not match:
         return []  # named in _problems
-    languages = [match[1]] if match[1] else list(PUBLISHED_PARTICIPANTS)
+    from brainbook.datasets.little_prince import PARTICIPANTS  # slow to import, and seldom needed
+
+    languages = [match[1]] if match[1] else list(PARTICIPANTS)
     present = sorted(path.name for path in Path(data, "derivatives").glob("sub-*"))
-    published = [f"sub-{code}-{n + 1:02d}" for code in languages for n in range(PUBLISHED_PARTICIPANTS[code])]
+    published = [f"sub-{code}-{n + 1:02d}" for code in languages for n in range(PARTICIPANTS[code])]
     return [name for code in languages for name in present if name.startswith(f"sub-{code}")] if present else published
 
 
@@ -305,7 +306,7 @@ def _parameter_problems(entry: Entry, defaults: dict[str, object]) -> list[str]:
         elif key in entry.parameters and key in entry.sweep:
             problems.append(f"{key!r} is given both as a parameter and as a sweep")
     for key, values in entry.sweep.items():
-        if isinstance(values, str) and not re.fullmatch(PARTICIPANTS, values):
+        if isinstance(values, str) and not re.fullmatch(ALL_PARTICIPANTS, values):
             problems.append(f"{key!r} sweeps over {values!r}; say a list, or `participants FR`")
         elif not values:
             problems.append(f"{key!r} sweeps over nothing")
