@@ -10,7 +10,6 @@ from brainbook.chapters.group_scores import with_agreement
 from brainbook.chapters.hemispheres import (
     chinese_advantage,
     compare_with_published,
-    cost_of_targets,
     difference_by_group,
     difference_by_language,
     hemisphere_means,
@@ -199,10 +198,3 @@ def test_chinese_higher_is_of_independent_people(scores_of_nothing):
     assert chinese_advantage(scores_of_nothing).p[0] == pytest.approx(expected.pvalue)
     alone = replace(scores_of_nothing, language=np.repeat("EN", len(scores_of_nothing.language)))
     assert chinese_advantage(alone).empty
-
-
-def test_points_cost_by_their_number():
-    table = cost_of_targets(n_scans=3000).set_index("targets")
-    own = table.loc["points of one's own cortex"]
-    assert own["GB per participant"] == 250_000 * 3000 * 4 / 1e9 and own["GB of 112"] == 336.0
-    assert own["times a vertex fit"] == pytest.approx(250_000 / 20_484, abs=0.01)

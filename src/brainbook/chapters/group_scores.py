@@ -11,6 +11,9 @@ from brainbook.encoding import permutation_scores
 from brainbook.store import cached_array, fingerprint
 
 DELAYS = (1, 2, 3, 4)
+ALPHA = (
+    1e3  # one penalty for all regions, on the scale of z-scored features, so that nothing is chosen on what is tested
+)
 
 
 @dataclass(frozen=True)
@@ -75,11 +78,9 @@ def significance_of_regions(
     features: Features,
     layer: int,
     responses: np.ndarray,
-    alpha: float = 1e3,
     n_permutations: int = 200,
     seed: int = 0,
     device: str = "auto",
-    trim: int = TRIM,
     cache: str | None = None,
 ) -> np.ndarray:
     """Test whether each region of the average participant is predicted better than when its scans are shifted in time.
@@ -91,10 +92,8 @@ def significance_of_regions(
     ----------
     layer : the layer of `features` that is tested.
     responses : array [participants, scans, regions].
-    alpha : the penalty, on the scale of z-scored features.
     n_permutations : refitted shifts. Their standardised scores are pooled over regions, which resolves p-values of
         1 / (permutations x regions).
-    trim : scans at each edge of every section that are left out, of the null as of the score.
     cache : folder of computed p-values, for chapters that ask the same; None computes them again.
 
     Returns
@@ -103,13 +102,13 @@ def significance_of_regions(
     """
     mean = responses.mean(axis=0)
     data = {"features": features.values[layer], "responses": mean, "runs": features.run_of_scan}
-    options = {"delays": DELAYS, "n_permutations": n_permutations, "seed": seed, "trim": trim}
+    options = {"delays": DELAYS, "n_permutations": n_permutations, "seed": seed, "trim": TRIM}
 
     def compute() -> np.ndarray:
-        null = permutation_scores(*data.values(), alpha, device=device, **options)
+        null = permutation_scores(*data.values(), ALPHA, device=device, **options)
         return null.p(pooled=True)
 
-    inputs = {"data": fingerprint(*data.values()), "alpha": alpha, **options}
+    inputs = {"data": fingerprint(*data.values()), "alpha": ALPHA, **options}
     return cached_array(f"{cache}/significance" if cache else None, "regions", inputs, compute)
 
 

@@ -26,7 +26,6 @@ from brainbook.stats import (
 
 SIDES = ("lh", "rh")
 OCCIPITAL = "occipital|cuneus|calcarine|Lingual|S_oc_"
-TARGETS = {"regions": 148, "vertices of fsaverage5": 20_484, "points of one's own cortex": 250_000}
 
 
 def scores_of_named(scores: Mapping[str, ParticipantScores], names: Sequence[str]) -> dict[tuple[str, str], np.ndarray]:
@@ -121,22 +120,6 @@ def chinese_advantage(group_scores: GroupScores) -> pd.DataFrame:
     return pd.concat(tables[1:] or tables, ignore_index=True).sort_values("who", ignore_index=True)
 
 
-def cost_of_targets(n_scans: int, participants: int = 112, targets: Mapping[str, int] = TARGETS) -> pd.DataFrame:
-    """Compute what responses of more targets cost: disk and memory by arithmetic, time as a multiple of vertices'.
-
-    Columns: targets, n, GB per participant (float32 responses, on disk and in memory), GB of all participants, times a
-    vertex fit (a fit's time is proportional to its targets, once there are thousands).
-    """
-    table = pd.DataFrame({"targets": targets.keys(), "n": targets.values()})
-    gigabytes = table.n * n_scans * 4 / 1e9
-    columns = {
-        "GB per participant": gigabytes.round(3),
-        f"GB of {participants}": (gigabytes * participants).round(1),
-        "times a vertex fit": (table.n / targets["vertices of fsaverage5"]).round(2),
-    }
-    return table.assign(**columns)
-
-
 def participants_covariance(
     features: np.ndarray,
     responses: np.ndarray,
@@ -228,7 +211,7 @@ def difference_by_language(means: pd.DataFrame) -> pd.DataFrame:
     return pd.concat(tables, ignore_index=True)
 
 
-def undriven_regions(p: Mapping[str, np.ndarray], truth_regions: pd.DataFrame, level: float = 0.05) -> pd.DataFrame:
+def undriven_regions(p: Mapping[str, np.ndarray], truth_regions: pd.DataFrame) -> pd.DataFrame:
     """Describe a phantom's regions that nothing drives: which are significant, and what leaks into them.
 
     Parameters
@@ -238,13 +221,13 @@ def undriven_regions(p: Mapping[str, np.ndarray], truth_regions: pd.DataFrame, l
     Returns
     -------
     DataFrame, one row per undriven region and language: language, region, hemisphere, p, significant (q below
-    `level`), threshold (the largest p that was significant: the share of undriven regions that chance alone lets
+    .05), threshold (the largest p that was significant: the share of undriven regions that chance alone lets
     through), leak (the correlation that a perfect model of the story reaches there, through voxels shared with driven
     neighbours).
     """
     tables = []
     for language, values in p.items():
-        significant = fdr(values) < level
+        significant = fdr(values) < 0.05
         table = truth_regions[["region", "hemisphere"]].assign(
             language=language,
             p=values,

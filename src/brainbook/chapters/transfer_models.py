@@ -10,13 +10,13 @@ from pathlib import Path
 
 import pandas as pd
 
+from brainbook.chapters.participants.group import unique_rows
 from brainbook.errors import ConfigurationError
 from brainbook.stats import mean_interval
 from brainbook.workflow import ROOT, results
 
 SETTING = ["model", "loss", "trained", "seed"]
 HEAD = "transfer, head"
-TOLERANCE = 1e-3  # what two devices may make different
 TABLES = {  # table: its chapter, its number
     "accuracy": ("transfer", "accuracy"),
     "change_by_group": ("transfer_to_brains", "change"),
@@ -51,7 +51,7 @@ def gather_transfers(study: str, root: str | Path = ROOT) -> Transfers:
     """Gather the tables of all transfers of a study, each setting once.
 
     Raises ConfigurationError when there are none, and when two runs have the same model, loss, languages and seed but
-    other numbers (by more than `TOLERANCE`): their remaining parameters differ, give them studies of their own.
+    other numbers (by more than 0.001): their remaining parameters differ, give them studies of their own.
     """
     if not study:
         raise ConfigurationError("this page gathers the runs of a study: give its name, as `study: demo`")
@@ -71,14 +71,7 @@ def _gather(study: str, name: str, seeds: pd.Series, root: str | Path) -> pd.Dat
     rows = rows.drop(columns=["run", "chapter", *(it for it in rows if it.startswith("parameter_"))])
     key = [*SETTING, "classifier", "mismatch", "trained_on", "group", "participant", "language"]
     key = [column for column in key if column in rows]
-    ends = rows.groupby(key, sort=False)[value].agg(["min", "max"])
-    if (differ := ends["max"] - ends["min"] > TOLERANCE).any():
-        row = ends[differ].reset_index().iloc[0]
-        raise ConfigurationError(
-            f"two {chapter} runs of study {study!r} have {', '.join(f'{it} {row[it]}' for it in SETTING)} and other "
-            f"numbers in {name}: their remaining parameters differ, give them studies of their own"
-        )
-    rows = rows.drop_duplicates(key, ignore_index=True)
+    rows = unique_rows(rows, key, value, f"study {study!r}, {chapter}, table {name!r}")
     return rows.replace({"trained_on": {"after": "translations"}}) if "trained_on" in rows else rows
 
 

@@ -47,14 +47,19 @@ def gather_scores(study: str, table: str = "scores_by_group", root: str | Path =
     scores = results(study, table, root).drop(columns="run").rename(columns={"run_in_table": "run"})  # of the scanner
     if missing := [name for name in [*KEY, "value"] if name not in scores]:
         raise ConfigurationError(f"table {table!r} of study {study!r} lacks the columns {', '.join(missing)}")
-    ends = scores.groupby(KEY, sort=False).value.agg(["min", "max"])
+    return unique_rows(scores[[*KEY, "value"]], KEY, "value", f"study {study!r}, table {table!r}")
+
+
+def unique_rows(table: pd.DataFrame, key: list[str], value: str, source: str) -> pd.DataFrame:
+    """Return each row of `key` once; ConfigurationError where runs disagree about its `value` by more than 0.001."""
+    ends = table.groupby(key, sort=False)[value].agg(["min", "max"])
     if (differ := ends["max"] - ends["min"] > TOLERANCE).any():
         row = ends[differ].reset_index().iloc[0]
         raise ConfigurationError(
-            f"runs of study {study!r} disagree about {', '.join(f'{key} {row[key]}' for key in KEY)}: "
-            "they had other parameters (context, layers?); give each setting a study of its own"
+            f"{source}: runs disagree about {', '.join(f'{name} {row[name]}' for name in key)}: they had other "
+            "parameters (context, layers?); give each setting a study of its own"
         )
-    return scores[[*KEY, "value"]].drop_duplicates(KEY, ignore_index=True)
+    return table.drop_duplicates(key, ignore_index=True)
 
 
 def compute_scores(
@@ -98,12 +103,12 @@ def compute_scores(
 
 
 def intersubject_correlations(
-    prince: LittlePrince, participants: Mapping[str, list[str]], cache: str | None = "cache", trim: int = TRIM
+    prince: LittlePrince, participants: Mapping[str, list[str]], cache: str | None = "cache"
 ) -> pd.DataFrame:
     """Correlate each participant with the mean of the others, by group of regions.
 
-    It is no bound on a model's r; `perfect_models` makes one of it. `trim` : scans at each edge of every section that
-    are left out, as they are of the scores.
+    It is no bound on a model's r; `perfect_models` makes one of it. The scans at the edges of
+    sections are left out, as they are of the scores.
 
     Returns a DataFrame: language, participant, group, value. A language with one participant has none.
     """
@@ -112,7 +117,7 @@ def intersubject_correlations(
         if len(names) < 2:
             continue
         responses, runs, columns = stack_responses(prince, names, cache=cache)
-        inner = used_scans(leave_one_run_out(runs, trim))
+        inner = used_scans(leave_one_run_out(runs, TRIM))
         each = noise_ceiling(responses[:, inner], runs[inner], keep="each")
         for group, mask in group_masks(columns).items():
             values = np.nanmean(each[:, mask], axis=1)
