@@ -82,7 +82,7 @@ def test_leaks_make_something_of_nothing_and_other_choices_do_not(measured):
     harmless = [
         "reference",
         "single words, no context",
-        "edges kept, delays over borders",
+        "untrimmed edges, delays over borders",
         "min-max scaling, test by itself",
     ]
     assert (r[harmless].abs() < 0.05).all()
@@ -193,7 +193,7 @@ def test_a_single_run_leaves_out_what_it_does_not_have():
     data = EncodingData(data.layers, 1, data.runs, data.responses, splits=blocks_with_gaps(200, 4, gap=6))
     names = set(score_protocols(data, n_permutations=0).choice)
     assert (
-        "reference" in names and "edges kept, delays over borders" not in names and "all published choices" not in names
+        "reference" in names and "untrimmed edges, delays over borders" not in names and "all published choices" not in names
     )
 
 
@@ -237,7 +237,7 @@ def test_the_verdict_tells_harm_from_nothing():
     assert verdict["reference"] == "what the others are measured from"
     assert verdict["echoes 1 and 2 train, 3 tests"] == verdict["layer chosen on test scores"] == "harms"
     assert verdict["single words, no context"] == "costs power"
-    assert verdict["edges kept, delays over borders"] == "does nothing"
+    assert verdict["untrimmed edges, delays over borders"] == "does nothing"
 
 
 def test_what_leaks_is_not_asked_what_it_costs():

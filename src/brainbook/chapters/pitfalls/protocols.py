@@ -248,8 +248,10 @@ class Protocol(NamedTuple):
 
 PROTOCOLS = {
     "reference": Protocol(reference_protocol, leaks=False),
-    "edges kept": Protocol(untrimmed_edges, leaks=False),
-    "edges kept, delays over borders": Protocol(partial(untrimmed_edges, over_borders=True), ("several runs",), leaks=False),
+    "untrimmed edges": Protocol(untrimmed_edges, leaks=False),
+    "untrimmed edges, delays over borders": Protocol(
+        partial(untrimmed_edges, over_borders=True), ("several runs",), leaks=False
+    ),
     "single words, no context": Protocol(single_words, ("single",), leaks=False),
     "circular delays, 3 to 22 scans": Protocol(circular_delays, leaks=False),
     "min-max scaling, test by itself": Protocol(scaled_apart, leaks=False),
