@@ -131,6 +131,5 @@ def load_optimizer(optimizer: torch.optim.Optimizer, model: nn.Module, path: str
         name, key = entry.rsplit("/", 1)
         if name not in parameters or (value.ndim and value.shape != parameters[name].shape):
             raise ModelError(f"{path}: {entry} of shape {tuple(value.shape)} has no such parameter in this model")
-        # torch keeps step counters on the CPU, but for fused optimizers
-        moves = value.ndim or optimizer.defaults.get("fused")
-        optimizer.state[parameters[name]][key] = value.to(parameters[name].device) if moves else value
+        on_cpu = not value.ndim and not optimizer.defaults.get("fused")  # where torch keeps step counters
+        optimizer.state[parameters[name]][key] = value if on_cpu else value.to(parameters[name].device)

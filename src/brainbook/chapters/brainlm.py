@@ -161,10 +161,11 @@ def gains(losses: pd.DataFrame, unit: str = "participant") -> pd.DataFrame:
     keys, parts = [name for name in ("condition", "seed", "participant", "run") if name in losses], []
     for side, column in SIDES.items():
         wide = losses.dropna(subset=column).pivot_table(index=keys, columns="brain", values=column, sort=False)
-        for brain in sorted(set(CONTROLS) & set(wide) if "real" in wide else (), reverse=True):
-            gain = (wide[brain] - wide["real"]).dropna().rename("value").reset_index()
-            mean = gain.groupby(["condition", unit], as_index=False, sort=False)["value"].mean()
-            parts.append(mean.assign(side=side, control=CONTROLS[brain]))
+        for brain, control in CONTROLS.items():
+            if {"real", brain} <= set(wide):
+                gain = (wide[brain] - wide["real"]).dropna().rename("value").reset_index()
+                mean = gain.groupby(["condition", unit], as_index=False, sort=False)["value"].mean()
+                parts.append(mean.assign(side=side, control=control))
     return pd.concat(parts, ignore_index=True)[["side", "control", "condition", unit, "value"]]
 
 

@@ -35,7 +35,7 @@ def main(arguments: list[str] | None = None) -> None:
     """Run the command that `arguments` name; those of the process by default."""
     parser = argparse.ArgumentParser(prog="python -m brainbook.language_models", description="Train language models.")
     common = argparse.ArgumentParser(add_help=False)
-    common.add_argument("--cache", default="cache", help="models are cached in CACHE/models (default: cache)")
+    common.add_argument("--cache", default="cache", help="models are cached in CACHE/models")
     common.add_argument("--device", default="auto", help="auto, cpu or cuda")
     commands = parser.add_subparsers(dest="command", required=True)
     for name, add_options, run in (
@@ -44,10 +44,7 @@ def main(arguments: list[str] | None = None) -> None:
         ("transfer", _transfer_options, transfer),
     ):
         command = commands.add_parser(
-            name,
-            parents=[common],
-            description=run.__doc__,
-            formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+            name, parents=[common], description=run.__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter
         )
         add_options(command)
         command.set_defaults(run=run)

@@ -107,10 +107,7 @@ def with_loss(settings: dict, loss: str) -> dict:
 
 
 def fine_tune(
-    language_model: LanguageModel,
-    pairs: pd.DataFrame,
-    settings: TransferSettings | None = None,
-    device: str = "auto",
+    language_model: LanguageModel, pairs: pd.DataFrame, settings: TransferSettings | None = None, device: str = "auto"
 ) -> tuple[Matcher, pd.DataFrame]:
     """Train a copy of a language model, with a matching head, on the pairs of the part "train".
 
@@ -275,11 +272,7 @@ def phantom_pairs(
 
 
 def xnli_pairs(
-    folder: str | Path | None,
-    n: int = 10_000,
-    second: Sequence[str] = ("FR",),
-    mismatch: str = "random",
-    seed: int = 0,
+    folder: str | Path | None, n: int = 10_000, second: Sequence[str] = ("FR",), mismatch: str = "random", seed: int = 0
 ) -> pd.DataFrame:
     """Return English and `second` sentences of XNLI, `n` pairs per language, as `phantom_pairs`. No folder: the hub."""
     table = xnli_from_hub() if folder is None else read_xnli(folder)

@@ -1,8 +1,10 @@
 """The tiny models' text: a WordPiece tokenizer, and windows of tokens cut from the phantom's stories."""
 
 from collections import Counter
+from functools import lru_cache
 
 import numpy as np
+import pandas as pd
 import torch
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
 from transformers import PreTrainedTokenizerFast
@@ -14,9 +16,14 @@ SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
 LONGEST_PIECE = 5  # letters of a piece that is not a word
 
 
+@lru_cache(maxsize=1)
+def _tokenizer_corpus(seed: int) -> pd.DataFrame:
+    return sentences(4000, seed, LANGUAGES)
+
+
 def make_tokenizer(settings: TinySettings) -> PreTrainedTokenizerFast:
     """Make a lower-case WordPiece tokenizer, accents stripped, Chinese split into characters, as BERT's."""
-    corpus = sentences(4000, settings.seed, LANGUAGES)
+    corpus = _tokenizer_corpus(settings.seed)
     chinese = sorted({character for text in corpus["CN"] for character in text if not character.isspace()})
     known = np.random.default_rng(settings.seed).random(len(chinese)) < settings.known_characters
     known |= "CN" in settings.tokenizer_languages
