@@ -1,6 +1,7 @@
 """The tiny BrainLMs: trained once on another phantom's recordings, and cached."""
 
 from dataclasses import asdict
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -22,11 +23,16 @@ RECORDED = {"n_sentences": 3000, "n_features": 64, "snr": 1.0}
 HELD_OUT_STORIES = 15
 
 
+@lru_cache(maxsize=1)
+def _recordings() -> tuple[pd.DataFrame, np.ndarray, np.ndarray]:
+    return phantom_recordings(**RECORDED)
+
+
 def tiny_brainlm_folder(name: str, cache: str | Path = "cache", train: bool = True, device: str = "auto") -> Path:
     """Return the folder of a tiny BrainLM, trained now if it is not in `cache`/models yet."""
     settings = VERSIONS[TINY_BRAINLMS[name]]
     start = tiny_folder("tiny-bert", cache, train, device)
-    words, brain, runs = phantom_recordings(**RECORDED)
+    words, brain, runs = _recordings()
 
     def train_and_save(folder: Path) -> None:
         seen = runs <= runs.max() - HELD_OUT_STORIES
@@ -40,7 +46,7 @@ def tiny_brainlm_folder(name: str, cache: str | Path = "cache", train: bool = Tr
 
 def recorded_pairs(tokenizer) -> tuple[BrainText, BrainText]:
     """Return examples of the stories that the tiny BrainLMs were trained on, and of those that were held out."""
-    words, brain, runs = phantom_recordings(**RECORDED)
+    words, brain, runs = _recordings()
     pairs = pair_scans(words, brain, runs, tokenizer)
     held_out = pairs.run > runs.max() - HELD_OUT_STORIES
     return pairs[~held_out], pairs[held_out]
