@@ -112,7 +112,7 @@ def test_snippets_of_a_page_one_after_the_other(at_the_desk, page):
         if (block.page, block.language) == (page.name, "python") and not block.excuse:
             exec(compile(block.text, block.name, "exec"), space)
     if page.name == "using.md":
-        assert space["scores"].scores.shape[1] == 20_484
+        assert space["fit"].scores.shape[1] == 20_484
 
 
 @pytest.mark.parametrize("block", cases("sql"))
