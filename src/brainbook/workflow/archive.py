@@ -14,7 +14,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -38,8 +38,8 @@ class ArchivedTable:
     ----------
     rows : the table. date (ISO), command, commit : when, by what and at which commit it was made.
     here : whether it was made in this checkout's results folder rather than read from the repository.
-    minutes : how long the command took. rests_on, code : the files that it begins with, and `code_fingerprint` of them
-        and of all that they import, as it was then; empty for tables that were archived before this was noted.
+    minutes : how long the command took. rests_on, code : the files that it begins with, and `code_key` of them and of
+        all that they import, as it was then; empty when it names no file that was there.
     """
 
     rows: pd.DataFrame
@@ -128,21 +128,19 @@ def read_archived(study: str, table: str, root: str | Path = ARCHIVE) -> Archive
     first, _, content = path.read_bytes().decode("utf-8", "replace").partition("\n")
     try:
         header = json.loads(first.removeprefix("#"))
-        origin = {key: str(header[key]) for key in ("date", "command", "commit")}
-        origin |= {"minutes": header.get("minutes"), "code": str(header.get("code", ""))}
-        origin["rests_on"] = tuple(map(str, header.get("rests_on", [])))
-        text = dict.fromkeys(header.get("text", []), str)
-    except (ValueError, TypeError, KeyError, RecursionError) as error:
+        text, key = dict.fromkeys(header.pop("text"), str), header.pop("content")
+        archived = ArchivedTable(pd.DataFrame(), **header)
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         raise ConfigurationError(
             f"{path}: the first line should be '# ' and JSON with date, command and commit, not {first[:60]!r}"
         ) from error
     try:  # words such as NA, null and 001 stay what they are; only an empty cell holds nothing
-        if header.get("content") not in (None, fingerprint(content)):
+        if key != fingerprint(content):
             raise ValueError("its rows are not those that were written")
         rows = pd.read_csv(io.StringIO(content), dtype=text, keep_default_na=False, na_values=[""])
     except ValueError as error:
         raise ConfigurationError(f"{path} is damaged ({error}): `git checkout {path}` brings it back") from None
-    return ArchivedTable(rows, **origin)
+    return replace(archived, rows=rows)
 
 
 def archived_table(study: str, table: str, root: str | Path = ARCHIVE) -> ArchivedTable:
