@@ -1,4 +1,4 @@
-"""Nine runs from voxels to fsaverage5: one kept matrix against nilearn's vol_to_surf called nine times.
+"""Nine runs from voxels to fsaverage5: one cached matrix against nilearn's vol_to_surf called nine times.
 
     python benchmarks/bench_surface.py [--scans 40] [--runs 9]
 
@@ -18,7 +18,7 @@ from nilearn.datasets import load_fsaverage
 from nilearn.surface import vol_to_surf
 
 from brainbook.datasets import to_surface
-from brainbook.datasets.surface import _kept_matrix
+from brainbook.datasets.surface import _cached_matrix
 
 AFFINE = np.array([[2.0, 0, 0, -72], [0, 2, 0, -108], [0, 0, 2, -60], [0, 0, 0, 1]])
 SHAPE = (73, 90, 74)
@@ -38,7 +38,7 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=9)
     arguments = parser.parse_args()
     rng = np.random.default_rng(0)
-    seconds = {"nilearn": 0.0, "first call": 0.0, "matrix kept on disk": 0.0}
+    seconds = {"nilearn": 0.0, "first call": 0.0, "matrix cached on disk": 0.0}
     difference = 0.0
     with tempfile.TemporaryDirectory() as cache:
         for run in range(arguments.runs):
@@ -49,11 +49,11 @@ def main() -> None:
             seconds["nilearn"] += time.perf_counter() - start
             start = time.perf_counter()
             ours = to_surface(image, cache=cache)
-            seconds["first call" if run == 0 else "matrix kept on disk"] += time.perf_counter() - start
+            seconds["first call" if run == 0 else "matrix cached on disk"] += time.perf_counter() - start
             difference = max(difference, float(np.nanmax(np.abs(ours - theirs))))
             assert (np.isnan(ours) == np.isnan(theirs)).all()
-            _kept_matrix.cache_clear()  # every further call reads the matrix from disk, as a new program would
-    ours = seconds["first call"] + seconds["matrix kept on disk"]
+            _cached_matrix.cache_clear()  # every further call reads the matrix from disk, as a new program would
+    ours = seconds["first call"] + seconds["matrix cached on disk"]
     print(f"{arguments.runs} runs of {arguments.scans} scans, {SHAPE} voxels of 2 mm -> 20,484 vertices")
     print(f"{'nilearn.surface.vol_to_surf':<40}{seconds['nilearn']:8.2f} s")
     print(f"{'brainbook.datasets.to_surface':<40}{ours:8.2f} s  (the first run {seconds['first call']:.2f} s)")

@@ -76,11 +76,11 @@ def test_rows_sum_to_one_and_a_linear_field_is_kept():
 
 def test_the_matrix_is_made_once_for_a_geometry(image, tmp_path, monkeypatch):
     first = to_surface(image, cache=tmp_path)
-    module._kept_matrix.cache_clear()
+    module._cached_matrix.cache_clear()
     assert len(list(tmp_path.glob("surface-matrix-*.npy"))) == 1
     monkeypatch.setattr(module, "_matrix", lambda *_: pytest.fail("made again"))
     np.testing.assert_array_equal(to_surface(image, cache=tmp_path), first)
-    module._kept_matrix.cache_clear()
+    module._cached_matrix.cache_clear()
 
 
 def test_what_is_no_geometry_is_refused(rng):

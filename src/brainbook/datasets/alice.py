@@ -1,4 +1,4 @@
-"""Alice: recordings of six brain regions while people heard twelve minutes of Alice's Adventures in Wonderland.
+"""Alice: recordings of six brain regions while participants heard twelve minutes of Alice's Adventures in Wonderland.
 
 Brennan, Stabler, Van Wagenen, Luh & Hale (2016), Brain and Language 157-158, 81-94; CC BY 4.0. Every clock here starts
 with scan 0, which was taken 20 s into the sound file: the first ten volumes, during which nothing was said, are dropped
@@ -31,20 +31,8 @@ N_SCANS = 362
 START = 20.0  # seconds on the TextGrid's clock at scan 0
 DROPPED = 10  # volumes before scan 0 that motion and predictors still have
 MOTION = ["x", "y", "z", "pitch", "roll", "yaw"]  # as SPM writes them: mm, then radians
-PREDICTORS = [
-    "rate",
-    "frequency",
-    "break",
-    "top_down_pda",
-    "top_down_x",
-    "bottom_up_pda",
-    "bottom_up_x",
-    "surprisal_grammar",
-    "bigram_word",
-    "trigram_word",
-    "bigram_tag",
-    "trigram_tag",
-]
+_PARSES = ["top_down_pda", "top_down_x", "bottom_up_pda", "bottom_up_x", "surprisal_grammar"]
+PREDICTORS = ["rate", "frequency", "break", *_PARSES, "bigram_word", "trigram_word", "bigram_tag", "trigram_tag"]
 HOW_TO_GET = (
     "Get alice_data_shared and alice_stim_shared (CC BY 4.0, 4 MB) from "
     "https://sites.lsa.umich.edu/cnllab/2016/06/11/data-sharing-fmri-timecourses-story-listening/ "
@@ -100,7 +88,7 @@ class Alice:
 
     @cached_property
     def left_out(self) -> dict[str, str]:
-        """Who is not among the participants, and why."""
+        """Those who are not among the participants, and why."""
         reasons = {}
         for name in self._files:
             values = self._recording(name)
@@ -130,11 +118,8 @@ class Alice:
     def motion(self, participant: str) -> pd.DataFrame:
         """Return the movement of the head, DataFrame [362 scans, 6]: x, y, z (mm), pitch, roll, yaw (radians)."""
         self._check(participant)
-        found = sorted(self.data.glob(f"{participant}-rp_*.txt"))
-        if len(found) != 1:
-            raise DatasetError(f"{self.data} holds {len(found)} files {participant}-rp_*.txt, not one. {HOW_TO_GET}")
-        values = _table(found[0], N_SCANS + DROPPED, len(MOTION))
-        return self._frame(values[DROPPED:], MOTION)
+        path = _only_file(self.data, f"{participant}-rp_*.txt")
+        return self._frame(_table(path, N_SCANS + DROPPED, len(MOTION))[DROPPED:], MOTION)
 
     def responses(self, participant: str, motion: bool = True) -> Responses:
         """Return the cleaned recording of a participant; its targets are the six regions.
@@ -153,10 +138,7 @@ class Alice:
 
     @cached_property
     def _words(self) -> pd.DataFrame:
-        found = sorted(self.stimulus.glob("*.TextGrid"))
-        if len(found) != 1:
-            raise DatasetError(f"{self.stimulus} holds {len(found)} TextGrids, not one. {HOW_TO_GET}")
-        return read_textgrid(found[0], section=1, start=START)
+        return read_textgrid(_only_file(self.stimulus, "*.TextGrid"), section=1, start=START)
 
     def words(self, language: str = "EN") -> pd.DataFrame:
         """Return what was heard: word, onset, offset (seconds after scan 0), section (always 1). 2,127 words.
@@ -167,7 +149,7 @@ class Alice:
 
     @cached_property
     def word_rate(self) -> np.ndarray:
-        """How many words are heard, convolved with the response of the blood: array [362], arbitrary unit.
+        """Number of words that are heard, convolved with the response of the blood: array [362], arbitrary unit.
 
         The published files differ between participants in the fifth digit only; this is their mean.
         """
@@ -186,15 +168,14 @@ class Alice:
         grammars (pda: context-free, x: X-bar); surprisal of the grammar, of words and of parts of speech in bi- and
         trigrams.
         """
-        found = sorted(self.data.glob("*generic-predictors*.txt"))
-        if len(found) != 1:
-            raise DatasetError(f"{self.data} holds {len(found)} files *generic-predictors*.txt, not one. {HOW_TO_GET}")
-        return self._frame(_table(found[0], N_SCANS + DROPPED, len(PREDICTORS))[DROPPED:], PREDICTORS)
+        path = _only_file(self.data, "*generic-predictors*.txt")
+        return self._frame(_table(path, N_SCANS + DROPPED, len(PREDICTORS))[DROPPED:], PREDICTORS)
 
     @cached_property
     def _files(self) -> dict[str, Path]:
-        pattern = re.compile(r"(s\d+)-timecourses\.txt")
-        return {found.group(1): p for p in sorted(self.spheres.iterdir()) if (found := pattern.fullmatch(p.name))}
+        ending = "-timecourses.txt"
+        paths = sorted(self.spheres.glob(f"s*{ending}"))
+        return {name: path for path in paths if re.fullmatch(r"s\d+", name := path.name.removesuffix(ending))}
 
     def _recording(self, participant: str) -> np.ndarray:
         return _table(self._files[participant], N_SCANS, len(REGIONS))
@@ -214,8 +195,15 @@ class Alice:
         return pd.DataFrame(values, columns=columns, index=pd.RangeIndex(len(values), name="scan"))
 
 
+def _only_file(folder: Path, pattern: str) -> Path:
+    paths = sorted(folder.glob(pattern))
+    if len(paths) != 1:
+        raise DatasetError(f"{folder} holds {len(paths)} files {pattern}, not one. {HOW_TO_GET}")
+    return paths[0]
+
+
 def _table(path: Path, rows: int, columns: int) -> np.ndarray:
-    """A text file of numbers, float array [rows, columns]; DatasetError if it is anything else."""
+    """Read a text file of numbers, float array [rows, columns]; DatasetError if it is anything else."""
     check_content(path)
     try:
         values = np.loadtxt(path, ndmin=2, encoding="utf-8")

@@ -19,7 +19,7 @@ class Run:
     participant : such as 'sub-EN057'.
     language : 'EN', 'FR' or 'CN'.
     section : the part of the story that was heard, from 1 on.
-    number : the scanner's number of the run, which says nothing about the section.
+    number : the scanner's number of the run; it does not tell the section.
     path : the recording that is analysed.
     n_scans : its number of scans.
     echoes : raw recordings by number of the echo (1, 2, 3); empty where the raw data is not there. Echoes are readings

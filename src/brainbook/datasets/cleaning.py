@@ -61,13 +61,8 @@ def clean(
     steady = nilearn_clean(signals[:, ~still], standardize=None, **drifts)
     left = nilearn_clean(confounds, standardize=None, **drifts)
     left = left[:, left.std(axis=0) > 1e-8 * np.abs(confounds).max(axis=0, initial=0)]  # the others were drift alone
-    cleaned[:, moving] = nilearn_clean(
-        steady,
-        confounds=left if left.shape[1] else None,
-        detrend=False,
-        filter=False,
-        standardize="zscore_sample",
-    )
+    options = {"detrend": False, "filter": False, "standardize": "zscore_sample"}
+    cleaned[:, moving] = nilearn_clean(steady, confounds=left if left.shape[1] else None, **options)
     return cleaned
 
 

@@ -1,8 +1,8 @@
 """Files that are there in full, that are only pointers to content elsewhere, or that are missing; and tables in them.
 
 Datasets of OpenNeuro are git-annex repositories. Until its content is fetched a file is a link that leads nowhere, or
-(in a clone without links) a text of some 130 bytes that names where the content would lie. Both are told apart from
-content here, because nibabel or pandas would fail on them with an error that says nothing about it.
+(in a clone without links) a text of some 130 bytes that names where the content would lie. Both are distinguished from
+content here, because nibabel or pandas would fail on them with an error that does not say so.
 """
 
 import csv

@@ -14,15 +14,8 @@ import numpy as np
 from brainbook.datasets.files import check_content
 from brainbook.errors import DatasetError
 
-_DAMAGE = (
-    nib.filebasedimages.ImageFileError,
-    nib.spatialimages.HeaderDataError,
-    OSError,
-    EOFError,
-    ValueError,
-    OverflowError,
-    zlib.error,
-)
+_NIBABEL_ERRORS = (nib.filebasedimages.ImageFileError, nib.spatialimages.HeaderDataError)
+_DAMAGE = (*_NIBABEL_ERRORS, OSError, EOFError, ValueError, OverflowError, zlib.error)
 _DEFLATE = 1032  # times smaller than its content is the smallest gzip file
 _HALF_VOXEL = 0.5
 
@@ -56,7 +49,7 @@ class CheckedData:
         return np.asanyarray(self)[index]
 
     def content_key(self) -> list | Path:
-        """What changes when the content does: of a .nii.gz its own checksum, else the file (see `fingerprint`)."""
+        """Return what changes with the content: of a .nii.gz its own checksum, else the file (see `fingerprint`)."""
         with self.path.open("rb") as stream:
             size = stream.seek(0, 2)
             stream.seek(max(size - 8, 0))
@@ -67,7 +60,7 @@ class CheckedData:
 
 
 def open_image(path: str | Path) -> nib.Nifti1Image:
-    """A NIfTI image whose header makes sense and whose data is not read yet (see `CheckedData`).
+    """Open a NIfTI image whose header makes sense and whose data is not read yet (see `CheckedData`).
 
     Raises
     ------
@@ -105,13 +98,13 @@ def open_image(path: str | Path) -> nib.Nifti1Image:
 
 
 def is_invertible(affine: np.ndarray) -> bool:
-    """Whether a matrix [4, 4] takes voxels to different places, all of them finite."""
+    """Return whether a matrix [4, 4] takes voxels to different places, all of them finite."""
     affine = np.asarray(affine, dtype=float)
     return affine.shape == (4, 4) and bool(np.isfinite(affine).all()) and abs(np.linalg.det(affine)) > 1e-9
 
 
 def check_scans(image: nib.Nifti1Image, expected: int, path: Path, section: int) -> None:
-    """DatasetError unless the image holds as many scans as its section has."""
+    """Raise DatasetError unless the image holds as many scans as its section has."""
     scans = image.shape[3] if image.ndim == 4 else 1
     if image.ndim > 4 or scans != expected:
         holds = f"{scans} scans" if image.ndim <= 4 else f"the shape {image.shape}"
@@ -123,24 +116,24 @@ def check_scans(image: nib.Nifti1Image, expected: int, path: Path, section: int)
 
 
 def says_repetition_time(image: nib.Nifti1Image, tr: float, path: Path) -> bool:
-    """Whether the header says that scans are `tr` seconds apart; False if it says nothing (0, or 1).
+    """Return whether the header says that scans are `tr` seconds apart; False if it holds no time (0, or 1).
 
     Writers put seconds, milliseconds or microseconds there, and their unit is often wrong: any of them is understood.
     DatasetError for every other time.
     """
-    said = float(image.header["pixdim"][4])
-    if any(abs(said / unit - tr) <= 0.01 * tr for unit in (1, 1e3, 1e6)):
+    time = float(image.header["pixdim"][4])
+    if any(abs(time / unit - tr) <= 0.01 * tr for unit in (1, 1e3, 1e6)):
         return True
-    if said not in (0, 1):
+    if time not in (0, 1):
         raise DatasetError(
-            f"{path}: its header says that scans are {said:g} s apart, in this dataset they are {tr:g} s apart. "
+            f"{path}: its header says that scans are {time:g} s apart, in this dataset they are {tr:g} s apart. "
             "Either it is another study's, or it was resampled in time: take the file that the dataset publishes"
         )
     return False
 
 
 def check_same_place(images: dict[Path, nib.Nifti1Image]) -> None:
-    """DatasetError names the recording that lies elsewhere than most of one participant's, by over half a voxel."""
+    """Raise DatasetError if a recording lies over half a voxel from most others of its participant."""
     paths = list(images)
     first = images[paths[0]]
     corners = np.array(list(np.ndindex(2, 2, 2))) * (np.array(first.shape[:3]) - 1)

@@ -1,4 +1,4 @@
-"""Le Petit Prince (OpenNeuro ds003643): 112 people hearing the same story in English, French or Chinese.
+"""Le Petit Prince (OpenNeuro ds003643): 112 participants who heard the same story in English, French or Chinese.
 
 Li et al. (2022), Scientific Data 9, 530; CC0. A phantom (`brainbook.phantom`) is written in the same layout and opened
 by the same class; it carries its own table of scans in annotation/scans.csv.
@@ -49,7 +49,7 @@ def reliability_by_region() -> pd.DataFrame:
 
 
 def own_scans(root: Path) -> Path | None:
-    """A folder's own table of scans per section; phantoms carry one (older ones in truth/), ds003643 does not."""
+    """Return a folder's own table of scans per section; phantoms have one (older ones in truth/), ds003643 has not."""
     return next((path for path in (root / "annotation/scans.csv", root / "truth/scans.csv") if path.is_file()), None)
 
 
@@ -101,7 +101,7 @@ class LittlePrince:
         return (self.root / "truth").is_dir()
 
     def participants(self, language: str) -> list[str]:
-        """Names such as 'sub-FR001', sorted, of those whose preprocessed recordings are listed here."""
+        """Return names such as 'sub-FR001', sorted, of those whose preprocessed recordings are listed here."""
         self._check_language(language)
         return participants_of(self.root, language)
 
@@ -121,10 +121,8 @@ class LittlePrince:
         source = own_scans(self.root) or _FOLDER / "little_prince_scans.csv"
         numbers = {"section": int, "audio_seconds": float, "scans_raw": int, "scans_preprocessed": int}
         table = read_table(source, {"language": str, **numbers})
-        wrong = table[(table.audio_seconds <= 0) | (table.scans_preprocessed < 2)
-                      | (table.scans_raw < table.scans_preprocessed)]  # fmt: skip
-        if len(wrong):
-            row = wrong.iloc[0]
+        possible = "audio_seconds > 0 and 2 <= scans_preprocessed <= scans_raw"
+        for row in table.query(f"not ({possible})").itertuples():
             raise DatasetError(
                 f"{source}, {row.language}, section {row.section}: {row.audio_seconds:g} s of audio, {row.scans_raw} "
                 f"raw and {row.scans_preprocessed} preprocessed scans cannot be. Correct it"
@@ -138,15 +136,15 @@ class LittlePrince:
         return table
 
     def scans(self, language: str) -> dict[int, int]:
-        """{section: number of scans of its preprocessed recording}. Scan 0 is at the start of the section's audio."""
+        """Return {section: scans of its preprocessed recording}. Scan 0 is at the start of the section's audio."""
         return self._column(language, "scans_preprocessed")
 
     def audio_seconds(self, language: str) -> dict[int, float]:
-        """{section: duration of its audio in seconds}; EN keeps 4 and FR 2 scans after its end, CN none."""
+        """Return {section: duration of its audio in seconds}; EN keeps 4 and FR 2 scans after its end, CN none."""
         return self._column(language, "audio_seconds")
 
     def runs(self, participant: str) -> list[Run]:
-        """The nine runs of a participant, section 1 first (see `brainbook.datasets.layout` for how they are told).
+        """Return the nine runs of a participant, section 1 first (see `little_prince_runs` for what a section is).
 
         Recordings that are downloaded are opened: each must have as many scans as the table says for its section and
         the dataset's repetition time, and all must lie in one place. Headers without a repetition time get a warning.
@@ -172,17 +170,17 @@ class LittlePrince:
         return list(self._runs[participant])
 
     def run(self, participant: str, section: int) -> Run:
-        """The run in which a participant heard a section (1..9)."""
+        """Return the run in which a participant heard a section (1..9)."""
         if section not in range(1, N_SECTIONS + 1):
             raise DatasetError(f"section {section!r} is not one of the sections 1 to {N_SECTIONS}")
         return self.runs(participant)[section - 1]
 
     def aborted_runs(self, participant: str) -> list[int]:
-        """Numbers of raw runs that were never preprocessed; they are no section of the story."""
+        """Return the numbers of raw runs that were never preprocessed; they are no section of the story."""
         return aborted_runs(self.root, participant)
 
     def bold(self, participant: str, section: int, echo: int | None = None) -> nib.spatialimages.SpatialImage:
-        """A recording as a nibabel image [x, y, z, scans] whose data is read when it is asked for.
+        """Return a recording as a nibabel image [x, y, z, scans] whose data is read when it is needed.
 
         Parameters
         ----------
@@ -212,7 +210,7 @@ class LittlePrince:
         return image.slicer[..., raw - run.n_scans :]
 
     def words(self, language: str) -> pd.DataFrame:
-        """What was heard: word, onset, offset (seconds from the start of the section's audio), section (1..9).
+        """Return what was heard: word, onset, offset (seconds from the start of the section's audio), section (1..9).
 
         What is known to be wrong is mended (`changed_words` shows it), but nothing of a phantom. There is no
         punctuation: the words in order are the text. Words off the clock of their section's audio are refused.
@@ -231,7 +229,7 @@ class LittlePrince:
         return self._words[language].copy()
 
     def changed_words(self, language: str) -> pd.DataFrame:
-        """What `words` changes in the dataset's table: row (its label there), was, is ('' if left out), why."""
+        """Return what `words` changes in the dataset's table: row (its label there), was, is ('' if left out), why."""
         self._check_language(language)
         return changed_words(self._word_information(language), language)
 
@@ -239,14 +237,14 @@ class LittlePrince:
         return self.root / "annotation" / language / f"lpp{language}_word_information.csv"
 
     def prosody(self, language: str) -> pd.DataFrame:
-        """Sound of the reading: section, time (s), intensity (dB), f0 (Hz; NaN where a cell is empty), as published."""
+        """Return the published sound of the reading: section, time (s), intensity (dB), f0 (Hz; NaN if empty)."""
         self._check_language(language)
         path = self.root / "annotation" / language / f"lpp{language}_prosody.csv"
         columns = {"section": int, "time": float, "intensity": float, "f0": float}
         return read_table(path, columns, blank=("intensity", "f0"), error=AnnotationError)[list(columns)]
 
     def pictures(self, language: str) -> pd.DataFrame:
-        """Pictures shown during section 1: section, onset, duration (s). None to French listeners or phantoms."""
+        """Return the pictures shown during section 1: section, onset, duration (s). None in French or to phantoms."""
         self._check_language(language)
         shown = [] if self.is_phantom else _PICTURES[language]
         return pd.DataFrame([(1, float(o), float(d)) for o, d in shown], columns=["section", "onset", "duration"])
@@ -264,7 +262,6 @@ class LittlePrince:
 
     def _check_language(self, language: str) -> None:
         if language not in self.languages:
-            what = (
-                "is not here" if language in LANGUAGES else f"is no language of this dataset ({', '.join(LANGUAGES)})"
-            )
+            known = language in LANGUAGES
+            what = "is not here" if known else f"is no language of this dataset ({', '.join(LANGUAGES)})"
             raise DatasetError(f"{language!r} {what}; {self.root} has recordings in {', '.join(self.languages)}")

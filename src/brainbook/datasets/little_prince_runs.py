@@ -46,8 +46,8 @@ def find_runs(root: Path, participant: str, n_scans: dict[int, int]) -> list[Run
 
     Raises
     ------
-    DatasetError : the participant is not there, has another number of preprocessed runs than nine (then their rank says
-        nothing), two files for one run, or a file of another language.
+    DatasetError : the participant is not there, has another number of preprocessed runs than nine (then their rank
+        is meaningless), two files for one run, or a file of another language.
     """
     language, folder = language_of(participant), _preprocessed_folder(root, participant)
     recordings: dict[int, Path] = {}

@@ -29,7 +29,7 @@ def make_pairs(
     group: str | None = None,
     seed: int = 0,
 ) -> pd.DataFrame:
-    """Pairs of a `first` and a `second` sentence; some say the same, the others were exchanged among themselves.
+    """Make pairs of a `first` and a `second` sentence; some say the same, the others were exchanged among themselves.
 
     Every sentence is in one pair at most, in either language. Mismatched pairs swap their `first` sentences with one
     another, so no sentence by itself tells whether its pair matches. Parts share no sentence and no text that occurs
@@ -38,12 +38,12 @@ def make_pairs(
 
     Parameters
     ----------
-    sentences : DataFrame of translations, one column of text a language (`read_xnli`, `phantom.story.sentences`).
+    sentences : DataFrame of translations, one column of text per language (`read_xnli`, `phantom.story.sentences`).
     first, second : columns.
     n : number of pairs; None makes one of every sentence.
     mismatched : share of the pairs that do not match, in every part.
     mismatch : "random", or "length": hard ones, whose `first` sentence was exchanged for one of as many words and about
-        as many characters, so that lengths tell next to nothing.
+        as many characters, so that lengths carry next to no information.
     parts : name -> share of the pairs. The first part takes what rounding leaves.
     group : column whose equal values stay in one part (XNLI's "group": a premise and its hypotheses).
     seed : decides everything that is drawn.
@@ -81,7 +81,7 @@ def make_pairs(
 
 
 def shuffle_pairs(pairs: pd.DataFrame, what: str = "labels", seed: int = 0) -> pd.DataFrame:
-    """Pairs to train a control on: nothing can be learned from them that holds in the test part, which stays as it is.
+    """Make pairs to train a control on: nothing can be learned from them that helps in the test part, which stays.
 
     Parameters
     ----------
@@ -99,7 +99,7 @@ def shuffle_pairs(pairs: pd.DataFrame, what: str = "labels", seed: int = 0) -> p
     for (part, _), rows in pairs.groupby([pairs["part"].to_numpy(), language.to_numpy()], sort=False).indices.items():
         if part != "test":
             order = rng.permutation(rows)
-            # labels: any order; sentences: a cycle, so that nobody keeps its place
+            # labels: any order; sentences: a cycle, so that none stays in its place
             source = rng.permutation(rows) if what == "labels" else np.roll(order, 1)
             for column in columns:
                 shuffled[column][order] = pairs[column].to_numpy()[source]
@@ -124,12 +124,12 @@ def _check_pairs(sentences, first, second, mismatched, mismatch, parts, group) -
 
 
 def _plain(text: str) -> str:
-    """Letters and digits only, lower case: two sentences that differ in nothing else are the same."""
+    """Return letters and digits only, lower case: two sentences that differ in nothing else are the same."""
     return "".join(character for character in text.casefold() if character.isalnum()) or text
 
 
 def _linked(columns: Sequence[np.ndarray]) -> np.ndarray:
-    """A number for each row; rows that are equal in any column, directly or through others, have the same."""
+    """Return a number for each row; rows that are equal in any column, directly or through others, have the same."""
     n = len(columns[0])
     offset, left, right = n, [], []
     for column in columns:
@@ -143,7 +143,7 @@ def _linked(columns: Sequence[np.ndarray]) -> np.ndarray:
 
 
 def _split(together: np.ndarray, n: int, parts: Mapping[str, float], rng: np.random.Generator) -> dict[str, np.ndarray]:
-    """Rows of each part, none of which shares a number of `together` with another part."""
+    """Return the rows of each part, none of which shares a number of `together` with another part."""
     (main, _), *others = parts.items()
     wanted = {name: round(share * n) for name, share in others}
     wanted[main] = n - sum(wanted.values())
@@ -175,7 +175,7 @@ def _split(together: np.ndarray, n: int, parts: Mapping[str, float], rng: np.ran
 
 
 def _exchanged(rows: np.ndarray, same: np.ndarray, lengths: np.ndarray, mismatch: str, rng) -> np.ndarray:
-    """`rows` in another order, in which none stands where itself or one that equals it stood."""
+    """Return `rows` in another order, in which none stands where itself or one that equals it stood."""
     n = len(rows)
     order = rng.permutation(n)  # neighbours in this order exchange places
     if mismatch == "length":
@@ -197,6 +197,6 @@ def _exchanged(rows: np.ndarray, same: np.ndarray, lengths: np.ndarray, mismatch
 
 
 def _outwards(start: int, n: int) -> Iterator[int]:
-    """start - 1, start + 1, start - 2, ... as far as they lie within 0 .. n - 1."""
+    """Yield start - 1, start + 1, start - 2, ... as far as they lie within 0 .. n - 1."""
     for step in range(1, n):
         yield from (j for j in (start - step, start + step) if 0 <= j < n)

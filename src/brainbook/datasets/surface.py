@@ -3,7 +3,7 @@
 `nilearn.surface.vol_to_surf` interpolates every scan anew, although where the vertices lie in the grid of voxels never
 changes. Trilinear interpolation and the mean over the points along a vertex's normal are both linear, so together they
 are one sparse matrix [vertices, voxels]: it is made once for an affine and a shape, kept on disk, and then multiplies
-all scans at once. The result equals nilearn's (see tests/recordings/test_surface.py).
+all scans at once. The result equals nilearn's (see tests/datasets/test_surface.py).
 """
 
 from functools import lru_cache
@@ -29,12 +29,12 @@ def to_surface(
     sampling: str = "line",
     dtype: type = np.float64,
 ) -> np.ndarray:
-    """Values of an image at the 20,484 vertices of fsaverage5's pial surface, left hemisphere first.
+    """Project an image to the 20,484 vertices of fsaverage5's pial surface, left hemisphere first.
 
     Parameters
     ----------
     image : a nibabel image in MNI space (or its path), 3-D or 4-D with scans last.
-    cache : folder where the matrix of a geometry is kept; None keeps it in memory only.
+    cache : folder for the matrix of a geometry; None keeps it in memory only.
     sampling : 'line': the mean of ten points within 3 mm of the vertex along its normal, nilearn's default; 'ribbon':
         of ten points from the white to the pial surface, nilearn's with `inner_mesh`.
     dtype : floating type of the result.
@@ -54,18 +54,22 @@ def to_surface(
     voxels = data.reshape(int(np.prod(image.shape[:3])), -1, order="F")  # in the matrix's order of voxels
     geometry = {"affine": image.affine, "shape": image.shape[:3], "sampling": sampling}
     matrix = surface_matrix(**geometry, cache=cache)
-    used = _used_columns(matrix)
+    used = np.unique(matrix.indices)
     values = np.ascontiguousarray(voxels[used], dtype=np.float64)  # used voxels, scans
+    surface = np.empty((N_VERTICES, values.shape[1]))
     missing = np.isnan(values)
-    if not missing.any():
-        surface = _project(matrix[:, used], values)
-    else:
-        surface = np.empty((N_VERTICES, values.shape[1]))
-        for pattern, scans in _patterns(missing):
+    patterns, pattern_of_scan = missing[:, :1], np.zeros(values.shape[1], int)
+    if missing.any():
+        patterns, pattern_of_scan = np.unique(missing, axis=1, return_inverse=True)
+    for number, pattern in enumerate(patterns.T):
+        scans = pattern_of_scan.ravel() == number
+        present = matrix
+        if pattern.any():
             left_out = np.zeros(matrix.shape[1], dtype=bool)
             left_out[used[pattern]] = True
-            without = _matrix(np.asarray(image.affine, dtype=float), image.shape[:3], sampling, left_out)
-            surface[:, scans] = _project(without[:, used], np.nan_to_num(values[:, scans]))
+            present = _matrix(np.asarray(image.affine, dtype=float), image.shape[:3], sampling, left_out)
+        surface[:, scans] = present[:, used] @ np.where(pattern[:, None], 0, values[:, scans])
+        surface[np.ix_(np.diff(present.indptr) == 0, scans)] = np.nan
     surface = surface.T.astype(dtype, copy=False)
     return np.ascontiguousarray(surface[0] if image.ndim == 3 else surface)
 
@@ -73,7 +77,7 @@ def to_surface(
 def surface_matrix(
     affine: np.ndarray, shape: tuple[int, int, int], sampling: str = "line", cache: str | Path | None = None
 ) -> sparse.csr_matrix:
-    """The matrix that takes the voxels of a volume to the vertices of fsaverage5.
+    """Return the matrix that takes the voxels of a volume to the vertices of fsaverage5.
 
     Parameters
     ----------
@@ -83,8 +87,8 @@ def surface_matrix(
 
     Returns
     -------
-    sparse matrix [20484, voxels]; the voxel (i, j, k) has the column i + n_i (j + n_j k), the order in which NIfTI
-    keeps them. Rows sum to 1, or are empty where a vertex lies outside the volume.
+    sparse matrix [20484, voxels]; the voxel (i, j, k) has the column i + n_i (j + n_j k), the order of
+    NIfTI files. Rows sum to 1, or are empty where a vertex lies outside the volume.
     """
     if sampling not in SAMPLING:
         raise ConfigurationError(f"sampling is {sampling!r}; it is one of {', '.join(SAMPLING)}")
@@ -94,31 +98,25 @@ def surface_matrix(
         raise DatasetError(f"an affine of shape {affine.shape} and a volume of {shape} voxels make no geometry")
     if not is_invertible(affine):
         raise DatasetError(f"the affine {np.round(affine, 3).tolist()} places voxels nowhere")
-    return _kept_matrix(affine.tobytes(), shape, sampling, None if cache is None else str(cache))
+    return _cached_matrix(affine.tobytes(), shape, sampling, None if cache is None else str(cache))
 
 
 @lru_cache(maxsize=8)
-def _kept_matrix(affine_bytes: bytes, shape: tuple, sampling: str, cache: str | None) -> sparse.csr_matrix:
+def _cached_matrix(affine_bytes: bytes, shape: tuple, sampling: str, cache: str | None) -> sparse.csr_matrix:
     affine = np.frombuffer(affine_bytes).reshape(4, 4)
-    triples = cached_array(
-        cache,
-        "surface-matrix",
-        {"affine": affine, "shape": list(shape), "sampling": sampling, "points": POINTS, "half_line": HALF_LINE},
-        lambda: _triples(_matrix(affine, shape, sampling)),
-    )  # 3 (row, column, weight), entries
-    rows, columns, weights = triples
-    return sparse.csr_matrix(
-        (weights, (rows.astype(np.int32), columns.astype(np.int64))), shape=(N_VERTICES, int(np.prod(shape)))
-    )
+    inputs = {"affine": affine, "shape": list(shape), "sampling": sampling, "points": POINTS, "half_line": HALF_LINE}
 
+    def compute() -> np.ndarray:
+        matrix = _matrix(affine, shape, sampling).tocoo()
+        return np.stack([matrix.row.astype(float), matrix.col.astype(float), matrix.data])
 
-def _triples(matrix: sparse.csr_matrix) -> np.ndarray:
-    matrix = matrix.tocoo()
-    return np.stack([matrix.row.astype(float), matrix.col.astype(float), matrix.data])
+    rows, columns, weights = cached_array(cache, "surface-matrix", inputs, compute)
+    entries = (weights, (rows.astype(np.int32), columns.astype(np.int64)))
+    return sparse.csr_matrix(entries, shape=(N_VERTICES, int(np.prod(shape))))
 
 
 def _matrix(affine: np.ndarray, shape: tuple, sampling: str, left_out: np.ndarray | None = None) -> sparse.csr_matrix:
-    """As `surface_matrix`; the voxels of the bool array `left_out` [voxels] are treated as if they did not exist."""
+    """Compute `surface_matrix`; the voxels of the bool array `left_out` [voxels] are treated as if absent."""
     points = _sample_points(sampling)  # vertices, points, 3 (mm)
     places = nib.affines.apply_affine(np.linalg.inv(affine), points).reshape(-1, 3)  # in voxels
     # nilearn keeps a point up to one voxel beyond the last centre, where trilinear interpolation extrapolates
@@ -133,19 +131,18 @@ def _matrix(affine: np.ndarray, shape: tuple, sampling: str, left_out: np.ndarra
         weights.append(np.prod(np.where(step, fraction, 1 - fraction), axis=1))
     columns, weights = np.stack(columns, axis=1), np.stack(weights, axis=1)  # points inside, 8
     if left_out is not None:
-        whole = ~left_out[columns].any(axis=1)
-        rows, columns, weights = rows[whole], columns[whole], weights[whole]
+        complete = ~left_out[columns].any(axis=1)
+        rows, columns, weights = rows[complete], columns[complete], weights[complete]
     counts = np.bincount(rows, minlength=N_VERTICES)
     weights = weights / counts[rows][:, None]
-    matrix = sparse.csr_matrix(
-        (weights.ravel(), (np.repeat(rows, 8), columns.ravel())), shape=(N_VERTICES, int(np.prod(shape)))
-    )  # entries of the same voxel are summed
+    entries = (weights.ravel(), (np.repeat(rows, 8), columns.ravel()))  # those of the same voxel are summed
+    matrix = sparse.csr_matrix(entries, shape=(N_VERTICES, int(np.prod(shape))))
     matrix.eliminate_zeros()
     return matrix
 
 
 def _sample_points(sampling: str) -> np.ndarray:
-    """Where each vertex is sampled, array [20484, points, 3] in mm."""
+    """Return where each vertex is sampled, array [20484, points, 3] in mm."""
     from nilearn.datasets import load_fsaverage
 
     meshes = load_fsaverage("fsaverage5")
@@ -154,18 +151,16 @@ def _sample_points(sampling: str) -> np.ndarray:
         pial = meshes["pial"].parts[part]
         outer = np.asarray(pial.coordinates, dtype=float)
         if sampling == "line":
-            offsets = np.linspace(HALF_LINE, -HALF_LINE, POINTS)
-            lines = outer[:, None] + _normals(outer, pial.faces)[:, None] * offsets[None, :, None]
+            direction, steps = _normals(outer, pial.faces), np.linspace(HALF_LINE, -HALF_LINE, POINTS)
         else:
             inner = np.asarray(meshes["white_matter"].parts[part].coordinates, dtype=float)
-            steps = np.linspace(0, 1, POINTS)[None, :, None]
-            lines = outer[:, None] + (inner - outer)[:, None] * steps
-        places.append(lines)
+            direction, steps = inner - outer, np.linspace(0, 1, POINTS)
+        places.append(outer[:, None] + direction[:, None] * steps[None, :, None])
     return np.concatenate(places)
 
 
 def _normals(vertices: np.ndarray, faces: np.ndarray) -> np.ndarray:
-    """Outward unit normal of each vertex: of the sum of the unit normals of its faces. [vertices, 3]"""
+    """Return the outward unit normal of each vertex: of the sum of the unit normals of its faces. [vertices, 3]"""
     a, b, c = (vertices[faces[:, corner]] for corner in range(3))
     normals = np.cross(b - a, c - a)
     normals /= np.linalg.norm(normals, axis=1, keepdims=True)
@@ -173,20 +168,3 @@ def _normals(vertices: np.ndarray, faces: np.ndarray) -> np.ndarray:
     for corner in range(3):
         np.add.at(sums, faces[:, corner], normals)
     return sums / np.linalg.norm(sums, axis=1, keepdims=True)
-
-
-def _used_columns(matrix: sparse.csr_matrix) -> np.ndarray:
-    return np.unique(matrix.indices)
-
-
-def _project(matrix: sparse.csr_matrix, values: np.ndarray) -> np.ndarray:
-    surface = matrix @ values
-    surface[np.diff(matrix.indptr) == 0] = np.nan
-    return surface
-
-
-def _patterns(missing: np.ndarray):
-    """Groups of scans that miss the same voxels: (bool [used voxels], indices of scans)."""
-    patterns, group = np.unique(missing, axis=1, return_inverse=True)
-    for index in range(patterns.shape[1]):
-        yield patterns[:, index], np.flatnonzero(group.ravel() == index)

@@ -3,8 +3,8 @@
 The manual (https://www.fon.hum.uva.nl/praat/manual/TextGrid_file_formats.html) says what counts in a text file: numbers
 that stand free, texts in double quotes (a double quote within is doubled), flags in angle brackets; everything else is
 for the eye, so the long and the short form are one. The library praatio reads both too, and the tests compare with it;
-it is not used here because it hides what must be found: it sorts intervals by time, drops the sign of negative times,
-and stops without a word at the first damaged row of a short form.
+it is not used here because it hides damage: it sorts intervals by time, drops the sign of negative times, and stops
+silently at the first damaged row of a short form.
 """
 
 import re
@@ -32,7 +32,7 @@ class Interval(NamedTuple):
 
 
 def read_tiers(text: str, path: str | Path) -> list[tuple[int, str, list[Interval]]]:
-    """The interval tiers of a TextGrid: (number, name, intervals) in the file's order; point tiers are passed over.
+    """Return the interval tiers of a TextGrid: (number, name, intervals) in the file's order, without point tiers.
 
     Raises AnnotationError, with the line, if `text` is no TextGrid or ends too early.
     """
@@ -61,7 +61,7 @@ class _Tokens:
 
     def __init__(self, text: str, path: str | Path):
         self.path, self.line = path, 1
-        self._found = self._scan(text)
+        self._tokens = self._scan(text)
 
     @staticmethod
     def _scan(text: str) -> Iterator[tuple[str, str, int]]:
@@ -73,9 +73,9 @@ class _Tokens:
                 yield match.lastgroup, match.group(match.lastgroup), line
 
     def take(self, kind: str) -> str:
-        found, value, self.line = next(self._found, ("the end of the file", "", self.line))
-        if found != kind:
-            shown = f"{found} {value[:40]!r}" if value else found
+        next_kind, value, self.line = next(self._tokens, ("the end of the file", "", self.line))
+        if next_kind != kind:
+            shown = f"{next_kind} {value[:40]!r}" if value else next_kind
             self.fail(f"a {kind} is expected, not {shown}; the TextGrid is damaged or cut off")
         return value.replace('""', '"') if kind == "text" else value
 

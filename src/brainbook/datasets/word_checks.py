@@ -11,6 +11,7 @@ COLUMNS = ["word", "onset", "offset", "section"]
 SECTIONS = range(1, 10)
 MOST_SECONDS = 10.0  # of half of the words of a table: longer ones are milliseconds or samples
 SLACK = 2.0  # seconds that a word may lie after the end of its section's audio
+_CORRECT = "Correct it in the file"
 _NO_TIME = ("n/a", "N/A", "NA", "nan", "NaN", "")
 # words of each language that are every fourth or fifth one of any text, and none of the other's
 _FREQUENT = {
@@ -25,54 +26,44 @@ def check_words(table: pd.DataFrame, path: str | Path, drop_untimed: bool = Fals
     `table` has the columns word, onset, offset, section and is labelled by what the messages call a row.
     `drop_untimed` leaves out words without a time or with a negative onset.
     """
+    rows = table.assign(**{name: pd.to_numeric(table[name], errors="coerce") for name in COLUMNS[1:]})
     if drop_untimed:
-        onsets = _numbers(table["onset"])
-        untimed = table[["onset", "offset"]].isin(_NO_TIME).any(axis=1).to_numpy()
-        table = table[~(untimed | (onsets < 0))]
-    onset, offset, section = (_numbers(table[name]) for name in ("onset", "offset", "section"))
-
-    def refuse(bad: np.ndarray, what, advice: str = "Correct it in the file") -> None:
-        if bad.any():
-            row = int(np.flatnonzero(bad)[0])
-            more = f" ({int(bad.sum())} rows are like this)" if bad.sum() > 1 else ""
-            word, label = str(table["word"].iloc[row])[:40], table.index[row]
-            label = label if isinstance(label, str) else f"row {label}"
-            raise AnnotationError(f"{path}, {label} ({word!r}): {what(row)}{more}. {advice}")
-
-    def previous(values: np.ndarray) -> np.ndarray:
-        return np.concatenate([values[:1], values[:-1]])
-
-    if not len(table):
+        timed = ~(table[["onset", "offset"]].isin(_NO_TIME).any(axis=1) | (rows["onset"] < 0))
+        table, rows = table[timed], rows[timed]
+    if not len(rows):
         raise AnnotationError(f"{path} has no row with a word{' and a time' * drop_untimed}: get it again")
-    advice = "Correct it in the file, or leave such words out with drop_untimed=True"
-    for name, values in (("onset", onset), ("offset", offset), ("section", section)):
-        text = table[name].astype(str).to_numpy()
-        no_number = ~np.isfinite(values)
-        for bad, last in ((no_number & ~np.isin(text, list(_NO_TIME)), "Correct it in the file"), (no_number, advice)):
-            refuse(bad, lambda row, name=name, text=text: f"{name} is {text[row][:40]!r}, which is no number", last)
-    refuse(~np.isin(section, list(SECTIONS)), lambda row: f"section {section[row]:g} is not one of the sections 1 to 9")
-    refuse(onset < 0, lambda row: f"onset {onset[row]:g} s lies before the start of the recording", advice)
-    refuse(offset < onset, lambda row: f"offset {offset[row]:g} s lies before onset {onset[row]:g} s")
-    above = previous(section)
-    refuse(
-        section < above,
-        lambda row: f"section {section[row]:g} follows section {above[row]:g}: sections must be in order",
-    )
-    before = previous(onset)
-    refuse(
-        (onset < before) & (section == above),
-        lambda row: f"onset {onset[row]:g} s lies before that of the word above, {before[row]:g} s",
-    )
-    columns = {"word": table["word"].to_numpy(dtype=object), "onset": onset, "offset": offset}
-    words = pd.DataFrame({**columns, "section": section.astype(int)}, columns=COLUMNS).astype({"word": str})
-    refuse(words.duplicated().to_numpy(), lambda _: "the row stands there twice", "Take the doubled rows out")
+    advice = f"{_CORRECT}, or leave such words out with drop_untimed=True"
+    for name in COLUMNS[1:]:
+        no_number, message = ~np.isfinite(rows[name]), f"{name} is {{{name}!r:.42}}, which is no number"
+        _refuse(path, table, no_number & ~table[name].isin(_NO_TIME), message)
+        _refuse(path, table, no_number, message, advice)
+    rows = rows.assign(onset_above=rows["onset"].shift(), section_above=rows["section"].shift())
+    same_section = rows["section"] == rows["section_above"]
+    for bad, message, remedy in (
+        (~rows["section"].isin(SECTIONS), "section {section:g} is not one of the sections 1 to 9", _CORRECT),
+        (rows["onset"] < 0, "onset {onset:g} s lies before the start of the recording", advice),
+        (rows["offset"] < rows["onset"], "offset {offset:g} s lies before onset {onset:g} s", _CORRECT),
+        (
+            rows["section"] < rows["section_above"],
+            "section {section:g} follows section {section_above:g}: sections must be in order",
+            _CORRECT,
+        ),
+        (
+            (rows["onset"] < rows["onset_above"]) & same_section,
+            "onset {onset:g} s lies before that of the word above, {onset_above:g} s",
+            _CORRECT,
+        ),
+        (rows.duplicated(COLUMNS), "the row stands there twice", "Take the doubled rows out"),
+    ):
+        _refuse(path, rows, bad, message, remedy)
+    words = rows[COLUMNS].reset_index(drop=True).astype({"word": str, "onset": float, "offset": float, "section": int})
     for number, mine in words.groupby("section"):
         if len(mine) > 2 and mine["onset"].nunique() == 1:
             begin = mine["onset"].iloc[0]
             raise AnnotationError(
                 f"{path}, section {number}: all {len(mine)} words begin at {begin:g} s, so their times were lost"
             )
-    length = float(np.median(offset - onset))
+    length = float((words["offset"] - words["onset"]).median())
     if length > MOST_SECONDS:
         raise AnnotationError(
             f"{path}: half of the {len(words)} words are longer than {length:g} s, so these are no seconds "
@@ -129,5 +120,10 @@ def check_language(words: pd.DataFrame, language: str | None, path: str | Path) 
             )
 
 
-def _numbers(column: pd.Series) -> np.ndarray:
-    return pd.to_numeric(column, errors="coerce").to_numpy(dtype=float)
+def _refuse(path: str | Path, rows: pd.DataFrame, bad: pd.Series, message: str, advice: str = _CORRECT) -> None:
+    """Raise AnnotationError that names the first of the bad rows, with the row's values in the message."""
+    if bad.any():
+        row = rows[bad.to_numpy()].iloc[0]
+        label = row.name if isinstance(row.name, str) else f"row {row.name}"
+        more = f" ({int(bad.sum())} rows are like this)" if bad.sum() > 1 else ""
+        raise AnnotationError(f"{path}, {label} ({str(row.word)[:40]!r}): {message.format(**row)}{more}. {advice}")

@@ -208,8 +208,8 @@ def is_phantom(path: str | Path) -> bool:
 
 
 def _language_of(path: Path) -> str | None:
-    found = re.match(r"lpp(EN|FR|CN)_(?:word_information|section)", path.name)
-    return found.group(1) if found else None
+    match = re.match(r"lpp(EN|FR|CN)_(?:word_information|section)", path.name)
+    return match[1] if match else None
 
 
 def _choose_tier(tiers: list[tuple[int, str, list[Interval]]], wanted: str | int | None, path: Path) -> list[Interval]:

@@ -32,14 +32,14 @@ class Grid:
     mixture: sparse.csr_matrix
 
     def volume(self, values: np.ndarray, dtype: type = np.int16) -> np.ndarray:
-        """[scans, voxels inside] -> [x, y, z, scans], zero outside the brain."""
+        """Return [scans, voxels inside] as [x, y, z, scans], zero outside the brain."""
         filled = np.zeros((int(np.prod(self.shape)), len(values)), dtype)
         filled[self.inside] = values.T
         return filled.reshape(*self.shape, len(values))
 
 
 def shape_and_affine(voxel_size: float) -> tuple[tuple[int, int, int], np.ndarray]:
-    """Of the box of the preprocessed recordings at a voxel size in mm; at 2 mm it has 73 x 90 x 74 voxels."""
+    """Return shape and affine of the preprocessed recordings' box at a voxel size in mm (2: 73 x 90 x 74 voxels)."""
     if not 2 <= voxel_size <= 15:
         raise ConfigurationError(f"voxel_size={voxel_size}: choose between 2 and 15 mm")
     shape = tuple(int(n) for n in np.ceil(np.round(EXTENT / voxel_size, 6)))
@@ -49,7 +49,7 @@ def shape_and_affine(voxel_size: float) -> tuple[tuple[int, int, int], np.ndarra
 
 
 def make_grid(voxel_size: float) -> tuple[Grid, list[np.ndarray]]:
-    """The grid, and the triangles of the left and the right surface."""
+    """Make the grid, and return it with the triangles of the left and the right surface."""
     from nilearn.datasets import load_fsaverage, load_mni152_brain_mask
 
     shape, affine = shape_and_affine(voxel_size)
@@ -86,7 +86,7 @@ def make_grid(voxel_size: float) -> tuple[Grid, list[np.ndarray]]:
 
 
 def loader_sampling(grid: Grid) -> sparse.csr_matrix:
-    """How the loader reads vertices from these voxels: csr matrix [20484, voxels inside] (`recordings.surface`)."""
+    """Return how `to_surface` reads vertices from these voxels: csr matrix [20484, voxels inside]."""
     matrix = surface_matrix(grid.affine, grid.shape)
     x, y, z = np.unravel_index(grid.inside, grid.shape)
     columns = x + grid.shape[0] * (y + grid.shape[1] * z)  # the loader counts as NIfTI files do, x fastest

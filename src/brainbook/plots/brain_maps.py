@@ -26,14 +26,14 @@ from matplotlib.patheffects import withStroke
 from scipy import ndimage
 
 from brainbook.errors import DatasetError
-from brainbook.plots.look import GREY, WIDTH, colours
+from brainbook.plots.look import GREY, WIDTH, colours, finish_figure
 from brainbook.plots.own_surfaces import OwnSurface
 from brainbook.plots.pycortex_store import FSAVERAGE5, HEIGHT, open_store, store_folder
 from brainbook.plots.webgl import viewer_html, write_viewer
 
-__all__ = ["Scale", "flatmap", "flatmaps", "surface_views", "value_scale", "viewer", "viewer_html", "vertex_values"]
+__all__ = ["Scale", "flatmap", "flatmaps", "surface_views", "value_scale", "vertex_values", "viewer", "viewer_html"]
 
-N_VERTICES = 20_484
+N_VERTICES = 20_484  # of fsaverage5; `brainbook.datasets.atlas` has it too, but figures know no dataset
 NAME_POINTS = 9.0  # size of the regions' names
 _MAP_PIXELS = 1149  # width of the flat map of fsaverage5 at HEIGHT pixels
 
@@ -48,6 +48,13 @@ class Scale:
     ticks: Sequence[float] | None = None
     tick_names: Sequence[str] | None = None
     extend: str = "neither"
+
+    @property
+    def limits(self) -> tuple[float, float]:
+        """Values of the lowest and the highest colour."""
+        stepped = isinstance(self.norm, BoundaryNorm)
+        low, high = self.norm.boundaries[[0, -1]] if stepped else (self.norm.vmin, self.norm.vmax)
+        return float(low), float(high)
 
     def bar(self, figure: Figure, axes, horizontal: bool = True, **options) -> None:
         """Draw the labelled colour bar beside `axes`."""
@@ -77,7 +84,6 @@ def value_scale(
     steps : whole numbers that have one colour each (layers).
     categories : names; a value is an index into them.
     """
-    shown = np.asarray(values, float)[np.isfinite(values)]
     if categories is not None:
         cmap = ListedColormap([colours(categories)[name] for name in categories])
         norm = BoundaryNorm(np.arange(len(categories) + 1) - 0.5, len(categories))
@@ -88,34 +94,39 @@ def value_scale(
         edges = np.append(np.array(steps) - 0.5, steps[-1] + 0.5)
         ticks = steps if len(steps) <= 9 else steps[:: -(-len(steps) // 8)]
         return Scale(cmap, BoundaryNorm(edges, len(steps)), unit, ticks, [str(step) for step in ticks])
-    if limits is None:
-        if not len(shown):
-            limits = (0.0, 1.0)
-        elif diverging:
-            limits = (-np.percentile(np.abs(shown), 99.5), np.percentile(np.abs(shown), 99.5))
-        else:
-            limits = (min(0.0, np.percentile(shown, 1)), np.percentile(shown, 99.5))
-    low, high = limits if limits[1] > limits[0] else (limits[0], limits[0] + 1e-6)
-    if diverging and limits is not None and not np.isclose(-low, high):
+    shown = np.asarray(values, float)[np.isfinite(values)]
+    if limits is not None:
+        low, high = limits
+    elif not len(shown):
+        low, high = 0.0, 1.0
+    elif diverging:
+        low, high = 0.0, np.percentile(np.abs(shown), 99.5)
+    else:
+        low, high = min(0.0, np.percentile(shown, 1)), np.percentile(shown, 99.5)
+    if diverging:
         high = max(abs(low), abs(high))
         low = -high
-    below, above = bool(len(shown) and shown.min() < low), bool(len(shown) and shown.max() > high)
+    high = max(high, low + 1e-6)
+    below, above = bool((shown < low).any()), bool((shown > high).any())
     extend = {(0, 0): "neither", (1, 0): "min", (0, 1): "max", (1, 1): "both"}[below, above]
     return Scale(mpl.colormaps["RdBu_r" if diverging else "viridis"], Normalize(low, high), unit, extend=extend)
 
 
-def vertex_values(values: np.ndarray, regions=None) -> np.ndarray:
-    """Return values by vertex, float [20484], from values by vertex [20484] or by region [148] of `regions`."""
+def vertex_values(values: np.ndarray, regions=None, shown: np.ndarray | None = None) -> np.ndarray:
+    """Return values by vertex, float [20484], from values by vertex [20484] or by region [148] of `regions`.
+
+    Where `shown`, of the same shape, is False, they are NaN.
+    """
     values = np.asarray(values, float)
-    if values.shape == (N_VERTICES,):
+    if values.shape != (N_VERTICES,):
+        if regions is None or values.shape != (len(regions.columns),):
+            wanted = f"[{N_VERTICES}]" + ("" if regions is None else f" or [{len(regions.columns)}]")
+            advice = "; for values by region, give the parcellation as `regions`" if regions is None else ""
+            raise DatasetError(f"a map needs values of shape {wanted}, these have {list(values.shape)}{advice}")
+        values = np.append(values, np.nan)[regions.region_index]
+    if shown is None:
         return values
-    if regions is None or values.shape != (len(regions.columns),):
-        wanted = f"[{N_VERTICES}]" + ("" if regions is None else f" or [{len(regions.columns)}]")
-        raise DatasetError(
-            f"a map needs values of shape {wanted}, these have {list(values.shape)}"
-            + ("; for values by region, give the parcellation as `regions`" if regions is None else "")
-        )
-    return np.append(values, np.nan)[regions.region_index]
+    return np.where(vertex_values(np.asarray(shown, float), regions) == 1, values, np.nan)
 
 
 def flatmap(
@@ -152,10 +163,7 @@ def flatmap(
         )
     if ax is None:
         _, ax = plt.subplots(figsize=(WIDTH, WIDTH / 2.24 + (0.9 if colour_bar else 0.3)), layout="constrained")
-    by_vertex = vertex_values(values, regions)
-    if shown is not None:
-        keep = vertex_values(np.asarray(shown, float), regions) == 1
-        by_vertex = np.where(keep, by_vertex, np.nan)
+    by_vertex = vertex_values(values, regions, shown)
     scale = scale or value_scale(by_vertex, **scale_options)
     subject = FSAVERAGE5 if surface is None else surface.subject
     vertex, folds = _flat_pixels(str(store_folder(store)), subject)
@@ -168,15 +176,14 @@ def flatmap(
         borders, places = _borders(str(store_folder(store)), subject, index.tobytes())
         ax.add_collection(LineCollection(borders, colors="black", linewidths=0.5, alpha=0.75))
         _write_names(ax, regions.columns, places, n_names)
-    for side, text in ((0.02, "Left"), (0.98, "Right")):
-        ax.text(side, 0.02, text, transform=ax.transAxes, ha="left" if side < 0.5 else "right", fontsize=11, color=GREY)
+    for side, place in (("left", 0.02), ("right", 0.98)):
+        ax.text(place, 0.02, side.capitalize(), transform=ax.transAxes, ha=side, fontsize=11, color=GREY)
     ax.set_axis_off()
     if title:
         ax.set_title(title, loc="left")
     if note and regions is not None:
-        ax.text(
-            0.5, -0.03, _note(regions, subject), transform=ax.transAxes, ha="center", va="top", fontsize=9.5, color=GREY
-        )  # fmt: skip
+        below = {"transform": ax.transAxes, "ha": "center", "va": "top"}
+        ax.text(0.5, -0.03, _note(regions, subject), fontsize=9.5, color=GREY, **below)
     if colour_bar:
         scale.bar(ax.figure, ax, shrink=0.6, aspect=28, pad=0.06)
     return ax
@@ -194,41 +201,34 @@ def flatmaps(
     surface: OwnSurface | None = None,
     **scale_options,
 ) -> Figure:
-    """Small multiples of flat maps with one shared colour bar.
+    """Draw small multiples of flat maps with one shared colour bar.
 
     `maps` is name -> values, laid out in `columns`; or (row, column) -> values, such as ("EN", "before"): a grid with a
     row a first name and a column a second. `shown` has the same keys. The rest is as in `flatmap`.
     """
-    values = {key: vertex_values(map_, regions) for key, map_ in maps.items()}
-    scale = scale or value_scale(np.stack(list(values.values())), **scale_options)
-    grid = all(isinstance(key, tuple) for key in values)
+    shown = shown or {}
+    scale = scale or value_scale(np.stack([vertex_values(map_, regions) for map_ in maps.values()]), **scale_options)
+    grid = all(isinstance(key, tuple) for key in maps)
     if grid:
-        row_names, column_names = (list(dict.fromkeys(key[axis] for key in values)) for axis in (0, 1))
-        places = {key: (row_names.index(key[0]), column_names.index(key[1])) for key in values}
+        row_names, column_names = (list(dict.fromkeys(key[axis] for key in maps)) for axis in (0, 1))
+        places = {key: (row_names.index(key[0]), column_names.index(key[1])) for key in maps}
         n_rows, columns = len(row_names), len(column_names)
     else:
-        places = {key: divmod(i, columns) for i, key in enumerate(values)}
-        n_rows = -(-len(values) // columns)
+        places = {key: divmod(i, columns) for i, key in enumerate(maps)}
+        n_rows = -(-len(maps) // columns)
     width = WIDTH * (1 if columns < 3 else 1.5)  # two columns keep their titles readable on a phone
-    figure, axes = plt.subplots(
-        n_rows,
-        columns,
-        figsize=(width, n_rows * (width / columns / 2.24 + 0.35) + 1.2),
-        squeeze=False,
-        layout="constrained",
-    )
+    size = (width, n_rows * (width / columns / 2.24 + 0.35) + 1.2)
+    figure, axes = plt.subplots(n_rows, columns, figsize=size, squeeze=False, layout="constrained")
     for ax in axes.flat:
         ax.set_axis_off()
-    for key, map_ in values.items():
+    for key, map_ in maps.items():
         name = " · ".join(map(str, key)) if grid else str(key)
-        keep = None if shown is None else vertex_values(np.asarray(shown[key], float), regions) == 1
-        flatmap(map_, regions, keep, scale, name, n_names, False, False, axes[places[key]], store, surface)
+        options = {"title": name, "n_names": n_names, "colour_bar": False, "note": False, "ax": axes[places[key]]}
+        flatmap(map_, regions, shown.get(key), scale, store=store, surface=surface, **options)
     scale.bar(figure, axes.ravel().tolist(), shrink=0.6, aspect=32, pad=0.03)
     if regions is not None:
         figure.supxlabel(_note(regions, FSAVERAGE5 if surface is None else surface.subject), fontsize=9.5, color=GREY)
-    if title:
-        figure.suptitle(title, x=0.02, ha="left", fontsize=mpl.rcParams["axes.titlesize"])
-    return figure
+    return finish_figure(figure, title)
 
 
 def surface_views(
@@ -239,34 +239,30 @@ def surface_views(
     title: str | None = None,
     **scale_options,
 ) -> Figure:
-    """Lateral and medial views of both inflated hemispheres (nilearn); parameters as in `flatmap`. About a second."""
+    """Draw lateral and medial views of both inflated hemispheres (nilearn); parameters as in `flatmap`."""
     from nilearn import datasets, plotting
 
-    by_vertex = vertex_values(values, regions)
-    if shown is not None:
-        by_vertex = np.where(vertex_values(np.asarray(shown, float), regions) == 1, by_vertex, np.nan)
+    by_vertex = vertex_values(values, regions, shown)
     scale = scale or value_scale(by_vertex, **scale_options)
     meshes = datasets.load_fsaverage(FSAVERAGE5)["inflated"].parts
     depth = datasets.load_fsaverage_data(FSAVERAGE5, data_type="sulcal").data.parts
     figure, axes = plt.subplots(2, 2, figsize=(WIDTH, 5.4), subplot_kw={"projection": "3d"}, layout="constrained")
-    halves = {"left": by_vertex[: N_VERTICES // 2], "right": by_vertex[N_VERTICES // 2 :]}
-    for column, (side, half) in enumerate(halves.items()):
+    stepped = isinstance(scale.norm, BoundaryNorm)
+    for column, (side, half) in enumerate(zip(("left", "right"), np.split(by_vertex, 2), strict=True)):
         for row, view in enumerate(("lateral", "medial")):
             # nilearn takes limits, not a norm: colours are made here, and a map of them is drawn one to one.
             plotting.plot_surf(
                 meshes[side], surf_map=np.ma.asarray(scale.norm(np.ma.masked_invalid(half)), float).filled(np.nan),
                 bg_map=depth[side], hemi=side, view=view, cmap=scale.cmap, axes=axes[row, column], figure=figure,
-                vmin=0, vmax=1 if not isinstance(scale.norm, BoundaryNorm) else scale.cmap.N - 1,
+                vmin=0, vmax=scale.cmap.N - 1 if stepped else 1,
                 # The median of a face's three vertices is one of them; the mean of layers 0 and 6 would be layer 3.
-                avg_method="median" if isinstance(scale.norm, BoundaryNorm) else "mean",
+                avg_method="median" if stepped else "mean",
                 colorbar=False, bg_on_data=False, engine="matplotlib",
             )  # fmt: skip
             axes[row, column].set_title(f"{side.capitalize()}, {view}", fontsize=12, loc="center", y=0.92)
             axes[row, column].set_box_aspect(None, zoom=1.35)
     scale.bar(figure, axes.ravel().tolist(), shrink=0.6, aspect=28, pad=0.02)
-    if title:
-        figure.suptitle(title, x=0.02, ha="left", fontsize=mpl.rcParams["axes.titlesize"])
-    return figure
+    return finish_figure(figure, title)
 
 
 def viewer(
@@ -285,14 +281,10 @@ def viewer(
     Parameters as in `flatmaps`. It is written to `folder`, which the book copies as it is, with a picture of the flat
     maps that stands in for it where it cannot be drawn. Takes 3 to 5 s and 4.5 MB. `viewer_html` shows it in a page.
     """
-    values = {name: vertex_values(map_, regions) for name, map_ in layers.items()}
-    if shown is not None:
-        keep = {name: vertex_values(np.asarray(shown[name], float), regions) == 1 for name in values}
-        values = {name: np.where(keep[name], map_, np.nan) for name, map_ in values.items()}
+    shown = shown or {}
+    values = {name: vertex_values(map_, regions, shown.get(name)) for name, map_ in layers.items()}
     scale = scale or value_scale(np.stack(list(values.values())), **scale_options)
-    limits = (
-        scale.norm.boundaries[[0, -1]] if isinstance(scale.norm, BoundaryNorm) else (scale.norm.vmin, scale.norm.vmax)
-    )
+    subject = FSAVERAGE5 if surface is None else surface.subject
 
     def draw_picture(path: Path) -> None:
         columns = 1 if len(values) < 4 else 2
@@ -302,12 +294,9 @@ def viewer(
         plt.close(figure)
 
     alt = f"{title}: flat maps of {', '.join(map(str, values))} ({scale.unit})"
-    subject = FSAVERAGE5 if surface is None else surface.subject
-    note = "" if regions is None else _note(regions, subject)
+    source = "" if regions is None else _note(regions, subject)
     drawn = values if surface is None else {name: map_[surface.nearest] for name, map_ in values.items()}
-    return write_viewer(
-        drawn, folder, scale.cmap, tuple(map(float, limits)), scale.unit, draw_picture, alt, note, title, subject, store
-    )
+    return write_viewer(drawn, folder, scale, draw_picture, alt, source, title, subject, store)
 
 
 def _note(regions, subject: str) -> str:
@@ -317,29 +306,22 @@ def _note(regions, subject: str) -> str:
 def _write_names(ax: Axes, columns, places: dict[int, tuple[float, float, int]], n_names: int) -> None:
     """Name the largest regions of each hemisphere, passing over a name that would cover another."""
     height = NAME_POINTS / 72 / WIDTH * _MAP_PIXELS  # of a line of text, in pixels of the map
+    halo = withStroke(linewidth=2.2, foreground="white", alpha=0.85)
     taken: list[tuple[float, float, float]] = []  # x, y, half the width
-    for hemisphere in ("lh", "rh"):
-        own = [index for index in places if columns.hemisphere.iloc[index] == hemisphere]
-        written = 0
-        for index in sorted(own, key=lambda i: -places[i][2]):
-            x, y, _ = places[index]
-            name = columns.region.iloc[index]
-            half = 0.3 * height * len(name)
-            if written == n_names:
-                break
-            if any(abs(x - x2) < half + half2 and abs(y - y2) < 1.2 * height for x2, y2, half2 in taken):
-                continue
-            ax.text(
-                x, y, name, ha="center", va="center", fontsize=NAME_POINTS,
-                path_effects=[withStroke(linewidth=2.2, foreground="white", alpha=0.85)],
-            )  # fmt: skip
+    left = {"lh": n_names, "rh": n_names}
+    for index, (x, y, _) in sorted(places.items(), key=lambda item: -item[1][2]):
+        name, hemisphere = columns.region.iloc[index], columns.hemisphere.iloc[index]
+        half = 0.3 * height * len(name)
+        covers = any(abs(x - x2) < half + half2 and abs(y - y2) < 1.2 * height for x2, y2, half2 in taken)
+        if left[hemisphere] and not covers:
+            ax.text(x, y, name, ha="center", va="center", fontsize=NAME_POINTS, path_effects=[halo])
             taken.append((x, y, half))
-            written += 1
+            left[hemisphere] -= 1
 
 
 @functools.lru_cache(maxsize=4)
 def _flat_pixels(store: str, subject: str) -> tuple[np.ndarray, np.ndarray]:
-    """Vertex under each pixel of the flat map, int [512, width], -1 outside; grey of the folds, float, NaN outside."""
+    """Return the vertex under each pixel of the flat map, int [512, width], -1 outside, and the grey of its fold."""
     cortex = open_store(store)
     utils = cortex.quickflat.utils
     mask, _ = utils.get_flatmask(subject, height=HEIGHT)  # width, height
@@ -356,7 +338,7 @@ def _flat_pixels(store: str, subject: str) -> tuple[np.ndarray, np.ndarray]:
 def _borders(
     store: str, subject: str, region_index: bytes
 ) -> tuple[list[np.ndarray], dict[int, tuple[float, float, int]]]:
-    """Border lines of all regions on the flat map; by region (x, y) of the place farthest from them, and pixels."""
+    """Return the borders of all regions on the flat map, and by region (x, y) farthest from them and its pixels."""
     vertex, _ = _flat_pixels(store, subject)
     region = np.where(vertex >= 0, np.frombuffer(region_index, np.int64)[vertex], -1)
     lines, places = [], {}

@@ -194,17 +194,17 @@ def forest(
         fill(str(text), 25, break_long_words=False, break_on_hyphens=False) for text in labels
     ]  # wide ones leave no room for the axes
     lines_each = max((text.count("\n") + 1 for text in wrapped), default=1)
-    styles = series_styles(table[series] if series else ["estimate"])
+    several, series = series is not None, series or "series"
+    table = table if several else table.assign(series="estimate")
+    styles = series_styles(table[series])
     ax = new_axes(ax, (WIDTH, 1.2 + 0.36 * len(labels) * max(1, 0.6 * len(styles), 0.7 * lines_each)))
     own = isinstance(reference, Mapping)
     lines = reference if own else dict.fromkeys(styles, reference)
-    beside = {
-        text: list(dict.fromkeys(table[series][table[label] == text])) if series else ["estimate"] for text in labels
-    }
+    names_of_row = {text: list(rows.unique()) for text, rows in table.groupby(label)[series]}
     for name, options in styles.items():
-        rows, colour = table[table[series] == name] if series else table, options["color"]
-        shift = {text: (names.index(name) - (len(names) - 1) / 2) for text, names in beside.items() if name in names}
-        y = np.array([labels.index(text) + 0.7 / len(styles) * shift[text] for text in rows[label]])
+        rows, colour = table[table[series] == name], options["color"]
+        ranks = [names_of_row[text].index(name) - (len(names_of_row[text]) - 1) / 2 for text in rows[label]]
+        y = rows[label].map(labels.index).to_numpy(float) + 0.7 / len(styles) * np.array(ranks)
         if name in lines:
             line = {"color": colour, "linestyle": "--"} if own else {"color": GREY}
             ax.axvline(lines[name], linewidth=1, zorder=0, **line)
@@ -221,7 +221,7 @@ def forest(
     ax.xaxis.set_major_locator(MaxNLocator(6))  # labels such as -0.075 are wide
     extra = [(truth, "|", "truth"), (published, "*", "published")]
     marks = [Line2D([], [], **mark_style(marker), label=name) for column, marker, name in extra if column]
-    return finish(ax, title, (ax.get_legend_handles_labels()[0] if series else []) + marks)
+    return finish(ax, title, (ax.get_legend_handles_labels()[0] if several else []) + marks)
 
 
 def inflation(

@@ -61,7 +61,7 @@ class OwnSurface:
 
 
 def own_surface(freesurfer: str | Path, store: str | Path | None = None) -> OwnSurface:
-    """A participant's own surfaces from a FreeSurfer subject folder, imported into the store when they are not in it.
+    """Return a participant's own surfaces from a FreeSurfer subject folder, imported into the store if needed.
 
     Parameters
     ----------
@@ -76,8 +76,8 @@ def own_surface(freesurfer: str | Path, store: str | Path | None = None) -> OwnS
     folder = store_folder(store)
     subject = folder / freesurfer.name
     nearest = nearest_on_fsaverage5(freesurfer)
-    old = _without_its_flattening(freesurfer, subject)
-    if old or not subject.is_dir():
+    outdated = _is_outdated(freesurfer, subject)
+    if outdated or not subject.is_dir():
         surfaces, shape = _read(freesurfer)
         if len(nearest) != sum(len(surfaces["pia", hemisphere][0]) for hemisphere in HEMISPHERES):
             raise DatasetError(
@@ -85,7 +85,7 @@ def own_surface(freesurfer: str | Path, store: str | Path | None = None) -> OwnS
                 "of one reconstruction."
             )
         folder.mkdir(parents=True, exist_ok=True)
-        if old:
+        if outdated:
             shutil.rmtree(subject)
         write_subject(folder, freesurfer.name, surfaces, shape)
     cortex = open_store(folder)
@@ -95,25 +95,24 @@ def own_surface(freesurfer: str | Path, store: str | Path | None = None) -> OwnS
     return OwnSurface(freesurfer.name, nearest, flat)
 
 
-def _without_its_flattening(freesurfer: Path, subject: Path) -> bool:
-    """Whether a subject was imported here before it was flattened. Whatever else lies in the store is kept."""
-    ours = not any(any((subject / part).glob("*")) for part in ("anatomicals", "transforms", "views"))
+def _is_outdated(freesurfer: Path, subject: Path) -> bool:
+    """Return whether a subject was imported here before it was flattened; what pycortex itself imported never is."""
     return (
         all(path.exists() for path in _patches(freesurfer).values())
         and (subject / "surfaces").is_dir()
-        and ours
+        and not any(any((subject / part).glob("*")) for part in ("anatomicals", "transforms", "views"))
         and not (subject / "surfaces" / "flat_lh.gii").exists()
     )
 
 
 def _patches(freesurfer: Path) -> dict[str, Path]:
-    """The flattened patch of each hemisphere: mris_flatten's, or autoflatten's where both of that name are there."""
+    """Return the flattened patch of each hemisphere: mris_flatten's, or autoflatten's where both of those exist."""
     names = [{h: freesurfer / "surf" / f"{h}.{name}.flat.patch.3d" for h in HEMISPHERES} for name in _FLATTENED]
     return next((paths for paths in names if all(path.exists() for path in paths.values())), names[0])
 
 
 def nearest_on_fsaverage5(freesurfer: str | Path) -> np.ndarray:
-    """The vertex of fsaverage5 (0..20483) nearest to each of a participant's on the registered sphere.
+    """Find the vertex of fsaverage5 (0..20483) nearest to each of a participant's on the registered sphere.
 
     Reads `surf/{lh,rh}.sphere.reg`. Returns an int array [vertices], left then right.
     """
@@ -123,42 +122,40 @@ def nearest_on_fsaverage5(freesurfer: str | Path) -> np.ndarray:
     for hemisphere, side in HEMISPHERES.items():
         own, *_ = _read_file(_read_surface, Path(freesurfer) / "surf" / f"{hemisphere}.sphere.reg")
         average = np.asarray(sphere[side].coordinates)
-        place = cKDTree(_unit(average)).query(_unit(own))[1]
-        parts.append(place + (0 if hemisphere == "lh" else len(average)))
+        average, own = (points / np.linalg.norm(points, axis=1, keepdims=True) for points in (average, own))
+        parts.append(cKDTree(average).query(own)[1] + (0 if hemisphere == "lh" else len(average)))
     return np.concatenate(parts)
 
 
-def _unit(points: np.ndarray) -> np.ndarray:
-    return points / np.linalg.norm(points, axis=1, keepdims=True)
-
-
 def _read(freesurfer: Path) -> tuple[dict, dict]:
-    """What `write_subject` takes. Raises DatasetError that names the first missing file."""
-    surfaces, shape = {}, {quantity: {} for quantity in _SHAPE}
+    """Read what `write_subject` takes. Raises DatasetError that names the first missing file."""
+    surfaces, shape, folder = {}, {quantity: {} for quantity in _SHAPE}, freesurfer / "surf"
     patches = _patches(freesurfer)
     flat = all(path.exists() for path in patches.values())
     for hemisphere, side in HEMISPHERES.items():
         for surface, name in _FILES.items():
-            surfaces[surface, hemisphere] = _read_file(_in_scanner, freesurfer / "surf" / f"{hemisphere}.{name}")
+            surfaces[surface, hemisphere] = _read_file(_in_scanner, folder / f"{hemisphere}.{name}")
+        n_vertices = len(surfaces["pia", hemisphere][0])
         for quantity, (name, sign) in _SHAPE.items():
-            values = _read_file(fs.read_morph_data, freesurfer / "surf" / f"{hemisphere}.{name}")
-            if len(values) != len(surfaces["pia", hemisphere][0]):
+            path = folder / f"{hemisphere}.{name}"
+            values = _read_file(fs.read_morph_data, path)
+            if len(values) != n_vertices:
                 raise DatasetError(
-                    f"{freesurfer / 'surf' / f'{hemisphere}.{name}'} has {len(values)} vertices, the pial surface "
-                    f"{len(surfaces['pia', hemisphere][0])}: these files are not of one reconstruction."
+                    f"{path} has {len(values)} vertices, the pial surface {n_vertices}: these files are not of one "
+                    "reconstruction."
                 )
             shape[quantity][side] = sign * values
         if flat:
             coordinates, faces = _read_flat_patch(patches[hemisphere], *surfaces["pia", hemisphere])
             surfaces["flat", hemisphere] = coordinates, faces
-            whole = without_faces_across_cuts(surfaces["pia", hemisphere][1], faces)
+            uncut = without_faces_across_cuts(surfaces["pia", hemisphere][1], faces)
             for surface in _FILES:
-                surfaces[surface, hemisphere] = surfaces[surface, hemisphere][0], whole
+                surfaces[surface, hemisphere] = surfaces[surface, hemisphere][0], uncut
     return surfaces, shape
 
 
 def _read_flat_patch(path: Path, coordinates: np.ndarray, faces: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Flat positions [vertices, 3] (vertices outside the patch at 0) and the faces that lie on the patch.
+    """Read flat positions [vertices, 3] (vertices outside the patch at 0) and the faces that lie on the patch.
 
     Format: big endian; -1, the number of vertices, then for each its index + 1 (negative at the border) and x, y, z.
     """
@@ -180,13 +177,13 @@ def _read_flat_patch(path: Path, coordinates: np.ndarray, faces: np.ndarray) -> 
 
 
 def _in_scanner(path: Path) -> tuple[np.ndarray, np.ndarray]:
-    """Coordinates in mm as the scanner counts them (float32), where the file says where its middle lay, and faces."""
+    """Read coordinates in mm as the scanner counts them (float32), if the file has their origin, and faces."""
     coordinates, faces, middle = _read_surface(path)
     return (coordinates + middle).astype(np.float32), faces.astype(np.int32)
 
 
 def _read_surface(path: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Coordinates and faces as they stand in the file, and where the scanner saw their middle (zeros if unknown)."""
+    """Read coordinates and faces as they are in the file, and their origin in the scanner (zeros if unknown)."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # that there is no such information
         coordinates, faces, about = fs.read_geometry(path, read_metadata=True)
@@ -197,7 +194,7 @@ def _read_surface(path: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 
 def _read_file(reader: Callable, path: Path):
-    """What `reader` finds in a file. Raises DatasetError that names the file if it is missing or damaged."""
+    """Return what `reader` reads in a file. Raises DatasetError that names the file if it is missing or damaged."""
     path = _link_target(path)
     if not path.exists():
         raise DatasetError(
@@ -210,7 +207,7 @@ def _read_file(reader: Callable, path: Path):
 
 
 def _link_target(path: Path) -> Path:
-    """The file that a link of FreeSurfer 7 (lh.pial to lh.pial.T1) leads to, also where a copy broke the link.
+    """Return the file that a link of FreeSurfer 7 (lh.pial to lh.pial.T1) leads to, also where a copy broke the link.
 
     Zip files and network shares turn such a link into a text that names its target, or leave it out.
     """

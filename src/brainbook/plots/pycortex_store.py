@@ -28,11 +28,12 @@ FSAVERAGE5 = "fsaverage5"
 HEMISPHERES = {"lh": "left", "rh": "right"}
 HEIGHT = 512  # pixels of a flat map
 _OPENED: list[Path] = []  # the store that is in use; pycortex itself has only one at a time
+_SHAPE = (("curvature", "curvature", -1), ("sulcaldepth", "sulcal", -1), ("thickness", "thickness", 1))
 _SURFACES = {"pia": "pial", "wm": "white_matter", "inflated": "inflated", "flat": "flat"}
 
 
 def store_folder(folder: str | Path | None = None) -> Path:
-    """The store that is meant by `folder`: that one, else the one opened last, else cache/pycortex."""
+    """Return the store that is meant by `folder`: that one, else the one opened last, else cache/pycortex."""
     return Path(folder).resolve() if folder is not None else _OPENED[-1] if _OPENED else STORE.resolve()
 
 
@@ -85,20 +86,15 @@ def build_fsaverage5(folder: str | Path = STORE) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     meshes = load_fsaverage(FSAVERAGE5)
     # FreeSurfer counts curvature and depth positive in sulci, pycortex negative: left as they are, gyri would be dark.
-    shape = {
-        "curvature": {h: -a for h, a in load_fsaverage_data(FSAVERAGE5, data_type="curvature").data.parts.items()},
-        "sulcaldepth": {h: -a for h, a in load_fsaverage_data(FSAVERAGE5, data_type="sulcal").data.parts.items()},
-        "thickness": load_fsaverage_data(FSAVERAGE5, data_type="thickness").data.parts,
-    }
-    surfaces = {
-        (surface, hemisphere): (
-            np.asarray(meshes[name].parts[side].coordinates, np.float32),
-            np.asarray(meshes[name].parts[side].faces, np.int32),
-        )
-        for surface, name in _SURFACES.items()
-        for hemisphere, side in HEMISPHERES.items()
-    }
-    for hemisphere in HEMISPHERES:
+    shape = {}
+    for quantity, kind, sign in _SHAPE:
+        parts = load_fsaverage_data(FSAVERAGE5, data_type=kind).data.parts
+        shape[quantity] = {side: sign * values for side, values in parts.items()}
+    surfaces = {}
+    for hemisphere, side in HEMISPHERES.items():
+        for surface, name in _SURFACES.items():
+            part = meshes[name].parts[side]
+            surfaces[surface, hemisphere] = np.float32(part.coordinates), np.int32(part.faces)
         flat, flat_faces = surfaces["flat", hemisphere]
         faces = without_faces_across_cuts(surfaces["pia", hemisphere][1], flat_faces)
         for surface in ("pia", "wm", "inflated"):
@@ -114,13 +110,17 @@ def without_faces_across_cuts(faces: np.ndarray, flat_faces: np.ndarray) -> np.n
     Flattened in the browser, such a face would be drawn as a sliver across the whole map.
     """
     on_map = np.isin(faces, flat_faces).all(axis=1)
-    kept = set(map(tuple, np.sort(flat_faces, axis=1)))
-    in_flat = np.array([tuple(face) in kept for face in np.sort(faces, axis=1)])
+    in_flat = np.isin(_face_keys(faces), _face_keys(flat_faces))
     return faces[~on_map | in_flat]
 
 
+def _face_keys(faces: np.ndarray) -> np.ndarray:
+    """Return one number for each face [n, 3], whatever the order of its vertices."""
+    return np.sort(faces, axis=1).astype(np.int64) @ np.array([1 << 42, 1 << 21, 1])
+
+
 def write_subject(folder: str | Path, name: str, surfaces: dict, shape: dict) -> Path:
-    """Write a subject of pycortex, whole or not at all; one that is there already is kept.
+    """Write a subject of pycortex, whole or not at all; one that is there already stays.
 
     Parameters
     ----------
@@ -152,7 +152,7 @@ def write_subject(folder: str | Path, name: str, surfaces: dict, shape: dict) ->
 
 
 def _warm(cortex: ModuleType, store: Path, name: str, flat: bool) -> None:
-    """Let pycortex compute what it keeps of a subject (flat map pixels, surfaces for the browser) before others see it.
+    """Let pycortex compute what it caches of a subject (flat map pixels, browser surfaces) before others see it.
 
     pycortex writes these files in place: two processes that need them at once would read each other's halves.
     """
@@ -178,7 +178,7 @@ def _use(cortex: ModuleType, folder: Path) -> None:
 
 @contextlib.contextmanager
 def quiet():
-    """Swallow what pycortex prints (progress, advice about Inkscape) so that it does not stand in rendered chapters."""
+    """Silence what pycortex prints (progress, advice about Inkscape), so that it is not in rendered chapters."""
     with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
         yield
 

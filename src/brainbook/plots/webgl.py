@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
-from matplotlib.colors import Colormap, to_hex
+from matplotlib.colors import to_hex
 
 from brainbook.errors import ConfigurationError
 from brainbook.plots.pycortex_store import FSAVERAGE5, open_store, quiet
@@ -24,9 +24,7 @@ COLOUR_MAPS = ("viridis", "RdBu_r")  # those that both matplotlib and pycortex h
 def write_viewer(
     maps: Mapping[str, np.ndarray],
     folder: str | Path,
-    cmap: Colormap,
-    limits: tuple[float, float],
-    unit: str,
+    scale,
     draw_picture: Callable[[Path], None],
     alt: str,
     source: str = "",
@@ -39,48 +37,46 @@ def write_viewer(
     Parameters
     ----------
     maps : name -> float array [vertices] of `subject`, left then right; NaN is transparent. One button each.
-    cmap, limits, unit : shared by all maps. `cmap` is one of COLOUR_MAPS.
+    scale : the `brain_maps.Scale` of all maps. Its colour map is one of COLOUR_MAPS.
     draw_picture : writes the fall-back picture to the path it is given (PNG).
     alt : what the picture shows, in words.
     source : a line below the buttons: parcellation, data.
     """
     if not maps:
         raise ConfigurationError("a viewer needs at least one map")
+    cmap, (low, high) = scale.cmap, scale.limits
     if cmap.name not in COLOUR_MAPS:
         raise ConfigurationError(f"the viewer has the colour maps {', '.join(COLOUR_MAPS)}, not {cmap.name!r}")
     cortex = open_store(store)
     folder = Path(folder)
     folder.parent.mkdir(parents=True, exist_ok=True)
-    low, high = limits
     views = {  # pycortex puts these names into its script as they are: the page's own script knows the real ones
         f"map{number}": cortex.Vertex(np.asarray(values, np.float32), subject, cmap=cmap.name, vmin=low, vmax=high)
         for number, values in enumerate(maps.values())
     }
     with tempfile.TemporaryDirectory(prefix=".building-", dir=folder.parent) as scratch:
-        made = Path(scratch) / "new"
+        new = Path(scratch) / "new"
         with quiet():
             cortex.webgl.make_static(
-                str(made), views, template=str(_TEMPLATE), title=html.escape(title), recache=False,
-                overlays_visible=(), labels_visible=(),
-                maps=json.dumps(list(maps)).replace("<", "\\u003c"),
+                str(new), views, template=str(_TEMPLATE), title=html.escape(title), recache=False,
+                overlays_visible=(), labels_visible=(), maps=json.dumps(list(maps)).replace("<", "\\u003c"),
                 gradient=", ".join(to_hex(cmap(x)) for x in np.linspace(0, 1, 17)),
-                low=f"{low:.3g}", high=f"{high:.3g}", unit=html.escape(unit), source=html.escape(source),
+                low=f"{low:.3g}", high=f"{high:.3g}", unit=html.escape(scale.unit), source=html.escape(source),
             )  # fmt: skip
-        page = made / "index.html"
+        page = new / "index.html"
         # Put in afterwards, because pycortex swallows every image that its template names into the page.
         still = f'<img src="picture.png" alt="{html.escape(alt)}">'
-        text = page.read_text(encoding="utf-8")
-        page.write_text(text.replace("@picture@", still), encoding="utf-8")
-        draw_picture(made / "picture.png")
-        made.chmod(0o755)
+        page.write_text(page.read_text(encoding="utf-8").replace("@picture@", still), encoding="utf-8")
+        draw_picture(new / "picture.png")
+        new.chmod(0o755)
         if folder.exists():
             folder.rename(Path(scratch) / "old")
-        made.rename(folder)
+        new.rename(folder)
     return folder / "index.html"
 
 
 def viewer_html(address: str, title: str, height: int = 560) -> str:
-    """HTML that shows a viewer inside a page: an iframe, and a link that opens the viewer on a page of its own.
+    """Return HTML that shows a viewer inside a page: an iframe, and a link that opens the viewer on a page of its own.
 
     `address` is where the viewer's index.html is, seen from the page. `title` names the frame for screen readers.
     """
