@@ -82,7 +82,7 @@ class Regions:
         return self.region_index >= 0
 
     def average(self, values: np.ndarray) -> tuple[np.ndarray, pd.DataFrame]:
-        """Mean over the vertices of each region; NaN vertices are left out of the mean.
+        """Return the mean over the vertices of each region, NaN vertices left out.
 
         Parameters
         ----------

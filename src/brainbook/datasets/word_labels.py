@@ -81,7 +81,7 @@ def as_written(label: str, dataset: str | None = None) -> tuple[str, str]:
 
 
 def _recoded(word: str) -> str:
-    """A word of UTF-8 that was read as a Western encoding: 'Ã©tÃ©' is 'été'."""
+    """Return a word of UTF-8 that was read as a Western encoding: 'Ã©tÃ©' is 'été'."""
     for encoding in ("cp1252", "latin-1"):
         try:
             return word.encode(encoding).decode("utf-8")

@@ -112,7 +112,7 @@ class Cortex:
 
     @classmethod
     def make(cls, regions: Regions, faces: list[np.ndarray]) -> "Cortex":
-        """From the triangles of the left and the right hemisphere."""
+        """Make a cortex from the triangles of the left and the right hemisphere."""
         smooth = sparse.block_diag([neighbours(f, N_VERTICES // 2) for f in faces], format="csr")
         local = (smooth @ smooth @ smooth).tocsr()
         norms = np.sqrt(np.asarray(local.multiply(local).sum(axis=1)).ravel())
