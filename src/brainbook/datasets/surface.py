@@ -27,7 +27,6 @@ def to_surface(
     image: nib.spatialimages.SpatialImage | str | Path,
     cache: str | Path | None = None,
     sampling: str = "line",
-    dtype: type = np.float64,
 ) -> np.ndarray:
     """Project an image to the 20,484 vertices of fsaverage5's pial surface, left hemisphere first.
 
@@ -37,7 +36,6 @@ def to_surface(
     cache : folder for the matrix of a geometry; None keeps it in memory only.
     sampling : 'line': the mean of ten points within 3 mm of the vertex along its normal, nilearn's default; 'ribbon':
         of ten points from the white to the pial surface, nilearn's with `inner_mesh`.
-    dtype : floating type of the result.
 
     Returns
     -------
@@ -56,22 +54,25 @@ def to_surface(
     matrix = surface_matrix(**geometry, cache=cache)
     used = np.unique(matrix.indices)
     values = np.ascontiguousarray(voxels[used], dtype=np.float64)  # used voxels, scans
-    surface = np.empty((N_VERTICES, values.shape[1]))
     missing = np.isnan(values)
-    patterns, pattern_of_scan = missing[:, :1], np.zeros(values.shape[1], int)
-    if missing.any():
+    if not missing.any():
+        surface = _project(matrix[:, used], values)
+    else:
+        surface = np.empty((N_VERTICES, values.shape[1]))
         patterns, pattern_of_scan = np.unique(missing, axis=1, return_inverse=True)
-    for number, pattern in enumerate(patterns.T):
-        scans = pattern_of_scan.ravel() == number
-        present = matrix
-        if pattern.any():
+        for number, pattern in enumerate(patterns.T):
+            scans = pattern_of_scan.ravel() == number
             left_out = np.zeros(matrix.shape[1], dtype=bool)
             left_out[used[pattern]] = True
-            present = _matrix(np.asarray(image.affine, dtype=float), image.shape[:3], sampling, left_out)
-        surface[:, scans] = present[:, used] @ np.where(pattern[:, None], 0, values[:, scans])
-        surface[np.ix_(np.diff(present.indptr) == 0, scans)] = np.nan
-    surface = surface.T.astype(dtype, copy=False)
-    return np.ascontiguousarray(surface[0] if image.ndim == 3 else surface)
+            without = _matrix(np.asarray(image.affine, dtype=float), image.shape[:3], sampling, left_out)
+            surface[:, scans] = _project(without[:, used], np.nan_to_num(values[:, scans]))
+    return np.ascontiguousarray(surface[:, 0] if image.ndim == 3 else surface.T)
+
+
+def _project(matrix: sparse.csr_matrix, values: np.ndarray) -> np.ndarray:
+    surface = matrix @ values
+    surface[np.diff(matrix.indptr) == 0] = np.nan
+    return surface
 
 
 def surface_matrix(

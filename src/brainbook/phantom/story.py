@@ -66,7 +66,6 @@ def sentences(
     languages: tuple[str, ...] = LANGUAGES,
     per_row: int = 1,
     punctuation: bool = False,
-    world_seed: int = 0,
 ) -> pd.DataFrame:
     """Return parallel sentences: row i says the same in every language. Rows of a story follow one another.
 
@@ -77,7 +76,6 @@ def sentences(
     per_row : consecutive sentences in a row (2 gives passages in which the scene can be guessed).
     punctuation : False writes words as the annotation has them, separated by spaces (in Chinese too), so that
         `text.split()` gives them back; True writes prose.
-    world_seed : the world (concepts and rules), 0 everywhere.
 
     Returns
     -------
@@ -85,7 +83,7 @@ def sentences(
     and one column of text per language.
     """
     _check(languages)
-    world = make_world(world_seed)
+    world = make_world()
     rows = []
     for story, passage in islice(_corpus(seed, world, per_row), n):
         row = {"story": story, "scene": passage[0][0].scene}
@@ -100,14 +98,14 @@ def sentences(
     return pd.DataFrame(rows, columns=["story", "scene", "concepts", *languages])
 
 
-def words_with_truth(n: int, seed: int, language: str = "EN", world_seed: int = 0) -> pd.DataFrame:
+def words_with_truth(n: int, seed: int, language: str = "EN") -> pd.DataFrame:
     """Return the words of `sentences(n, seed)` one by one with what is true of them, for reading a model's states out.
 
     Columns: word, story, sentence (row of `sentences`), concept (-1: function word), meant (a pronoun's referent,
     otherwise the concept), scene.
     """
     _check((language,))
-    world = make_world(world_seed)
+    world = make_world()
     rows = []
     for sentence, (story, (events,)) in enumerate(islice(_corpus(seed, world), n)):
         for token, event in _tokens_with_events(world, events, language):
@@ -123,7 +121,7 @@ def _tokens_with_events(world: World, events: list[Event], language: str) -> lis
 
 
 def tell_story(
-    seconds: float, seed: int, languages: tuple[str, ...] = LANGUAGES, world_seed: int = 0
+    seconds: float, seed: int, languages: tuple[str, ...] = LANGUAGES
 ) -> tuple[dict[str, pd.DataFrame], dict[str, list[str]]]:
     """Return a story of nine sections, timed in every language.
 
@@ -140,7 +138,7 @@ def tell_story(
     texts : by language the prose of each section.
     """
     _check(languages)
-    world = make_world(world_seed)
+    world = make_world()
     story_sentences = _story_sentences(np.random.default_rng([seed, _STORY]), world)
     outline: list[tuple[int, list[Event]]] = []
     for section in range(1, N_SECTIONS + 1):

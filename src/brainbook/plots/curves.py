@@ -50,11 +50,7 @@ def draw_curves(
 
 def layer_profile(
     table: pd.DataFrame,
-    value: str = "value",
     series: str = "series",
-    layer: str = "layer",
-    ceiling: Mapping | None = None,
-    null: tuple[float, float] | None = None,
     preferred: bool = False,
     unit: str = "Pearson r",
     title: str | None = None,
@@ -62,19 +58,13 @@ def layer_profile(
 ) -> Axes:
     """Draw a score by layer of a model, one line for each region or group.
 
-    `table` has the columns `layer` (0 is the embedding), `series`, `value`, and perhaps `lower` and `upper`. `ceiling`
-    gives an upper limit by series (a dashed line at the right end); `null` what chance gives. `preferred` rings each
-    line's highest layer.
+    `table` has the columns layer (0 is the embedding), `series`, value, and perhaps lower and upper. `preferred` rings
+    each line's highest layer.
     """
     ax = new_axes(ax)
     table = table if series in table else table.assign(**{series: unit})
-    if null is not None:
-        ax.axhspan(*null, color=GREY, alpha=0.2, linewidth=0, zorder=0)
-    handles = draw_curves(ax, table, layer, value, series, ring=15 if preferred else 0)
-    layers = np.unique(table[layer])
-    for name, colour in colours(table[series]).items():
-        if ceiling is not None and name in ceiling:
-            ax.plot([layers[-1] - 0.4, layers[-1] + 0.4], [ceiling[name]] * 2, color=colour, linestyle=(0, (1.5, 1)))
+    handles = draw_curves(ax, table, "layer", "value", series, ring=15 if preferred else 0)
+    layers = np.unique(table["layer"])
     ax.set_xticks(layers if len(layers) <= 9 else layers[:: -(-len(layers) // 8)])
     ax.set(xlabel="Layer (0: embedding)", ylabel=unit)
     return finish(ax, title, handles)
@@ -82,8 +72,6 @@ def layer_profile(
 
 def lag_curve(
     table: pd.DataFrame,
-    lag: str = "lag",
-    value: str = "value",
     series: str = "series",
     expected: float | None = None,
     seconds_per_lag: float | None = None,
@@ -93,15 +81,15 @@ def lag_curve(
 ) -> Axes:
     """Draw a score by lag (scans; positive: the brain follows the stimulus), the peak of each series marked.
 
-    `table` has the columns `lag`, `value`, perhaps `series`, `lower`, `upper`. `expected` draws where the peak should
-    be, `seconds_per_lag` how long a scan lasts (said in the axis label).
+    `table` has the columns lag, value, perhaps `series`, lower, upper. `expected` draws where the peak should be,
+    `seconds_per_lag` how long a scan lasts (said in the axis label).
     """
     ax = new_axes(ax)
     table = table if series in table else table.assign(**{series: unit})
     ax.axhline(0, color=GREY, linewidth=0.8)
     if expected is not None:
         ax.axvline(expected, color=GREY, linestyle=":", label="expected")
-    handles = draw_curves(ax, table, lag, value, series, size=4, ring=12)
+    handles = draw_curves(ax, table, "lag", "value", series, size=4, ring=12)
     ax.set(xlabel=f"Lag (scans of {seconds_per_lag:g} s)" if seconds_per_lag else "Lag (scans)", ylabel=unit)
     return finish(ax, title, handles or (ax.get_legend_handles_labels()[0] if expected is not None else []))
 
