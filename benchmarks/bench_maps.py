@@ -4,7 +4,7 @@
 
 The aim is a flat map, drawn and written, in under a second after the first. The first one reads the store, finds the
 borders of 148 regions and loads matplotlib's fonts; a store that is missing is built before anything is timed, and that
-time is said by itself. On a busy machine read the processor time. Beside it: pycortex's own `quickflat.make_figure` for
+time is printed by itself. On a busy machine read the processor time. Beside it: pycortex's own `quickflat.make_figure` for
 the same values, without borders, names and a note, at the same height of 512 pixels. For the time of fitting many
 layers see bench_layers.py.
 """
@@ -28,14 +28,14 @@ from brainbook.plots.pycortex_store import FSAVERAGE5, HEIGHT, open_store, quiet
 
 
 def seconds(draw, repeats: int) -> np.ndarray:
-    """Wall and processor time of each call of `draw(number)`, [calls, 2]; figures are closed outside the time."""
-    found = []
+    """Measure wall and processor time of each call of `draw(number)`, [calls, 2]; figures are closed outside the time."""
+    times = []
     for number in range(repeats + 1):
         start = time.perf_counter(), time.process_time()
         draw(number)
-        found.append((time.perf_counter() - start[0], time.process_time() - start[1]))
+        times.append((time.perf_counter() - start[0], time.process_time() - start[1]))
         plt.close("all")
-    return np.array(found)
+    return np.array(times)
 
 
 def main() -> None:
@@ -49,7 +49,7 @@ def main() -> None:
     start = time.perf_counter()
     cortex = open_store(f"{arguments.cache}/pycortex")
     print(f"opening the store, built if it was missing: {time.perf_counter() - start:.1f} s")
-    values = rng.random((arguments.repeats + 1, 7, 20_484)) * 0.2  # other values each time: no drawing is kept
+    values = rng.random((arguments.repeats + 1, 7, 20_484)) * 0.2  # other values each time: no drawing is cached
     with tempfile.TemporaryDirectory() as scratch:
         out = Path(scratch)
 

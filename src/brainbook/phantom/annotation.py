@@ -1,6 +1,5 @@
 """Writes what was heard in the files of ds003643: a table of words, TextGrids and prosody for each language."""
 
-import json
 from pathlib import Path
 
 import numpy as np
@@ -67,8 +66,3 @@ def _prosody(
     intensity = 62 + 20 * np.log10(loudness) + rng.normal(0, 0.5, len(time))
     pitch = np.where(spoken, _PITCH[language] * (1 + 0.15 * (loudness - 1)) + rng.normal(0, 8, len(time)), 0.0)
     return pd.DataFrame({"section": section, "time": time, "intensity": intensity, "f0": np.maximum(pitch, 0)})
-
-
-def write_json(path: Path, content: dict) -> None:
-    """Write indented JSON with sorted keys."""
-    path.write_text(json.dumps(content, indent=1, sort_keys=True) + "\n", encoding="utf-8", newline="\n")

@@ -1,7 +1,6 @@
 """Writes a phantom: a folder in the layout of ds003643 (Le Petit Prince), its truth in `truth/` unless left out."""
 
 import gzip
-import json
 import os
 import re
 import shutil
@@ -17,10 +16,10 @@ from scipy import sparse
 from tqdm import tqdm
 
 from brainbook.datasets.atlas import destrieux
-from brainbook.datasets.little_prince import PARTICIPANTS, LittlePrince
+from brainbook.datasets.little_prince import PARTICIPANTS
 from brainbook.datasets.little_prince_runs import LANGUAGES, N_SECTIONS
 from brainbook.errors import ConfigurationError
-from brainbook.phantom.annotation import write_annotation, write_json
+from brainbook.phantom.annotation import write_annotation
 from brainbook.phantom.brain import (
     COMMON_WEIGHT,
     DRIFT,
@@ -34,13 +33,13 @@ from brainbook.phantom.brain import (
     gains,
     plan_regions,
 )
-from brainbook.phantom.drivers import CELLS, slow_basis, story_drivers, without_slow
+from brainbook.phantom.drivers import CELLS, TR, slow_basis, story_drivers, without_slow
 from brainbook.phantom.story import tell_story
 from brainbook.phantom.truth import write_csv, write_truth
 from brainbook.phantom.volume import Grid, loader_sampling, make_grid
-from brainbook.phantom.world import World, make_world
+from brainbook.phantom.world import make_world
+from brainbook.store import read_json, write_json
 
-TR = LittlePrince.tr
 ECHO_MS = {"EN": (12.8, 27.5, 43.0), "CN": (12.8, 27.5, 43.0), "FR": (10.0, 24.46, 38.92)}
 SCANS_AFTER = {"EN": 4, "FR": 2, "CN": 0}  # scans of the derivatives after the audio has ended
 RAW_BEFORE = {"EN": 4, "FR": 0, "CN": 4}  # further scans of the raw runs, before the audio
@@ -61,7 +60,6 @@ class _Study:
     grid: Grid
     cortex: Cortex
     plan: pd.DataFrame
-    world: World
     words: dict[str, pd.DataFrame]
     audio: dict[str, dict[int, float]]  # language -> section -> seconds
     n_scans: dict[str, dict[int, int]]
@@ -125,7 +123,7 @@ def make_phantom(
                 for number, name in enumerate(participant_names(language, n)):
                     _write_participant(folder, study, language, number, name, number < echoes, bar)
         if truth:
-            write_truth(folder, study.plan, study.words, study.world, study.measured, parameters)
+            write_truth(folder, study.plan, study.words, study.measured, parameters)
         else:
             shutil.rmtree(folder / "truth")
     return root
@@ -140,8 +138,8 @@ def participant_names(language: str, n: int) -> list[str]:
 def is_simulated(root: Path) -> bool:
     """Return whether a folder says that it was written by `make_phantom`, with or without its truth."""
     try:
-        return json.loads((root / "dataset_description.json").read_text(encoding="utf-8"))["Authors"] == AUTHORS
-    except (OSError, ValueError, KeyError, TypeError):
+        return read_json(root / "dataset_description.json").get("Authors") == AUTHORS
+    except ConfigurationError:
         return False
 
 
@@ -202,10 +200,10 @@ def _draw(seed, null, scans, voxel_size, languages, signal, folder: Path) -> _St
     means = sparse.csr_matrix(masks / np.maximum(masks.sum(axis=1, keepdims=True), 1))
     averaging = (means @ loader_sampling(grid)).tocsr().astype(np.float32)
     plan = plan_regions(regions, seed, signal)
-    study = _Study(seed, null, grid, cortex, plan, make_world(), words, audio, n_scans, averaging)
+    study = _Study(seed, null, grid, cortex, plan, words, audio, n_scans, averaging)
     (folder / "truth").mkdir()
     for language in languages:
-        drivers = story_drivers(words[language], study.world, n_scans[language], CELLS)
+        drivers = story_drivers(words[language], make_world(), n_scans[language], CELLS)
         study.responses[language] = DrivenResponses(cortex, plan, drivers, seed)
         _write_text(folder / "truth" / f"story_{language}.txt", "\n\n".join(texts[language]))
     return study

@@ -15,7 +15,7 @@ from brainbook.datasets.little_prince import LittlePrince
 from brainbook.encoding import haemodynamic_response
 from brainbook.phantom.world import N_SCENES, World
 
-TR = LittlePrince.tr
+TR = LittlePrince.tr  # seconds
 DRIVERS = ("sound", "word", "meaning", "topic")
 MEANING_LEAK = 0.7  # share of the gathered meaning that is left one content word later
 TOPIC_LEAK = 0.93  # about ten seconds of speech

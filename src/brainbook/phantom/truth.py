@@ -1,20 +1,19 @@
 """The truth of a phantom: what was heard, what drives each region, how well anything could predict it."""
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
-from tokenize import TokenError
 
 import numpy as np
 import pandas as pd
 
-from brainbook.datasets.files import check_content, read_table, read_text
+from brainbook.datasets.files import read_table, read_text
 from brainbook.datasets.little_prince import own_scans
 from brainbook.datasets.little_prince_runs import LANGUAGES
-from brainbook.errors import DatasetError
+from brainbook.errors import ConfigurationError, DatasetError
 from brainbook.phantom.brain import reliability_of_halves
 from brainbook.phantom.drivers import DRIVERS, TR, story_drivers
 from brainbook.phantom.world import World, make_world
+from brainbook.store import read_json, write_json
 
 FORMAT = 1  # raised when what is written changes
 MARKER = "truth/phantom.json"
@@ -70,11 +69,16 @@ class Truth:
 
     def identities(self, language: str) -> np.ndarray:
         """Return the vector of what each word names in any scene: [words, 16], zeros for function words."""
-        return self._vectors(language, "identities")
+        words = self.words(language)
+        return np.where((words.concept >= 0).to_numpy()[:, None], self.world.vectors[words.concept], 0).astype(
+            "float32"
+        )
 
     def senses(self, language: str) -> np.ndarray:
         """Return the vector of what each word means here: [words, 16], zeros for function words."""
-        return self._vectors(language, "senses")
+        words = self.words(language)
+        senses = self.world.senses[words.scene, words.meant]
+        return np.where((words.meant >= 0).to_numpy()[:, None], senses, 0).astype("float32")
 
     def drivers(self, language: str) -> dict[str, tuple[np.ndarray, np.ndarray]]:
         """Return the true drivers scan by scan, BEFORE the haemodynamic response: an oracle's features.
@@ -95,20 +99,6 @@ class Truth:
         self._check(language)
         return read_text(self.root / "truth" / f"story_{language}.txt", advice=_again(self.root)).strip().split("\n\n")
 
-    def _vectors(self, language: str, name: str) -> np.ndarray:
-        self._check(language)
-        path = check_content(self.root / "truth" / f"{name}_{language}.npy")
-        wanted = (len(self.words(language)), self.world.vectors.shape[1])
-        try:
-            values = np.load(path, allow_pickle=False)
-        except (OSError, EOFError, ValueError, SyntaxError, MemoryError, OverflowError, TokenError) as error:
-            raise DatasetError(f"{path} is no whole array ({error}). {_again(self.root)}") from error
-        if values.shape != wanted or values.dtype.kind != "f" or not np.isfinite(values).all():
-            raise DatasetError(
-                f"{path} holds {values.dtype} {values.shape}, not finite numbers {wanted}. {_again(self.root)}"
-            )
-        return values
-
     def _check(self, language: str) -> None:
         if language not in self.parameters["languages"]:
             languages = ", ".join(self.parameters["languages"])
@@ -122,10 +112,10 @@ def read_truth(root: str | Path) -> Truth:
     if not marker.is_file():
         raise DatasetError(f"{root} is not a phantom ({marker} is missing): only simulated recordings have a truth")
     try:
-        parameters = json.loads(marker.read_text(encoding="utf-8"))
-        missing = {"languages", "participants", "null", "regions"} - set(parameters.keys())
-    except (ValueError, RecursionError, AttributeError) as error:  # ValueError: no JSON, no UTF-8
-        raise DatasetError(f"{marker} is no table of parameters in JSON ({error}). {_again(root)}") from error
+        parameters = read_json(marker)
+    except ConfigurationError as error:
+        raise DatasetError(f"{error}. {_again(root)}") from None
+    missing = {"languages", "participants", "null", "regions"} - set(parameters)
     if parameters.get("format") != FORMAT:
         raise DatasetError(
             f"{marker} has format {parameters.get('format')}, this version reads {FORMAT}. {_again(root)}"
@@ -147,11 +137,10 @@ def write_truth(
     root: Path,
     plan: pd.DataFrame,
     words: dict[str, pd.DataFrame],
-    world: World,
     measured: list[pd.DataFrame],
     parameters: dict,
 ) -> None:
-    """Write `root`/truth: the tables that `read_truth` reads, and arrays of vectors by word."""
+    """Write `root`/truth: the tables that `read_truth` reads."""
     folder = root / "truth"
     folder.mkdir(exist_ok=True)
     ceilings = pd.concat(measured, ignore_index=True)
@@ -171,16 +160,9 @@ def write_truth(
         regions[[f"vertex_share_{language}" for language in words]] = 0.0
     write_csv(folder / "regions.csv", regions)
     write_csv(folder / "ceilings.csv", ceilings)
-    for language in (name for name in LANGUAGES if name in words):
-        table = words[language]
+    for language, table in words.items():
         write_csv(folder / f"words_{language}.csv", table)
-        concept, meant, scene = (table[name].to_numpy() for name in ("concept", "meant", "scene"))
-        identities = np.where((concept >= 0)[:, None], world.vectors[concept], 0.0)
-        senses = np.where((meant >= 0)[:, None], world.senses[scene, meant], 0.0)
-        np.save(folder / f"identities_{language}.npy", identities.astype(np.float32), allow_pickle=False)
-        np.save(folder / f"senses_{language}.npy", senses.astype(np.float32), allow_pickle=False)
-    content = {"format": FORMAT, "tr": TR, **parameters}
-    (root / MARKER).write_text(json.dumps(content, indent=1, sort_keys=True) + "\n", encoding="utf-8", newline="\n")
+    write_json(root / MARKER, {"format": FORMAT, "tr": TR, **parameters})
 
 
 def write_csv(path: Path, table: pd.DataFrame) -> None:
