@@ -1,18 +1,18 @@
 import pytest
 
 from brainbook.errors import ConfigurationError
-from brainbook.number_sense.presets import PRESETS, make_study
+from brainbook.number_sense.presets import make_study
 
 
 def test_changes_reach_every_part():
     changed = make_study("demo", seeds=5, training_steps=7, model_width=11, objective_bound="dreg", objective_samples=4)
     assert (changed.seeds, changed.training.steps, changed.model.width) == (5, 7, 11)
     assert (changed.objective.bound, changed.objective.samples) == ("dreg", 4)
-    assert changed.model.layers == PRESETS["demo"].model.layers
+    assert changed.model.layers == make_study("demo").model.layers
 
 
 def test_none_changes_nothing():
-    assert make_study("demo", seeds=None, training_steps=None, digits=None) == PRESETS["demo"]
+    assert make_study("demo", seeds=None, training_steps=None, digits=None) == make_study("demo")
 
 
 def test_epochs_take_the_place_of_steps_and_back():
@@ -33,7 +33,7 @@ def test_unknown_preset():
 
 def test_the_paper_s_numbers():
     """Noda, Soda & Yamashita: 120,000 images, 20 latents, 4 x 400 units, DReG, K = 20, 50 epochs of 128, amsgrad."""
-    paper = PRESETS["paper"]
+    paper = make_study("paper")
     assert (paper.n_train, paper.seeds, paper.n_test) == (120_000, 20, 4000)
     assert (paper.model.latent, paper.model.layers, paper.model.width) == (20, 4, 400)
     assert (paper.objective.bound, paper.objective.samples) == ("dreg", 20)

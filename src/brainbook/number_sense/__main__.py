@@ -8,7 +8,7 @@ from pathlib import Path
 
 from brainbook import __version__
 from brainbook.errors import BrainbookError
-from brainbook.number_sense.presets import PRESETS, make_study
+from brainbook.number_sense.presets import make_study, read_presets
 from brainbook.number_sense.runs import run_study
 from brainbook.store import atomic_write, write_json
 
@@ -16,7 +16,7 @@ from brainbook.store import atomic_write, write_json
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m brainbook.number_sense", description=__doc__)
     add = parser.add_argument
-    add("study", choices=list(PRESETS), help="a set of settings; the options below change some")
+    add("study", choices=list(read_presets()), help="a set of settings; the options below change some")
     add("--digits", help="'embedded', 'mnist' (downloads it) or a folder of MNIST's idx files")
     add("--seeds", type=int, help="models of each arm")
     add("--steps", dest="training_steps", type=int, help="steps of training")

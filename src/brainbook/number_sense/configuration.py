@@ -16,7 +16,9 @@ class Configuration(BaseModel):
         try:
             super().__init__(**values)
         except ValidationError as error:
-            problems = [f"{'.'.join(map(str, it['loc'])) or 'settings'}: {it['msg']}" for it in error.errors()]
+            problems = [
+                f"{'.'.join(map(str, problem['loc'])) or 'settings'}: {problem['msg']}" for problem in error.errors()
+            ]
             known = ", ".join(type(self).model_fields)
             raise ConfigurationError(f"{type(self).__name__}: {'; '.join(problems)} (known: {known})") from error
 

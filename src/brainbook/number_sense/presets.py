@@ -1,7 +1,9 @@
-"""Whole studies of number sense as presets: a demonstration, reduced MNIST, the paper's, and a rehearsal of that."""
+"""Whole studies of number sense, from presets: a demonstration, reduced MNIST, the paper's, and a rehearsal of that."""
 
+from pathlib import Path
 from typing import Literal
 
+import yaml
 from pydantic import Field
 
 from brainbook.errors import ConfigurationError
@@ -47,75 +49,37 @@ class Study(Configuration):
     data_seed: int = 0
 
 
-# As published (Noda, Soda & Yamashita 2024), for a GPU, with the same families in every arm.
-PAPER = Study(
-    digits="mnist",
-    n_train=120_000,
-    n_test=4000,
-    seeds=20,
-    extra_seeds=20,
-    model=ModelConfiguration(
-        modalities=(
-            OSCN.replace(likelihood="laplace"),
-            CMNIST.replace(likelihood="laplace", weight=(3 * 32 * 32) / (3 * 28 * 28)),
-        ),
-        scale="softmax",
-        output_bias=0.0,
-    ),
-    objective=Objective(bound="dreg", samples=20),
-    training=Training(epochs=50, precision="bf16"),
-    classifier_steps=3000,
-)
-# What trains best on two cores in a few minutes, not what was published.
-SMALL_MODEL = ModelConfiguration(modalities=(OSCN, CMNIST), layers=1, width=256)
-SHORT_TRAINING = Training(
-    steps=1000, batch=32, learning_rate=3e-3, warm_up=0.05, schedule="cosine", amsgrad=False
-)  # fmt: skip
-PRESETS = {
-    "demo": Study(model=SMALL_MODEL, training=SHORT_TRAINING, extra_seeds=2, private=10, pixels="active"),
-    "mnist": Study(
-        digits="mnist",
-        n_train=40_000,
-        n_test=2000,
-        private=10,
-        pixels="active",
-        model=SMALL_MODEL,
-        training=SHORT_TRAINING.replace(steps=1500, batch=64),
-        extra_seeds=0,
-        designs=("published",),
-        classifier_steps=800,
-    ),
-    "paper": PAPER,
-    # The paper's with small numbers: it shows in half a minute that everything runs, and teaches the models nothing.
-    "rehearsal": PAPER.replace(
-        n_train=540,
-        n_test=216,
-        seeds=1,
-        extra_seeds=1,
-        model=PAPER.model.replace(layers=1, width=32),
-        objective=PAPER.objective.replace(samples=2),
-        training=PAPER.training.replace(epochs=None, steps=5, batch=32, precision="no"),
-        classifier_steps=20,
-    ),
-}
+def read_presets() -> dict[str, dict]:
+    """Read the changes to the defaults of Study that each preset of `presets.yaml` makes."""
+    return yaml.safe_load((Path(__file__).parent / "presets.yaml").read_text(encoding="utf-8"))
 
 
 def make_study(preset: str = "demo", **changes) -> Study:
-    """Return one of the PRESETS with changes.
+    """Return a study of `presets.yaml` with changes.
 
     changes : any field of Study; fields of its model, objective and training as `model_width=400`,
     `objective_bound="dreg"`, `training_steps=100`. A change that is None changes nothing, so a notebook's parameters
     can be handed on as they are.
     """
-    if preset not in PRESETS:
-        raise ConfigurationError(f"preset {preset!r}: one of {', '.join(PRESETS)}")
-    study, parts = PRESETS[preset], {"model": {}, "objective": {}, "training": {}}
-    given = {key: value for key, value in changes.items() if value is not None}
-    for key in [key for key in given if key not in Study.model_fields]:
+    presets = read_presets()
+    if preset not in presets:
+        raise ConfigurationError(f"preset {preset!r}: one of {', '.join(presets)}")
+    settings = presets[preset]
+    study = make_study(settings.pop("preset")) if "preset" in settings else Study()
+    for given in (settings, {key: value for key, value in changes.items() if value is not None}):
+        study = _change(study, given)
+    return study
+
+
+def _change(study: Study, changes: dict) -> Study:
+    own, parts = {}, {"model": {}, "objective": {}, "training": {}}
+    for key, value in changes.items():
         part, _, field = key.partition("_")
-        if part in parts:
-            parts[part][field] = given.pop(key)
+        if part in parts and key not in Study.model_fields:
+            parts[part][field] = value
+        else:
+            own[key] = value
     for length, rival in (("epochs", "steps"), ("steps", "epochs")):
         if length in parts["training"]:
             parts["training"].setdefault(rival, None)
-    return study.replace(**{part: getattr(study, part).replace(**values) for part, values in parts.items()}, **given)
+    return study.replace(**{part: getattr(study, part).replace(**values) for part, values in parts.items()}, **own)
