@@ -21,9 +21,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import torch
-from brainbook.chapters.layers.vertices import OWN
 
 from brainbook.chapters import align, stack_responses, story_states, true_drivers
+from brainbook.chapters.layers import OWN
 from brainbook.datasets import LittlePrince, destrieux
 from brainbook.encoding import BorderWarning, cross_validate
 from brainbook.phantom import make_phantom, read_truth

@@ -9,7 +9,7 @@ from typing import Literal
 import numpy as np
 from scipy.sparse import csr_array
 
-from brainbook.encoding.inputs import as_count
+from brainbook.encoding.inputs import as_count, check_choice
 
 Aggregate = Literal["mean", "sum"]
 Silence = Literal["zeros", "mean"]
@@ -95,10 +95,8 @@ def _states(states) -> np.ndarray:
 
 
 def _gather(states, scan_of_word, n_scans, aggregate, silence):
-    if aggregate not in ("mean", "sum"):
-        raise ValueError(f'aggregate is "mean" or "sum", not {aggregate!r}')
-    if silence not in ("zeros", "mean"):
-        raise ValueError(f'silence is "zeros" or "mean", not {silence!r}')
+    check_choice(aggregate, "aggregate", ("mean", "sum"))
+    check_choice(silence, "silence", ("zeros", "mean"))
     words = np.flatnonzero(scan_of_word < n_scans)
     scan_of_word = scan_of_word[words]
     counts = np.bincount(scan_of_word, minlength=n_scans)

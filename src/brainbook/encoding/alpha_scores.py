@@ -152,41 +152,33 @@ class AlphaScorer:
 
 
 class EigenvalueGaps:
-    """Which eigenvalues lie near to each other, and by what the pairs of the others are multiplied.
-
-    Attributes
-    ----------
-    near : boolean tensor [rank, rank]. factor : 2 / (l_j - l_i), 0 for near pairs, float64, made when asked for.
-    blocks : list of (rows, columns), slices that hold all near pairs.
-    """
+    """Which eigenvalues lie near to each other, and by what the pairs of the others are multiplied."""
 
     def __init__(self, eigenvalues: torch.Tensor):
         self.eigenvalues, self.tolerance = eigenvalues.double(), NEAR[eigenvalues.dtype]
 
     @cached_property
-    def near(self):
+    def factors(self) -> tuple[torch.Tensor, list]:
+        """2 / (l_j - l_i), 0 for near pairs, tensor [rank, rank]; and blocks [(rows, columns, near)] of near pairs."""
         values = self.eigenvalues
-        return (values - values[:, None]).abs() <= self.tolerance * torch.maximum(values, values[:, None])
-
-    @cached_property
-    def factor(self):
-        return torch.where(self.near, 0.0, 2 / (self.eigenvalues - self.eigenvalues[:, None]))
-
-    @cached_property
-    def blocks(self):
+        near = (values - values[:, None]).abs() <= self.tolerance * torch.maximum(values, values[:, None])
         blocks = []
-        for start in range(0, len(self.eigenvalues), BLOCK):
-            rows = slice(start, min(start + BLOCK, len(self.eigenvalues)))
-            touched = self.near[rows].any(0).nonzero()  # values ascend, so that near ones lie side by side
-            blocks.append((rows, slice(int(touched[0]), int(touched[-1]) + 1)))
-        return blocks
+        for start in range(0, len(values), BLOCK):
+            rows = slice(start, min(start + BLOCK, len(values)))
+            touched = near[rows].any(0).nonzero()  # values ascend, so that near ones lie side by side
+            columns = slice(int(touched[0]), int(touched[-1]) + 1)
+            blocks.append((rows, columns, near[rows, columns].clone()))
+        return torch.where(near, 0.0, 2 / (values - values[:, None])), blocks
 
     def pairs(self, projection: torch.Tensor) -> tuple[torch.Tensor, list]:
         """Return the matrix of far pairs, 2 G_ij / (l_j - l_i), and that of near ones as [(rows, columns, part)]."""
+        far, blocks = self.factors
         gram = projection.double()
         gram = gram.T @ gram
-        near = [(*block, (gram[block] * self.near[block]).to(projection.dtype)) for block in self.blocks]
-        return gram.mul_(self.factor).to(projection.dtype), near
+        near = [
+            (rows, columns, (gram[rows, columns] * is_near).to(projection.dtype)) for rows, columns, is_near in blocks
+        ]
+        return gram.mul_(far).to(projection.dtype), near
 
 
 def _centred(projection):

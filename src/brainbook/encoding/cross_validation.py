@@ -13,11 +13,11 @@ import torch
 
 from brainbook.encoding.alpha_choice import AlphaChooser
 from brainbook.encoding.encoding_design import EncodingDesign
-from brainbook.encoding.inputs import as_alphas
+from brainbook.encoding.inputs import as_alphas, check_choice
 from brainbook.encoding.products import SharedProducts
-from brainbook.encoding.ridge_design import RidgeDesign, fold_groups, pearson, r2, rows
+from brainbook.encoding.ridge_design import METRICS, fold_groups, rows
 from brainbook.encoding.splits import FEWEST, fold_weights, name_fold, short_folds
-from brainbook.encoding.targets import Targets, border_shares
+from brainbook.encoding.targets import border_shares
 from brainbook.stats.scores import fisher_mean
 
 ALPHAS = tuple(np.logspace(0, 6, 13).tolist())
@@ -111,8 +111,7 @@ def cross_validate(
     Source of the algorithm: kernel ridge as in himalaya (Dupré la Tour et al. 2022, NeuroImage), with the comparison of
     alphas done on inner products and norms instead of predictions.
     """
-    if metric not in ("correlation", "r2"):
-        raise ValueError(f'metric is "correlation" or "r2", not {metric!r}')
+    check_choice(metric, "metric", METRICS)
     alphas = as_alphas(alphas)
     design = EncodingDesign.of(features, runs, delays, **design)
     targets = design.targets(responses, device, DTYPES[dtype], block)
@@ -135,15 +134,7 @@ def cross_validate(
     return CrossValidation(*arrays[:4], arrays[4] if predictions else None, alphas, design.splits)
 
 
-def _score(
-    design: RidgeDesign,
-    targets: Targets,
-    splits: list,
-    best: np.ndarray,
-    metric: str,
-    fold_scores: np.ndarray,
-    predictions: np.ndarray | None,
-) -> None:
+def _score(design, targets, splits, best, metric, fold_scores, predictions) -> None:
     """Fill in the scores [folds, targets], and the predictions [scans, targets] if they are wanted."""
     for group in fold_groups(design, [(train, [test]) for train, test in splits]):
         shared = SharedProducts(design, [fold.train for _, fold in group])
@@ -155,8 +146,7 @@ def _score(
                 loadings = products.loadings(fold).div_(fold.eigenvalues[:, None] + alpha)
                 predicted = fold.test_projections[0] @ loadings
                 observed = products.observed(fold, test)
-                scores = pearson(predicted, observed) if metric == "correlation" else r2(predicted, observed)
-                scores = scores.masked_fill(products.flat(fold, test), torch.nan)
+                scores = METRICS[metric](predicted, observed).masked_fill(products.flat(fold, test), torch.nan)
                 fold_scores[number, columns] = scores.double().cpu().numpy()
                 if predictions is not None:
                     mean = 0.0 if design.signals.shape[1] > 1 else rows(y, fold.train).mean(0)
@@ -179,9 +169,5 @@ def _warn_flat(fold_scores: np.ndarray, design: EncodingDesign) -> None:
     counts = zip(np.isnan(fold_scores).sum(1), (test for _, test in design.splits), strict=True)
     named = [f"{count} in {name_fold(design.runs, test)}" for count, test in counts if count and len(test) >= FEWEST]
     if named:
-        warnings.warn(
-            f"targets that are constant in the training or test scans of a fold: {', '.join(named)}: NaN, no part of "
-            "the mean",
-            RuntimeWarning,
-            stacklevel=3,
-        )
+        message = "targets that are constant in the training or test scans of a fold: {}: NaN, no part of the mean"
+        warnings.warn(message.format(", ".join(named)), RuntimeWarning, stacklevel=3)

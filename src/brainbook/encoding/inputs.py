@@ -59,6 +59,12 @@ def as_count(value, name: str, least: int = 1) -> int:
     return int(value)
 
 
+def check_choice(value, name: str, choices) -> None:
+    """Raise ValueError for what is none of the choices."""
+    if value not in choices:
+        raise ValueError(f"{name} is {' or '.join(map(repr, choices))}, not {value!r}".replace("'", '"'))
+
+
 def as_alphas(alphas) -> np.ndarray:
     """Return alphas as a sorted array of one or more positive numbers; ValueError for anything else."""
     alphas = np.unique(np.asarray(alphas, float))

@@ -15,13 +15,12 @@ import torch
 
 from brainbook.encoding.delays import run_slices
 from brainbook.encoding.encoding_design import EncodingDesign
-from brainbook.encoding.inputs import as_alphas
+from brainbook.encoding.inputs import as_alphas, check_choice
 from brainbook.encoding.products import is_flat
 from brainbook.encoding.ridge_design import FoldDecomposition, RidgeDesign, pearson, rows
 from brainbook.encoding.splits import fold_weights, short_folds
 from brainbook.stats.scores import LARGEST_R, fisher_mean
 
-NULLS = ("shift", "phase")
 _COLUMNS = 1024  # few targets are permuted several times at once, so that a product is worth its call
 _WORTH_RANK = 50_000  # permuted targets from which on it pays to look for a low rank
 
@@ -97,8 +96,7 @@ class Permutations:
     """
 
     def __init__(self, runs: np.ndarray, null: str, count: int, seed: int, used: np.ndarray | None = None):
-        if null not in NULLS:
-            raise ValueError(f'null is "shift" or "phase", not {null!r}')
+        check_choice(null, "null", ("shift", "phase"))
         self.null, self.count, self.n_scans = null, count, len(runs)
         used = np.arange(len(runs)) if used is None else used
         self.parts = [used[part] for part in run_slices(np.asarray(runs)[used])]

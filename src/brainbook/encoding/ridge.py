@@ -11,10 +11,10 @@ from sklearn.utils.validation import check_consistent_length, check_is_fitted, v
 from brainbook.encoding.alpha_choice import AlphaChooser
 from brainbook.encoding.alpha_scores import mean_alpha_scores
 from brainbook.encoding.cross_validation import ALPHAS
-from brainbook.encoding.inputs import as_alphas, as_splits
+from brainbook.encoding.inputs import as_alphas, as_splits, check_choice
 from brainbook.encoding.products import SharedProducts
 from brainbook.encoding.protocol_checks import warn_shared_runs
-from brainbook.encoding.ridge_design import FoldDecomposition, RidgeDesign, find_device
+from brainbook.encoding.ridge_design import METRICS, FoldDecomposition, RidgeDesign, find_device
 from brainbook.encoding.splits import fold_weights, leave_one_run_out
 from brainbook.encoding.targets import Targets, border_shares
 from brainbook.stats.scores import as_array, correlation, explained_variance
@@ -100,8 +100,7 @@ class RidgeEncoder(RegressorMixin, BaseEstimator):
         -------
         self
         """
-        if self.metric not in ("correlation", "r2"):
-            raise ValueError(f'metric is "correlation" or "r2", not {self.metric!r}')
+        check_choice(self.metric, "metric", METRICS)
         if y is None:
             raise ValueError("RidgeEncoder requires y to be passed, but the target y is None")
         X, y = self._validated(X, reset=True, ensure_min_samples=2), as_array(y, "y")

@@ -223,6 +223,9 @@ def r2(predicted: torch.Tensor, observed: torch.Tensor) -> torch.Tensor:
     return 1 - (observed - predicted).square().sum(0) / (observed - observed.mean(0)).square().sum(0)
 
 
+METRICS = {"correlation": pearson, "r2": r2}
+
+
 def _signals(n_scans: int, nuisance) -> np.ndarray:
     """Return the intercept and the nuisance signals (standardised), array [scans, signals]."""
     if nuisance is None:

@@ -89,11 +89,8 @@ def short_folds(runs: np.ndarray, splits: list) -> np.ndarray:
         raise ValueError(f"every fold has fewer than {FEWEST} test scans, over which no score can be trusted")
     if short.any():
         named = (f"{name_fold(runs, splits[fold][1])} ({len(splits[fold][1])})" for fold in np.flatnonzero(short))
-        warnings.warn(
-            f"fewer than {FEWEST} test scans: {', '.join(named)}: these folds have no score and count in no mean",
-            RuntimeWarning,
-            stacklevel=4,
-        )
+        message = f"fewer than {FEWEST} test scans: {', '.join(named)}: these folds have no score and count in no mean"
+        warnings.warn(message, RuntimeWarning, stacklevel=4)
     return short
 
 

@@ -74,13 +74,9 @@ class Targets:
 
     def warn_unusable(self, stacklevel: int = 3) -> None:
         """Warn of targets that are constant or hold NaN; their scores are NaN."""
-        if not self.usable.all():
-            warnings.warn(
-                f"{(~self.usable).sum()} of {self.n_targets} targets are constant or hold NaN: their scores and alphas "
-                "are NaN",
-                RuntimeWarning,
-                stacklevel=stacklevel,
-            )
+        if count := int((~self.usable).sum()):
+            message = f"{count} of {self.n_targets} targets are constant or hold NaN: their scores and alphas are NaN"
+            warnings.warn(message, RuntimeWarning, stacklevel=stacklevel)
 
 
 class BorderWarning(RuntimeWarning):
@@ -95,10 +91,7 @@ def border_shares(best: np.ndarray, alphas: np.ndarray) -> tuple[float, float]:
     low, high = float((best == alphas[0]).mean()), float((best == alphas[-1]).mean())
     # The largest alpha is what a target that nothing predicts will choose: worth a word, but no fault of the grid.
     if len(alphas) > 1 and low > 0.1:
-        warnings.warn(
-            f"{low:.0%} of the choices fell on the smallest alpha, {alphas[0]:.3g}: smaller ones may do better "
-            f"({high:.0%} fell on the largest, {alphas[-1]:.3g})",
-            BorderWarning,
-            stacklevel=3,
-        )
+        message = f"{low:.0%} of the choices fell on the smallest alpha, {alphas[0]:.3g}: smaller ones may do better "
+        message += f"({high:.0%} fell on the largest, {alphas[-1]:.3g})"
+        warnings.warn(message, BorderWarning, stacklevel=3)
     return low, high
