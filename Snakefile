@@ -25,7 +25,7 @@ def inputs_of(wildcards):
     files = [STAMPS[model] for model in run.models]
     if STUDY.phantom is not None and run.parameters.get("data") == STUDY.data:
         files.append(STAMPS["phantom"])
-    return files + [RUN.format(run=other.name) for other in STUDY.before(run)]
+    return files + [RUN.format(run=earlier.name) for earlier in STUDY.before(run)]
 
 
 rule all:
