@@ -60,4 +60,4 @@ def test_a_layer_of_others_keeps_the_level_and_a_layer_of_one_s_own_does_not():
 
 def test_a_sentence_is_read_by_its_interval():
     table = pd.DataFrame({"lower": [0.1, -0.2, -0.2], "upper": [0.2, -0.1, 0.1]})
-    assert list(with_agreement(table).data) == ["agree", "contradict", "neither support nor contradict"]
+    assert list(with_agreement(table).data) == ["agree with", "contradict", "neither support nor contradict"]

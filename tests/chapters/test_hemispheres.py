@@ -181,7 +181,7 @@ def test_occipital_regions_are_those_of_the_lobe(columns):
 def test_occipital_first(scores_of_nothing, columns):
     planted = replace(scores_of_nothing, scores=scores_of_nothing.scores + 0.05 * is_occipital(columns))
     table = occipital_advantage(planted, columns)
-    assert list(table.who) == list(LANGUAGES) and readings(table) == ["agree"] * 3
+    assert list(table.who) == list(LANGUAGES) and readings(table) == ["agree with"] * 3
     assert table.value.mean() == pytest.approx(0.05, abs=0.005)
     low = replace(scores_of_nothing, scores=scores_of_nothing.scores - 0.05 * is_occipital(columns))
     assert readings(occipital_advantage(low, columns)) == ["contradict"] * 3
@@ -190,7 +190,7 @@ def test_occipital_first(scores_of_nothing, columns):
 def test_chinese_higher_is_of_independent_people(scores_of_nothing):
     chinese = (scores_of_nothing.language == "CN")[:, None]
     table = chinese_advantage(replace(scores_of_nothing, scores=scores_of_nothing.scores + 0.05 * chinese))
-    assert list(table.who) == ["CN less EN", "CN less FR"] and readings(table) == ["agree"] * 2
+    assert list(table.who) == ["CN less EN", "CN less FR"] and readings(table) == ["agree with"] * 2
     from scipy import stats
 
     cortex = scores_of_nothing.scores.mean(axis=1)

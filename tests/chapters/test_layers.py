@@ -84,7 +84,7 @@ def test_the_first_layer_is_the_first_after_the_embedding(scores_of):
                 scores = {name: cut(part, first) for name, part in scores.items()}
             parts.append(GroupScores.of(scores, first=1))
         found[first] = edges_change(*parts, everywhere).set_index("measure")
-    assert readings(found[0])[2] == "agree"
+    assert readings(found[0])[2] == "agree with"
     assert readings(found[1])[2] == "neither support nor contradict"
     with pytest.raises(ConfigurationError, match="first after the embedding"):
         edges_change(*[GroupScores.of(scores)] * 2, everywhere)
@@ -149,11 +149,11 @@ def test_a_last_layer_that_is_good_everywhere_ties_no_group(scores_of_nothing, c
     masks = group_masks(columns)
     last = (np.arange(scores_of_nothing.n_layers) == scores_of_nothing.n_layers - 1)[:, None]
     visual = replace(scores_of_nothing, profiles=scores_of_nothing.profiles + 0.05 * last * masks["visual"])
-    assert readings(last_layer_advantage(visual, masks)) == ["agree"] * 2
+    assert readings(last_layer_advantage(visual, masks)) == ["agree with"] * 2
     everywhere = last_layer_advantage(
         replace(scores_of_nothing, profiles=scores_of_nothing.profiles + 0.05 * last), masks
     )
-    assert readings(everywhere)[0] == "agree" and everywhere.value[1] == pytest.approx(0, abs=0.01)
+    assert readings(everywhere)[0] == "agree with" and everywhere.value[1] == pytest.approx(0, abs=0.01)
 
 
 def test_diversity_is_counted_in_layers(scores_of_nothing, rng):
@@ -161,7 +161,7 @@ def test_diversity_is_counted_in_layers(scores_of_nothing, rng):
     np.testing.assert_allclose(effective_layers(scores_of_nothing, regions), scores_of_nothing.n_layers, rtol=0.02)
     two = replace(scores_of_nothing, chosen=rng.integers(0, 2, scores_of_nothing.chosen.shape))
     np.testing.assert_allclose(effective_layers(two, regions), 2, rtol=0.02)
-    assert readings(diversity_change(scores_of_nothing, two, regions)) == ["agree"]
+    assert readings(diversity_change(scores_of_nothing, two, regions)) == ["agree with"]
     assert readings(diversity_change(two, scores_of_nothing, regions)) == ["contradict"]
 
 

@@ -115,5 +115,5 @@ def significance_of_regions(
 def with_agreement(table: pd.DataFrame) -> pd.DataFrame:
     """Add the column `data`: whether the interval (lower, upper) agrees with a sentence that claims an increase."""
     conditions = [table.lower > 0, table.upper < 0]
-    words = np.select(conditions, ["agree", "contradict"], "neither support nor contradict")
+    words = np.select(conditions, ["agree with", "contradict"], "neither support nor contradict")
     return table.assign(data=words)
