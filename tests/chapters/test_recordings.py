@@ -1,38 +1,10 @@
-"""The chapter `recordings`: its page with and without a truth, and its tables of words and lags."""
-
-import ast
-import builtins
-from pathlib import Path
+"""Tables of the chapter `recordings`: words, minutes, and what lags say of the clocks."""
 
 import pandas as pd
 import pytest
 
 from brainbook.chapters import word_count
 from brainbook.chapters.recordings import best_lags, recorded_minutes, word_table
-from brainbook.workflow.notebooks import chapter_notebook
-
-CHAPTER = Path(__file__).parents[2] / "notebooks" / "recordings.md"
-
-
-@pytest.mark.parametrize("kind", ["phantom", "real"])
-def test_the_page_defines_what_it_uses_with_and_without_a_truth(tmp_path, kind):
-    if kind == "phantom":
-        (tmp_path / "truth").mkdir()
-    notebook = chapter_notebook(CHAPTER, tmp_path)
-    known = {*dir(builtins), "display"}
-    for cell in (cell for cell in notebook.cells if cell.cell_type == "code"):
-        tree = ast.parse(cell.source)
-        names = [node for node in ast.walk(tree) if isinstance(node, ast.Name)]
-        known |= {node.id for node in names if not isinstance(node.ctx, ast.Load)}
-        known |= {node.arg for node in ast.walk(tree) if isinstance(node, ast.arg)}
-        for node in ast.walk(tree):
-            if isinstance(node, ast.Import | ast.ImportFrom):
-                known |= {(alias.asname or alias.name).split(".")[0] for alias in node.names}
-        assert {node.id for node in names} <= known, cell.source
-    prose = " ".join(cell.source for cell in notebook.cells if cell.cell_type == "markdown")
-    assert ("The phantom's" in prose and "runs on a phantom" in prose) is (kind == "phantom")
-    assert ("made from real recordings" in prose) is (kind == "real")
-    assert any("truth" in cell.source for cell in notebook.cells if cell.cell_type == "code") is (kind == "phantom")
 
 
 class TwoSections:
