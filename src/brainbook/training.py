@@ -106,20 +106,10 @@ def fit(
     ModelError : the loss became infinite or not a number; every checkpoint is damaged, or of another model.
     """
     accelerator = _accelerator(precision, device)
-    settings = {
-        "steps": steps,
-        "learning_rate": learning_rate,
-        "weight_decay": weight_decay,
-        "warm_up": warm_up,
-        "schedule": schedule,
-        "clip": clip,
-        "accumulate": accumulate,
-        "precision": precision,
-        "seed": seed,
-        "optimizer": getattr(optimizer, "__name__", str(optimizer)),
-        "patience": patience,
-        "validate_every": validate_every if validate else None,
-    }
+    settings = {"steps": steps, "learning_rate": learning_rate, "warm_up": warm_up, "schedule": schedule, "clip": clip}
+    settings |= {"optimizer": getattr(optimizer, "__name__", str(optimizer)), "weight_decay": weight_decay}
+    settings |= {"accumulate": accumulate, "precision": precision, "seed": seed, "patience": patience}
+    settings["validate_every"] = validate_every if validate else None
     _check(settings, accelerator.num_processes)
     was_training = model.training
     objective = accelerator.prepare_model(_Objective(model, loss))
@@ -229,14 +219,14 @@ class _Curve:
         for step, names, values, rate, seconds in self.waiting:
             if self.accelerator.num_processes > 1:
                 values = self.accelerator.reduce(values, reduction="mean")
-            *means, norm = values.tolist()
-            if not math.isfinite(means[0]):
+            row = {"step": step, **dict(zip([*names, "gradient_norm"], values.tolist(), strict=True))}
+            if not math.isfinite(row["loss"]):
                 raise ModelError(
-                    f"{self.description}: the loss is {means[0]} at step {step}: "
+                    f"{self.description}: the loss is {row['loss']} at step {step}: "
                     "lower the learning rate, lengthen warm_up, or look for NaN in the inputs"
                 )
-            row = {"step": step, **dict(zip(names, means, strict=True)), "learning_rate": rate, "gradient_norm": norm}
-            self.rows.append({**row, "seconds": seconds, "validation": math.nan})
+            row |= {"learning_rate": rate, "seconds": seconds, "validation": math.nan}
+            self.rows.append(row)
         self.waiting = []
 
 
