@@ -7,6 +7,7 @@ from scipy.stats import norm, spearmanr
 
 from brainbook.errors import DatasetError, ModelError
 from brainbook.number_sense import MMVAE, Modality, ModelConfiguration, make_oscn
+from brainbook.number_sense.evaluation import by_arm, summarise
 from brainbook.number_sense.generation import (
     blur,
     confusions,
@@ -188,3 +189,31 @@ class TestPixelControl:
             control.generate(images, "oscn", "cmnist")
         with pytest.raises(ModelError, match="has oscn"):
             control.embed(images, "cmnist")
+
+
+class TestSummary:
+    rows = pd.DataFrame(
+        {
+            "arm": ["pixels", "unimodal", "unimodal", "unimodal"],
+            "source": "oscn",
+            "target": "cmnist",
+            "seed": [0, 0, 1, 2],
+            "value": [9.0, 1, 2, 3],
+            "chance": 0.1,
+            "ceiling": 1.0,
+        }
+    )
+
+    def test_mean_and_students_interval_over_seeds(self):
+        summary = summarise(self.rows, "arm", "source", "target").set_index("arm")
+        assert summary.value.to_dict() == {"unimodal": 2, "pixels": 9}
+        assert summary.seeds.to_dict() == {"unimodal": 3, "pixels": 1}
+        assert summary.lower["unimodal"] == pytest.approx(2 - 4.3027 / np.sqrt(3), abs=1e-3)
+        assert np.isnan(summary.lower["pixels"])
+        assert list(summary.images) == ["objects to digits"] * 2
+
+    def test_one_column_per_arm(self):
+        table = by_arm(summarise(self.rows, "arm", "source", "target"), "images")
+        assert list(table.columns) == ["images", "unimodal", "pixels"]
+        assert table.unimodal.item() == "2.00 (-0.48 to 4.48)"
+        assert table.pixels.item() == "9.00"

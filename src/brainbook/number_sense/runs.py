@@ -179,7 +179,6 @@ def run_study(
     """
     on_gpu = _on_gpu(device)
     jobs = list_jobs(study, together=on_gpu)
-    designs = ["published", "area"] if "area" in {job.design for job in jobs} else ["published"]
     if on_gpu:
         done = [run_job(study, job, cache, device) for job in progress(jobs, "number sense")]
     elif processes == 1:
@@ -188,7 +187,9 @@ def run_study(
     else:
         context = multiprocessing.get_context("spawn")
         with ProcessPoolExecutor(processes, context, initializer=torch.set_num_threads, initargs=(1,)) as pool:
-            for future in [pool.submit(load_classifiers, study, design, cache, "cpu") for design in designs]:
+            which = [("published", "oscn"), ("published", "cmnist")]
+            which += [("area", "oscn")] if "area" in {job.design for job in jobs} else []
+            for future in [pool.submit(load_classifier, study, *names, cache, "cpu") for names in which]:
                 future.result()  # before the jobs, each of which would train its own
             futures = [pool.submit(run_job, study, job, cache, "cpu") for job in jobs]
             done = [future.result() for future in progress(futures, "number sense")]
