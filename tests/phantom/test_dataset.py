@@ -191,7 +191,7 @@ def test_equal_seeds_write_equal_bytes_and_languages_do_not_depend_on_each_other
     assert any(name.startswith("derivatives") for name in changed)
     more = bytes_of(make_phantom(tmp_path / "b", seed=5, **(TINY | {"languages": ("EN", "FR")})))
     same = [name for name in first if "FR" in name and not name.endswith(".json")]
-    assert len(same) > 50
+    assert len(same) >= 50
     assert all(more[name] == first[name] for name in same)
 
 

@@ -181,8 +181,8 @@ class Alice:
         return _table(self._files[participant], N_SCANS, len(REGIONS))
 
     def _predictor(self, name: str) -> np.ndarray:
-        own = [_table(self.data / f"{who}-{name}.txt", N_SCANS, 1)[:, 0] for who in self.participants()]
-        return np.mean(own, axis=0)
+        files = [self.data / f"{participant}-{name}.txt" for participant in self.participants()]
+        return np.mean([_table(path, N_SCANS, 1)[:, 0] for path in files], axis=0)
 
     def _check(self, participant: str) -> None:
         if participant in self.left_out:

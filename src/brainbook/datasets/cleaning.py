@@ -42,27 +42,21 @@ def clean(
     moving = np.flatnonzero(finite)[~still]
     if not len(moving):
         return cleaned
-    drifts = {
-        "detrend": True,
-        "high_pass": high_pass,
-        "filter": "cosine" if high_pass is not None else False,
-        "t_r": tr,
-    }
-    if confounds is None:
-        cleaned[:, moving] = nilearn_clean(signals[:, ~still], standardize="zscore_sample", **drifts)
-        return cleaned
     # nilearn leaves its cosines out when a confound resembles one. Taking drifts out of signals and confounds first and
     # then regressing one on the other is the same as one regression on both (Frisch, Waugh, Lovell), without that gap.
-    confounds = np.asarray(confounds, dtype=np.float64)
-    if confounds.ndim != 2 or len(confounds) != len(values) or not np.isfinite(confounds).all():
-        raise DatasetError(
-            f"confounds of shape {confounds.shape} are no finite [scans, confounds] of {len(values)} scans"
-        )
-    steady = nilearn_clean(signals[:, ~still], standardize=None, **drifts)
-    left = nilearn_clean(confounds, standardize=None, **drifts)
-    left = left[:, left.std(axis=0) > 1e-8 * np.abs(confounds).max(axis=0, initial=0)]  # the others were drift alone
+    drifts = {"detrend": True, "high_pass": high_pass, "filter": "cosine" if high_pass else False, "t_r": tr}
+    steady, left = nilearn_clean(signals[:, ~still], standardize=None, **drifts), None
+    if confounds is not None:
+        confounds = np.asarray(confounds, dtype=np.float64)
+        if confounds.ndim != 2 or len(confounds) != len(values) or not np.isfinite(confounds).all():
+            raise DatasetError(
+                f"confounds of shape {confounds.shape} are no finite [scans, confounds] of {len(values)} scans"
+            )
+        left = nilearn_clean(confounds, standardize=None, **drifts)
+        left = left[:, left.std(axis=0) > 1e-8 * np.abs(confounds).max(axis=0, initial=0)]  # the others were drift
+    confounds = left if left is not None and left.shape[1] else None
     options = {"detrend": False, "filter": False, "standardize": "zscore_sample"}
-    cleaned[:, moving] = nilearn_clean(steady, confounds=left if left.shape[1] else None, **options)
+    cleaned[:, moving] = nilearn_clean(steady, confounds=confounds, **options)
     return cleaned
 
 

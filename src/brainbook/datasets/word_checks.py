@@ -57,11 +57,11 @@ def check_words(table: pd.DataFrame, path: str | Path, drop_untimed: bool = Fals
     ):
         _refuse(path, rows, bad, message, remedy)
     words = rows[COLUMNS].reset_index(drop=True).astype({"word": str, "onset": float, "offset": float, "section": int})
-    for number, mine in words.groupby("section"):
-        if len(mine) > 2 and mine["onset"].nunique() == 1:
-            begin = mine["onset"].iloc[0]
+    for number, heard in words.groupby("section"):
+        if len(heard) > 2 and heard["onset"].nunique() == 1:
+            begin = heard["onset"].iloc[0]
             raise AnnotationError(
-                f"{path}, section {number}: all {len(mine)} words begin at {begin:g} s, so their times were lost"
+                f"{path}, section {number}: all {len(heard)} words begin at {begin:g} s, so their times were lost"
             )
     length = float((words["offset"] - words["onset"]).median())
     if length > MOST_SECONDS:
@@ -88,18 +88,18 @@ def check_clock(words: pd.DataFrame, seconds: dict[int, float], path: str | Path
     """
     begin = 0.0  # of the section, on the whole story's clock
     for section, length in sorted(seconds.items()):
-        mine = words[words["section"] == section]
-        late = int((mine["offset"] > length + SLACK).sum())
-        last = float(mine["offset"].max()) if len(mine) else length
+        heard = words[words["section"] == section]
+        late = int((heard["offset"] > length + SLACK).sum())
+        last = float(heard["offset"].max()) if len(heard) else length
         what = ""
         if late:
-            what = f"{late} of {len(mine)} words lie after the end of its audio ({length:g} s), the last at {last:g} s"
-            if begin and mine["onset"].min() >= begin - SLACK:
+            what = f"{late} of {len(heard)} words lie after the end of its audio ({length:g} s), the last at {last:g} s"
+            if begin and heard["onset"].min() >= begin - SLACK:
                 what += " (a clock that runs on over the sections?)"
-            elif last / 1000 <= length + SLACK < mine["offset"].median():
+            elif last / 1000 <= length + SLACK < heard["offset"].median():
                 what += " (milliseconds?)"
-        elif len(mine) >= 20 and last < length / 2:
-            what = f"its {len(mine)} words end at {last:g} s of {length:g} s of audio (minutes, or scans?)"
+        elif len(heard) >= 20 and last < length / 2:
+            what = f"its {len(heard)} words end at {last:g} s of {length:g} s of audio (minutes, or scans?)"
         if what:
             advice = "Give onset and offset in seconds from the start of the section's audio"
             raise AnnotationError(f"{path}, section {section}: {what}. {advice}")
@@ -108,14 +108,14 @@ def check_clock(words: pd.DataFrame, seconds: dict[int, float], path: str | Path
 
 def check_language(words: pd.DataFrame, language: str | None, path: str | Path) -> None:
     """Raise AnnotationError for a section whose words are of another language than `language`."""
-    for section, mine in words.groupby("section"):
-        text = mine["word"].str.lower()
+    for section, heard in words.groupby("section"):
+        text = heard["word"].str.lower()
         shares = {known: text.isin(frequent).mean() for known, frequent in _FREQUENT.items()}
         shares["CN"] = text.str.contains("[\u4e00-\u9fff]").mean()
         likely = max(shares, key=shares.get)
-        if language in shares and language != likely and len(mine) >= 50 and shares[likely] > 0.1:
+        if language in shares and language != likely and len(heard) >= 50 and shares[likely] > 0.1:
             raise AnnotationError(
-                f"{path}, section {section}: {shares[likely]:.0%} of its {len(mine)} words are frequent words or "
+                f"{path}, section {section}: {shares[likely]:.0%} of its {len(heard)} words are frequent words or "
                 f"characters of {likely}, {shares[language]:.0%} of {language}: the words are of another language"
             )
 

@@ -45,9 +45,9 @@ def read_xnli(
     _check_languages(languages)
     folder, tables = Path(folder), []
     for part in parts:
-        whole = folder / f"xnli.{part}.tsv"
-        if whole.is_file():
-            rows = _read_distribution(whole, languages)
+        distribution = folder / f"xnli.{part}.tsv"
+        if distribution.is_file():
+            rows = _read_distribution(distribution, languages)
         else:
             paths = {language: folder / f"{part}-{XNLI_LANGUAGES[language]}.tsv" for language in languages}
             rows = {language: (str(path), _read_translation(path)) for language, path in paths.items()}

@@ -195,9 +195,9 @@ def gains(plan: pd.DataFrame, seed: int, stream: list[int]) -> np.ndarray:
     rng = np.random.default_rng([seed, *stream])
     names = plan["region"].unique()
     by_region = dict(zip(names, rng.standard_normal(len(names)), strict=True))
-    whole, regional = GAIN_SPREAD
-    exponent = whole * rng.standard_normal() + regional * plan["region"].map(by_region).to_numpy()
-    return np.exp(exponent - whole**2 - regional**2)
+    overall, regional = GAIN_SPREAD
+    exponent = overall * rng.standard_normal() + regional * plan["region"].map(by_region).to_numpy()
+    return np.exp(exponent - overall**2 - regional**2)
 
 
 def cortical_noise(cortex: Cortex, n_scans: int, rng: np.random.Generator) -> np.ndarray:
