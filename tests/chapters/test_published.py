@@ -5,7 +5,7 @@ from pathlib import Path
 
 from brainbook.chapters import published
 
-BIB = (Path(__file__).parents[1] / "book" / "references.bib").read_text(encoding="utf-8")
+BIB = (Path(__file__).parents[2] / "book" / "references.bib").read_text(encoding="utf-8")
 
 
 def entries():

@@ -81,13 +81,13 @@ def score_protocols(
         result = PROTOCOLS[name].score(data)
         p_null = np.full(len(result.r), np.nan)
         if n_permutations and result.pipeline is not None:
-            p_null[:n_refitted] = _refit(data, result, n_permutations, seed, n_refitted).p(pooled=True)
+            p_null[:n_refitted] = quiet(_refit, data, result, n_permutations, seed, n_refitted).p(pooled=True)
         table = {"choice": name, "target": np.arange(len(result.r)), "r": result.r}
         tables.append(pd.DataFrame({**table, "p_scans": pearson_p(result.r, result.n), "p_null": p_null}))
     return pd.concat(tables, ignore_index=True)
 
 
-def null_inflation(table: pd.DataFrame, n_targets: int, level: float = 0.95) -> pd.DataFrame:
+def null_inflation(table: pd.DataFrame, n_targets: int) -> pd.DataFrame:
     """Compute how far each protocol moves the mean r of null recordings away from that of the reference protocol.
 
     Parameters
@@ -97,11 +97,11 @@ def null_inflation(table: pd.DataFrame, n_targets: int, level: float = 0.95) -> 
 
     Returns
     -------
-    DataFrame: choice, inflation (mean over copies of the difference of their mean r), lower, upper (t-interval over
+    DataFrame: choice, inflation (mean over copies of the difference of their mean r), lower, upper (95% t-interval over
     copies, paired; zero for the reference protocol itself).
     """
     means = table.groupby(["choice", table.target // n_targets], sort=False).r.mean().unstack()  # choices, copies
-    interval = mean_interval((means - means.loc["reference"]).to_numpy().T, level)
+    interval = mean_interval((means - means.loc["reference"]).to_numpy().T)
     columns = {"inflation": interval.estimate, "lower": interval.lower, "upper": interval.upper}
     return pd.DataFrame({"choice": means.index, **{name: np.nan_to_num(values) for name, values in columns.items()}})
 
