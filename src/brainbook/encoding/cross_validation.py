@@ -114,6 +114,7 @@ def cross_validate(
     check_choice(metric, "metric", METRICS)
     alphas = as_alphas(alphas)
     design = EncodingDesign.of(features, runs, delays, **design)
+    design.warn_of_faults()
     targets = design.targets(responses, device, DTYPES[dtype], block)
     shape = (len(design.layers), len(design.splits), targets.n_targets)
     fold_scores, best, inner = np.full(shape, np.nan), np.empty(shape), np.empty(shape)

@@ -60,18 +60,12 @@ class EncodingDesign:
             raise ValueError("give splits or trim, not both: splits may leave out any scans")
         else:
             self.splits = as_splits(self.splits, len(self.runs))
-            warn_shared_runs(self.runs, self.splits, stacklevel=6)
         self.used = used_scans(self.splits)
         self.single = getattr(self.features, "ndim", None) == 2
         layers = [self.features] if self.single else self.features
         self.layers = [self._checked(layer, place) for place, layer in enumerate(layers)]
         if not self.layers:
             raise ValueError("features hold no layer")
-        used = (layer[self.used] for layer in self.layers)
-        constant = [str(place) for place, layer in enumerate(used) if (layer == layer[0]).all()]
-        if constant:
-            named = "all features" if self.single else f"features of layer {', '.join(constant)}"
-            warnings.warn(f"{named} are constant: they predict nothing, and score 0", ConstantFeatures, stacklevel=5)
 
     @classmethod
     def of(cls, features, *arguments, **options) -> "EncodingDesign":
@@ -86,6 +80,15 @@ class EncodingDesign:
         if not np.isfinite(layer).all():
             raise ValueError(f"{name} hold NaN or infinity: mend them before encoding")
         return layer
+
+    def warn_of_faults(self) -> None:
+        """Warn when folds share runs (refitted nulls share what leaks and need no warning) or features are constant."""
+        warn_shared_runs(self.runs, self.splits, stacklevel=4)
+        used = (layer[self.used] for layer in self.layers)
+        constant = [str(place) for place, layer in enumerate(used) if (layer == layer[0]).all()]
+        if constant:
+            named = "all features" if self.single else f"features of layer {', '.join(constant)}"
+            warnings.warn(f"{named} are constant: they predict nothing, and score 0", ConstantFeatures, stacklevel=4)
 
     def ridge_design(self, layer: int = 0, device: str = "auto", dtype: torch.dtype = torch.float32) -> RidgeDesign:
         """Return the delayed features of a layer, ready to be decomposed."""
