@@ -54,9 +54,9 @@ SMALLER = {
     "brainlm.retrieved": 6,
     "number_sense.preset": "rehearsal",  # the paper's with small numbers
 }
-# Of three seeds, two languages, two models, and, where each language is matched apart, of four models one of each kind.
+# Of three seeds, two languages, two models; of four models whose transfer is studied one of each kind.
 SWEEPS = {"seed": [0], "second": [["FR"]], "after": ["brainlm-2"]}
-SWEEPS |= dict.fromkeys(("transfer_apart.model", "transfer_apart_to_brains.model"), ["albert-xlarge-v1", "brainlm-2"])
+SWEEPS |= dict.fromkeys(("transfer.model", "transfer_to_brains.model"), ["albert-xlarge-v1", "brainlm-2"])
 RESOURCES = {"threads": 1, "memory_mb": 3000, "gpus": 0}
 # Where a page of real recordings may say 'phantom': in the note that sends readers to the phantom's page, in names of
 # code, and in names of files and parameters.
