@@ -98,5 +98,5 @@ def test_a_function_stands_for_its_module_and_what_that_imports(package, monkeyp
 
 
 def test_cached_scores_rest_on_the_solver():
-    wanted = {PACKAGE / "encoding/solver.py", PACKAGE / "encoding/cross_validation.py"}
+    wanted = {PACKAGE / "encoding/ridge_design.py", PACKAGE / "encoding/cross_validation.py"}
     assert wanted <= set(sources(PACKAGE / "chapters/shared.py"))
