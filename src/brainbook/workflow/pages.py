@@ -21,9 +21,17 @@ Loaded = TypeVar("Loaded")
 
 
 def show(table: pd.DataFrame, digits: int = 3):
-    """Return `table` as a page shows it: numbers with `digits` decimals, names without underscores, no row numbers."""
+    """Return `table` as a page shows it: numbers with `digits` decimals, names without underscores, no row numbers.
+
+    A p-value (a column called p, or p and more words) below the last decimal is shown as smaller than it.
+    """
     styled = table.rename(columns=lambda name: str(name).replace("_", " ")).style
     styled = styled.format(precision=digits, thousands=",", na_rep="–")
+    labels = {name: str(name[-1] if isinstance(name, tuple) else name) for name in styled.columns}
+    for column in (name for name, label in labels.items() if label.split(" ")[0] == "p"):
+        styled.format(
+            lambda p: f"< {10**-digits:g}" if p < 10**-digits else f"{p:.{digits}f}", subset=[column], na_rep="–"
+        )
     return styled.hide(axis="index") if isinstance(table.index, pd.RangeIndex) else styled
 
 
