@@ -4,8 +4,9 @@
 
 The aim is a flat map, drawn and written, in under a second after the first. The first one reads the store, finds the
 borders of 148 regions and loads matplotlib's fonts; a store that is missing is built before anything is timed, and that
-time is printed by itself. On a busy machine read the processor time. Beside it: pycortex's own `quickflat.make_figure` for
-the same values, without borders, names and a note, at the same height of 512 pixels. For the time of fitting many
+time is printed by itself. On a busy machine read the processor time. Beside it: pycortex's own
+`quickflat.make_figure` for the same values, without borders, names and a note, at the same height of 512 pixels.
+For the time of fitting many
 layers see bench_layers.py.
 """
 
@@ -28,7 +29,7 @@ from brainbook.plots.pycortex_store import FSAVERAGE5, HEIGHT, open_store, quiet
 
 
 def seconds(draw, repeats: int) -> np.ndarray:
-    """Measure wall and processor time of each call of `draw(number)`, [calls, 2]; figures are closed outside the time."""
+    """Measure wall and processor time of each call of `draw(number)`, [calls, 2]; closing figures is not timed."""
     times = []
     for number in range(repeats + 1):
         start = time.perf_counter(), time.process_time()

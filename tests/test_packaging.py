@@ -44,7 +44,7 @@ def test_every_folder_is_a_room():
 
 
 def module_imports(root: Path) -> dict[str, set[str]]:
-    """{module: modules of this package that it imports, also inside functions}; an `__init__` stands for what it holds."""
+    """{module: modules of this package that it imports, also in functions}; an `__init__` stands for what it holds."""
     graph = {}
     for path in root.rglob("*.py"):
         name = ".".join(("brainbook", *path.relative_to(root).with_suffix("").parts))
