@@ -6,7 +6,7 @@ import unicodedata
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from brainbook.datasets import MissingFileError, changed_words, read_words
@@ -259,9 +259,19 @@ def test_a_phantom_and_other_files_keep_all_their_rows(tmp_path):
     assert len(read_words(table_of(7000, "CN", folder))) == 7000
 
 
+def is_itself(word: str) -> bool:
+    """Whether a word cannot be taken for UTF-8 that was read as a Western encoding, as 'Ã‰' is 'É'."""
+    try:
+        return word.encode("cp1252", "surrogateescape").decode("utf-8") == word
+    except UnicodeError:
+        return True
+
+
 words_with_times = st.lists(
     st.tuples(
-        st.text(st.characters(categories=("Lu", "Lo", "Nd")) | st.sampled_from("é'\",;你"), min_size=1),
+        st.text(st.characters(categories=("Lu", "Lo", "Nd")) | st.sampled_from("é'\",;你"), min_size=1).filter(
+            is_itself
+        ),
         st.integers(1, 2000),
         st.integers(0, 900),
     ),
@@ -272,6 +282,7 @@ words_with_times = st.lists(
 
 @QUIET
 @given(words_with_times)
+@example([("ÂŠ", 1, 0)])  # letters that would decode to a control character
 def test_any_table_comes_back_as_it_was_written(tmp_path, entries):
     onset = np.cumsum([gap for _, gap, _ in entries]) / 1000
     table = pd.DataFrame(

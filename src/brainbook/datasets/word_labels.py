@@ -84,9 +84,11 @@ def _recoded(word: str) -> str:
     """Return a word of UTF-8 that was read as a Western encoding: 'Ã©tÃ©' is 'été'."""
     for encoding in ("cp1252", "latin-1"):
         try:
-            return word.encode(encoding).decode("utf-8")
+            recoded = word.encode(encoding).decode("utf-8")
         except UnicodeError:
             continue
+        if not re.search("[\x80-\x9f]", recoded):  # control characters: it was no such word
+            return recoded
     return word
 
 
