@@ -44,6 +44,10 @@ status: $(READY)
 archive: $(READY)
 	@set -f; python -m brainbook archive $$TABLES
 
+# one thread a worker: threads of two workers on two cores wait for each other, and a test takes ten times as long
+test test-slow: export OMP_NUM_THREADS := 1
+test test-slow: export OPENBLAS_NUM_THREADS := 1
+
 test: $(READY)
 	pytest -n 2 -m "not slow"
 
