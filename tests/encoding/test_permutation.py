@@ -11,6 +11,7 @@ from brainbook.encoding import (
     cross_validate,
     delay,
     fisher_mean,
+    permutation_p,
     permutation_scores,
     permutation_test,
 )
@@ -151,3 +152,16 @@ def test_wrong_requests_are_named(rng, study):
         permutation_test(features, responses, runs, alpha=1.0, null="shuffle")
     with pytest.raises(ValueError, match="method"):
         fdr([0.1], "bonferroni")
+
+
+def test_a_permutation_that_moves_nothing_reaches_the_score(study, rng):
+    """Of one run, some circular shifts are by no scan: they tie with the score, at any precision."""
+    score = np.array([0.44173, 0.1, np.nan])
+    null = np.array([[0.44173 - 3e-8, 0.0, 0.0], [0.2, 0.0999, 0.0]], np.float32)
+    np.testing.assert_array_equal(permutation_p(score, null), [2 / 3, 1 / 3, np.nan])
+    features, responses, runs = study(rng, n_runs=1, length=48, n_features=3, strength=5.0)
+    splits = blocks_with_gaps(len(responses), 4, gap=1)
+    scores = permutation_scores(features, responses, runs, 1.0, n_permutations=400, splits=splits)
+    unmoved = np.abs(scores.null - scores.score).max(axis=1) < 1e-5
+    assert unmoved.any()
+    assert (scores.p() >= (1 + unmoved.sum()) / 401).all()

@@ -14,7 +14,7 @@ import pandas as pd
 from brainbook.chapters.shared import TRIM, word_count
 from brainbook.datasets import Alice
 from brainbook.datasets.alice import REGIONS
-from brainbook.encoding import BorderWarning, blocks_with_gaps, cross_validate, delay, permutation_scores
+from brainbook.encoding import BorderWarning, blocks_with_gaps, cross_validate, delay, permutation_p, permutation_scores
 from brainbook.encoding.splits import used_scans
 from brainbook.stats import group_ceiling, largest_r, mean_interval, noise_ceiling, perfect_r
 
@@ -137,8 +137,9 @@ def chance(
     score = np.append(permutations.score, permutations.score.mean())
     null = np.column_stack([permutations.null, permutations.null.mean(axis=1)])
     low, high = np.percentile(null, [2.5, 97.5], axis=0)
-    p = (1 + (null >= score).sum(axis=0)) / (1 + len(null))
-    return pd.DataFrame({"region": [*REGIONS, "mean"], "value": score, "p": p, "lower": low, "upper": high})
+    return pd.DataFrame(
+        {"region": [*REGIONS, "mean"], "value": score, "p": permutation_p(score, null), "lower": low, "upper": high}
+    )
 
 
 def mean_over_participants(table: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:

@@ -9,7 +9,7 @@ import pandas as pd
 from brainbook.chapters import published
 from brainbook.chapters.shared import TRIM, Features, ParticipantScores, average_by
 from brainbook.datasets import LittlePrince
-from brainbook.encoding import ConstantFeatures, cross_validate, leave_one_run_out, permutation_scores
+from brainbook.encoding import ConstantFeatures, cross_validate, leave_one_run_out, permutation_p, permutation_scores
 from brainbook.encoding.delays import run_slices
 from brainbook.encoding.splits import FEWEST
 from brainbook.errors import ConfigurationError
@@ -216,7 +216,7 @@ def chance_by_group(
     for group, mask in masks.items():
         value, null = np.nanmean(permutations.score[mask]), np.nanmean(permutations.null[:, mask], axis=1)
         lower, upper = np.quantile(null, (0.025, 0.975))
-        p = (1 + np.sum(null >= value)) / (1 + n_permutations)
+        p = float(permutation_p(value, null))
         rows.append({"group": group, "value": value, "p": p, "lower": lower, "upper": upper})
     return pd.DataFrame(rows)
 

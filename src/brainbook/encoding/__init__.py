@@ -9,6 +9,7 @@ from brainbook.encoding.null_refits import Permutations
 from brainbook.encoding.permutation import (
     PermutationScores,
     SequentialTest,
+    permutation_p,
     permutation_scores,
     permutation_test,
     sequential_permutation_test,

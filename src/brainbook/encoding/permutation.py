@@ -9,6 +9,7 @@ from brainbook.encoding.inputs import as_count
 from brainbook.encoding.null_refits import NullRefitter, RefitBlock
 from brainbook.stats.scores import fisher_z
 
+TIE = 1e-6  # a correlation that differs from another by less is the same, computed in another order
 _STOPPED = 0.1  # the share of stopped targets from which on it pays to go on without them
 
 
@@ -32,7 +33,7 @@ class PermutationScores:
             1 / permutations (needed for `fdr` over thousands of targets when few of them hold an effect).
         """
         if not pooled:
-            return _at_least(self.score, self.null)
+            return permutation_p(self.score, self.null)
         known = np.isfinite(self.score)
         z = fisher_z(self.null[:, known])
         center, spread = z.mean(0), z.std(0, ddof=1)
@@ -45,7 +46,7 @@ class PermutationScores:
 
     def family_p(self) -> np.ndarray:
         """Return p [targets] corrected for all targets at once: how often the null's best target reaches the score."""
-        return _at_least(self.score, np.nanmax(self.null, axis=1, keepdims=True))
+        return permutation_p(self.score, np.nanmax(self.null, axis=1, keepdims=True))
 
     def regions(self, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Return the mean score of each region and its p.
@@ -64,7 +65,7 @@ class PermutationScores:
         with np.errstate(invalid="ignore"):
             share = share / share.sum(0)
         score = np.nan_to_num(self.score) @ share
-        return names, score, _at_least(score, np.nan_to_num(self.null) @ share)
+        return names, score, permutation_p(score, np.nan_to_num(self.null) @ share)
 
 
 def permutation_scores(features, responses, runs=None, alpha=None, **options) -> PermutationScores:
@@ -184,7 +185,7 @@ def _draw(block: RefitBlock, limit: int, stop_after: int) -> tuple[np.ndarray, n
     going, done = np.flatnonzero(scored), 0
     while done < limit and len(going):
         for null in block.null(going, done, min(limit, done + max(stop_after, done))):
-            count = reached[going] + (null >= block.score[going]).cumsum(0)  # permutations, targets
+            count = reached[going] + (null >= block.score[going] - TIE).cumsum(0)  # permutations, targets
             last = (count[-1] >= stop_after) & (reached[going] < stop_after)
             draws[going[last]] = done + 1 + (count[:, last] >= stop_after).argmax(0)
             reached[going] = np.minimum(count[-1], stop_after)
@@ -195,6 +196,15 @@ def _draw(block: RefitBlock, limit: int, stop_after: int) -> tuple[np.ndarray, n
     return reached, draws
 
 
-def _at_least(score, null):
-    p = (1 + (null >= score).sum(0)) / (1 + len(null))
+def permutation_p(score: np.ndarray, null: np.ndarray) -> np.ndarray:
+    """Return one-sided p: the share of permutations, the given order counted, whose score reaches `score`.
+
+    A permutation that leaves all in place (with one run, one circular shift of each number of scans does) ties with
+    `score` and counts. Its score is computed in another order, in float32: what is less than `TIE` below counts, too.
+
+    Parameters
+    ----------
+    score : array [...]. null : array [permutations, ...].
+    """
+    p = (1 + (null >= np.asarray(score) - TIE).sum(0)) / (1 + len(null))
     return np.where(np.isfinite(score), p, np.nan)

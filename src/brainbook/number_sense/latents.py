@@ -88,7 +88,7 @@ def magnitude(z: np.ndarray, number: np.ndarray, source: str, n_permutations: in
     orders = np.array([rng.permutation(len(NUMBERS)) for _ in range(n_permutations)])
     ranks = distance[orders[:, i], orders[:, j]].argsort(axis=1).argsort(axis=1)  # permutation, pair
     null = np.corrcoef(np.vstack([rankdata(j - i), ranks]))[0, 1:]
-    p = (1 + np.sum(null >= correlation)) / (1 + n_permutations)
+    p = (1 + np.sum(null >= correlation - 1e-9)) / (1 + n_permutations)  # equal ranks tie, however they are rounded
     rows.append({"factor": "Spearman", "condition": "linear", "value": correlation, "p": p})
     about = {"measure": "magnitude", "source": source, "target": source, "chance": 0.0, "ceiling": 1.0}
     return pd.DataFrame(rows).assign(**about, n=len(i))
