@@ -2,6 +2,7 @@ import time
 
 import matplotlib.pyplot as plt
 import numpy as np
+import pandas as pd
 import pytest
 from matplotlib.colors import to_rgba
 
@@ -92,6 +93,11 @@ def test_small_multiples_share_one_bar(store, regions):
     titles = [ax.get_title(loc="left") for ax in figure.axes]
     assert titles[:4] == ["EN · before", "EN · after", "FR · before", "FR · after"]
     assert sum(ax.get_xlabel() == "Pearson r" for ax in figure.axes) == 1
+
+
+def test_what_is_shown_may_be_a_table(store, regions):
+    values = {"EN": np.full(148, 0.1), "FR": np.full(148, 0.2)}
+    brain_maps.flatmaps(values, regions, shown=pd.DataFrame({"EN": np.ones(148, bool)}), store=store)
 
 
 def test_a_second_flat_map_takes_less_than_a_second(store, regions, tmp_path):

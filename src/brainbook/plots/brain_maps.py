@@ -206,7 +206,7 @@ def flatmaps(
     `maps` is name -> values, laid out in `columns`; or (row, column) -> values, such as ("EN", "before"): a grid with a
     row a first name and a column a second. `shown` has the same keys. The rest is as in `flatmap`.
     """
-    shown = shown or {}
+    shown = {} if shown is None else shown  # a DataFrame is a mapping, too
     scale = scale or value_scale(np.stack([vertex_values(map_, regions) for map_ in maps.values()]), **scale_options)
     grid = all(isinstance(key, tuple) for key in maps)
     if grid:
@@ -281,7 +281,7 @@ def viewer(
     Parameters as in `flatmaps`. It is written to `folder`, which the book copies as it is, with a picture of the flat
     maps that stands in for it where it cannot be drawn. Takes 3 to 5 s and 4.5 MB. `viewer_html` shows it in a page.
     """
-    shown = shown or {}
+    shown = {} if shown is None else shown  # a DataFrame is a mapping, too
     values = {name: vertex_values(map_, regions, shown.get(name)) for name, map_ in layers.items()}
     scale = scale or value_scale(np.stack(list(values.values())), **scale_options)
     subject = FSAVERAGE5 if surface is None else surface.subject
