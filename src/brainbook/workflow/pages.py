@@ -9,6 +9,7 @@ from collections.abc import Callable
 from numbers import Integral, Real
 from typing import TypeVar
 
+import numpy as np
 import pandas as pd
 from IPython import get_ipython
 from IPython.display import Markdown, display
@@ -25,13 +26,19 @@ def show(table: pd.DataFrame, digits: int = 3):
 
     A p-value (a column called p, or p and more words) below the last decimal is shown as smaller than it.
     """
+
+    def text_of(value: object) -> str:
+        if isinstance(value, Integral) or not isinstance(value, Real):
+            return f"{value:,}" if isinstance(value, int | np.integer) and not isinstance(value, bool) else str(value)
+        return f"{round(value, digits) + 0:,.{digits}f}"  # + 0: no minus before a zero
+
+    def text_of_p(p: float) -> str:
+        return f"< {10**-digits:g}" if p < 10**-digits else text_of(p)
+
     styled = table.rename(columns=lambda name: str(name).replace("_", " ")).style
-    styled = styled.format(precision=digits, thousands=",", na_rep="–")
     labels = {name: str(name[-1] if isinstance(name, tuple) else name) for name in styled.columns}
-    for column in (name for name, label in labels.items() if label.split(" ")[0] == "p"):
-        styled.format(
-            lambda p: f"< {10**-digits:g}" if p < 10**-digits else f"{p:.{digits}f}", subset=[column], na_rep="–"
-        )
+    p_values = {name: text_of_p for name, label in labels.items() if label.split(" ")[0] == "p"}
+    styled = styled.format(dict.fromkeys(labels, text_of) | p_values, na_rep="–")
     return styled.hide(axis="index") if isinstance(table.index, pd.RangeIndex) else styled
 
 
