@@ -195,3 +195,16 @@ def test_means_are_over_vertices_that_have_a_score(fits):
 def test_nothing_is_said_of_significant_regions_where_there_are_none(fits):
     table = compare_penalties(fits, np.zeros(12, bool))
     assert table.mean_r_significant.isna().all()
+
+
+def test_a_run_that_is_too_short_for_a_score_counts_in_no_mean(rng, scores_of):
+    scores = {language: scores_of(rng, np.full(N_LAYERS, 0.1)) for language in LANGUAGES}
+    whole = GroupScores.of(scores).scores
+    part = scores["FR"]
+    part.fold_scores[:, 4] = np.nan
+    group = GroupScores.of(scores)
+    others = np.delete(part.fold_scores, 4, axis=1).mean(axis=1)
+    np.testing.assert_allclose(group.scores[group.language == "FR"], others)
+    np.testing.assert_array_equal(group.scores[group.language != "FR"], whole[group.language != "FR"])
+    part.fold_scores[:, :, 0] = np.nan
+    assert np.isnan(part.mean_scores[:, 0]).all() and np.isfinite(part.mean_scores[:, 1:]).all()

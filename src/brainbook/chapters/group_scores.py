@@ -41,7 +41,7 @@ class GroupScores:
         """Concatenate the languages. `scores` : language -> scores of its participants."""
         parts = list(scores.values())
         return cls(
-            np.concatenate([part.fold_scores.mean(axis=1) for part in parts]),
+            np.concatenate([part.mean_scores for part in parts]),
             np.concatenate([part.layer_scores.swapaxes(0, 1) for part in parts]),
             np.concatenate([part.chosen_layers for part in parts]),
             np.repeat(list(scores), [len(part.participants) for part in parts]),

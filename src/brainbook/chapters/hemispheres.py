@@ -31,7 +31,7 @@ OCCIPITAL = "occipital|cuneus|calcarine|Lingual|S_oc_"
 def scores_of_named(scores: Mapping[str, ParticipantScores], names: Sequence[str]) -> dict[tuple[str, str], np.ndarray]:
     """Return the mean r [regions] of named participants: {(language, name): r}; those not scored are left out."""
     return {
-        (language, name): part.fold_scores[part.participants.index(name)].mean(axis=0)
+        (language, name): part.mean_scores[part.participants.index(name)]
         for language, part in scores.items()
         for name in names
         if name in part.participants

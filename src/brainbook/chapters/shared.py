@@ -173,6 +173,13 @@ class ParticipantScores:
     participants: list[str]
     columns: pd.DataFrame
 
+    @property
+    def mean_scores(self) -> np.ndarray:
+        """Mean r [participants, targets] over the runs that have a score; a run that is too short has none."""
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "Mean of empty slice", RuntimeWarning)  # a target without any: NaN
+            return np.nanmean(self.fold_scores, axis=1)
+
     def table(self, masks: Mapping[str, np.ndarray]) -> pd.DataFrame:
         """Return mean r over sets of targets: participant, run (1..), group, value. `masks` as in `average_by`."""
         table = average_by(self.fold_scores, masks)
