@@ -1,6 +1,8 @@
 import matplotlib
 
 matplotlib.use("Agg")
+import itertools
+
 import numpy as np
 import pandas as pd
 
@@ -41,3 +43,13 @@ def test_scores_are_drawn_against_the_scans_left_out():
         lines = {line.get_label(): line for line in ax.lines}
         np.testing.assert_array_equal(lines["y"].get_xydata(), [[0, 0], [8, 0.8]])
         assert any(list(line.get_xdata()) == [8, 8] for line in ax.lines)
+
+
+def test_a_legend_does_not_take_the_width_of_narrow_panels():
+    names, codes = ("speech or silence", "word count"), ("zeros", "centred")
+    rows = [(*key, 0.1) for key in itertools.product(names, codes, (0, 8), "abcd")]
+    table = pd.DataFrame(rows, columns=["features", "coding", "trim", "group", "value"])
+    figure = score_by_trim(table, chosen=8, coding="coding", columns=2)
+    figure.canvas.draw()
+    assert min(ax.get_position().width for ax in figure.axes) > 0.3
+    assert len(figure.legends) == 1 and not any(ax.get_legend() for ax in figure.axes)

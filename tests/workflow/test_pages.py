@@ -106,11 +106,12 @@ seed = 0
 import numpy as np
 from brainbook.workflow import end_here, glue
 from brainbook.workflow import start_run
-glue(share=np.float32(0.9612), n=np.int64(1200), verdict="excludes zero", absent=np.nan)
+glue(share=np.float32(0.9612), n=np.int64(1200), verdict="excludes zero", absent=np.nan, zero=-1e-9)
 END
 ```
 
-It is {glue:text}`share:.1%` of {glue:text}`n:,`: the interval {glue:text}`verdict`; {glue:text}`absent:.2f`.
+It is {glue:text}`share:.1%` of {glue:text}`n:,`: the interval {glue:text}`verdict`;
+{glue:text}`absent:.2f`, {glue:text}`zero:.2f`.
 """
 
 
@@ -121,7 +122,7 @@ def test_numbers_stand_in_the_sentences_of_an_executed_page(tmp_path, end):
     (tmp_path / "page.md").write_text(head + GLUED.replace("END", early) + "\nAnd {glue:text}`later`.\n" * end)
     execute(tmp_path / "page.md", tmp_path / "page.ipynb", {})
     cells = nbformat.read(tmp_path / "page.ipynb", as_version=4).cells
-    assert cells[2].source.startswith("It is 96.1% of 1,200: the interval excludes zero; –.")
+    assert cells[2].source.startswith("It is 96.1% of 1,200: the interval excludes zero;\n–, 0.00.")
     assert cells[2].source.endswith("And –.") == end
     assert not any("scrapbook" in output.get("metadata", {}) for output in cells[1].outputs)
 

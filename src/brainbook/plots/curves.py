@@ -119,7 +119,7 @@ def score_by_trim(
                 label = f"{name}, {code}" if coding else name
                 open_marker = {"linestyle": "--", "markerfacecolor": "none"} if code == "zeros" else {}
                 ax.plot(line.trim, line[value], markersize=6, **(options | {"label": label} | open_marker))
-        ax.set(xlabel="Scans left out at each edge", ylabel="Pearson r")
+        ax.set(xlabel="Scans left out per edge", ylabel="Pearson r")
         return finish(ax, title, ax.get_legend_handles_labels()[0])
 
     return panels(draw, table, by="group", columns=columns, height=3.6, share_y=coding is not None, title=title)

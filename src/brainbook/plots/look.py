@@ -101,7 +101,7 @@ def panels(
     """Draw small multiples: `draw(rows, ax=ax, title=panel, **options)` for each value of the column `by`.
 
     Options that are a `Mapping` with the panels' names as keys give each panel its own value. Axis labels stand only at
-    the outer panels, the legend only in the first.
+    the outer panels, the legend only in the first or, with several columns, below all of them.
     """
     names = list(dict.fromkeys(table[by]))
     rows = -(-len(names) // columns)
@@ -115,14 +115,16 @@ def panels(
             for key, value in options.items()
         }
         draw(table[table[by] == name], ax=ax, title=str(name), **chosen)
-        if name != names[0] and ax.get_legend() is not None:
+        legend = ax.get_legend() is not None
+        if legend and (name != names[0] or columns > 1):
             ax.get_legend().remove()
             ax.set_title(ax.get_title(loc="left"), loc="left", pad=6)
         if share_x or share_y:
             ax.label_outer()
     for ax in axes.flat[len(names) :]:
         ax.set_visible(False)
-    return finish_figure(figure, title)
+    below = axes.flat[0] if columns > 1 and legend else None  # in a narrow panel it would take the width of the axes
+    return finish_figure(figure, title, below)
 
 
 def new_axes(ax: Axes | None, size: Sequence[float] = (WIDTH, 4.0)) -> Axes:

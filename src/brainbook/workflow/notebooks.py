@@ -88,7 +88,8 @@ def insert_glued(notebook: nbformat.NotebookNode) -> None:
         value = values.get(name, math.nan)
         if isinstance(value, str):
             return value
-        return format(value, spec) if math.isfinite(value) else "–"
+        text = format(value, spec) if math.isfinite(value) else "–"
+        return text[1:] if re.fullmatch(r"-0(\.0*)?%?", text) else text  # no minus before a zero
 
     for cell in notebook.cells:
         if cell.cell_type == "markdown":

@@ -39,6 +39,7 @@ def show(table: pd.DataFrame, digits: int = 3):
     labels = {name: str(name[-1] if isinstance(name, tuple) else name) for name in styled.columns}
     p_values = {name: text_of_p for name, label in labels.items() if label.split(" ")[0] == "p"}
     styled = styled.format(dict.fromkeys(labels, text_of) | p_values, na_rep="–")
+    styled = styled.set_table_attributes('class="dataframe"')  # whose look the book's pages define
     return styled.hide(axis="index") if isinstance(table.index, pd.RangeIndex) else styled
 
 
