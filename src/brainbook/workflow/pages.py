@@ -6,6 +6,7 @@ page stand in its Markdown. `notebooks.insert_glued` puts the values in when the
 
 import os
 from collections.abc import Callable
+from functools import partial
 from numbers import Integral, Real
 from typing import TypeVar
 
@@ -27,7 +28,7 @@ def show(table: pd.DataFrame, digits: int = 3):
     A p-value (a column called p, or p and more words) below the last decimal is shown as smaller than it.
     """
 
-    def text_of(value: object) -> str:
+    def text_of(value: object, digits: int = digits) -> str:
         if isinstance(value, Integral) or not isinstance(value, Real):
             return f"{value:,}" if isinstance(value, int | np.integer) and not isinstance(value, bool) else str(value)
         return f"{round(value, digits) + 0:,.{digits}f}"  # + 0: no minus before a zero
@@ -36,9 +37,13 @@ def show(table: pd.DataFrame, digits: int = 3):
         return f"< {10**-digits:g}" if p < 10**-digits else text_of(p)
 
     styled = table.rename(columns=lambda name: str(name).replace("_", " ")).style
-    labels = {name: str(name[-1] if isinstance(name, tuple) else name) for name in styled.columns}
-    p_values = {name: text_of_p for name, label in labels.items() if label.split(" ")[0] == "p"}
-    styled = styled.format(dict.fromkeys(labels, text_of) | p_values, na_rep="–")
+    formats = {}
+    for name in styled.columns:
+        label = str(name[-1] if isinstance(name, tuple) else name)
+        column = pd.to_numeric(styled.data[name], errors="coerce").dropna()
+        counts = len(column) and (column % 1 == 0).all()  # also counts that a missing one made floats
+        formats[name] = text_of_p if label.split(" ")[0] == "p" else partial(text_of, digits=0 if counts else digits)
+    styled = styled.format(formats, na_rep="–")
     styled = styled.set_table_attributes('class="dataframe"')  # whose look the book's pages define
     return styled.hide(axis="index") if isinstance(table.index, pd.RangeIndex) else styled
 
