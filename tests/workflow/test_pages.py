@@ -140,9 +140,7 @@ def test_a_table_is_shown_with_plain_names_and_sensible_digits():
     assert "mean r" in shown and ">0.12<" in shown and ">1,200<" in shown and ">–<" in shown
     assert "row_heading" not in shown
     mixed = {"a b": [-0.0004, 2], "c": ["x_y", True], "d": [np.float32(1234.5678), None], "n": [600.0, None]}
-        {"a b": [-0.0004, 2], "c": ["x_y", True], "d": [np.float32(1234.5678), None], "n": [600.0, None]}
-    )
-    cells = re.findall(r">([^<>\n]+)</td>", show(mixed).to_html())
+    cells = re.findall(r">([^<>\n]+)</td>", show(pd.DataFrame(mixed)).to_html())
     assert cells == ["0.000", "x_y", "1,234.568", "600", "2.000", "True", "–", "–"]
     p_values = show(pd.DataFrame({"p": [0.0004, 0.04], "p of groups": [float("nan"), 1e-9]})).to_html()
     assert p_values.count("&lt; 0.001<") == 2 or p_values.count("< 0.001<") == 2
