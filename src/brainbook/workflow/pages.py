@@ -10,7 +10,6 @@ from functools import partial
 from numbers import Integral, Real
 from typing import TypeVar
 
-import numpy as np
 import pandas as pd
 from IPython import get_ipython
 from IPython.display import Markdown, display
@@ -29,8 +28,10 @@ def show(table: pd.DataFrame, digits: int = 3):
     """
 
     def text_of(value: object, digits: int = digits) -> str:
-        if isinstance(value, Integral) or not isinstance(value, Real):
-            return f"{value:,}" if isinstance(value, int | np.integer) and not isinstance(value, bool) else str(value)
+        if isinstance(value, bool) or not isinstance(value, Real):
+            return str(value)
+        if isinstance(value, Integral):
+            return f"{value:,}"
         return f"{round(value, digits) + 0:,.{digits}f}"  # + 0: no minus before a zero
 
     def text_of_p(p: float) -> str:
