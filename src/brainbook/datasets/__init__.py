@@ -9,6 +9,7 @@ from brainbook.datasets.little_prince import LittlePrince
 from brainbook.datasets.little_prince_runs import LANGUAGES
 from brainbook.datasets.responses import load_responses
 from brainbook.datasets.sentence_pairs import make_pairs, shuffle_pairs
+from brainbook.datasets.story_annotation import StoryAnnotation
 from brainbook.datasets.surface import surface_matrix, to_surface
 from brainbook.datasets.word_checks import check_clock
 from brainbook.datasets.words import changed_words, read_textgrid, read_words
@@ -23,6 +24,7 @@ __all__ = [
     "Regions",
     "Responses",
     "Run",
+    "StoryAnnotation",
     "changed_words",
     "check_clock",
     "check_content",

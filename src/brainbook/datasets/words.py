@@ -101,6 +101,17 @@ def read_textgrid(
     return check_words(_correct(table, language if mend else None)[0], path, drop_untimed)
 
 
+def clean_words(table: pd.DataFrame, path: str | Path, language: str | None = None) -> pd.DataFrame:
+    """Return the words of a table that was read elsewhere, cleaned and checked as `read_words` does it.
+
+    table : word (labels as they stand in the file), onset, offset, section. path : for messages.
+    language : of ds003643, whose labels are known; None for another annotation.
+    """
+    words = check_words(_correct(table[COLUMNS].assign(known=None), language)[0], path)
+    check_language(words, language, path)
+    return words
+
+
 def changed_words(path: str | Path, language: str | None = None, mend: bool | None = None) -> pd.DataFrame:
     """Return what the readers change in a table or a TextGrid: row, was (the label), is ('' if left out), why.
 

@@ -34,6 +34,7 @@ from brainbook.phantom.brain import (
     plan_regions,
 )
 from brainbook.phantom.drivers import CELLS, TR, slow_basis, story_drivers, without_slow
+from brainbook.phantom.real_story import RealStory, scan_drivers
 from brainbook.phantom.story import tell_story
 from brainbook.phantom.truth import write_csv, write_truth
 from brainbook.phantom.volume import Grid, loader_sampling, make_grid
@@ -64,6 +65,7 @@ class _Study:
     audio: dict[str, dict[int, float]]  # language -> section -> seconds
     n_scans: dict[str, dict[int, int]]
     averaging: sparse.csr_matrix  # voxels inside -> region means as the loader reads them
+    real_story: bool
     responses: dict[str, DrivenResponses] = field(default_factory=dict)
     measured: list[pd.DataFrame] = field(default_factory=list)
 
@@ -79,6 +81,7 @@ def make_phantom(
     echoes: int = 1,
     signal: float = 1.0,
     truth: bool = True,
+    story: RealStory | None = None,
 ) -> Path:
     """Write a phantom study. The folder appears when it is complete, or not at all.
 
@@ -95,6 +98,8 @@ def make_phantom(
     echoes : so many participants of each language also get raw runs of three echoes.
     signal : multiplies the share of variance that the story explains; 1 follows the published reliabilities.
     truth : False leaves `truth/` out: the folder is then read as real recordings are, for rehearsals of real studies.
+    story : a real story that is heard in place of a made-up one (`real_story`), in its languages and with its scans;
+        `scans` then does not count. Its annotation holds the story's text: such a phantom is not to be passed on.
 
     Returns
     -------
@@ -105,6 +110,8 @@ def make_phantom(
     ConfigurationError : for impossible parameters, and if `root` holds anything but a phantom.
     """
     root = Path(root)
+    if story is not None:
+        languages = tuple(language for language in languages if language in story.words)
     counts = _participant_counts(participants, languages)
     if not 30 <= scans <= 400:
         raise ConfigurationError(f"scans={scans}: a section has 30 to 400 scans on average")
@@ -114,16 +121,19 @@ def make_phantom(
         raise ConfigurationError(f"{root} exists and is not a phantom: name another folder, or empty this one first")
     given = {"seed": seed, "null": null, "scans": scans, "voxel_size": voxel_size, "signal": signal}
     with _written_whole(root) as folder:
-        study = _draw(**given, languages=tuple(languages), folder=folder)
+        study = _draw(**given, languages=tuple(languages), folder=folder, story=story)
         parameters = {**given, "participants": counts, "languages": list(languages), "echoes": echoes}
         parameters["regions"] = study.cortex.regions.source
+        if story is not None:
+            parameters["made_of"] = {language: story.made_of[language] for language in languages}
         _write_top(folder, study, counts)
         with tqdm(total=sum(counts.values()) * N_SECTIONS, desc="phantom runs", disable=None) as bar:
             for language, n in counts.items():
                 for number, name in enumerate(participant_names(language, n)):
                     _write_participant(folder, study, language, number, name, number < echoes, bar)
         if truth:
-            write_truth(folder, study.plan, study.words, study.measured, parameters)
+            stored = {} if story is None else {code: scan_drivers(story.drivers[code]) for code in languages}
+            write_truth(folder, study.plan, study.words, study.measured, parameters, stored)
         else:
             shutil.rmtree(folder / "truth")
     return root
@@ -185,14 +195,18 @@ def _is_running(process: int) -> bool:
     return process > 0
 
 
-def _draw(seed, null, scans, voxel_size, languages, signal, folder: Path) -> _Study:
-    """Draw story, brains and grid, and write the printed story."""
+def _draw(seed, null, scans, voxel_size, languages, signal, folder: Path, story: RealStory | None) -> _Study:
+    """Draw story (unless a real one is given), brains and grid, and write the printed story."""
     grid, faces = make_grid(voxel_size)
     regions = destrieux()
     cortex = Cortex.make(regions, faces)
-    words, texts = tell_story(scans * TR, seed, languages)
-    audio, n_scans = {}, {}
-    for language in languages:
+    if story is not None:
+        words = {language: story.words[language] for language in languages}
+        texts, audio, n_scans = {}, story.audio, story.n_scans
+    else:
+        words, texts = tell_story(scans * TR, seed, languages)
+        audio, n_scans = {}, {}
+    for language in texts:
         ends = words[language].groupby("section")["offset"].max()
         audio[language] = {int(s): round(float(end) + 0.4, 1) for s, end in ends.items()}
         n_scans[language] = {s: int(np.ceil(t / TR)) + SCANS_AFTER[language] for s, t in audio[language].items()}
@@ -200,12 +214,15 @@ def _draw(seed, null, scans, voxel_size, languages, signal, folder: Path) -> _St
     means = sparse.csr_matrix(masks / np.maximum(masks.sum(axis=1, keepdims=True), 1))
     averaging = (means @ loader_sampling(grid)).tocsr().astype(np.float32)
     plan = plan_regions(regions, seed, signal)
-    study = _Study(seed, null, grid, cortex, plan, words, audio, n_scans, averaging)
+    study = _Study(seed, null, grid, cortex, plan, words, audio, n_scans, averaging, story is not None)
     (folder / "truth").mkdir()
     for language in languages:
-        drivers = story_drivers(words[language], make_world(), n_scans[language], CELLS)
+        if story is not None:
+            drivers = story.drivers[language]
+        else:
+            drivers = story_drivers(words[language], make_world(), n_scans[language], CELLS)
+            _write_text(folder / "truth" / f"story_{language}.txt", "\n\n".join(texts[language]))
         study.responses[language] = DrivenResponses(cortex, plan, drivers, seed)
-        _write_text(folder / "truth" / f"story_{language}.txt", "\n\n".join(texts[language]))
     return study
 
 
@@ -216,7 +233,7 @@ def _write_top(folder: Path, study: _Study, counts: dict[str, int]) -> None:
         "Name": f"Le Petit Prince, {kind}: simulated recordings in the layout of ds003643",
         "BIDSVersion": "1.6.0",
         "DatasetType": "raw",
-        "License": "CC0",
+        "License": "none: its annotation is a book's text, for local use" if study.real_story else "CC0",
         "Authors": AUTHORS,
     }
     write_json(folder / "dataset_description.json", description)

@@ -44,15 +44,15 @@ def word_drivers(words: pd.DataFrame, world: World) -> dict[str, np.ndarray]:
     sound = np.stack([np.ones(len(words)), power], axis=1)
     identity = np.where(named[:, None], world.vectors[concept], 0.0)
     inside = np.where((meant >= 0)[:, None], world.interactions[scene, meant], 0.0)
-    gathered = _leaky(inside, meant >= 0, sections, MEANING_LEAK)
+    gathered = leaky_sum(inside, meant >= 0, sections, MEANING_LEAK)
     meaning = np.where((meant >= 0)[:, None], gathered, 0.0)
     scenes = np.eye(N_SCENES)[scene] - 1 / N_SCENES
-    slow = _leaky(inside[:, :TOPIC_DIMENSIONS], meant >= 0, sections, TOPIC_LEAK)
+    slow = leaky_sum(inside[:, :TOPIC_DIMENSIONS], meant >= 0, sections, TOPIC_LEAK)
     slow /= max(slow.std(), 1e-12)
     return {"sound": sound, "word": identity, "meaning": meaning, "topic": np.hstack([scenes / scenes.std(), slow])}
 
 
-def _leaky(values: np.ndarray, counts: np.ndarray, sections: np.ndarray, leak: float) -> np.ndarray:
+def leaky_sum(values: np.ndarray, counts: np.ndarray, sections: np.ndarray, leak: float) -> np.ndarray:
     """Return a running sum that keeps a share `leak` of itself at each row that counts, anew in each section."""
     gathered = np.zeros_like(values)
     state = np.zeros(values.shape[1])

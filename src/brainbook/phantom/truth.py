@@ -90,6 +90,9 @@ class Truth:
         region's ceiling.
         """
         scans = self.scans[self.scans["language"] == language].set_index("section")["scans_preprocessed"]
+        if (stored := self.root / "truth" / f"drivers_{language}.npz").is_file():  # of a real story
+            with np.load(stored, allow_pickle=False) as values:
+                return {name: (values[name], np.repeat(scans.index.to_numpy(), scans.to_numpy())) for name in DRIVERS}
         sections = story_drivers(self.words(language), self.world, scans.to_dict()).values()
         run_of_scan = np.repeat(scans.index.to_numpy(), scans.to_numpy())
         return {name: (np.concatenate([each[name] for each in sections]), run_of_scan) for name in DRIVERS}
@@ -139,8 +142,9 @@ def write_truth(
     words: dict[str, pd.DataFrame],
     measured: list[pd.DataFrame],
     parameters: dict,
+    drivers: dict[str, dict[str, np.ndarray]],
 ) -> None:
-    """Write `root`/truth: the tables that `read_truth` reads."""
+    """Write `root`/truth: the tables that `read_truth` reads, and by language the `drivers` of a real story."""
     folder = root / "truth"
     folder.mkdir(exist_ok=True)
     ceilings = pd.concat(measured, ignore_index=True)
@@ -162,6 +166,8 @@ def write_truth(
     write_csv(folder / "ceilings.csv", ceilings)
     for language, table in words.items():
         write_csv(folder / f"words_{language}.csv", table)
+    for language, values in drivers.items():
+        np.savez_compressed(folder / f"drivers_{language}.npz", **values)
     write_json(root / MARKER, {"format": FORMAT, "tr": TR, **parameters})
 
 
