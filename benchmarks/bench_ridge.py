@@ -162,6 +162,7 @@ def growth(shape: tuple[int, int, int], device: str) -> pd.DataFrame:
 
 
 def main() -> None:
+    began = time.time()
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="only a quarter of scans, features and targets")
     parser.add_argument("--rounds", type=int, default=2)
@@ -208,7 +209,8 @@ def main() -> None:
         name = torch.cuda.get_device_name() if device == "cuda" else device
         about = {"device": name, "threads": torch.get_num_threads(), "rounds": arguments.rounds}
         command = " ".join(["python benchmarks/bench_ridge.py", *(f"'{a}'" if " " in a else a for a in sys.argv[1:])])
-        archive_table("bench", arguments.name, means.reset_index().assign(**about), command)
+        minutes = (time.time() - began) / 60
+        archive_table("bench", arguments.name, means.reset_index().assign(**about), command, minutes=minutes)
     if not arguments.no_growth:
         grown = growth(tuple(size // 4 for size in SHAPES["A"]), device)
         grown.to_csv(OUT / "ridge_growth.csv", index=False)

@@ -1,6 +1,7 @@
 """Tables of studies that are too long for every reader: kept in the repository, with their date, command, commit."""
 
 import json
+import subprocess
 
 import pandas as pd
 import pytest
@@ -32,6 +33,23 @@ def test_date_and_commit_are_now_and_the_present_one(tmp_path):
     found = archived_table("mnist", "claims", root=tmp_path)
     assert found.commit == commit()
     assert found.date.startswith("20")
+
+
+def test_archived_tables_made_anew_do_not_count_as_changed_code(tmp_path, monkeypatch):
+    monkeypatch.setattr("brainbook.workflow.archive.PACKAGE", tmp_path)
+    for name in ("book/archive/table.csv", "code.py"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text("1\n")
+    assert commit() == "unknown"
+    options = ["-c", "user.name=a", "-c", "user.email=a@b.c"]
+    for words in (["init", "-q"], ["add", "-A"], [*options, "commit", "-qm", "first"]):
+        subprocess.run(["git", *words], cwd=tmp_path, check=True)
+    clean = commit()
+    assert len(clean) >= 7 and not clean.endswith("+")
+    (tmp_path / "book/archive/table.csv").write_text("2\n")
+    assert commit() == clean
+    (tmp_path / "code.py").write_text("2\n")
+    assert commit() == f"{clean}+"
 
 
 @pytest.mark.parametrize("first", ["arm,value,n", "# no JSON", '# {"date": "2026"}', "# 3", ""])

@@ -159,13 +159,20 @@ def consulted_key(archived: ArchivedTable | None) -> str:
 
 
 def commit() -> str:
-    """Return the commit of the code that runs, with '+' when files were changed since; 'unknown' outside a checkout."""
-    command = ["git", "describe", "--always", "--exclude=*", "--dirty=+"]
+    """Return the commit of the code that runs, 'unknown' outside a checkout.
+
+    '+' follows it when files were changed since, archived tables apart: they are remade one after the other.
+    """
+
+    def git(*words: str) -> subprocess.CompletedProcess:
+        return subprocess.run(["git", *words], cwd=PACKAGE, capture_output=True, text=True)
+
     try:
-        described = subprocess.run(command, cwd=PACKAGE, capture_output=True, text=True)
+        described = git("rev-parse", "--short", "HEAD").stdout.strip()
     except OSError:
         return "unknown"
-    return described.stdout.strip() or "unknown"
+    changed = described and git("diff", "--quiet", "HEAD", "--", ":/", f":(top,exclude){ARCHIVE}").returncode
+    return f"{described}+" if changed else described or "unknown"
 
 
 def archive(root: str | Path = ARCHIVE) -> dict[str, ArchivedTable]:
