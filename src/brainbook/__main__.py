@@ -3,6 +3,7 @@
 import argparse
 import os
 import re
+import signal
 import sys
 from pathlib import Path
 
@@ -47,6 +48,9 @@ def main(arguments: list[str] | None = None) -> int:
     commands["keep"].add_argument("tables", nargs="+", help="names of tables, as the chapter saved them")
     commands["archive"].add_argument("tables", nargs="*", help="such as xnli, or calibration/levels")
     options = parser.parse_args(arguments)
+    for number in (signal.SIGTERM, signal.SIGHUP):  # stop as Ctrl-C does, kernels included
+        if signal.getsignal(number) == signal.SIG_DFL:  # nohup ignores SIGHUP
+            signal.signal(number, signal.default_int_handler)
     if sys.stdout is None:  # the caller closed it: nobody reads the answer
         sys.stdout = Path(os.devnull).open("w")  # noqa: SIM115
     for stream in (sys.stdout, sys.stderr):
@@ -56,6 +60,8 @@ def main(arguments: list[str] | None = None) -> int:
         code = _run_command(options)
         sys.stdout.flush()
         return code
+    except KeyboardInterrupt:
+        return 128 + signal.SIGINT
     except BrokenPipeError:  # the reader, such as `head`, has read enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0

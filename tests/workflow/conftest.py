@@ -1,5 +1,6 @@
 """A small project of its own, with trivial notebooks, in which studies are run as a user runs them."""
 
+import ctypes
 import os
 import shutil
 import signal
@@ -56,6 +57,12 @@ def hub(tmp_path_factory) -> Path:
     return write_hub(tmp_path_factory.mktemp("home"), words)
 
 
+def die_with_pytest() -> None:
+    """Let Linux stop what a test started, kernels included, when pytest dies, however it dies."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(1, signal.SIGTERM)
+
+
 class Project:
     """A folder with a Snakefile, profiles, notebooks and studies, and the commands that a user types there."""
 
@@ -81,6 +88,7 @@ class Project:
             stderr=subprocess.STDOUT,
             text=True,
             start_new_session=True,
+            preexec_fn=die_with_pytest,
         )
 
     def do(self, *words: str, **environment: str) -> tuple[int, str]:

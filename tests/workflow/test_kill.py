@@ -106,6 +106,22 @@ def never_twice_at_once(journal: list[str]) -> bool:
     return True
 
 
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+def test_a_session_that_is_stopped_stops_its_runs_and_their_kernels(project, number):
+    project.write("studies/mine.yaml", "data: nowhere\nruns: [{chapter: count, parameters: {seconds: 600}}]")
+    session = project.start("study", "mine")
+    while not project.journal():
+        assert session.poll() is None, session.communicate()[0]
+        time.sleep(0.1)
+    session.send_signal(number)
+    said, _ = session.communicate(timeout=30)
+    assert session.returncode not in (0, -number), said
+    assert "stopping; what is done is kept" in said
+    _, left = psutil.wait_procs(processes_of(project), timeout=10)
+    assert not left, [process.cmdline() for process in left]
+    assert "stopped by the user" in project.do("status", "mine")[1]
+
+
 def test_the_journal_check_sees_two_at_once():
     assert never_twice_at_once(["begin a 1", "begin a 2", "end a 2"])
     assert not never_twice_at_once(["begin a 1", "begin a 2", "end a 1"])

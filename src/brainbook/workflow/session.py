@@ -122,12 +122,14 @@ def _run_session(study: Study, jobs: int, memory_mb: int, profile: str) -> int:
             stderr=subprocess.STDOUT,
             env=os.environ | {"PYTHONUNBUFFERED": "1"},
             preexec_fn=_die_with_parent,
+            start_new_session=True,  # so that all of it, and not Snakemake alone, can be stopped
         )
         try:
             _report_progress(process, study, jobs, began)
         except KeyboardInterrupt:
             print("\nstopping; what is done is kept", file=sys.stderr)
-            process.send_signal(signal.SIGINT)
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGINT)  # every run, too, shuts its kernel down
             process.wait()
     if process.returncode and not any(row.state == "failed" for row in run_statuses(study, since=began)):
         print("".join(log.read_text(errors="replace").splitlines(keepends=True)[-25:]), file=sys.stderr)
