@@ -79,7 +79,7 @@ def test_layer_profile_rings_the_highest_layer():
 
 
 def test_lag_curve_marks_the_peak():
-    table = pd.DataFrame({"lag": range(-6, 7), "value": -((np.arange(-6, 7) - 2.0) ** 2)})
+    table = pd.DataFrame({"lag": range(-6, 7), "value": -((np.arange(-6, 7) - 2.0) ** 2), "series": "EN"})
     ax = charts.lag_curve(table, expected=3, seconds_per_lag=2)
     ring = [line for line in ax.lines if line.get_markersize() == 12][0]
     assert ring.get_xdata()[0] == 2
@@ -94,7 +94,7 @@ def test_words_stand_at_their_onsets():
 
 def test_mirror_has_equal_axes_and_names_the_lopsided():
     table = pd.DataFrame({"left": [0.1, 0.3, 0.2], "right": [0.1, 0.1, 0.21], "region": ["a", "b", "c"]})
-    ax = charts.mirror_scatter(table, label="region", n_labels=1)
+    ax = charts.mirror_scatter(table.assign(driver="word"), "driver", "region", n_labels=1)
     assert ax.get_xlim() == ax.get_ylim() and "b" in [text.get_text() for text in ax.texts]
     assert "a" not in [text.get_text() for text in ax.texts]
 

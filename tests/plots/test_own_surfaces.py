@@ -80,7 +80,7 @@ def test_an_imported_participant_is_not_imported_again(own, freesurfer, store, m
 def test_regions_lie_on_ones_own_flat_map_where_they_lie_on_fsaverage5s(own, store, regions, region):
     values = np.where((regions.columns.region == region) & (regions.columns.hemisphere == "lh"), 1.0, np.nan)
     places, sizes = [], []
-    for surface in (own, None):
+    for surface in (own, brain_maps.AVERAGE):
         image = brain_maps.flatmap(values, regions, limits=(0, 1), store=store, surface=surface).images[1].get_array()
         drawn = np.asarray(image)[..., 3] > 0
         places.append(np.argwhere(drawn).mean(axis=0) / drawn.shape)

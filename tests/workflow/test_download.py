@@ -125,8 +125,9 @@ def test_what_cannot_be_is_said_before_anything_is_fetched(openneuro, tmp_path, 
         patterns(["EN57"])
     with pytest.raises(DatasetError, match="sub-EN099"):
         remote_files(["sub-EN099"])
-    with pytest.raises(DatasetError, match="2.0.9"):
-        remote_files(["sub-EN057"], version="2.0.9")
+    with monkeypatch.context() as changed, pytest.raises(DatasetError, match="2.0.9"):
+        changed.setattr("brainbook.workflow.download.VERSION", "2.0.9")
+        remote_files(["sub-EN057"])
     monkeypatch.setattr("shutil.disk_usage", lambda folder: type("Usage", (), {"free": 1_000_000}))
     with pytest.raises(ConfigurationError, match="1.2 MB are to come and 1.0 MB are free"):
         download(tmp_path / "ds", ["sub-EN057"])

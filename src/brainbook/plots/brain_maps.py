@@ -29,13 +29,12 @@ from brainbook.errors import DatasetError
 from brainbook.plots.look import GREY, WIDTH, colours, finish_figure
 from brainbook.plots.own_surfaces import OwnSurface
 from brainbook.plots.pycortex_store import FSAVERAGE5, HEIGHT, open_store, store_folder
-from brainbook.plots.webgl import viewer_html, write_viewer
-
-__all__ = ["Scale", "flatmap", "flatmaps", "surface_views", "value_scale", "vertex_values", "viewer", "viewer_html"]
+from brainbook.plots.webgl import write_viewer
 
 N_VERTICES = 20_484  # of fsaverage5; `brainbook.datasets.atlas` has it too, but figures know no dataset
 NAME_POINTS = 9.0  # size of the regions' names
 _MAP_PIXELS = 1149  # width of the flat map of fsaverage5 at HEIGHT pixels
+AVERAGE = OwnSurface(FSAVERAGE5, np.arange(N_VERTICES), flat=True)
 
 
 @dataclass(frozen=True)
@@ -56,15 +55,15 @@ class Scale:
         low, high = self.norm.boundaries[[0, -1]] if stepped else (self.norm.vmin, self.norm.vmax)
         return float(low), float(high)
 
-    def bar(self, figure: Figure, axes, horizontal: bool = True, **options) -> None:
+    def bar(self, figure: Figure, axes, **options) -> None:
         """Draw the labelled colour bar beside `axes`."""
         drawn = figure.colorbar(
             ScalarMappable(self.norm, self.cmap), ax=axes, extend=self.extend, ticks=self.ticks,
-            orientation="horizontal" if horizontal else "vertical", label=self.unit, **options,
+            orientation="horizontal", label=self.unit, **options,
         )  # fmt: skip
         drawn.outline.set_visible(False)
         if self.tick_names is not None:
-            (drawn.ax.set_xticklabels if horizontal else drawn.ax.set_yticklabels)(self.tick_names)
+            drawn.ax.set_xticklabels(self.tick_names)
             drawn.ax.minorticks_off()
 
 
@@ -136,11 +135,9 @@ def flatmap(
     scale: Scale | None = None,
     title: str | None = None,
     n_names: int = 5,
-    colour_bar: bool = True,
-    note: bool = True,
     ax: Axes | None = None,
     store: str | Path | None = None,
-    surface: OwnSurface | None = None,
+    surface: OwnSurface = AVERAGE,
     **scale_options,
 ) -> Axes:
     """Draw both hemispheres flat, left and right.
@@ -152,28 +149,27 @@ def flatmap(
     shown : bool array like `values`; where it is False (not significant), the map is transparent.
     scale : colours, shared between several maps; without it, `value_scale(values, **scale_options)`: unit, limits,
         diverging, steps, categories.
-    note : say below the map which parcellation drew the borders.
+    ax : where to draw; colour bar and note, which parcellation drew the borders, are then left to the caller.
     store : folder of the pycortex store, built when missing; None for the one in use, or cache/pycortex.
     surface : a participant's own surface (`own_surfaces.own_surface`), which takes the values of fsaverage5.
     """
-    if surface is not None and not surface.flat:
+    if not surface.flat:
         raise DatasetError(
             f"{surface.subject} has not been flattened (in surf/ there is neither lh.full.flat.patch.3d nor "
             "lh.autoflatten.flat.patch.3d): draw fsaverage5, or look at the viewer"
         )
-    if ax is None:
-        _, ax = plt.subplots(figsize=(WIDTH, WIDTH / 2.24 + (0.9 if colour_bar else 0.3)), layout="constrained")
+    alone = ax is None
+    if alone:
+        _, ax = plt.subplots(figsize=(WIDTH, WIDTH / 2.24 + 0.9), layout="constrained")
     by_vertex = vertex_values(values, regions, shown)
     scale = scale or value_scale(by_vertex, **scale_options)
-    subject = FSAVERAGE5 if surface is None else surface.subject
-    vertex, folds = _flat_pixels(str(store_folder(store)), subject)
-    on_surface = by_vertex if surface is None else by_vertex[surface.nearest]
+    vertex, folds = _flat_pixels(str(store_folder(store)), surface.subject)
     ax.imshow(folds, cmap="gray", vmin=0, vmax=1, interpolation="bilinear")
-    image = np.where(vertex >= 0, on_surface[vertex], np.nan)
+    image = np.where(vertex >= 0, by_vertex[surface.nearest][vertex], np.nan)
     ax.imshow(scale.cmap(scale.norm(np.ma.masked_invalid(image))), interpolation="nearest")
     if regions is not None:
-        index = regions.region_index if surface is None else regions.region_index[surface.nearest]
-        borders, places = _borders(str(store_folder(store)), subject, index.tobytes())
+        index = regions.region_index[surface.nearest]
+        borders, places = _borders(str(store_folder(store)), surface.subject, index.tobytes())
         ax.add_collection(LineCollection(borders, colors="black", linewidths=0.5, alpha=0.75))
         _write_names(ax, regions.columns, places, n_names)
     for side, place in (("left", 0.02), ("right", 0.98)):
@@ -181,10 +177,10 @@ def flatmap(
     ax.set_axis_off()
     if title:
         ax.set_title(title, loc="left")
-    if note and regions is not None:
+    if alone and regions is not None:
         below = {"transform": ax.transAxes, "ha": "center", "va": "top"}
-        ax.text(0.5, -0.03, _note(regions, subject), fontsize=9.5, color=GREY, **below)
-    if colour_bar:
+        ax.text(0.5, -0.03, _note(regions, surface), fontsize=9.5, color=GREY, **below)
+    if alone:
         scale.bar(ax.figure, ax, shrink=0.6, aspect=28, pad=0.06)
     return ax
 
@@ -198,7 +194,7 @@ def flatmaps(
     n_names: int = 0,
     scale: Scale | None = None,
     store: str | Path | None = None,
-    surface: OwnSurface | None = None,
+    surface: OwnSurface = AVERAGE,
     **scale_options,
 ) -> Figure:
     """Draw small multiples of flat maps with one shared colour bar.
@@ -223,11 +219,10 @@ def flatmaps(
         ax.set_axis_off()
     for key, map_ in maps.items():
         name = " · ".join(map(str, key)) if grid else str(key)
-        options = {"title": name, "n_names": n_names, "colour_bar": False, "note": False, "ax": axes[places[key]]}
-        flatmap(map_, regions, shown.get(key), scale, store=store, surface=surface, **options)
+        flatmap(map_, regions, shown.get(key), scale, name, n_names, axes[places[key]], store, surface)
     scale.bar(figure, axes.ravel().tolist(), shrink=0.6, aspect=32, pad=0.03)
     if regions is not None:
-        figure.supxlabel(_note(regions, FSAVERAGE5 if surface is None else surface.subject), fontsize=9.5, color=GREY)
+        figure.supxlabel(_note(regions, surface), fontsize=9.5, color=GREY)
     return finish_figure(figure, title)
 
 
@@ -273,34 +268,33 @@ def viewer(
     scale: Scale | None = None,
     title: str = "Brain maps",
     store: str | Path | None = None,
-    surface: OwnSurface | None = None,
+    surface: OwnSurface = AVERAGE,
     **scale_options,
 ) -> Path:
     """Write one WebGL viewer in which every map of `layers` (name -> values) is a button; return its index.html.
 
     Parameters as in `flatmaps`. It is written to `folder`, which the book copies as it is, with a picture of the flat
-    maps that stands in for it where it cannot be drawn. Takes 3 to 5 s and 4.5 MB. `viewer_html` shows it in a page.
+    maps that stands in for it where it cannot be drawn. It takes 3 to 5 s and 4.5 MB; `viewer_html` shows it in a page.
     """
     shown = {} if shown is None else shown  # a DataFrame is a mapping, too
     values = {name: vertex_values(map_, regions, shown.get(name)) for name, map_ in layers.items()}
     scale = scale or value_scale(np.stack(list(values.values())), **scale_options)
-    subject = FSAVERAGE5 if surface is None else surface.subject
 
     def draw_picture(path: Path) -> None:
         columns = 1 if len(values) < 4 else 2
-        drawn = surface if surface is None or surface.flat else None  # no flat map of one's own: the average brain's
+        drawn = surface if surface.flat else AVERAGE
         figure = flatmaps(values, regions, columns=columns, title=title, scale=scale, store=store, surface=drawn)
         figure.savefig(path)
         plt.close(figure)
 
     alt = f"{title}: flat maps of {', '.join(map(str, values))} ({scale.unit})"
-    source = "" if regions is None else _note(regions, subject)
-    drawn = values if surface is None else {name: map_[surface.nearest] for name, map_ in values.items()}
-    return write_viewer(drawn, folder, scale, draw_picture, alt, source, title, subject, store)
+    source = "" if regions is None else _note(regions, surface)
+    drawn = {name: map_[surface.nearest] for name, map_ in values.items()}
+    return write_viewer(drawn, folder, scale, draw_picture, alt, source, title, surface.subject, store)
 
 
-def _note(regions, subject: str) -> str:
-    return f"Borders: Destrieux regions, {regions.source}; {subject}"
+def _note(regions, surface: OwnSurface) -> str:
+    return f"Borders: Destrieux regions, {regions.source}; {surface.subject}"
 
 
 def _write_names(ax: Axes, columns, places: dict[int, tuple[float, float, int]], n_names: int) -> None:

@@ -121,23 +121,15 @@ def _spread(groups: pd.Series, step: float) -> np.ndarray:
     return ((rank + 0.5) / groups.map(groups.value_counts()) - 0.5).to_numpy(float) * step * 0.7
 
 
-def mirror_scatter(
-    table: pd.DataFrame,
-    group: str | None = None,
-    label: str | None = None,
-    n_labels: int = 6,
-    unit: str = "Pearson r",
-    title: str | None = None,
-    ax: Axes | None = None,
-) -> Axes:
+def mirror_scatter(table: pd.DataFrame, group: str, label: str, n_labels: int = 6, title: str | None = None) -> Axes:
     """Draw left against right, a dot for each region; on the diagonal both hemispheres are alike.
 
-    `table` has one row per region with the columns left and right, perhaps `group` (the dots' colours) and `label`: the
-    `n_labels` regions farthest from the diagonal are named.
+    `table` has one row per region with the columns left, right, `group` (the dots' colours) and `label`: the `n_labels`
+    regions farthest from the diagonal are named.
     """
-    ax = new_axes(ax, (WIDTH, WIDTH))
-    for name, options in series_styles(table[group] if group else ["regions"]).items():
-        rows = table[table[group] == name] if group else table
+    ax = new_axes(None, (WIDTH, WIDTH))
+    for name, options in series_styles(table[group]).items():
+        rows = table[table[group] == name]
         ax.plot(rows["left"], rows["right"], linestyle="", markersize=6, alpha=0.85, **options)
     low, high = np.nanmin(table[["left", "right"]]), np.nanmax(table[["left", "right"]])
     margin = 0.06 * (high - low or 1)
@@ -145,21 +137,20 @@ def mirror_scatter(
     ax.plot(limits, limits, color=GREY, linewidth=1, zorder=0)
     ax.text(0.03, 0.97, "right higher", transform=ax.transAxes, va="top", color=GREY)
     ax.text(0.97, 0.03, "left higher", transform=ax.transAxes, ha="right", color=GREY)
-    if label:
-        far = table.loc[(table["left"] - table["right"]).abs().nlargest(n_labels).index].sort_values("right")
-        height = far["right"].to_numpy(float).copy()
-        for k in range(1, len(height)):  # names stand one above the other, not one over the other
-            height[k] = max(height[k], height[k - 1] + 0.032 * (limits[1] - limits[0]))
-        for (_, row), y in zip(far.iterrows(), height, strict=True):
-            inward = row["left"] < sum(limits) / 2  # names grow towards the middle, so that none leaves the axes
-            ax.annotate(
-                str(row[label]), (row["left"], y), xytext=(6 if inward else -6, 0), textcoords="offset points",
-                ha="left" if inward else "right", va="center", fontsize=10,
-                path_effects=[withStroke(linewidth=2.5, foreground="white")],
-            )  # fmt: skip
-    ax.set(xlabel=f"Left hemisphere ({unit})", ylabel=f"Right hemisphere ({unit})")
+    far = table.loc[(table["left"] - table["right"]).abs().nlargest(n_labels).index].sort_values("right")
+    height = far["right"].to_numpy(float).copy()
+    for k in range(1, len(height)):  # names stand one above the other, not one over the other
+        height[k] = max(height[k], height[k - 1] + 0.032 * (limits[1] - limits[0]))
+    for (_, row), y in zip(far.iterrows(), height, strict=True):
+        inward = row["left"] < sum(limits) / 2  # names grow towards the middle, so that none leaves the axes
+        ax.annotate(
+            str(row[label]), (row["left"], y), xytext=(6 if inward else -6, 0), textcoords="offset points",
+            ha="left" if inward else "right", va="center", fontsize=10,
+            path_effects=[withStroke(linewidth=2.5, foreground="white")],
+        )  # fmt: skip
+    ax.set(xlabel="Left hemisphere (Pearson r)", ylabel="Right hemisphere (Pearson r)")
     ax.set(xlim=limits, ylim=limits, aspect="equal")
-    return finish(ax, title, ax.get_legend_handles_labels()[0] if group else [])
+    return finish(ax, title, ax.get_legend_handles_labels()[0])
 
 
 def forest(

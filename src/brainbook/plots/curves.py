@@ -70,28 +70,18 @@ def layer_profile(
     return finish(ax, title, handles)
 
 
-def lag_curve(
-    table: pd.DataFrame,
-    series: str = "series",
-    expected: float | None = None,
-    seconds_per_lag: float | None = None,
-    unit: str = "Pearson r",
-    title: str | None = None,
-    ax: Axes | None = None,
-) -> Axes:
+def lag_curve(table: pd.DataFrame, expected: float, seconds_per_lag: float, title: str | None = None) -> Axes:
     """Draw a score by lag (scans; positive: the brain follows the stimulus), the peak of each series marked.
 
-    `table` has the columns lag, value, perhaps `series`, lower, upper. `expected` draws where the peak should be,
+    `table` has the columns lag, value, series, perhaps lower, upper. `expected` is where the peaks should be,
     `seconds_per_lag` how long a scan lasts (said in the axis label).
     """
-    ax = new_axes(ax)
-    table = table if series in table else table.assign(**{series: unit})
+    ax = new_axes(None)
     ax.axhline(0, color=GREY, linewidth=0.8)
-    if expected is not None:
-        ax.axvline(expected, color=GREY, linestyle=":", label="expected")
-    handles = draw_curves(ax, table, "lag", "value", series, size=4, ring=12)
-    ax.set(xlabel=f"Lag (scans of {seconds_per_lag:g} s)" if seconds_per_lag else "Lag (scans)", ylabel=unit)
-    return finish(ax, title, handles or (ax.get_legend_handles_labels()[0] if expected is not None else []))
+    ax.axvline(expected, color=GREY, linestyle=":", label="expected")
+    draw_curves(ax, table, "lag", "value", "series", size=4, ring=12)
+    ax.set(xlabel=f"Lag (scans of {seconds_per_lag:g} s)", ylabel="Pearson r")
+    return finish(ax, title, ax.get_legend_handles_labels()[0])
 
 
 def score_by_trim(
@@ -265,14 +255,7 @@ def words_per_scan(counts: Mapping[str, np.ndarray], tr: float = 2.0, title: str
     return finish(ax, title, handles)
 
 
-def shrinking_interval(
-    table: pd.DataFrame,
-    present: int,
-    band: str | None = None,
-    title: str | None = None,
-    unit: str = "Pearson r",
-    ax: Axes | None = None,
-) -> Axes:
+def shrinking_interval(table: pd.DataFrame, present: int, band: str, title: str | None = None) -> Axes:
     """Draw half the width of a 95% interval against the number of participants, one line for each group.
 
     Parameters
@@ -281,12 +264,12 @@ def shrinking_interval(
     band : the one group whose lower and upper are drawn.
     present : with how many participants the spread was measured; a dashed line.
     """
-    ax = new_axes(ax)
+    ax = new_axes(None)
     others = table.group != band
     draw_curves(ax, table.assign(lower=table.lower.mask(others), upper=table.upper.mask(others)), "n", "value", "group")
     ax.axvline(present, color=GREY, linestyle="--", linewidth=1, label=f"measured with {present}")
     ticks = [size for size in (3, 5, 10, 20, 35, 50, 112) if table.n.min() <= size <= table.n.max()]
-    ax.set(xscale="log", yscale="log", xlabel="Participants", ylabel=f"Half of the interval ({unit})")
+    ax.set(xscale="log", yscale="log", xlabel="Participants", ylabel="Half of the interval (Pearson r)")
     ax.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
     ax.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
     ax.set_xticks(ticks, [str(size) for size in ticks])
@@ -294,18 +277,17 @@ def shrinking_interval(
     return finish(ax, title, ax.get_legend_handles_labels()[0])
 
 
-def task_curves(table: pd.DataFrame, tasks: dict[str, str], window: int = 10, title: str | None = None) -> Figure:
+def task_curves(table: pd.DataFrame, tasks: dict[str, str], title: str | None = None) -> Figure:
     """Draw the loss of each task over training steps, one panel per task, one line per condition (mean over seeds).
 
     Parameters
     ----------
     table : columns condition, seed, step, and one per task (NaN at steps where the task had no turn).
     tasks : column -> label of its axis.
-    window : steps that a point averages over.
     """
     shown = [task for task in tasks if task in table and table[task].notna().any()]
     figure, axes = plt.subplots(1, len(shown), figsize=(WIDTH, 3.4), squeeze=False, layout="constrained")
-    steps = (table.step - 1) // window * window + window / 2
+    steps = (table.step - 1) // 10 * 10 + 5  # a point is the mean over ten
     means = table.assign(step=steps).groupby(["condition", "step"], sort=False)[shown].mean()
     for ax, task in zip(axes[0], shown, strict=True):
         for condition, colour in colours(table.condition).items():

@@ -75,7 +75,7 @@ def write_viewer(
     return folder / "index.html"
 
 
-def viewer_html(address: str, title: str, height: int = 560) -> str:
+def viewer_html(address: str, title: str) -> str:
     """Return HTML that shows a viewer inside a page: an iframe, and a link that opens the viewer on a page of its own.
 
     `address` is where the viewer's index.html is, seen from the page. `title` names the frame for screen readers.
@@ -83,6 +83,6 @@ def viewer_html(address: str, title: str, height: int = 560) -> str:
     address, title = html.escape(address), html.escape(title)
     return (
         f'<figure style="margin: 0"><iframe src="{address}" title="{title}" loading="lazy" allow="fullscreen" '
-        f'style="width: 100%; height: {height}px; border: 0"></iframe>'
+        f'style="width: 100%; height: 560px; border: 0"></iframe>'
         f'<figcaption><a href="{address}">{title}: open on a page of its own</a></figcaption></figure>'
     )

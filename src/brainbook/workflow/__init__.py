@@ -4,20 +4,3 @@ from brainbook.workflow.archive import ARCHIVE, ArchivedTable, archive_table, ar
 from brainbook.workflow.pages import end_here, format_interval, glue, or_skip_the_rest, show
 from brainbook.workflow.run import ROOT, start_run
 from brainbook.workflow.tables import latest_table, results
-
-__all__ = [
-    "ARCHIVE",
-    "ROOT",
-    "ArchivedTable",
-    "archive_table",
-    "archived_table",
-    "commit",
-    "end_here",
-    "format_interval",
-    "glue",
-    "latest_table",
-    "or_skip_the_rest",
-    "results",
-    "show",
-    "start_run",
-]

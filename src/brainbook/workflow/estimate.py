@@ -15,9 +15,8 @@ In a study file `work` says what one run of an entry does, in stages of `rates.c
 multiples of BERT-base: weights that a word passes through, over the 85 million of BERT-base.
 """
 
-from collections import defaultdict
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from importlib.resources import files
 
 import pandas as pd
@@ -31,32 +30,26 @@ WORDS = {"EN": 15.4, "FR": 15.4, "CN": 16.0}  # thousands in the story; FR and C
 UNKNOWN_MODEL = {"layers": 24, "relative_cost": 3.6}  # taken to be as large as BERT-large
 NODES = 16
 SHARED = ("download", "recordings", "states")  # computed once in a study
-
-
-@dataclass
-class Amount:
-    """What one chapter or the whole study takes: seconds on each device, megabytes of disk, of memory at the most."""
-
-    runs: int = 0
-    cpu_s: float = 0.0
-    gpu_s: float = 0.0
-    disk_mb: float = 0.0
-    memory_mb: float = 0.0
-    longest_s: float = 0.0
+TOTAL = dict.fromkeys(("runs", "cpu_s", "gpu_s", "disk_mb"), "sum") | dict.fromkeys(("memory_mb", "longest_s"), "max")
 
 
 @dataclass
 class Estimate:
-    """What a study will take, chapter by chapter; `guessed`: the runs whose entries say nothing of their work."""
+    """What a study will take.
 
-    chapters: dict[str, Amount] = field(default_factory=lambda: defaultdict(Amount))
-    guessed: list[str] = field(default_factory=list)
+    Attributes
+    ----------
+    chapters : by chapter: runs, cpu_s and gpu_s (seconds on each device), disk_mb, memory_mb, longest_s (of one run).
+    guessed : the runs whose entries say nothing of their work.
+    """
+
+    chapters: pd.DataFrame
+    guessed: list[str]
 
     @property
-    def total(self) -> Amount:
-        table = pd.DataFrame([vars(amount) for amount in self.chapters.values()])
-        most = ["memory_mb", "longest_s"]
-        return Amount(**table.drop(columns=most).sum().to_dict(), **table[most].max().to_dict())
+    def total(self) -> pd.Series:
+        """Return the same of the whole study: sums; of memory_mb and longest_s the largest."""
+        return self.chapters.agg(TOTAL)
 
 
 def rates() -> pd.DataFrame:
@@ -68,32 +61,34 @@ def estimate(study: Study) -> Estimate:
     """Add up the work of all runs. Nothing is opened, loaded or asked of a network."""
     table = rates().set_index(["stage", "device"])
     sizes = pd.read_csv(files("brainbook.workflow").joinpath("models.csv")).set_index("model")
-    result = Estimate()
     counted: set[tuple] = set()
 
-    def add(chapter: str, stage: str, key: tuple, units: float, gpu: bool) -> float:
-        if stage in SHARED and (stage, *key) in counted:
-            return 0.0
-        counted.add((stage, *key))
-        device = "gpu" if gpu and (stage, "gpu") in table.index else "cpu"
-        rate, amount = table.loc[(stage, device)], result.chapters[chapter]
-        setattr(amount, f"{device}_s", getattr(amount, f"{device}_s") + units * rate.seconds)
-        amount.disk_mb += units * rate.disk_mb
-        return units * rate.seconds
+    def row(chapter: str, steps: Iterable[tuple[str, tuple, float]], gpu: bool, **own: float) -> dict:
+        amount = dict.fromkeys(TOTAL, 0.0) | {"chapter": chapter} | own
+        for stage, key, units in steps:
+            if stage in SHARED and (stage, *key) in counted:
+                continue
+            counted.add((stage, *key))
+            device = "gpu" if gpu and (stage, "gpu") in table.index else "cpu"
+            rate = table.loc[(stage, device)]
+            for what, of_unit in (
+                (f"{device}_s", rate.seconds),
+                ("longest_s", rate.seconds),
+                ("disk_mb", rate.disk_mb),
+            ):
+                amount[what] += units * of_unit
+        return amount
 
+    rows = []
+    for run in study.runs.values() if study.phantom is None else ():
+        if "recordings" in run.work:
+            steps = (("download", participant, 1.0) for participant in _participants(run))
+            rows.append(row("(recordings to download)", steps, gpu=False) | {"longest_s": 0.0})
     for run in study.runs.values():
-        if study.phantom is None and "recordings" in run.work:
-            for participant in _participants(run):
-                add("(recordings to download)", "download", participant, 1.0, gpu=False)
-    for run in study.runs.values():
-        amount = result.chapters[run.chapter]
-        amount.runs += 1
-        amount.memory_mb = max(amount.memory_mb, run.memory_mb)
-        amount.disk_mb += run.disk_mb
-        result.guessed += [] if run.work else [run.name]
-        seconds = sum(add(run.chapter, *step, gpu=run.gpus > 0) for step in _steps(run, sizes))
-        amount.longest_s = max(amount.longest_s, seconds)
-    return result
+        own = {"runs": 1, "disk_mb": run.disk_mb, "memory_mb": run.memory_mb}
+        rows.append(row(run.chapter, _steps(run, sizes), run.gpus > 0, **own))
+    chapters = pd.DataFrame(rows).groupby("chapter", sort=False).agg(TOTAL)
+    return Estimate(chapters, [run.name for run in study.runs.values() if not run.work])
 
 
 def _steps(run: PlannedRun, sizes: pd.DataFrame) -> Iterator[tuple[str, tuple, float]]:
@@ -139,7 +134,7 @@ def estimate_lines(result: Estimate) -> list[str]:
     """Return the estimate as text: a table by chapter, the totals on three kinds of machines, the assumptions."""
     lines = [f"{'chapter':<28}{'runs':>7}{'2-core time':>14}{'GPU time':>12}{'disk':>10}{'memory':>9}"]
     total = result.total
-    for name, amount in [*result.chapters.items(), ("all", total)]:
+    for name, amount in [*result.chapters.iterrows(), ("all", total)]:
         cpu, gpu = duration(amount.cpu_s), duration(amount.gpu_s) if amount.gpu_s else "-"
         disk = f"{amount.disk_mb / 1000:.1f} GB"
         lines.append(f"{name:<28}{amount.runs:>7.0f}{cpu:>14}{gpu:>12}{disk:>10}{amount.memory_mb / 1000:>6.1f} GB")

@@ -52,24 +52,21 @@ def lock_folder() -> Path:
 
 
 @contextmanager
-def reserved(count: int, share: bool = False, timeout_s: float | None = None) -> Iterator[list[str]]:
+def reserved(count: int, share: bool = False) -> Iterator[list[str]]:
     """Hold `count` of the visible GPUs while the block runs; yields their names.
 
     Waits until enough are free. With `share` the first `count` are taken without a lock, even if others use them.
     On a machine without GPUs nothing is reserved and nothing is waited for.
 
-    Raises ConfigurationError when more are wanted than there are, or none came free in `timeout_s` seconds.
+    Raises ConfigurationError when more are wanted than there are.
     """
     gpus = visible_gpus()
     if count > len(gpus) > 0:
         raise ConfigurationError(f"{count} GPUs wanted, this machine shows {len(gpus)}: lower `gpus` in the study file")
-    began = time.monotonic()
     with ExitStack() as locks:
         selected = gpus[:count] if share else []
         while gpus and count and not selected:
             selected = _lock_free_gpus(gpus, count, locks)
-            if not selected and timeout_s is not None and time.monotonic() - began > timeout_s:
-                raise ConfigurationError(f"no {count} of the GPUs {', '.join(gpus)} came free in {timeout_s:g} s")
             time.sleep(0 if selected else POLLING_S)
         yield selected
 

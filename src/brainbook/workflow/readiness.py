@@ -46,30 +46,23 @@ def missing(study: Study) -> list[str]:
     What the workflow itself makes (the study's phantom and tiny models) is not missing.
     """
     runs_of: dict[str, list[str]] = {}
-    for check in (_data, _models, _device, _layers, _features, _settings, _participants):
+    for check in (_data, _models, _layers, _features, _settings):
         for run in study.runs.values():
             for problem in check(study, run):
                 runs_of.setdefault(problem, []).append(run.name)
     for model in study.models:
         if not Path(study.cache, "models", f"{model}.ready").exists() and not _is_tiny(model):
             runs_of[f"model {model}: it stands under `models`, but it is no tiny model that could be trained here"] = []
-    return [f"{problem}{_names(runs)}" for problem, runs in runs_of.items()]
-
-
-def _names(runs: list[str]) -> str:
-    more = f" and {len(runs) - 2} more runs" if len(runs) > 2 else ""
-    return f" [{', '.join(runs[:2])}{more}]" if runs else ""
+    more = {problem: f" and {len(runs) - 2} more runs" if len(runs) > 2 else "" for problem, runs in runs_of.items()}
+    return [f"{it} [{', '.join(runs[:2])}{more[it]}]" if runs else it for it, runs in runs_of.items()]
 
 
 def _data(study: Study, run: PlannedRun) -> Iterator[str]:
     for value_of in (run.value, (run.value("transfer") or {}).get):  # a chapter's own, and those of a transfer it reads
+        second = tuple(value_of("second") or ())
         for key, names in FOLDER_PARAMETERS.items():
             value = str(value_of(key) or "")
-            if (
-                value
-                and value not in names
-                and (problem := _folder_problem(key, value, tuple(value_of("second") or ())))
-            ):
+            if value not in ("", *names) and (problem := _folder_problem(key, value, second)):
                 yield f"data: {problem}"
     folder = run.value("data")
     made_here = study.phantom is not None and folder == study.data
@@ -129,8 +122,8 @@ def _not_downloaded(folder: str, participant: str) -> int:
 
 def models_of(run: PlannedRun, parameters: tuple[str, ...] = MODEL_PARAMETERS) -> list[str]:
     """Return the names of the language models that a run's parameters ask for."""
-    values = [run.value(key) for key in parameters]
-    names = [name for value in values for name in ([value] if isinstance(value, str) else value or [])]
+    values = [run.value(key) or [] for key in parameters]
+    names = [name for value in values for name in ([value] if isinstance(value, str) else value)]
     return [name for name in names if isinstance(name, str) and name]
 
 
@@ -203,11 +196,6 @@ def _why_not_from_hub(hub_name: str) -> str:
     return ""
 
 
-def _device(study: Study, run: PlannedRun) -> Iterator[str]:
-    if run.value("device") == "cuda" and not visible_gpus():
-        yield "device: cuda, and this machine shows no GPU: say device: auto or cpu"
-
-
 def _layers(study: Study, run: PlannedRun) -> Iterator[str]:
     for key, parameters in LAYER_PARAMETERS.items():
         value = run.value(key)
@@ -256,7 +244,11 @@ def _training_scans(run: PlannedRun) -> float:
 
 
 def _settings(study: Study, run: PlannedRun) -> Iterator[str]:
-    """Check the keys of the dictionaries that chapters hand on as settings of a training."""
+    """Check device, participants, and the keys of the dictionaries that are handed on as settings of a training."""
+    if run.value("device") == "cuda" and not visible_gpus():
+        yield "device: cuda, and this machine shows no GPU: say device: auto or cpu"
+    if isinstance(count := run.value("participants"), int) and count < 1:
+        yield f"participants: {count}; at least 1 of each language"
     given = {key: run.value(key) for key in ("settings", "short", "training")}
     given["transfer"] = (run.value("transfer") or {}).get("settings")
     for key, settings in given.items():
@@ -265,9 +257,3 @@ def _settings(study: Study, run: PlannedRun) -> Iterator[str]:
             kind(**settings) if isinstance(settings, dict) else None
         except (TypeError, BrainbookError) as error:
             yield f"{key}: {str(error).replace(f'{kind.__name__}.__init__() ', '')}"
-
-
-def _participants(study: Study, run: PlannedRun) -> Iterator[str]:
-    count = run.value("participants")
-    if isinstance(count, int) and count < 1:
-        yield f"participants: {count}; at least 1 of each language"

@@ -17,7 +17,6 @@ A study file looks like this (unknown keys are refused):
 In a sweep, `participants` stands for all participants of the data folder and `participants FR` for those of a language.
 """
 
-import functools
 import graphlib
 import itertools
 import os
@@ -157,9 +156,11 @@ def read_study(
         if isinstance(error, ConfigurationError):
             raise
         raise ConfigurationError(f"{path} is not YAML: {str(error) or type(error).__name__}") from None
-    runs = [run for entry in file.runs for run in _expand(entry, file, name, Path(notebooks))]
-    problems = _problems(file, runs, Path(notebooks))
-    if problems:
+    paths = {entry.chapter: Path(notebooks, f"{entry.chapter}.md") for entry in file.runs}
+    defaults = {chapter: notebook_parameters(path) for chapter, path in paths.items() if path.exists()}
+    runs = [run for entry in file.runs for run in _expand(entry, file, name, defaults.get(entry.chapter, {}))]
+    absent = [f"chapter {chapter!r}: there is no {path}" for chapter, path in paths.items() if chapter not in defaults]
+    if problems := absent + _problems(file, runs, defaults):
         listed = "\n".join(f"  {problem}" for problem in problems)
         raise ConfigurationError(f"{path} has {len(problems)} problem(s):\n{listed}")
     return Study(
@@ -201,9 +202,8 @@ def _fill_in(value: Any, data: str | None, path: Path) -> Any:
         raise ConfigurationError(f"{path}: in {value!r} a $ stands for no folder; write $$ for the sign") from None
 
 
-def _expand(entry: Entry, file: StudyFile, study: str, notebooks: Path) -> list[PlannedRun]:
+def _expand(entry: Entry, file: StudyFile, study: str, defaults: dict[str, object]) -> list[PlannedRun]:
     """Return all runs of an entry: one for each combination of the values that are swept."""
-    defaults = _known_parameters(notebooks / f"{entry.chapter}.md")
     device, data = entry.device or file.device, entry.data or file.data
     resources = {key: getattr(entry, key) for key in Resources.model_fields}
     resources["gpus"] = 0 if device == "cpu" else max(entry.gpus, device == "cuda")
@@ -227,15 +227,6 @@ def _expand(entry: Entry, file: StudyFile, study: str, notebooks: Path) -> list[
             )
         )
     return runs
-
-
-def _known_parameters(path: Path) -> dict[str, object]:
-    return _parameters_at(path, path.stat().st_mtime_ns) if path.exists() else {}
-
-
-@functools.cache
-def _parameters_at(path: Path, changed: int) -> dict[str, object]:
-    return notebook_parameters(path)
 
 
 def _swept(values: list | str, data: str) -> list:
@@ -272,15 +263,14 @@ def _is_named(run: str, names: list[str]) -> bool:
     return any(run == name or run.startswith(name + "/") for name in names)
 
 
-def _problems(file: StudyFile, runs: list[PlannedRun], notebooks: Path) -> list[str]:
+def _problems(file: StudyFile, runs: list[PlannedRun], defaults: dict[str, dict]) -> list[str]:
     """Return everything that is wrong with a study, one line each."""
     counts = Counter(run.name for run in runs)
     problems = [
         f"two runs have the same name {name!r}: give one of the entries a `name`" for name in counts if counts[name] > 1
     ]
     for entry in file.runs:
-        path = notebooks / f"{entry.chapter}.md"
-        of_entry = _parameter_problems(entry, _known_parameters(path)) if path.exists() else [f"there is no {path}"]
+        of_entry = _parameter_problems(entry, defaults[entry.chapter]) if entry.chapter in defaults else []
         own = entry.name or entry.chapter
         for name in entry.after:
             if not any(_is_named(run, [name]) for run in counts):
