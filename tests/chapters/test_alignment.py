@@ -13,16 +13,16 @@ from brainbook.chapters import TRIM, Features, published
 from brainbook.chapters.alignment import (
     chance_by_group,
     compare_with_published,
-    gain_of_alignment,
     intersubject_correlations,
     interval_over_runs,
+    paired_gain,
     scores_by_trim,
     select_participants,
 )
 from brainbook.datasets import functional_groups
 from brainbook.encoding import cross_validate
 from brainbook.errors import ConfigurationError
-from brainbook.stats import fisher_mean, noise_ceiling, run_interval
+from brainbook.stats import compare_runs, fisher_mean, noise_ceiling, run_interval
 
 CHAPTER = Path(__file__).parents[2] / "notebooks" / "alignment.md"
 MODELS = ["tiny-albert-v1", "tiny-albert-v2", "tiny-brainlm-1", "tiny-brainlm-2"]
@@ -99,6 +99,9 @@ def test_scores_by_trim_are_those_of_cross_validation(rng):
     assert set(long.trim) == {0, 6, 20}, "with 21 left out at each edge 8 of 50 scans remain: too few for a score"
 
 
+CONDITIONS = {"alignment": "VLA"}, {"alignment": "FLA"}
+
+
 def table_of(values):
     """values : array [participants, runs, alignments]"""
     rows = [
@@ -113,7 +116,7 @@ def table_of(values):
 
 def test_the_gain_of_several_has_students_interval(rng):
     values = rng.normal(0.1, 0.05, (5, 9, 2))
-    cortex, visual = gain_of_alignment(table_of(values)).itertuples()
+    cortex, visual = paired_gain(table_of(values), *CONDITIONS).itertuples()
     expected = stats.ttest_rel(*values.mean(axis=1).T).confidence_interval()
     np.testing.assert_allclose([cortex.lower, cortex.upper], [expected.low, expected.high])
     assert (cortex.group, cortex.over, visual.group) == ("cortex", "participants", "visual")
@@ -122,12 +125,22 @@ def test_the_gain_of_several_has_students_interval(rng):
 
 def test_the_gain_of_one_is_over_runs_and_wider_than_the_naive_interval(rng):
     values = rng.normal(0.1, 0.05, (1, 9, 2))
-    cortex, _ = gain_of_alignment(table_of(values)).itertuples()
+    cortex, _ = paired_gain(table_of(values), *CONDITIONS).itertuples()
     gain = values[0, :, 0] - values[0, :, 1]
     naive = stats.ttest_1samp(gain, 0).confidence_interval()
     assert cortex.value == pytest.approx(gain.mean())
     assert cortex.lower < naive.low < naive.high < cortex.upper
     assert cortex.over == "runs of one participant"
+
+
+def test_the_gain_over_runs_is_of_the_participants_mean(rng):
+    values = rng.normal(0.1, 0.05, (3, 9, 2))
+    mean, several = values.mean(axis=0), paired_gain(table_of(values), *CONDITIONS, over_runs=True)
+    expected = compare_runs(mean[:, :1], mean[:, 1:], fisher=False)
+    np.testing.assert_allclose(
+        several.loc[0, ["value", "lower"]].astype(float), [expected.estimate[0], expected.lower[0]]
+    )
+    assert several.over.eq("runs of 3 participants' mean").all()
 
 
 def test_intervals_over_runs_are_of_the_participants_mean(rng):

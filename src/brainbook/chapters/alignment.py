@@ -7,13 +7,13 @@ import numpy as np
 import pandas as pd
 
 from brainbook.chapters import published
-from brainbook.chapters.shared import TRIM, Features, ParticipantScores, average_by
+from brainbook.chapters.shared import TRIM, Features, ParticipantScores, average_by, rows_with
 from brainbook.datasets import LittlePrince
 from brainbook.encoding import ConstantFeatures, cross_validate, leave_one_run_out, permutation_p, permutation_scores
 from brainbook.encoding.delays import run_slices
 from brainbook.encoding.splits import FEWEST
 from brainbook.errors import ConfigurationError
-from brainbook.stats import compare_runs, fisher_mean, noise_ceiling, paired_interval, run_interval
+from brainbook.stats import compare_runs, fisher_mean, mean_interval, noise_ceiling, run_interval
 
 TRIMS = (0, 2, 4, 8, 12, 16)
 
@@ -143,26 +143,35 @@ def intersubject_correlations(
     return fisher_mean(noise_ceiling(responses, runs, keep="each")[:n_scored])
 
 
-def gain_of_alignment(table: pd.DataFrame, first: str = "VLA", second: str = "FLA") -> pd.DataFrame:
-    """Compute how much better the scores of one alignment are than those of another, group by group.
+def paired_gain(
+    table: pd.DataFrame, first: Mapping[str, str], second: Mapping[str, str], over_runs: bool = False
+) -> pd.DataFrame:
+    """Compute how much better one condition scores than another in the same participants, group by group.
 
     Parameters
     ----------
-    table : scores of one model: group, participant, run, alignment, value.
+    table : scores: group, participant, run, value, and the columns that the conditions name.
+    first, second : the conditions, {"model": "tiny-causal", "alignment": "VLA"}.
+    over_runs : take the interval over the runs of the participants' mean, also where there are several.
 
     Returns
     -------
     DataFrame, one row per group: group, value (`first` minus `second`), lower, upper, p, and over: what the interval is
-    over, participants (Student's t) where there are several, else the runs of the one, with their variance corrected
+    over, participants (Student's t) where there are several, else runs, with their variance corrected
     (`compare_runs`).
     """
-    by_run = table.pivot_table(index=["participant", "run"], columns=["alignment", "group"], values="value", sort=False)
-    groups = list(by_run[first].columns)
-    if table.participant.nunique() > 1:
-        by_run = by_run.groupby("participant").mean()
-        return paired_interval(by_run[first], by_run[second][groups]).table(group=groups, over="participants")
-    interval = compare_runs(by_run[first], by_run[second][groups], fisher=False)
-    return interval.table(group=groups, over="runs of one participant")
+    sides = [
+        rows_with(table, condition).pivot_table("value", ["participant", "run"], "group", sort=False)
+        for condition in (first, second)
+    ]
+    difference, n = (sides[0] - sides[1])[sides[0].columns], table.participant.nunique()
+    if n > 1 and not over_runs:
+        interval = mean_interval(difference.groupby("participant").mean())
+        return interval.table(group=list(difference), over="participants")
+    by_run = difference.groupby("run").mean()
+    interval = compare_runs(by_run, np.zeros_like(by_run), fisher=False)
+    of = "one participant" if n == 1 else f"{n} participants' mean"
+    return interval.table(group=list(difference), over=f"runs of {of}")
 
 
 def interval_over_runs(scores: ParticipantScores, masks: Mapping[str, np.ndarray]) -> pd.DataFrame:

@@ -303,6 +303,11 @@ def average_by(scores: np.ndarray, masks: Mapping[str, np.ndarray]) -> pd.DataFr
     return pd.DataFrame(rows)
 
 
+def rows_with(table: pd.DataFrame, condition: dict[str, str]) -> pd.DataFrame:
+    """Return the rows that have all values of `condition`, {column: value}."""
+    return table[np.logical_and.reduce([table[key] == value for key, value in condition.items()])]
+
+
 def archived_calibration(table: str) -> pd.DataFrame | None:
     """Read an archived table of calibration, and print when it was made and how.
 

@@ -1,9 +1,9 @@
 """Writes a phantom: a folder in the layout of ds003643 (Le Petit Prince), its truth in `truth/` unless left out."""
 
-import gzip
 import os
 import re
 import shutil
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -389,8 +389,9 @@ def _write_volume(path: Path, grid: Grid, values: np.ndarray) -> None:
     if len(values) > 1:
         image.header.set_zooms((*image.header.get_zooms()[:3], TR))
     path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("wb") as stream, gzip.GzipFile("", "wb", compresslevel=1, fileobj=stream, mtime=0) as packed:
-        packed.write(image.to_bytes())
+    # runs of zeros outside the head are all that can be packed, and Z_RLE finds them in half the time; 31: as gzip does
+    packer = zlib.compressobj(1, zlib.DEFLATED, 31, zlib.DEF_MEM_LEVEL, zlib.Z_RLE)
+    path.write_bytes(packer.compress(image.to_bytes()) + packer.flush())
 
 
 def _write_text(path: Path, text: str, encoding: str = "utf-8") -> None:

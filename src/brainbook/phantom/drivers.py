@@ -10,6 +10,7 @@ Sound, word and meaning are brief events at word onsets; topic is a state that l
 
 import numpy as np
 import pandas as pd
+from scipy.signal import lfilter
 
 from brainbook.datasets.little_prince import LittlePrince
 from brainbook.encoding import haemodynamic_response
@@ -112,14 +113,9 @@ def convolve(fine: np.ndarray, peak: float) -> np.ndarray:
     A scan is taken to see the brain at its middle, so the response of scan k to a step at t seconds is
     h(2 k + 1 - t). Nothing comes from before the section.
     """
-    n_scans = len(fine) // CELLS
-    times = np.arange(n_scans)[:, None] * TR + TR / 2
-    steps = (np.arange(len(fine)) + 0.5)[None, :] * (TR / CELLS)
-    lags = np.round((times - steps) * 2 * CELLS / TR).astype(int)  # in half steps
-    longest = int(HAEMODYNAMIC_SECONDS * 2 * CELLS / TR)
-    curve = haemodynamic_response(np.arange(longest + 1) * TR / (2 * CELLS), peak)
-    kernel = np.where((lags >= 0) & (lags <= longest), curve[np.clip(lags, 0, longest)], 0.0)
-    return kernel @ fine
+    lags = (np.arange(HAEMODYNAMIC_SECONDS * CELLS / TR) + 0.5) * TR / CELLS
+    curve = haemodynamic_response(lags, peak)
+    return lfilter(curve, 1.0, fine, axis=0)[CELLS // 2 - 1 :: CELLS]
 
 
 def slow_basis(n_scans: int, cutoff_seconds: float = 128.0) -> np.ndarray:

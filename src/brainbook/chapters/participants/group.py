@@ -18,6 +18,7 @@ from brainbook.chapters.shared import (
     TRIM,
     align,
     group_masks,
+    rows_with,
     score_participants,
     speech_or_silence,
     stack_responses,
@@ -177,11 +178,6 @@ def paired_differences(scores: pd.DataFrame, first: dict[str, str], second: dict
     if both.empty:
         raise ConfigurationError(f"no participant has both {first} and {second}")
     return (both["first"] - both["second"]).rename("value").reset_index()
-
-
-def rows_with(table: pd.DataFrame, condition: dict[str, str]) -> pd.DataFrame:
-    """Return the rows that have all values of `condition`, {column: value}."""
-    return table[np.logical_and.reduce([table[key] == value for key, value in condition.items()])]
 
 
 def with_all(table: pd.DataFrame) -> pd.DataFrame:

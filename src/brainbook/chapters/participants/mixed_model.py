@@ -13,7 +13,8 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from brainbook.chapters.participants.group import pooled_spread, rows_with
+from brainbook.chapters.participants.group import pooled_spread
+from brainbook.chapters.shared import rows_with
 from brainbook.errors import ConfigurationError
 
 
