@@ -12,6 +12,7 @@ from scipy import stats
 from brainbook.chapters import TRIM, Features, published
 from brainbook.chapters.alignment import (
     chance_by_group,
+    compare_signal,
     compare_with_published,
     intersubject_correlations,
     interval_over_runs,
@@ -20,8 +21,10 @@ from brainbook.chapters.alignment import (
     select_participants,
 )
 from brainbook.datasets import functional_groups
+from brainbook.datasets.atlas import embedded_destrieux
 from brainbook.encoding import cross_validate
 from brainbook.errors import ConfigurationError
+from brainbook.phantom.brain import plan_regions
 from brainbook.stats import compare_runs, fisher_mean, noise_ceiling, run_interval
 
 CHAPTER = Path(__file__).parents[2] / "notebooks" / "alignment.md"
@@ -202,3 +205,14 @@ def test_the_page_says_where_the_published_table_contradicts_itself():
     assert f"would have at least {least['albert-xlarge-v2', 'FLA']:.1f} if" in page
     rest = gain.drop("albert-xlarge-v2").mean()
     assert f"mean gain over the cortex is {gain.mean():+.1f}; without albert-xlarge-v2 it is {rest:+.1f}" in page
+
+
+def test_a_phantom_of_signal_one_is_as_clean_as_the_real_recordings():
+    plans = {signal: plan_regions(embedded_destrieux(), seed=0, signal=signal) for signal in (1.0, 4.0)}
+    tables = [compare_signal(SimpleNamespace(regions=plan), {"EN": 3}) for plan in plans.values()]
+    (real, strong) = (table.iloc[0] for table in tables)
+    assert real.ratio == pytest.approx(1, abs=0.05) and strong.ratio == pytest.approx(4, rel=0.1)
+    assert real.group < strong.group < real.real_group == strong.real_group
+    driven = plans[4.0].query("driver != 'none'").vertex_share_EN  # three of them, simulated
+    simulated = driven / (driven + (1 - driven) / 3)
+    assert strong.group == pytest.approx(simulated.mean())

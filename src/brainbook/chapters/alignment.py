@@ -9,10 +9,13 @@ import pandas as pd
 from brainbook.chapters import published
 from brainbook.chapters.shared import TRIM, Features, ParticipantScores, average_by, rows_with
 from brainbook.datasets import LittlePrince
+from brainbook.datasets.little_prince import PARTICIPANTS, reliability_by_region
 from brainbook.encoding import ConstantFeatures, cross_validate, leave_one_run_out, permutation_p, permutation_scores
 from brainbook.encoding.delays import run_slices
 from brainbook.encoding.splits import FEWEST
 from brainbook.errors import ConfigurationError
+from brainbook.phantom import Truth
+from brainbook.phantom.brain import reliability_of_halves, share_from_reliability
 from brainbook.stats import compare_runs, fisher_mean, mean_interval, noise_ceiling, run_interval
 
 TRIMS = (0, 2, 4, 8, 12, 16)
@@ -182,6 +185,31 @@ def interval_over_runs(scores: ParticipantScores, masks: Mapping[str, np.ndarray
     by_run = scores.fold_scores.mean(axis=0)  # runs, targets
     groups = np.column_stack([np.nanmean(by_run[:, mask], axis=1) for mask in masks.values()])
     return run_interval(groups).table(group=list(masks))
+
+
+def compare_signal(truth: Truth, n: Mapping[str, int]) -> pd.DataFrame:
+    """Compare how much of their response participants share, on a phantom and in the real recordings.
+
+    Parameters
+    ----------
+    n : language -> how many participants are averaged.
+
+    Returns
+    -------
+    DataFrame, means over the driven regions by language: participant, real_participant (share of one participant's
+    variance, at a vertex, that all have in common), ratio of the two, n, group (correlation of averages over two groups
+    of `n` such participants), real_n (half of the real participants), real_group (that of their averages, published).
+    """
+    driven = truth.regions[truth.regions.driver != "none"]
+    rows = []
+    for language, size in n.items():
+        share, halves = driven[f"vertex_share_{language}"], PARTICIPANTS[language] / 2
+        published = reliability_by_region().groupby("region")[language].mean()[driven.region]
+        real = share_from_reliability(published, halves).mean()
+        own = {"language": language, "participant": share.mean(), "real_participant": real}
+        groups = {"group": reliability_of_halves(share, size).mean(), "real_n": halves, "real_group": published.mean()}
+        rows.append({**own, "ratio": share.mean() / real, "n": size, **groups})
+    return pd.DataFrame(rows)
 
 
 def chance_by_group(
