@@ -11,7 +11,8 @@ functions and parameters. Some five minutes of one core for a seed, and three on
 hear English alone, on phantoms of several lengths and strengths. About one minute of one core each.
 
 Every effect is a difference or index with its 95% interval; it shows if the interval lies above zero (below it, where
-the truth does). With --keep the tables go to book/archive/phantom.
+the truth does). With --keep the tables go to book/archive/calibration,
+and the chapter `participants` shows them.
 """
 
 import argparse
@@ -135,7 +136,8 @@ def main() -> None:
     table = pd.concat(tables, ignore_index=True)
     print(table.to_string(float_format="{:.3f}".format))
     if given.keep:
-        archive_table("phantom", given.what, table, f"python benchmarks/bench_phantom.py {given.what} --keep")
+        command = f"python benchmarks/bench_phantom.py {given.what} --keep"
+        archive_table("calibration", f"phantom_{given.what}", table, command)
 
 
 if __name__ == "__main__":

@@ -312,12 +312,13 @@ def archived_calibration(table: str) -> pd.DataFrame | None:
     """Read an archived table of calibration, and print when it was made and how.
 
     None, after printing how to make it, when it is not there: `benchmarks/bench_calibration.py` makes them, and a
-    benchmark of its own those named "laterality" and "alpha_groups".
+    benchmark of its own those whose names begin with "laterality", "alpha_groups" or "phantom".
     """
     try:
         archived = archived_table("calibration", table)
     except ConfigurationError:
-        maker = table if table in ("laterality", "alpha_groups") else "calibration"
+        own = ("laterality", "alpha_groups", "phantom")
+        maker = next((name for name in own if table.startswith(name)), "calibration")
         print(f"Not archived yet: python benchmarks/bench_{maker}.py --keep makes the table {table!r}")
         return None
     print(f"Archived result of {archived.date[:10]}: {archived.command}")
