@@ -120,7 +120,7 @@ def measure(languages: list[str] | None, models: tuple[str, ...], **phantom) -> 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("what", choices=["effects", "sizes"])
+    parser.add_argument("what", choices=["effects", "sizes"], nargs="?", default="effects")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1])
     parser.add_argument("--scans", type=int, nargs="+", default=[150, 200, 300])
     parser.add_argument("--signal", type=float, nargs="+", default=[1.0, 2.0, 4.0])
