@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from brainbook.chapters.participants import group, mixed_model
+from brainbook.chapters.participants import group, mixed_model, phantoms
 from brainbook.errors import ConfigurationError
 from brainbook.plots import shrinking_interval
 from brainbook.workflow import start_run
@@ -240,3 +240,30 @@ def test_a_plan_tells_the_interval_that_the_group_will_have(rng):
     ax = shrinking_interval(found.assign(group="cortex"), present=9, band="cortex")
     assert ax.get_xlabel() == "Participants" and len(ax.lines) == 2
     plt.close("all")
+
+
+def test_sizes_that_show_need_every_group():
+    rows = [(150, 1.0, "word", 0.1), (150, 1.0, "topic", -0.1), (300, 1.0, "word", 0.1), (300, 1.0, "topic", 0.1)]
+    effects = pd.DataFrame(
+        [*rows, (150, 4.0, "word", 0.0), (150, 4.0, "none", -1.0)], columns=["scans", "signal", "group", "lower"]
+    )
+    assert phantoms.sizes_that_show(effects, ["word", "topic"]).values.tolist() == [[300, 1.0]]
+    assert len(phantoms.sizes_that_show(effects, ["word"])) == 2
+
+
+def test_seeds_are_compared_by_what_their_intervals_say():
+    planted = {"gain": (0.1, 0.2), "loss": (-0.1, -0.2), "nothing": (0.0, 0.01), "one alone": (0.1, 0.0)}
+    rows = [
+        (seed, effect, "EN", "word", value, value - 0.05, value + 0.05)
+        for effect, values in planted.items()
+        for seed, value in enumerate(values)
+    ]
+    columns = ["seed", "effect", "language", "group", "value", "lower", "upper"]
+    table = phantoms.compare_seeds(pd.DataFrame(rows, columns=columns)).set_index("effect")
+    assert table.says.to_dict() == {
+        "gain": "above zero",
+        "loss": "below zero",
+        "nothing": "unclear",
+        "one alone": "differ",
+    }
+    assert table.loc["gain", "seed 1"] == "+0.200 (+0.150 to +0.250)"
