@@ -14,12 +14,20 @@ import pandas as pd
 
 from brainbook.datasets.little_prince import PARTICIPANTS, reliability_by_region
 
-__all__ = ["PARTICIPANTS", "alignment", "hemisphere_means", "reliability_by_region", "top_regions", "transfer"]
+__all__ = [
+    "PARTICIPANTS",
+    "alignment",
+    "claims",
+    "hemisphere_means",
+    "reliability_by_region",
+    "top_regions",
+    "transfer",
+]
 
 
-def _read(name: str) -> pd.DataFrame:
+def _read(name: str, **options) -> pd.DataFrame:
     with (files("brainbook.chapters") / "published_tables" / f"{name}.csv").open(encoding="utf-8") as stream:
-        return pd.read_csv(stream)
+        return pd.read_csv(stream, **options)
 
 
 def alignment() -> pd.DataFrame:
@@ -50,3 +58,13 @@ def hemisphere_means() -> pd.DataFrame:
     Columns: language, hemisphere, group, pearson_r.
     """
     return _read("hemisphere_means")
+
+
+def claims() -> pd.DataFrame:
+    """Return the claims of Luo & Kobayashi, and for each which rows of which results are its tests and its controls.
+
+    Columns, all text: claim, label, test (in words), role ("test", "control"; "none" where it cannot be tested), data,
+    study (empty: the one that is read), chapter, run (its name in the study), table, rows (a pandas query), case
+    (columns that name one), value (column of the estimate), reference (what lies above it agrees with the claim).
+    """
+    return _read("claims", dtype=str, keep_default_na=False)

@@ -12,6 +12,7 @@ from brainbook.plots.charts import (
     region_lines,
     scores_by_group,
 )
+from brainbook.plots.claims import claims_overview
 from brainbook.plots.curves import (
     alignment_error,
     before_and_after,
@@ -28,32 +29,3 @@ from brainbook.plots.curves import (
     words_per_scan,
 )
 from brainbook.plots.look import colours, panels, style
-
-__all__ = [
-    "accuracy_intervals",
-    "alignment_error",
-    "before_and_after",
-    "called_significant",
-    "ceilings_and_bounds",
-    "colours",
-    "cosine_histograms",
-    "forest",
-    "inflation",
-    "lag_curve",
-    "layer_profile",
-    "learning_curves",
-    "mirror_scatter",
-    "null_scores",
-    "panels",
-    "region_lines",
-    "roc_curves",
-    "score_by_trim",
-    "scores_by_group",
-    "section_course",
-    "shrinking_interval",
-    "style",
-    "task_curves",
-    "time_course",
-    "words_on_scans",
-    "words_per_scan",
-]
