@@ -61,7 +61,8 @@ def test_what_a_reference_is_and_what_has_no_interval():
 def planted_scores(gain: float, learned: float, rng) -> pd.DataFrame:
     """Scores of five participants: VLA above FLA by `gain`, a trained model above its untrained twin by `learned`."""
     parts = []
-    for model, extra in {"brainlm-2": learned, "bert": learned, "untrained:bert": 0.0, "word count": 0.3}.items():
+    models = {"brainlm-2": learned, "bert": learned, "untrained:brainlm-2": 0.0, "word count": 0.3}
+    for model, extra in models.items():
         for alignment, more in {"VLA": gain, "FLA": 0.0}.items():
             names = [f"sub-EN{number:03d}" for number in range(5)]
             for group in ("cortex", "auditory"):
@@ -74,6 +75,9 @@ def planted_scores(gain: float, learned: float, rng) -> pd.DataFrame:
 def plant(root, gain=0.05, learned=0.02, rng=None):
     run = start_run("participants", results=root / "demo/participants")
     run.save(planted_scores(gain, learned, rng or np.random.default_rng(0)), "scores")
+    run = start_run("alignment", results=root / "demo/alignment")
+    ends = {"value": learned, "lower": learned - 0.01, "upper": learned + 0.01}
+    run.save(pd.DataFrame({"model": "brainlm-2", "group": ["word", "meaning"], **ends}), "trained_minus_untrained")
 
 
 def by_claim(cases, data):
@@ -104,7 +108,11 @@ def test_claims_on_alignment_and_on_models_are_read_off_the_scores(tmp_path, rng
 def test_the_same_rows_of_real_recordings_are_no_phantoms(tmp_path):
     plant(tmp_path)
     cases = brain_cases("demo", tmp_path / "ds003643", tmp_path)
-    assert "phantom" not in set(cases.data) and by_claim(cases, "ds003643")["1"] == "holds"
+    found = by_claim(cases, "ds003643")
+    assert "phantom" not in set(cases.data) and (found["1"], found["2"]) == ("holds", "does not show here")
+    plant(tmp_path, learned=-0.02)
+    cases = brain_cases("demo", tmp_path / "ds003643", tmp_path)
+    assert by_claim(cases, "ds003643")["2"] == "no verdict: a control does not pass"
     assert "not tested here" not in set(verdicts(cases).verdict)
 
 

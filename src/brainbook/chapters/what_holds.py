@@ -52,6 +52,8 @@ def brain_cases(study: str, data: str | Path, root: str | Path = ROOT) -> pd.Dat
     known = results(study, root=root).run  # raises where there are none
     parts = []
     for spec in published.claims().to_dict("records"):
+        if spec["data"] == (REAL if phantom else "phantom"):
+            continue  # a control of the other kind of recordings
         about = {key: spec[key] for key in (*KEYS, "role")} | {"data": kinds.get(spec["data"], spec["data"])}
         rows = _rows(spec, study, known, root) if spec["role"] != "none" else None
         empty = pd.DataFrame([{"case": "", "value": np.nan, "lower": np.nan, "upper": np.nan, "reference": np.nan}])
@@ -81,7 +83,7 @@ def _rows(spec: dict, study: str, known: pd.Series, root: str | Path) -> pd.Data
     if rows is None or rows.empty:
         return None
     rows = derive(rows) if derive else rows
-    rows = rows.query(spec["rows"]) if spec["rows"] else rows
+    rows = rows.query(spec["rows"], engine="python") if spec["rows"] else rows
     case = rows[spec["case"].split(" + ")].astype(str).agg(" ".join, axis=1)
     ends = {name: rows[spec["value"] if name == "value" else name] for name in ("value", "lower", "upper")}
     return pd.DataFrame(ends).assign(case=case, reference=float(spec["reference"]))
@@ -149,7 +151,7 @@ DERIVED: dict[str, tuple[str, Callable[[pd.DataFrame], pd.DataFrame]]] = {
     "vla_minus_fla": ("scores", vla_minus_fla),
     "above_zero": ("scores", above_zero),
     "brainlm_minus_others": ("scores", brainlm_minus_others),
-    "trained_minus_untrained": ("scores", trained_minus_untrained),
+    "trained_minus_untrained_twin": ("scores", trained_minus_untrained),
     "change_minus_placebo": ("change_by_participant", change_minus_placebo),
     "left_minus_right_as_printed": ("left_minus_right_by_language", left_minus_right_as_printed),
 }
