@@ -60,6 +60,7 @@ def fit(
     validate: Callable[[nn.Module], float] | None = None,
     validate_every: int = 100,
     patience: int | None = None,
+    tolerance: float = 0.0,
     checkpoint: str | Path | None = None,
     checkpoint_every: int = 200,
     description: str = "training",
@@ -89,7 +90,7 @@ def fit(
     seed : decides data order, dropout and sampling (not the model's first weights: those are the caller's).
     validate : called as `validate(model)`, in evaluation mode and without gradients, every `validate_every` steps and
         at the end; returns a number, lower is better. The model ends with the weights of the best one. After `patience`
-        validations in a row without a better one training stops; None never stops early.
+        validations in a row without a better one, by more than `tolerance`, training stops; None never stops early.
     checkpoint : a folder. If it holds a checkpoint, training goes on from there; a finished run returns at once. The
         newest and the one before it stay; a damaged newest is passed over with a warning.
     checkpoint_every : steps between two checkpoints. Weights and optimizer state are safetensors, by parameter name.
@@ -109,7 +110,7 @@ def fit(
     settings = {"steps": steps, "learning_rate": learning_rate, "warm_up": warm_up, "schedule": schedule, "clip": clip}
     settings |= {"optimizer": getattr(optimizer, "__name__", str(optimizer)), "weight_decay": weight_decay}
     settings |= {"accumulate": accumulate, "precision": precision, "seed": seed, "patience": patience}
-    settings["validate_every"] = validate_every if validate else None
+    settings |= {"validate_every": validate_every, "tolerance": tolerance} if validate else {"validate_every": None}
     _check(settings, accelerator.num_processes)
     was_training = model.training
     objective = accelerator.prepare_model(_Objective(model, loss))
@@ -156,7 +157,7 @@ def fit(
                 curve.flush()
                 curve.rows[-1]["validation"] = score
                 state["stale"] += 1
-                if state["best"] is None or score < state["best"]:
+                if state["best"] is None or score < state["best"] - tolerance:
                     state |= {"best": score, "stale": 0}
                     best = {name: tensor.detach().cpu().clone() for name, tensor in model.state_dict().items()}
             is_last |= patience is not None and state["stale"] >= patience

@@ -2,7 +2,9 @@ import numpy as np
 import pytest
 
 from brainbook.number_sense.arithmetic import (
+    OF_BEST,
     arithmetic,
+    arithmetic_in_latents,
     equations,
     guesses,
     score,
@@ -89,8 +91,49 @@ def test_table_of_all(exact, shown):
         "arithmetic, single images",
         "arithmetic, shuffled",
     }
-    assert set(table.factor) == {"all", "identities", "without identities"}
+    assert set(table.factor) == {"all", "identities", "without identities", OF_BEST}
     whole = table[(table.measure == "arithmetic") & (table.condition == "noise-free")].set_index("factor")
-    assert whole.n.to_dict() == {"all": 408, "identities": 72, "without identities": 336}
+    assert whole.n.to_dict() == {"all": 408, "identities": 72, "without identities": 336, OF_BEST: 336}
     assert (whole.chance == 1 / 9).all()
     assert (whole.error == 0).all()
+
+
+def test_a_share_of_the_best_possible(exact, shown):
+    """Where half of the single means are decoded to another number, half of the sums is all that can be read."""
+
+    class Half(type(exact[0])):
+        def decode(self, z, name=None):
+            decoded = super().decode(z)
+            decoded[:, 0, 0, 0] = np.where(decoded[:, 0, 0, 0] > 5.5, 9, decoded[:, 0, 0, 0])
+            return decoded
+
+    model = Half()
+    table = arithmetic(model, {"oscn": model.embed(shown)}, {"oscn": shown}, {"oscn": exact[1]})
+    table = table[(table.measure == "arithmetic") & (table.condition == "noise-free")].set_index("factor")
+    of_single = table.value["identities"]
+    assert of_single == pytest.approx(6 / 9, abs=0.03)
+    assert table.ceiling["without identities"] == of_single
+    assert table.value[OF_BEST] == pytest.approx(table.value["without identities"] / of_single)
+    assert table.ceiling[OF_BEST] == 1.0
+
+
+class TestInLatents:
+    def solved(self, z, images):
+        table = arithmetic_in_latents({"oscn": z}, {"oscn": images})
+        return table.set_index(["measure", "factor"]).value
+
+    def test_a_line_adds(self, shown):
+        value = self.solved(np.outer(shown.number, [1.0, -2.0, 0.5]), shown)
+        assert value["arithmetic, latents", "without identities"] == 1
+        assert value["arithmetic, latents, shuffled", "without identities"] < 0.4
+
+    def test_clusters_without_order_only_give_operands_back(self, shown):
+        value = self.solved(np.eye(9)[shown.number - 1], shown)
+        assert value["arithmetic, latents", "identities"] == 1
+        table = equations()
+        operand = (table.answer == table.c) & ~table.identity  # the answer is c: 2c = a + b, and c is the farthest one
+        assert value["arithmetic, latents", "without identities"] <= operand[~table.identity].mean()
+
+    def test_a_logarithmic_line_adds_some(self, shown):
+        value = self.solved(np.log(shown.number)[:, None], shown)
+        assert 0.1 < value["arithmetic, latents", "without identities"] < 0.8

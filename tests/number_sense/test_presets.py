@@ -27,7 +27,7 @@ def test_unknown_or_impossible_settings_are_refused(changes):
 
 
 def test_unknown_preset():
-    with pytest.raises(ConfigurationError, match="demo, mnist, paper"):
+    with pytest.raises(ConfigurationError, match="demo, digits, .*, paper"):
         make_study("frontiers")
 
 

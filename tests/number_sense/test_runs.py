@@ -23,8 +23,8 @@ from brainbook.number_sense.runs import (
 )
 
 TINY = make_study(
-    "demo", n_train=144, n_test=108, seeds=2, extra_seeds=1, private=2, private_seeds=2, classifier_steps=4,
-    training_steps=3, training_batch=16, model_width=8, model_latent=4,
+    "demo", designs=("published", "area", "unseen"), n_train=144, n_validation=108, n_test=108, seeds=2, extra_seeds=1,
+    private=2, private_seeds=2, classifier_steps=4, training_steps=3, training_batch=16, model_width=8, model_latent=4,
 )  # fmt: skip
 
 
@@ -50,7 +50,8 @@ def test_every_measure_is_there_with_chance_and_on_held_out_images(done):
     assert set(table.measure) == {
         "reconstruction", "cross-modal generation", "blur", "joint coherence", "silhouette", "nearest neighbour",
         "linear read-out",
-        "magnitude", "arithmetic", "arithmetic, one colour", "arithmetic, single images", "arithmetic, shuffled",
+        "magnitude", "nearest mean image", "arithmetic, latents", "arithmetic, latents, shuffled",
+        "arithmetic", "arithmetic, one colour", "arithmetic, single images", "arithmetic, shuffled",
         "number line",
     }  # fmt: skip
     assert table[~table.measure.isin(["number line", "blur"])].chance.notna().all()
@@ -101,6 +102,25 @@ def test_another_setting_is_another_model(done):
     assert not list((cache / "number_sense").glob("published-multimodal-*/step-*")), (
         "checkpoints are removed when all is done"
     )
+
+
+def test_every_trained_arm_has_its_learning_curve(done):
+    learning = done[1]["learning"]
+    ends = learning.groupby(["design", "arm", "source", "seed"]).step.max()
+    assert (ends == 3).all()
+    assert len(ends) == 2 * (1 + 1 + 2) + 2 + 1  # seeds of both, private, unimodal; area; unseen
+    assert learning.validation.notna().all()
+
+
+def test_a_second_round_goes_on_from_the_first(done):
+    cache, job = done[0], Job("published", "multimodal", None, (0,))
+    twice = TINY.replace(training=TINY.training.replace(rounds=2))
+    first, second = (load_job_model(study, job, cache, "cpu") for study in (TINY, twice))
+    curves = [runs.load_curve(study, job, cache) for study in (TINY, twice)]
+    assert [curve.step.max() for curve in curves] == [3, 6]
+    pd.testing.assert_frame_equal(curves[1].iloc[: len(curves[0])].reset_index(drop=True), curves[0])
+    moved = [(a - b).abs().max().item() for a, b in zip(first.parameters(), second.parameters(), strict=True)]
+    assert 0 < max(moved) < 0.1  # three small steps from where it was, not a new start
 
 
 def test_seeds_together_are_seeds_alone(done):
@@ -160,6 +180,18 @@ def test_unseen_classes_are_unseen_in_training_only():
 def test_jobs_together_are_one_per_arm():
     assert len([job for job in list_jobs(TINY, together=True) if job.arm == "multimodal"]) == 3
     assert len([job for job in list_jobs(TINY) if job.arm == "multimodal"]) == 4
+
+
+def test_what_an_arm_does_not_use_does_not_train_it_anew(done, monkeypatch):
+    monkeypatch.setattr(runs, "train", None)
+    other = TINY.replace(private=0, designs=("published",), left_out=((1, 1),))
+    load_job_model(other, Job("published", "multimodal", None, (0,)), done[0], "cpu")
+
+
+def test_seeds_side_by_side_are_one_job_per_so_many():
+    jobs = list_jobs(TINY.replace(seeds=5, side_by_side=2, extra_seeds=0, private_seeds=0))
+    assert [job.seeds for job in jobs if job.arm == "multimodal"] == [(0, 1), (2, 3), (4,)]
+    assert [job.seeds for job in jobs if job.arm == "pixels"] == [(0,)]
 
 
 def test_seeds_of_the_private_arm_may_be_fewer():

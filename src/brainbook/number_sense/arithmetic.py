@@ -13,6 +13,7 @@ from brainbook.number_sense.classifiers import CHANCE, Classifier
 from brainbook.number_sense.images import NUMBERS, Images
 from brainbook.number_sense.latents import class_means
 
+OF_BEST = "without identities, of the best possible"
 Sums = tuple[pd.DataFrame, np.ndarray]  # equations, and the latents z(a) + z(b) - z(c) [equations, latent]
 
 
@@ -86,6 +87,36 @@ def solve_shuffled(
     return pd.concat(solved, ignore_index=True)
 
 
+def solve_in_latents(means: np.ndarray, table: pd.DataFrame, order: np.ndarray) -> pd.DataFrame:
+    """Solve the equations without decoding: the number read is that whose mean latent lies nearest to the sum's.
+
+    means : [9, latent]. order : int [9], which mean stands for each number. Operands are not left out.
+    """
+    distance = np.linalg.norm(combine(means[order], table)[:, None] - means[order], axis=-1)  # equation, number
+    return table.assign(read=distance.argmin(axis=1) + 1)
+
+
+def arithmetic_in_latents(
+    latents: Mapping[str, np.ndarray], images: Mapping[str, Images], seed: int = 0, times: int = 20
+) -> pd.DataFrame:
+    """Measure sums by the nearest class mean: rows as of `arithmetic`, measure "arithmetic, latents".
+
+    The control "arithmetic, latents, shuffled" gives the means to the numbers at random, `times`. Identities are right
+    in any space. Among means that are equally far from each other the nearest is always an operand, so a space of
+    clusters without order solves nothing else.
+    """
+    rng, tables, table = np.random.default_rng(seed), [], equations()
+    for source, z in latents.items():
+        means = class_means(z, images[source].number)
+        orders = [rng.permutation(len(NUMBERS)) for _ in range(times)]
+        shuffled = pd.concat([solve_in_latents(means, table, order) for order in orders], ignore_index=True)
+        for name, solved in (("", solve_in_latents(means, table, np.arange(9))), (", shuffled", shuffled)):
+            about = {"measure": f"arithmetic, latents{name}", "condition": "noise-free"}
+            about |= {"source": source, "target": source, "chance": CHANCE["number"], "ceiling": 1.0}
+            tables.append(score(solved).assign(**about).rename_axis("factor").reset_index())
+    return pd.concat(tables, ignore_index=True)
+
+
 def guesses(rng: np.random.Generator, times: int = 200) -> dict[str, pd.DataFrame]:
     """Solve the equations by rules that need no latents: they know the numbers of an equation but cannot add.
 
@@ -129,7 +160,8 @@ def arithmetic(
     latents : float [images, latent] by modality, of held-out `images`.
 
     Returns rows with measure "arithmetic" (class means), "arithmetic, one colour" (class means within a colour),
-    "arithmetic, single images" and "arithmetic, shuffled", factor (the subset: all, identities, without identities),
+    "arithmetic, single images" and "arithmetic, shuffled", factor (the subset: all, identities, without identities;
+    OF_BEST is the last one's accuracy as a share of its ceiling),
     condition ("noise-free" or "noisy"), value (accuracy), error (mean distance from the right answer, in numbers),
     chance (1/9), ceiling (what is read right off the decoded latents of single operands, which are the identities: no
     sum can be expected to be read better; for the identities themselves the classifier's accuracy on real images).
@@ -152,6 +184,9 @@ def arithmetic(
             for (measure, condition), answers in solved.items():
                 scores = score(answers)
                 scores["ceiling"] = np.where(scores.index == "identities", of_real, scores.value["identities"])
+                without = scores.loc["without identities"]
+                of_best = without.value / max(without.ceiling, CHANCE["number"])  # less than chance is no best
+                scores.loc[OF_BEST] = {**without, "value": of_best, "ceiling": 1.0}
                 scores = scores.assign(measure=measure, condition=condition, source=source, target=target)
                 tables.append(scores.rename_axis("factor").reset_index())
     return pd.concat(tables, ignore_index=True).assign(chance=CHANCE["number"])

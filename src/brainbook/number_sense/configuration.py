@@ -107,7 +107,14 @@ class Objective(Configuration):
 
 
 class Training(Configuration):
-    """How a model is trained: Adam, with or without amsgrad, on pairs drawn in random order, epoch by epoch."""
+    """How a model is trained: Adam, with or without amsgrad, on pairs drawn in random order, epoch by epoch.
+
+    Without `patience`, for as long as `steps` or `epochs` say. With it, until the bound on validation pairs is flat,
+    and at most so long: every `validate_every` steps the bound is taken, in units of `tolerance` (nats per pair); once
+    it has not risen `patience` times in a row, the learning rate falls to zero in `decay` times as many steps.
+
+    rounds : how often all that is done. From the second time on, the network is trained for as many steps again.
+    """
 
     steps: int | None = Field(None, ge=1)
     epochs: float | None = Field(None, gt=0)
@@ -117,6 +124,11 @@ class Training(Configuration):
     schedule: Literal["constant", "cosine", "linear"] = "constant"
     amsgrad: bool = True
     precision: Literal["no", "bf16"] = "no"
+    patience: int | None = Field(None, ge=1)
+    validate_every: int = Field(100, ge=1)
+    tolerance: float = Field(0.5, gt=0)
+    decay: float = Field(0.25, gt=0)
+    rounds: int = Field(1, ge=1)
 
     @model_validator(mode="after")
     def _one_length(self):

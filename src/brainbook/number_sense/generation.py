@@ -72,19 +72,24 @@ def summarise_confusions(confusion: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=[*DIRECTION, "accuracy", "numbers", "most_frequent", "its_share"])
 
 
-def generated_accuracy(readings: pd.DataFrame, condition: str) -> pd.DataFrame:
+def generated_accuracy(readings: pd.DataFrame, condition: str, best: Mapping[str, dict] | None = None) -> pd.DataFrame:
     """Compute the accuracy of reconstruction and cross-modal generation, from `read_generated` of held-out images.
 
+    best : by target, the accuracy (by factor) that is the best possible for images of the other modality, such as
+        `LayoutFree.best_accuracy`; without it that of real images.
+
     Returns one row per source, target and factor: measure ("reconstruction", "cross-modal generation"), source, target,
-    factor, condition, value (share of images read right), chance, ceiling (the classifier's own accuracy on real
-    images), n. Two more rows per source and target: the factor "each number", the share of the nine numbers whose
-    images are read as that number more often than as any other (a model that gives one answer to all reaches 1/9,
-    whatever its accuracy); and the measure "blur" of the generated images, factor "pixels".
+    factor, condition, value (share of images read right), chance, ceiling (`best` for cross-modal generation, else the
+    classifier's own accuracy on real images), n. Two more rows per source and target: the factor "each number", the
+    share of the nine numbers whose images are read as that number more often than as any other (a model that gives one
+    answer to all reaches 1/9, whatever its accuracy); and the measure "blur" of the generated images, factor "pixels".
     """
     readings = readings.assign(right=readings.true == readings.predicted)
     columns = {"value": ("right", "mean"), "ceiling": ("ceiling", "first"), "n": ("right", "size")}
     accuracy = readings.groupby([*DIRECTION, "factor"], sort=False).agg(**columns).reset_index()
     accuracy["chance"] = accuracy.factor.map(CHANCE)
+    for row in accuracy[accuracy.source != accuracy.target].itertuples() if best else ():
+        accuracy.loc[row.Index, "ceiling"] = best[row.target][row.factor]
     each = summarise_confusions(confusions(readings))[[*DIRECTION, "numbers"]]
     each = each.assign(value=each.pop("numbers") / len(NUMBERS), factor=EACH_NUMBER, chance=CHANCE["number"])
     table = pd.concat([accuracy, each.assign(ceiling=1.0, n=len(NUMBERS))], ignore_index=True)

@@ -18,9 +18,11 @@ class Study(Configuration):
     """All settings of a study.
 
     digits : "embedded", "mnist" (downloads) or a folder of MNIST's idx files.
-    n_train, n_test : images per modality.
+    n_train, n_validation, n_test : images per modality.
     seeds : of the models of the published design (0 .. seeds - 1). extra_seeds : of the two further designs.
         private_seeds : of the arm with private latents; None for as many as the others have.
+    side_by_side : seeds trained together on a CPU: five take hardly more than half of the time that they take one by
+        one, and end together. A GPU trains all of an arm's together.
     designs : "published" (the layout of the paper), "area" (the same active area for all numbers, free placement) and
         "unseen" (the classes `left_out` never occur in training).
     left_out : (number, colour) classes of the design "unseen"; by default one colour of each number.
@@ -34,10 +36,12 @@ class Study(Configuration):
 
     digits: str = "embedded"
     n_train: int = Field(20_000, ge=108)
+    n_validation: int = Field(1000, ge=108)
     n_test: int = Field(1000, ge=108)
     seeds: int = Field(3, ge=1)
     extra_seeds: int = Field(3, ge=0)
     private_seeds: int | None = Field(None, ge=0)
+    side_by_side: int = Field(1, ge=1)
     designs: tuple[Literal["published", "area", "unseen"], ...] = ("published", "area", "unseen")
     left_out: tuple[tuple[int, int], ...] = tuple((number, number % 4) for number in range(1, 10))
     private: int = Field(6, ge=0)

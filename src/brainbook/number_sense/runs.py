@@ -29,8 +29,9 @@ from brainbook.training import progress
 DATA_FILES = ("oscn", "digits", "images", "pairs")
 CLASSIFIER_FILES = (*DATA_FILES, "networks", "classifiers")
 MODEL_FILES = (*DATA_FILES, "networks", "mmvae", "objectives", "training")
-MEASURE_FILES = ("classifiers", "generation", "latents", "arithmetic", "evaluation", "pixel_control", "runs")
-TABLES = ("evaluation", "confusion", "number_line")
+MEASURES = ("generation", "layout_free", "latents", "arithmetic", "evaluation", "pixel_control")
+MEASURE_FILES = ("classifiers", *MEASURES, "runs")
+TABLES = ("evaluation", "confusion", "number_line", "learning")
 
 
 @dataclass(frozen=True)
@@ -57,7 +58,7 @@ ARMS = {
 
 
 def list_jobs(study: Study, together: bool = False) -> list[Job]:
-    """Return all jobs of a study, one per seed, or one for all seeds `together` (for a GPU)."""
+    """Return all jobs of a study, `side_by_side` seeds each, or all seeds `together` (for a GPU)."""
     jobs = []
     for design in study.designs:
         published = study.seeds if design == "published" else study.extra_seeds
@@ -65,7 +66,8 @@ def list_jobs(study: Study, together: bool = False) -> list[Job]:
         number = {"private": private if study.private else 0, "pixels": min(1, published)}
         for arm, source in ARMS[design]:
             seeds = tuple(range(number.get(arm, published)))
-            groups = [seeds] if together else [(seed,) for seed in seeds]
+            size = len(seeds) if together else study.side_by_side
+            groups = [seeds[start : start + size] for start in range(0, len(seeds), size or 1)]
             jobs += [Job(design, arm, source, group) for group in groups if group]
     order = [arm for arm, _ in ARMS["published"]]
     return sorted(jobs, key=lambda job: (job.seeds[0], order.index(job.arm)))
@@ -73,9 +75,9 @@ def list_jobs(study: Study, together: bool = False) -> list[Job]:
 
 @lru_cache(maxsize=3)  # one per design: jobs go from one to the next and back
 def load_pairs(study: Study, design: str) -> dict[str, Pairs]:
-    """Make the pairs of a design by split ("train", "test")."""
+    """Make the pairs of a design by split ("train", "validation", "test")."""
     options = {"area": {"layout": "free", "area": "constant"}, "unseen": {"without": study.left_out}}.get(design, {})
-    sizes = {"train": study.n_train, "test": study.n_test}
+    sizes = {"train": study.n_train, "validation": study.n_validation, "test": study.n_test}
     return make_image_pairs(sizes, digits=study.digits, seed=study.data_seed, **options)
 
 
@@ -106,7 +108,10 @@ def load_classifiers(study: Study, design: str, cache: str | Path, device: str =
 
 
 def load_job_model(study: Study, job: Job, cache: str | Path, device: str = "auto") -> MMVAE:
-    """Return the job's model, trained now or before; several seeds are its copies."""
+    """Return the job's model, trained now or before; several seeds are its copies.
+
+    In a study of several rounds of training it goes on from the model of the round before.
+    """
     settings = study.model
     if job.arm == "unimodal":
         settings = settings.unimodal(job.source)
@@ -119,17 +124,29 @@ def load_job_model(study: Study, job: Job, cache: str | Path, device: str = "aut
     model = (VAE if job.arm == "unimodal" else MMVAE)(settings, job.seeds, active)
     if job.arm == "untrained":
         return model
-    path = Path(cache) / "number_sense" / f"{job.design}-{job.arm}-{_model_key(study, job)}.safetensors"
+    path = _model_path(study, job, cache)
     if not path.exists():
-        pairs, checkpoint = load_pairs(study, job.design)["train"], path.with_suffix("")
+        before = pd.DataFrame()
+        if earlier := _earlier_round(study):
+            model, before = load_job_model(earlier, job, cache, device), load_curve(earlier, job, cache)
+        pairs, checkpoint = load_pairs(study, job.design), path.with_suffix("")
         name = " ".join(str(part) for part in asdict(job).values() if part)
-        options = {"device": device, "checkpoint": checkpoint, "description": name}
-        train(model, pairs, study.objective, study.training, **options)
+        options = {"device": device, "checkpoint": checkpoint, "description": name, "validation": pairs["validation"]}
+        options["steps_before"] = 0 if before.empty else int(before.step.max())
+        curve = train(model, pairs["train"], study.objective, study.training, **options)
+        curve = pd.concat([before, curve.dropna(subset="validation")[["step", "validation", "seconds"]]])
+        with atomic_write(path.with_suffix(".parquet")) as temporary:
+            curve.to_parquet(temporary, index=False)
         with atomic_write(path) as temporary:
             save_file(model.cpu().state_dict(), temporary)
         shutil.rmtree(checkpoint)
     model.load_state_dict(load_file(path))
     return model
+
+
+def load_curve(study: Study, job: Job, cache: str | Path) -> pd.DataFrame:
+    """Return the learning curve of a job that `load_job_model` trained: step, validation (the bound), seconds."""
+    return pd.read_parquet(_model_path(study, job, cache).with_suffix(".parquet"))
 
 
 def load_model(
@@ -154,10 +171,14 @@ def run_job(study: Study, job: Job, cache: str | Path, device: str = "auto") -> 
         classifiers = load_classifiers(study, job.design, cache, device)
         models = None if job.arm == "pixels" else load_job_model(study, job, cache, device)
         measured = {name: [pd.DataFrame()] for name in TABLES}
+        if job.arm not in ("untrained", "pixels"):
+            about = {"design": job.design, "arm": job.arm, "source": job.source or "both", "seed": job.seeds[0]}
+            measured["learning"].append(load_curve(study, job, cache).assign(**about))
         for index, seed in enumerate(job.seeds):
             model = PixelControl(images["train"], study.model.latent) if models is None else models.copy(index)
             if job.design == "unseen":
-                tables = measure_by_occurrence(model, images["test"], classifiers, study.left_out)
+                every = load_pairs(study, job.design)["train"].modalities
+                tables = measure_by_occurrence(model, images["test"], every, classifiers, study.left_out)
             else:
                 tables = measure(model, images["test"], images["train"], classifiers, seed=seed)
             for name, table in tables.items():
@@ -211,8 +232,19 @@ def _on_gpu(device: str) -> bool:
     return device != "cpu" and torch.cuda.is_available()
 
 
+def _earlier_round(study: Study) -> Study | None:
+    training = study.training
+    return study.replace(training=training.replace(rounds=training.rounds - 1)) if training.rounds > 1 else None
+
+
+def _model_path(study: Study, job: Job, cache: str | Path) -> Path:
+    return Path(cache) / "number_sense" / f"{job.design}-{job.arm}-{_model_key(study, job)}.safetensors"
+
+
 def _model_key(study: Study, job: Job) -> str:
-    names = {"model", "objective", "training", "private", "pixels", "left_out"}
+    names = {"model", "objective", "training", "pixels", "n_validation"}
+    names |= {"private"} if job.arm == "private" else set()
+    names |= {"left_out"} if job.design == "unseen" else set()
     return _key(study, MODEL_FILES, study.model_dump(mode="json", include=names), asdict(job))
 
 

@@ -1,0 +1,84 @@
+"""What the chapter shows of long studies, from numbers that are planted."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from brainbook.chapters import number_sense
+from brainbook.chapters.number_sense import ARCHIVED, archived, chapter_tables, compare_studies, gain_of_longer, tables
+from brainbook.number_sense.claims import VALUES, criteria
+from brainbook.workflow import archive_table
+
+
+@pytest.fixture
+def made() -> dict[str, pd.DataFrame]:
+    """Tables as `run_study` returns them: three seeds that do all that the criteria ask for, 200 looks at each."""
+    own = criteria()[list(VALUES)]
+    rows = pd.concat([own.assign(seed=seed, value=0.9 + 0.01 * seed) for seed in range(3)], ignore_index=True)
+    rows = rows.drop_duplicates([*VALUES, "seed"]).assign(chance=1 / 9, ceiling=1.0, p=0.001)
+    about = {"design": "published", "arm": "multimodal", "source": "both"}
+    looks = [(seed, 10 * step, -100.0 / step + seed, step) for seed in range(3) for step in range(1, 201)]
+    learning = pd.DataFrame(looks, columns=["seed", "step", "validation", "seconds"]).assign(**about)
+    pairs = [(seed, n, r, 0.8 * (n == r) + 0.1 * seed) for seed in (0, 1) for n in (1, 2) for r in (1, 2)]
+    confusion = pd.DataFrame(pairs, columns=["seed", "number", "read", "share"])
+    confusion = confusion.assign(design="published", arm="multimodal", source="oscn", target="cmnist")
+    line = pd.DataFrame({"seed": [0, 0, 1, 1], "number": [1, 2, 1, 2], "mean": [1.0, 2, 3, 4], "sd": 1.0})
+    return {"evaluation": rows, "confusion": confusion, "number_line": line.assign(**about), "learning": learning}
+
+
+def test_tables_are_means_over_seeds_with_the_ends_of_every_curve(made):
+    found = tables(**made)
+    assert set(found) == set(number_sense.TABLES)
+    np.testing.assert_allclose(found["confusion"].share, [0.85, 0.05, 0.05, 0.85])
+    np.testing.assert_allclose(found["number_line"]["mean"], [2.0, 3.0])
+    curves = found["learning"].groupby("seed")
+    assert (curves.size() <= number_sense.N_POINTS + 1).all()
+    assert (curves.step.max() == 2000).all()
+    assert (found["scores"].seeds == 3).all()
+
+
+def test_a_page_with_one_seed_shows_the_archive_and_one_with_several_its_own(made, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name, table in tables(**made).items():
+        archive_table("digits", name, table.head(2), "make", commit_of="abc")
+    shown, own = chapter_tables(made, 1)
+    assert not own
+    assert len(shown["scores"]) == 2
+    shown, own = chapter_tables(made, 3)
+    assert own
+    assert len(shown["scores"]) > 2
+
+
+def test_the_gain_of_another_round(made):
+    until_flat = made["learning"]
+    longer = until_flat.assign(step=2 * until_flat.step, validation=until_flat.validation + 1.0)
+    row = gain_of_longer(until_flat, longer).iloc[0]
+    assert row.gain == pytest.approx(1.0)
+    assert row.bound == pytest.approx(-100 / 200 + 1)
+    assert row.share == pytest.approx(1 / (100 - 0.5))
+    assert row.steps == 2000
+
+
+def test_studies_side_by_side(made, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    found = tables(**made)
+    for k, preset in enumerate(ARCHIVED):
+        claims = found["claims"].assign(verdict="holds" if k else "does not show here")
+        archive_table(preset, "claims", claims.iloc[k % 2 :], "make", commit_of="abc")
+        archive_table(preset, "learning", found["learning"], "make", commit_of="abc", minutes=7)
+    verdicts, settings = compare_studies()
+    assert list(verdicts) == ["claim", *ARCHIVED.values()]
+    assert (verdicts["digits"] == "does not show here").all()
+    assert (verdicts["MNIST"][verdicts["MNIST"] != "not run"] == "holds").all()
+    assert (verdicts == "not run").to_numpy().sum() == 3  # the first claim, in every second study
+    assert settings.seeds.tolist() == [number_sense.make_study(preset).seeds for preset in ARCHIVED]
+    assert set(settings.minutes) == {7}
+    assert settings.steps.eq(2000).all()
+    assert set(archived("learning").study) == set(ARCHIVED.values())
+
+
+def test_every_archived_study_is_a_preset():
+    for preset in ARCHIVED:
+        study = number_sense.make_study(preset)
+        assert study.training.patience  # one rule ends the training of all of them
+    assert number_sense.make_study("digits_longer").training.rounds == 2
