@@ -3,6 +3,7 @@ STUDY ?= demo
 DATA ?=
 PARTICIPANTS ?=
 TABLES ?=
+FROM ?=
 JOBS ?= 2
 MEMORY ?= 6000
 PROFILE ?= local
@@ -17,13 +18,14 @@ override STUDY := $(value STUDY)
 override DATA := $(value DATA)
 override PARTICIPANTS := $(value PARTICIPANTS)
 override TABLES := $(value TABLES)
+override FROM := $(value FROM)
 override JOBS := $(value JOBS)
 override MEMORY := $(value MEMORY)
 override PROFILE := $(value PROFILE)
-export STUDY DATA PARTICIPANTS TABLES JOBS MEMORY PROFILE
+export STUDY DATA PARTICIPANTS TABLES FROM JOBS MEMORY PROFILE
 GIVEN := "$$STUDY" $${DATA:+--data "$$DATA"}
 
-.PHONY: install study status check data archive book test test-slow rehearsal serve bench lint clean
+.PHONY: install study status check data alice archive book test test-slow rehearsal serve bench lint clean
 
 book: study
 	jupyter-book build . -W -n --keep-going
@@ -37,6 +39,9 @@ check: $(READY)
 
 data: $(READY)
 	@set -f; python -m brainbook.workflow.download "$$DATA" $$PARTICIPANTS
+
+alice: $(READY)
+	@python -m brainbook.workflow.download_alice $${FROM:+--from "$$FROM"}
 
 status: $(READY)
 	@python -m brainbook status $(GIVEN)

@@ -81,6 +81,7 @@ def made_up_annotation(tmp_path_factory) -> Path:
         if code != "FR":
             table = pd.concat(parts, ignore_index=True)
             table["logfreq"] = np.where(table.word == words[0], 9.0, 5.0)
+            table.loc[7, "logfreq"] = -np.inf  # a word that was never counted
             table.to_csv(folder / f"lpp{code}_word_information.csv")
             table["surprisal"] = np.arange(len(table)) % 7
             table.iloc[::-1].to_csv(folder / "gpt2_surprisal.csv", index=False)  # order does not count, onsets do

@@ -3,6 +3,7 @@
 import ast
 import builtins
 import re
+from itertools import product
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,8 @@ import pytest
 from brainbook.workflow.notebooks import chapter_notebook
 
 NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
-CHAPTERS = ("recordings", "alignment", "pitfalls", "alice")
+CHAPTERS = ("recordings", "alignment", "pitfalls", "alice", "story")
+ARCHIVED = ("alice", "story")  # which read archived tables where their data is absent
 
 
 def names_of(tree):
@@ -24,12 +26,12 @@ def names_of(tree):
     return {node.id for node in names}, made
 
 
-@pytest.mark.parametrize("kind", ["phantom", "real"])
-@pytest.mark.parametrize("chapter", CHAPTERS)
+@pytest.mark.parametrize("chapter, kind", [*product(CHAPTERS, ["phantom", "real"]), *product(ARCHIVED, ["absent"])])
 def test_a_page_has_what_its_cells_and_sentences_use(tmp_path, chapter, kind):
     if kind == "phantom":
         (tmp_path / "truth").mkdir()
-    notebook = chapter_notebook(NOTEBOOKS / f"{chapter}.md", tmp_path)
+    data = tmp_path / "nowhere" if kind == "absent" else tmp_path
+    notebook = chapter_notebook(NOTEBOOKS / f"{chapter}.md", data)
     known, glued, spread = {*dir(builtins), "display"}, set(), set()
     for cell in (cell for cell in notebook.cells if cell.cell_type == "code"):
         tree = ast.parse(cell.source)

@@ -91,3 +91,28 @@ def test_cells_that_need_a_truth_are_tagged_or_ask_for_it(path, tmp_path):
             calls = [node.func for node in ast.walk(statement) if isinstance(node, ast.Call)]
             names = {call.id for call in calls if isinstance(call, ast.Name)} & {"read_truth", "null_twin"}
             assert not names or "is_phantom" in ast.unparse(statement), ast.unparse(statement)
+
+
+def test_cells_that_read_absent_data_are_shown_and_not_run(tmp_path):
+    cells = """
+```{code-cell} ipython3
+:tags: [parameters]
+data = "recordings"
+```
+```{code-cell} ipython3
+:tags: [data]
+print(open(data))
+```
+```{code-cell} ipython3
+:tags: [archived]
+print("from the archive")
+```
+"""
+    path, data = tmp_path / "a.md", tmp_path / "recordings"
+    path.write_text(HEAD + cells)
+    absent = chapter_notebook(path, data)
+    nbformat.validate(absent)
+    assert [cell.cell_type for cell in absent.cells[1:]] == ["code", "markdown", "code"]
+    assert absent.cells[2].source == "```python\nprint(open(data))\n```"
+    data.mkdir()
+    assert [cell.source for cell in chapter_notebook(path, data).cells[2:]] == ["print(open(data))"]

@@ -12,6 +12,7 @@ import pytest
 
 from brainbook.errors import ConfigurationError, DatasetError
 from brainbook.workflow import end_here, or_skip_the_rest, pages, show, start_run
+from brainbook.workflow.archive import archive_table
 from brainbook.workflow.notebooks import execute
 from brainbook.workflow.run import MAY_LACK_DATA, RESULTS_OF_A_STUDY
 
@@ -57,7 +58,7 @@ def test_a_page_without_its_data_says_so_and_ends(tmp_path):
     first, second = (cell for cell in done.cells if cell.cell_type == "code")
     shown = "".join(output.get("data", {}).get("text/markdown", "") for output in first.outputs)
     assert "Not computed on this machine" in shown
-    assert "https://sites.lsa.umich.edu" in shown
+    assert "make alice" in shown
     assert second.outputs == []  # `alice` is None: had the cell run, it would have failed
     assert json.loads((tmp_path / "results" / "provenance.json").read_text())["chapter"] == "page"
 
@@ -145,3 +146,15 @@ def test_a_table_is_shown_with_plain_names_and_sensible_digits():
     p_values = show(pd.DataFrame({"p": [0.0004, 0.04], "p of groups": [float("nan"), 1e-9]})).to_html()
     assert p_values.count("&lt; 0.001<") == 2 or p_values.count("< 0.001<") == 2
     assert ">0.040<" in p_values and ">–<" in p_values
+
+
+def test_a_table_is_that_of_the_run_or_else_of_the_archive(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    here, archived = pd.DataFrame({"value": [1.5]}), pd.DataFrame({"value": [2.5]})
+    run = start_run("page", results=tmp_path / "mine")
+    archive_table("page", "scores", archived, "python make.py", minutes=1)
+    pd.testing.assert_frame_equal(pages.saved_or_archived(run, "scores"), archived)
+    run.save(here, "scores")
+    pd.testing.assert_frame_equal(pages.saved_or_archived(run, "scores"), here)
+    with pytest.raises(ConfigurationError, match="no table 'others' of the study 'page'"):
+        pages.saved_or_archived(run, "others")

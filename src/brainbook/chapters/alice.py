@@ -59,6 +59,48 @@ def gather_responses(alice: Alice, n_blocks: int = 6, gap: int = 8, trim: int = 
     return GroupResponses(side_by_side, [AVERAGE, *alice.participants()], splits)
 
 
+def describe_recordings(alice: Alice) -> pd.DataFrame:
+    """Return one row: participants, left out, scans, seconds per scan, words, words per scan."""
+    n_words, n_scans = len(alice.words()), alice.n_scans
+    row = {"participants": len(alice.participants()), "left out": len(alice.left_out), "scans": n_scans}
+    return pd.DataFrame([{**row, "seconds per scan": alice.tr, "words": n_words, "words per scan": n_words / n_scans}])
+
+
+def speech_excerpt(alice: Alice, group: GroupResponses, region: str, scans: slice) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return some scans of one region, and the words that begin meanwhile.
+
+    Returns
+    -------
+    signals : seconds, the average of all participants (doubled), the first participant, the published word rate.
+    words : word, onset, offset, section.
+    """
+    column = list(REGIONS).index(region)
+    rate = (alice.word_rate - alice.word_rate.mean()) / alice.word_rate.std()
+    seconds = np.arange(alice.n_scans) * alice.tr
+    signals = {
+        "seconds": seconds,
+        "average, doubled": 2 * group.responses[:, column],
+        "one participant": group.responses[:, len(REGIONS) + column],
+        "word rate": rate,
+    }
+    first, last = seconds[scans][[0, -1]]
+    heard = alice.words().query("@first <= onset <= @last").reset_index(drop=True)
+    return pd.DataFrame(signals)[scans].reset_index(drop=True), heard
+
+
+def fla_drift(alice: Alice, words_per_scan: Sequence[int], every: int = 5) -> pd.DataFrame:
+    """Return how far fixed-length alignment places words from their onsets, for some numbers of words per scan.
+
+    Returns a DataFrame with a row for every fifth word and the last: onset (s), and in a column '5 words per scan' ...
+    the middle of the word's scan minus its onset (s).
+    """
+    onsets = alice.words()["onset"].to_numpy()
+    order = np.arange(len(onsets))
+    errors = {f"{n} words per scan": (order // n + 0.5) * alice.tr - onsets for n in words_per_scan}
+    rows = sorted({*order[::every], len(order) - 1})
+    return pd.DataFrame({"onset": onsets, **errors}).iloc[rows].reset_index(drop=True)
+
+
 def ceilings(group: GroupResponses, seed: int = 0) -> pd.DataFrame:
     """Compute what participants share and what a perfect model of that would reach, in the scans that are scored.
 

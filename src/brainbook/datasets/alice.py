@@ -33,11 +33,7 @@ DROPPED = 10  # volumes before scan 0 that motion and predictors still have
 MOTION = ["x", "y", "z", "pitch", "roll", "yaw"]  # as SPM writes them: mm, then radians
 _PARSES = ["top_down_pda", "top_down_x", "bottom_up_pda", "bottom_up_x", "surprisal_grammar"]
 PREDICTORS = ["rate", "frequency", "break", *_PARSES, "bigram_word", "trigram_word", "bigram_tag", "trigram_tag"]
-HOW_TO_GET = (
-    "Get alice_data_shared and alice_stim_shared (CC BY 4.0, 4 MB) from "
-    "https://sites.lsa.umich.edu/cnllab/2016/06/11/data-sharing-fmri-timecourses-story-listening/ "
-    "and put both into one folder"
-)
+HOW_TO_GET = "Get the recordings (CC BY 4.0, 4 MB) with `make alice`"
 
 
 class Alice:

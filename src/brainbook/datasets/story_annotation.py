@@ -78,8 +78,8 @@ class StoryAnnotation:
     def word_values(self, language: str) -> pd.DataFrame:
         """Return what is known of each word of `words(language)`: log frequency and surprisal, as published, if here.
 
-        A word that a table has no row for gets the mean of the others. French has neither in the public tables: the
-        DataFrame then has no column.
+        A word that a table has no row for gets the mean of the others, a log frequency of -inf the lowest there is.
+        French has neither in the public tables: the DataFrame then has no column.
         """
         folder, columns = self.root / self._checked(language), {}
         if (table := folder / f"lpp{language}_word_information.csv").is_file():
@@ -147,6 +147,7 @@ def _by_onset(words: pd.DataFrame, path: Path, sep: str, onset: str, column: str
     own = values.reindex(pd.MultiIndex.from_arrays([words["section"], words["onset"].round(2)]))
     if own.isna().mean() > 0.1:
         raise AnnotationError(f"{path} has no {column} for {own.isna().mean():.0%} of the words: it is of other words")
+    own = own.replace(-np.inf, own[np.isfinite(own)].min())  # the logarithm of zero: as rare as the rarest
     return own.fillna(own.mean()).to_numpy()
 
 

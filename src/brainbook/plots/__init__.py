@@ -21,6 +21,7 @@ from brainbook.plots.curves import (
     learning_curves,
     roc_curves,
     score_by_trim,
+    score_by_words_per_scan,
     section_course,
     shrinking_interval,
     task_curves,

@@ -115,6 +115,20 @@ def score_by_trim(
     return panels(draw, table, by="group", columns=columns, height=3.6, share_y=coding is not None, title=title)
 
 
+def score_by_words_per_scan(
+    table: pd.DataFrame, value: str = "value", unit: str = "", title: str | None = None, ax: Axes | None = None
+) -> Axes:
+    """Draw a value against the number of words that FLA gives to a scan, a line for each language.
+
+    `table` has the columns words per scan (NaN rows, of VLA, are left out), language and `value`.
+    """
+    ax = new_axes(ax)
+    rows = table.dropna(subset=["words per scan"])
+    handles = draw_curves(ax, rows, "words per scan", value, "language")
+    ax.set(xlabel="FLA: words per scan", ylabel=unit, ylim=(0, None), xticks=sorted(rows["words per scan"].unique()))
+    return finish(ax, title, handles)
+
+
 def words_on_scans(
     words: Sequence[str],
     onsets: np.ndarray,

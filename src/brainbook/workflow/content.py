@@ -103,7 +103,10 @@ def prerequisites(study: Study) -> dict[str, tuple[Path, str]]:
     rooms = PACKAGE / "language_models"
     needed = {}
     if study.phantom is not None:
-        key = fingerprint(study.phantom, _code(PACKAGE / "phantom" / "dataset.py"))
+        made_by, story = "phantom/dataset.py", study.phantom.get("story")
+        if story is not None:
+            made_by, story = "chapters/story.py", folder_key(story, Path(study.cache))
+        key = fingerprint(study.phantom, _code(PACKAGE / made_by), *([story] if story else []))
         needed["phantom"] = (Path(study.data) / ".made-from", key)
     starts = ["tiny-bert"] if any(model.startswith("tiny-brainlm") for model in study.models) else []
     for model in dict.fromkeys([*starts, *study.models]):  # a tiny BrainLM begins as the tiny BERT

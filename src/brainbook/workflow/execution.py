@@ -105,7 +105,8 @@ def prepare(study: Study, what: str) -> int:
         raise ConfigurationError(f"study {study.name!r} makes no {what!r}; it makes {', '.join(made) or 'nothing'}")
     stamp, key = made[what]
     if what == "phantom":
-        command = ["brainbook.phantom", study.data]
+        made_by = "brainbook.chapters.story" if "story" in study.phantom else "brainbook.phantom"
+        command = [made_by, study.data]
         for name, value in (study.phantom or {}).items():
             values = value if isinstance(value, list) else [value]
             if value is not False:

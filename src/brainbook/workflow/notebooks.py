@@ -55,13 +55,22 @@ def chapter_notebook(source: str | Path, data: str | Path | None = None) -> nbfo
     Cells tagged `phantom` (code or Markdown) concern simulated recordings with a known truth: they are left out when
     `data` has no folder `truth`. Cells tagged `real` are left out when it has one. None takes the chapter's own default
     for `data`; a chapter without that parameter keeps all its cells.
+
+    Cells tagged `data` read the recordings, in chapters that also have cells tagged `archived`: without the folder the
+    code of the former is shown and not run, with it the latter are left out.
     """
     notebook = jupytext.read(source)
     if data is None:
         data = notebook_parameters(source).get("data")
+    present = bool(data) and Path(data).is_dir()
+    absent = {"archived"} if present else set()
     if data:
-        absent = "real" if (Path(data) / "truth").is_dir() else "phantom"
-        notebook.cells = [cell for cell in notebook.cells if absent not in cell.metadata.get("tags", [])]
+        absent.add("real" if (Path(data) / "truth").is_dir() else "phantom")
+    notebook.cells = [cell for cell in notebook.cells if absent.isdisjoint(cell.metadata.get("tags", []))]
+    for cell in notebook.cells:
+        if not present and "data" in cell.metadata.get("tags", []) and cell.cell_type == "code":
+            cell.update(nbformat.v4.new_markdown_cell(f"```python\n{cell.source}\n```", id=cell.get("id", "")))
+            del cell["outputs"], cell["execution_count"]
     return notebook
 
 

@@ -14,9 +14,10 @@ import pandas as pd
 from IPython import get_ipython
 from IPython.display import Markdown, display
 
-from brainbook.errors import BrainbookError
+from brainbook.errors import BrainbookError, ConfigurationError
 from brainbook.workflow.notebooks import ENDED
 from brainbook.workflow.run import MAY_LACK_DATA, RESULTS_OF_A_STUDY, ChapterRun
+from brainbook.workflow.tables import latest_table
 
 Loaded = TypeVar("Loaded")
 
@@ -64,6 +65,20 @@ def format_interval(interval, spec: str = "+.3f") -> str:
     value = interval.value if hasattr(interval, "value") else interval.estimate
     value, lower, upper = (format(float(it), spec) for it in (value, interval.lower, interval.upper))
     return f"{value} ({lower} to {upper})"
+
+
+def saved_or_archived(run: ChapterRun, table: str) -> pd.DataFrame:
+    """Read a table that this run saved or, without the data to make it, that of the study of the chapter's name.
+
+    That study's results on this machine go before those archived with the book. Raises ConfigurationError where
+    neither has the table.
+    """
+    if table in run.tables:
+        return pd.read_parquet(run.results / f"{table}.parquet")
+    latest = latest_table(run.chapter, table)
+    if latest is None:
+        raise ConfigurationError(f"no table {table!r} of the study {run.chapter!r}, neither here nor in the archive")
+    return latest.rows
 
 
 def or_skip_the_rest(run: ChapterRun, load: Callable[..., Loaded], *arguments, **options) -> Loaded | None:

@@ -50,6 +50,9 @@ def missing(study: Study) -> list[str]:
         for run in study.runs.values():
             for problem in check(study, run):
                 runs_of.setdefault(problem, []).append(run.name)
+    story = (study.phantom or {}).get("story")
+    if story is not None and not Path(story).is_dir():
+        runs_of[f"data: there is no {Path(story).absolute()}, the real story that the phantom hears"] = []
     for model in study.models:
         if not Path(study.cache, "models", f"{model}.ready").exists() and not _is_tiny(model):
             runs_of[f"model {model}: it stands under `models`, but it is no tiny model that could be trained here"] = []

@@ -70,7 +70,10 @@ class Entry(Resources):
 
 
 class Phantom(Strict):
-    """How to make the study's phantom: the options of `python -m brainbook.phantom`."""
+    """How to make the study's phantom: the options of `python -m brainbook.phantom`.
+
+    With `story`, the folder of a real story's annotation, those of `python -m brainbook.chapters.story`.
+    """
 
     participants: int = Field(default=3, ge=1)
     scans: int = Field(default=150, ge=1)
@@ -80,6 +83,10 @@ class Phantom(Strict):
     echoes: int = Field(default=1, ge=0)
     signal: float = Field(default=1.0, ge=0)
     null: bool = False
+    story: str | None = None
+    model: str | None = None
+    layer: int | None = Field(default=None, ge=0)
+    context: int | None = Field(default=None, ge=0)
 
 
 class StudyFile(Strict):

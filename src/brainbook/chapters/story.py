@@ -1,0 +1,228 @@
+"""A phantom that hears the real story, and what a real model predicts of it and of people.
+
+`python -m brainbook.chapters.story FOLDER --story little_prince` writes that phantom (the study `story` does it).
+"""
+
+import argparse
+import sys
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from sklearn.decomposition import PCA
+
+from brainbook.chapters.alice import AVERAGE, GroupResponses, score
+from brainbook.chapters.shared import (
+    Features,
+    ParticipantScores,
+    align,
+    driver_masks,
+    score_participants,
+    stack_responses,
+    true_drivers,
+    word_count,
+)
+from brainbook.datasets import Alice, LittlePrince, StoryAnnotation
+from brainbook.errors import BrainbookError
+from brainbook.language_models import load_language_model, word_states
+from brainbook.phantom import Truth, make_phantom, real_story
+from brainbook.stats import mean_interval
+
+N_COMPONENTS = 50  # principal components of a layer's states: with all 384 units, fitting takes twenty times as long
+TWIN = "untrained twin"
+LOW_LEVEL = "low-level features"
+
+
+def heard_states(
+    annotation: StoryAnnotation,
+    language: str,
+    model: str,
+    context: int = 16,
+    cache: str | None = "cache",
+    device: str = "auto",
+) -> np.ndarray:
+    """Compute every layer's state of every word of a story, each section by itself: [layers + 1, words, units]."""
+    loaded = load_language_model(model, cache=cache or "cache", device=device)
+    return word_states(loaded, annotation.words(language), context, language=language, cache=cache)
+
+
+def write_phantom(
+    root: str | Path,
+    story: str | Path,
+    model: str = "minilm",
+    layer: int = 3,
+    context: int = 16,
+    cache: str = "cache",
+    device: str = "auto",
+    **options,
+) -> Path:
+    """Write a phantom that hears the real story, whose brain follows a real model's states of one layer.
+
+    Parameters
+    ----------
+    story : folder of the annotation (`StoryAnnotation`).
+    model, layer, context : whose states, of which layer, after how many words.
+    options : of `make_phantom`.
+    """
+    annotation = StoryAnnotation(story)
+    languages = [code for code in options.get("languages", annotation.languages) if code in annotation.languages]
+    states = {code: heard_states(annotation, code, model, context, cache, device)[layer] for code in languages}
+    return make_phantom(root, story=real_story(annotation, states, f"{model} layer {layer}"), **options)
+
+
+def made_of(truth: Truth) -> pd.DataFrame:
+    """Return what each driver of a phantom with a real story is made of: language, and a column for each driver."""
+    table = pd.DataFrame.from_dict(truth.parameters["made_of"], orient="index").map(", ".join)
+    return table.rename_axis("language").reset_index()
+
+
+def reduced(states: np.ndarray, n: int = N_COMPONENTS, seed: int = 0) -> np.ndarray:
+    """Reduce every layer's states to its first principal components: [layers, words, units] -> [layers, words, n].
+
+    The components are those of all words; no response has a say in them.
+    """
+    return np.stack([PCA(n, random_state=seed).fit_transform(layer) for layer in states]).astype(np.float32)
+
+
+def low_level(annotation: StoryAnnotation, language: str) -> Features:
+    """Return what knows no meaning, by scan: word count; frequency, surprisal and amplitude where they are known."""
+    known, amplitude = annotation.word_values(language), annotation.amplitude(language)
+    count = word_count(annotation, language)
+    columns = [count.values[0]]
+    if known.shape[1]:
+        standard = ((known - known.mean()) / known.std()).to_numpy(np.float32)
+        columns.append(align(annotation, language, standard[None]).values[0])
+    if amplitude:
+        scans = annotation.scans(language)
+        means = [
+            amplitude[section]["amplitude"].groupby(amplitude[section]["onset"] // annotation.tr).mean()
+            for section in scans
+        ]
+        values = [part.reindex(range(n), fill_value=0.0) for part, n in zip(means, scans.values(), strict=True)]
+        columns.append(np.concatenate(values)[:, None])
+    return Features(np.hstack(columns).astype(np.float32)[None], count.run_of_scan)
+
+
+def score_phantom(
+    prince: LittlePrince,
+    truth: Truth,
+    annotation: StoryAnnotation,
+    language: str,
+    states: Mapping[str, np.ndarray],
+    cache: str | None = "cache",
+    device: str = "auto",
+    words_per_scan: int = 5,
+) -> dict[str, ParticipantScores]:
+    """Score a phantom's participants: each model's states under VLA, the first also under FLA, and the controls.
+
+    states : {name: array [layers, words, units]}; the first is the model, of which FLA is tried too.
+    """
+    participants = prince.participants(language)
+    responses, _, columns = stack_responses(prince, participants, cache=cache)
+    spaces = {name: align(prince, language, values) for name, values in states.items()}
+    model = next(iter(states))
+    spaces[f"{model}, FLA"] = align(prince, language, states[model], "FLA", words_per_scan=words_per_scan)
+    spaces[LOW_LEVEL] = low_level(annotation, language)
+    spaces["word count"] = word_count(prince, language)
+    spaces["true drivers"] = true_drivers(truth, language)
+    return {
+        name: score_participants(space, responses, participants, columns, device=device)
+        for name, space in spaces.items()
+    }
+
+
+def scores_by_driver(scores: Mapping[str, ParticipantScores], truth: Truth) -> pd.DataFrame:
+    """Average scores over the regions of each driver: participant, features, group, value (mean over runs)."""
+    tables = []
+    for name, result in scores.items():
+        table = result.table(driver_masks(truth, result.columns))
+        means = table.groupby(["participant", "group"], sort=False).value.mean().reset_index()
+        tables.append(means.assign(features=name))
+    return pd.concat(tables, ignore_index=True)
+
+
+def layers_by_driver(scores: Mapping[str, ParticipantScores], truth: Truth, names: Iterable[str]) -> pd.DataFrame:
+    """Average every layer's scores over the regions of each driver: participant, features, layer, group, value."""
+    rows = []
+    for name in names:
+        result = scores[name]
+        masks = {group: mask for group, mask in driver_masks(truth, result.columns).items() if mask.any()}
+        for group, mask in masks.items():
+            means = np.nanmean(result.layer_scores[:, :, mask], axis=2)  # layers, participants
+            for (layer, number), value in np.ndenumerate(means):
+                rows.append((result.participants[number], name, layer, group, value))
+    return pd.DataFrame(rows, columns=["participant", "features", "layer", "group", "value"])
+
+
+def score_alice(
+    alice: Alice, group: GroupResponses, states: Mapping[str, np.ndarray], device: str = "auto"
+) -> pd.DataFrame:
+    """Score Alice's participants with the same features as the phantom's, mean of the six regions.
+
+    The low-level features are the published ones: word rate, sound power, frequency and trigram surprisal, which their
+    authors have convolved with a haemodynamic response, so they are not delayed.
+
+    Returns
+    -------
+    DataFrame: participant, features, layer (-1: the one that training scans choose), group ("six regions"), value.
+    """
+    spaces = {name: align(alice, "EN", values).values for name, values in states.items()}
+    spaces["word count"] = word_count(alice, "EN").values
+    tables = [score(group, values, device).assign(features=name) for name, values in spaces.items()]
+    published = alice.predictors[["frequency", "trigram_word"]].to_numpy()
+    columns = np.column_stack([alice.word_rate, alice.sound_power, published])
+    standard = ((columns - columns.mean(axis=0)) / columns.std(axis=0)).astype(np.float32)
+    tables.append(score(group, standard[None], device, delays=(0,)).assign(features=LOW_LEVEL))
+    table = pd.concat(tables, ignore_index=True)
+    table = table[table.participant != AVERAGE]
+    means = table.groupby(["participant", "features", "layer"], sort=False).value.mean().reset_index()
+    return means.assign(group="six regions")
+
+
+def interval_table(table: pd.DataFrame, by: list[str]) -> pd.DataFrame:
+    """Average `value` over participants with Student's interval: columns `by`, value, lower, upper, p."""
+    wide = table.pivot_table(index="participant", columns=by, values="value", sort=False)
+    return mean_interval(wide.to_numpy()).table(**wide.columns.to_frame(index=False))
+
+
+def gains(table: pd.DataFrame, first: str, by: list[str]) -> pd.DataFrame:
+    """Compare features with all others, paired by participant: other, columns `by`, value (first - other), interval.
+
+    table : participant, features, columns `by`, value.
+    """
+    wide = table.pivot_table(index=["participant", *by], columns="features", values="value", sort=False)
+    others = wide.drop(columns=first)
+    differences = others.rsub(wide[first], axis=0).melt(ignore_index=False, var_name="other").reset_index()
+    return interval_table(differences.dropna(), ["other", *by])
+
+
+def describe_gain(gain: pd.Series) -> str:
+    """Describe a difference with its interval: 'better than (+0.024, +0.008 to +0.040)'."""
+    sure = "better than" if gain.lower > 0 else "worse than" if gain.upper < 0 else "not surely different from"
+    return f"{sure} ({gain.value:+.3f}, {gain.lower:+.3f} to {gain.upper:+.3f})"
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Parse the command line and write the phantom; the exit status is 2 if that is refused."""
+    parser = argparse.ArgumentParser(
+        prog="python -m brainbook.chapters.story", description=write_phantom.__doc__.split("\n")[0]
+    )
+    parser.add_argument("folder", help="folder to write; a phantom that is already there is replaced")
+    parser.add_argument("--story", required=True, help="folder of the annotation: EN/, FR/, CN/")
+    parser.add_argument("--model", default="minilm")
+    for name, default in (("layer", 3), ("context", 16), ("participants", 3), ("seed", 0), ("echoes", 0)):
+        parser.add_argument(f"--{name}", type=int, default=default)
+    parser.add_argument("--voxel-size", type=float, default=6.0)
+    parser.add_argument("--signal", type=float, default=1.0)
+    options = vars(parser.parse_args(arguments))
+    try:
+        print(write_phantom(options.pop("folder"), **options))
+    except BrainbookError as error:
+        print(f"{parser.prog}: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
