@@ -14,32 +14,3 @@ from brainbook.datasets.surface import surface_matrix, to_surface
 from brainbook.datasets.word_checks import check_clock
 from brainbook.datasets.words import changed_words, read_textgrid, read_words
 from brainbook.datasets.xnli import read_xnli, xnli_from_hub
-
-__all__ = [
-    "Alice",
-    "Dataset",
-    "LANGUAGES",
-    "LittlePrince",
-    "MissingFileError",
-    "Regions",
-    "Responses",
-    "Run",
-    "StoryAnnotation",
-    "changed_words",
-    "check_clock",
-    "check_content",
-    "clean",
-    "destrieux",
-    "embedded_destrieux",
-    "functional_groups",
-    "load_responses",
-    "make_pairs",
-    "read_textgrid",
-    "read_words",
-    "read_xnli",
-    "shuffle_pairs",
-    "surface_matrix",
-    "to_surface",
-    "xnli_from_hub",
-    "zscore",
-]

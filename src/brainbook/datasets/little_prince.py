@@ -17,7 +17,6 @@ from brainbook.datasets.images import check_same_place, check_scans, open_image,
 from brainbook.datasets.little_prince_runs import (
     LANGUAGES,
     N_SECTIONS,
-    aborted_runs,
     describe_other_names,
     find_runs,
     language_of,
@@ -35,8 +34,6 @@ HOW_TO_GET = (
     "https://github.com/OpenNeuroDatasets/ds003643` and `datalad get annotation derivatives/sub-EN057`, or make a "
     "phantom with `python -m brainbook.phantom FOLDER`"
 )
-# Pictures shown while section 1 was heard: (onset, duration) in seconds. French participants saw none.
-_PICTURES = {"EN": [(10, 15), (35, 20), (60, 15)], "FR": [], "CN": [(10, 15), (30, 20), (55, 15)]}
 
 
 def reliability_by_region() -> pd.DataFrame:
@@ -175,10 +172,6 @@ class LittlePrince:
             raise DatasetError(f"section {section!r} is not one of the sections 1 to {N_SECTIONS}")
         return self.runs(participant)[section - 1]
 
-    def aborted_runs(self, participant: str) -> list[int]:
-        """Return the numbers of raw runs that were never preprocessed; they are no section of the story."""
-        return aborted_runs(self.root, participant)
-
     def bold(self, participant: str, section: int, echo: int | None = None) -> nib.spatialimages.SpatialImage:
         """Return a recording as a nibabel image [x, y, z, scans] whose data is read when it is needed.
 
@@ -242,12 +235,6 @@ class LittlePrince:
         path = self.root / "annotation" / language / f"lpp{language}_prosody.csv"
         columns = {"section": int, "time": float, "intensity": float, "f0": float}
         return read_table(path, columns, blank=("intensity", "f0"), error=AnnotationError)[list(columns)]
-
-    def pictures(self, language: str) -> pd.DataFrame:
-        """Return the pictures shown during section 1: section, onset, duration (s). None in French or to phantoms."""
-        self._check_language(language)
-        shown = [] if self.is_phantom else _PICTURES[language]
-        return pd.DataFrame([(1, float(o), float(d)) for o, d in shown], columns=["section", "onset", "duration"])
 
     def responses(
         self, participant: str, targets: str = "regions", cache: str | Path | None = None, sampling: str = "line"

@@ -94,12 +94,6 @@ def describe_other_names(root: Path, participant: str = "sub-*") -> str:
     )
 
 
-def aborted_runs(root: Path, participant: str) -> list[int]:
-    """Return the numbers of the raw runs that have no preprocessed recording."""
-    recordings = _matches(_preprocessed_folder(root, participant), _PREPROCESSED)
-    return sorted(_echoes(root, participant).keys() - {int(name["number"]) for _, name in recordings})
-
-
 def _preprocessed_folder(root: Path, participant: str) -> Path:
     return root / "derivatives" / participant / "func"
 

@@ -5,16 +5,3 @@ from brainbook.phantom.real_story import RealStory, real_story
 from brainbook.phantom.story import sentences, tell_story, words_with_truth
 from brainbook.phantom.truth import Truth, read_truth
 from brainbook.phantom.world import World, make_world
-
-__all__ = [
-    "RealStory",
-    "Truth",
-    "World",
-    "make_phantom",
-    "make_world",
-    "read_truth",
-    "real_story",
-    "sentences",
-    "tell_story",
-    "words_with_truth",
-]
