@@ -120,15 +120,11 @@ def test_differences_are_turned_and_placebos_taken_off():
     sides = pd.DataFrame({"published": [0.1, -0.1, np.nan], "value": [0.2, 0.2, 9], "lower": 0.1, "upper": 0.4})
     turned = what_holds.left_minus_right_as_printed(sides)
     np.testing.assert_allclose(turned[["value", "lower", "upper"]], [[0.2, 0.1, 0.4], [-0.2, -0.4, -0.1]])
-    rows = [
-        ("EN", f"s{n}", "cortex", model, gain + n / 100)
-        for model, gain in {"after": 0.3, "shuffled": 0.1}.items()
-        for n in range(3)
-    ]
-    gain = what_holds.change_minus_placebo(
-        pd.DataFrame(rows, columns=["language", "participant", "group", "model", "value"])
-    )
-    np.testing.assert_allclose(gain[["value", "lower", "upper"]], 0.2)
+    gains = {"after": (0.3, 0.4, 0.6), "shuffled": (0.2, 0.2, 0.3)}  # differences .1, .2, .3
+    rows = [("EN", n, "cortex", model, value) for model, values in gains.items() for n, value in enumerate(values)]
+    table = pd.DataFrame(rows, columns=["language", "participant", "group", "model", "value"])
+    gain = what_holds.change_minus_placebo(table).iloc[0]
+    assert gain.value == pytest.approx(0.2) and gain.upper - 0.2 == pytest.approx(4.303 * 0.1 / 3**0.5, rel=1e-3)
 
 
 def test_a_study_without_results_is_named(tmp_path):

@@ -65,7 +65,8 @@ def brain_cases(study: str, data: str | Path, root: str | Path = ROOT) -> pd.Dat
         published.claims().query("data == 'recordings'").drop_duplicates("claim")[[*KEYS, "role"]].assign(data=REAL)
     )
     absent["role"] = absent.role.replace("test", NOT_HERE)
-    return pd.concat([cases, absent], ignore_index=True)
+    both = pd.concat([cases, absent])
+    return both.sort_values("claim", key=lambda numbers: numbers.astype(int), kind="stable", ignore_index=True)
 
 
 def _rows(spec: dict, study: str, known: pd.Series, root: str | Path) -> pd.DataFrame | None:
@@ -84,7 +85,7 @@ def _rows(spec: dict, study: str, known: pd.Series, root: str | Path) -> pd.Data
         return None
     rows = derive(rows) if derive else rows
     rows = rows.query(spec["rows"], engine="python") if spec["rows"] else rows
-    case = rows[spec["case"].split(" + ")].astype(str).agg(" ".join, axis=1)
+    case = rows[spec["case"].split(" + ")].astype(str).agg(" ".join, axis=1) if spec["case"] else ""
     ends = {name: rows[spec["value"] if name == "value" else name] for name in ("value", "lower", "upper")}
     return pd.DataFrame(ends).assign(case=case, reference=float(spec["reference"]))
 
@@ -251,7 +252,7 @@ def _beyond_chance(count: int, n: int) -> bool:
 
 def compact(table: pd.DataFrame) -> pd.DataFrame:
     """Return verdicts as a page shows them; the column `where` is a link to the chapter of the test."""
-    lowest = [f"{row.case}: {format_interval(row)}" if row.value == row.value else "" for row in table.itertuples()]
+    lowest = [_lowest(row) if row.value == row.value else "" for row in table.itertuples()]
     shown = table[["claim", "data", "test", "verdict", "met"]].assign(claim=table.claim + " " + table.label)
     shown["lowest case"] = lowest
     shown["where"] = [f'<a href="{name}.html">{name}</a>' for name in table.chapter]
@@ -262,9 +263,13 @@ def describe(table: pd.DataFrame, claim: str) -> str:
     """Return all verdicts on one claim as a sentence for `glue`: test, verdict, the lowest case with its interval."""
     texts = []
     for row in table[table.claim == claim].itertuples():
-        agree = f" ({row.met} cases agree; the lowest is {row.case}: {format_interval(row)})" if row.met else ""
+        agree = f" ({row.met} cases agree; the lowest is {_lowest(row)})" if row.met else ""
         texts.append(f"*{row.data}*{', ' * bool(row.test)}{row.test}: **{row.verdict}**{agree}")
     return "; ".join(texts)
+
+
+def _lowest(row) -> str:
+    return f"{row.case}: {format_interval(row)}" if row.case else format_interval(row)
 
 
 def drawn(cases: pd.DataFrame, table: pd.DataFrame) -> pd.DataFrame:
