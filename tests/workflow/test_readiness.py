@@ -13,7 +13,8 @@ from stand_ins import write_data
 from brainbook.phantom import make_phantom
 from brainbook.workflow import readiness
 from brainbook.workflow.estimate import estimate, estimate_lines, rates
-from brainbook.workflow.readiness import missing, why_no_model
+from brainbook.workflow.model_checks import why_no_model
+from brainbook.workflow.readiness import missing
 from brainbook.workflow.status import duration
 from brainbook.workflow.study_file import read_study
 

@@ -22,9 +22,8 @@ from importlib.resources import files
 import pandas as pd
 
 from brainbook.datasets.little_prince import PARTICIPANTS as PUBLISHED_PARTICIPANTS
-from brainbook.workflow.readiness import models_of
 from brainbook.workflow.status import duration
-from brainbook.workflow.study_file import PlannedRun, Study
+from brainbook.workflow.study_file import PlannedRun, Study, models_of
 
 WORDS = {"EN": 15.4, "FR": 15.4, "CN": 16.0}  # thousands in the story; FR and CN are approximate
 UNKNOWN_MODEL = {"layers": 24, "relative_cost": 3.6}  # taken to be as large as BERT-large

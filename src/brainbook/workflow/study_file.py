@@ -32,6 +32,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from brainbook.errors import ConfigurationError
 from brainbook.workflow.notebooks import Expression, notebook_parameters
 
+MODEL_PARAMETERS = ("model", "models", "controls", "before", "after", "start")  # those that name language models
 STUDIES = Path("studies")
 NOTEBOOKS = Path("notebooks")
 ALL_PARTICIPANTS = r"participants(?: (EN|FR|CN))?"  # the values of a sweep, instead of a list
@@ -135,6 +136,13 @@ class Study(Strict):
         """Return the run that a chapter's page shows: the one of the chapter's name, else the first of its runs."""
         runs = [run for run in self.runs.values() if run.chapter == chapter]
         return next((run for run in runs if run.name == chapter), runs[0] if runs else None)
+
+
+def models_of(run: PlannedRun, parameters: tuple[str, ...] = MODEL_PARAMETERS) -> list[str]:
+    """Return the names of the language models that a run's parameters ask for."""
+    values = [run.value(key) or [] for key in parameters]
+    names = [name for value in values for name in ([value] if isinstance(value, str) else value)]
+    return [name for name in names if isinstance(name, str) and name]
 
 
 def read_study(
