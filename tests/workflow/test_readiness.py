@@ -74,7 +74,7 @@ def test_models_that_the_study_makes_are_not_missing(study):
         "{data: d, models: [tiny-bert-joint, tiny-brainlm-1, tiny-none], runs: [{chapter: one, may_lack_data: true}]}"
     )
     assert missing(study(made)) == [
-        "model tiny-none: it stands under `models`, but it is no tiny model that could be trained here"
+        "model tiny-none: it stands under `models`, but it is no tiny model that could be trained here [one]"
     ]
 
 
