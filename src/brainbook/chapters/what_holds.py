@@ -22,11 +22,11 @@ from brainbook.workflow import ARCHIVE, ROOT, format_interval, latest_table, res
 HOLDS, IN_PART, OPEN, AGAINST = "holds", "holds in part", "does not show here", "contradicted"
 UNDECIDED, NO_CONTROL = "cannot be decided", "no verdict: a control does not pass"
 NOT_RUN, UNTESTABLE, NOT_HERE = "not run", "cannot be tested", "not tested here"
-REAL = "ds003643"  # the recordings that both papers' readers would want it tested on
+REAL = "ds003643"  # the recordings of the paper
 KEYS = ["claim", "label", "test", "data", "chapter"]
 COLUMNS = [*KEYS, "role", "case", "value", "lower", "upper", "reference"]
 CONTROLS = ("word count", "speech or silence")  # what stands beside models in tables of scores
-MISALIGNED = 0.025  # how often an interval lies above its reference by chance
+BY_CHANCE = 0.025  # how often an interval lies above its reference by chance
 
 
 def brain_cases(study: str, data: str | Path, root: str | Path = ROOT) -> pd.DataFrame:
@@ -49,16 +49,15 @@ def brain_cases(study: str, data: str | Path, root: str | Path = ROOT) -> pd.Dat
         raise ConfigurationError("this page gathers the runs of a study: give its name, as `study: demo`")
     phantom = Path(data, "truth").is_dir()
     kinds = {"recordings": "phantom" if phantom else REAL, "sentences": "phantom" if phantom else "XNLI"}
-    known = results(study, root=root).run  # raises where there are none
+    results(study, root=root)  # raises where there are none
     parts = []
     for spec in published.claims().to_dict("records"):
         if spec["data"] == (REAL if phantom else "phantom"):
             continue  # a control of the other kind of recordings
         about = {key: spec[key] for key in (*KEYS, "role")} | {"data": kinds.get(spec["data"], spec["data"])}
-        rows = _rows(spec, study, known, root) if spec["role"] != "none" else None
-        empty = pd.DataFrame([{"case": "", "value": np.nan, "lower": np.nan, "upper": np.nan, "reference": np.nan}])
-        parts.append((empty if rows is None or rows.empty else rows).assign(**about))
-    cases = pd.concat(parts, ignore_index=True)[COLUMNS]
+        rows = _rows(spec, study, root) if spec["role"] != "none" else None
+        parts.append((pd.DataFrame({"case": [""]}) if rows is None or rows.empty else rows).assign(**about))
+    cases = pd.concat(parts, ignore_index=True).reindex(columns=COLUMNS)
     if not phantom:
         return cases
     absent = (
@@ -69,7 +68,7 @@ def brain_cases(study: str, data: str | Path, root: str | Path = ROOT) -> pd.Dat
     return both.sort_values("claim", key=lambda numbers: numbers.astype(int), kind="stable", ignore_index=True)
 
 
-def _rows(spec: dict, study: str, known: pd.Series, root: str | Path) -> pd.DataFrame | None:
+def _rows(spec: dict, study: str, root: str | Path) -> pd.DataFrame | None:
     """Return case, value, lower, upper, reference of one line of `published.claims`; None where it was not run."""
     source, derive = DERIVED.get(spec["table"], (spec["table"], None))
     try:
@@ -111,12 +110,6 @@ def vla_minus_fla(scores: pd.DataFrame) -> pd.DataFrame:
     return _paired(scores, {name: ((name, "VLA"), (name, "FLA")) for name in _models(scores, "FLA")})
 
 
-def above_zero(scores: pd.DataFrame) -> pd.DataFrame:
-    """Return the mean score over participants under VLA, by model and group, of those that are compared with FLA."""
-    means = group.mean_over_runs(scores[(scores.alignment == "VLA") & scores.model.isin(_models(scores, "FLA"))])
-    return group.group_intervals(means, ["model", "group"])
-
-
 def brainlm_minus_others(scores: pd.DataFrame) -> pd.DataFrame:
     """Compare BrainLM 2.0 with each other model that was tried under both alignments, both under VLA."""
     names = _models(scores, "FLA")
@@ -150,7 +143,6 @@ def left_minus_right_as_printed(table: pd.DataFrame) -> pd.DataFrame:
 # name in `published.claims`: the saved table, what makes cases of it
 DERIVED: dict[str, tuple[str, Callable[[pd.DataFrame], pd.DataFrame]]] = {
     "vla_minus_fla": ("scores", vla_minus_fla),
-    "above_zero": ("scores", above_zero),
     "brainlm_minus_others": ("scores", brainlm_minus_others),
     "trained_minus_untrained_twin": ("scores", trained_minus_untrained),
     "change_minus_placebo": ("change_by_participant", change_minus_placebo),
@@ -247,7 +239,7 @@ def verdict(tests: pd.DataFrame, controls: pd.DataFrame) -> str:
 
 
 def _beyond_chance(count: int, n: int) -> bool:
-    return stats.binomtest(int(count), n, MISALIGNED, alternative="greater").pvalue < 0.05
+    return stats.binomtest(int(count), n, BY_CHANCE, alternative="greater").pvalue < 0.05
 
 
 def compact(table: pd.DataFrame) -> pd.DataFrame:
