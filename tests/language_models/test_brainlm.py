@@ -5,12 +5,13 @@ import sys
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from transformers import BertConfig, BertForMaskedLM
 
 from brainbook.errors import ConfigurationError, DatasetError, ModelError
-from brainbook.language_models import load_language_model, word_states
+from brainbook.language_models import load_language_model, model_folders, word_states
 from brainbook.language_models.__main__ import main
 from brainbook.language_models.brainlm import folders
 from brainbook.language_models.brainlm.decoding import (
@@ -404,11 +405,13 @@ def test_impossible_settings_are_refused(options):
 
 
 @pytest.fixture
-def quick(monkeypatch):
+def quick(monkeypatch, tmp_path):
     small = {"layers": 1, "units": 16, "heads": 2, "inner": 16, "n_sentences": 300, "steps": 3, "tokens_per_step": 192}
     monkeypatch.setattr(tiny, "TINY_MODELS", {"tiny-bert": replace(tiny.TINY_MODELS["tiny-bert"], **small)})
     versions = {name: replace(settings, steps=2, batch=4) for name, settings in VERSIONS.items()}
     monkeypatch.setattr(folders, "VERSIONS", versions)
+    monkeypatch.setattr(folders, "RECORDED", {"n_sentences": 1400, "n_features": 8, "snr": 1.0})
+    monkeypatch.setattr(model_folders, "PRETRAINED", tmp_path / "package")
 
 
 def test_tiny_models_by_name_and_on_the_command_line(quick, tmp_path, capsys):
@@ -416,6 +419,12 @@ def test_tiny_models_by_name_and_on_the_command_line(quick, tmp_path, capsys):
     assert first.fingerprint != second.fingerprint and first.n_units == 16
     main(["tiny", "tiny-brainlm-1", "--cache", str(tmp_path)])  # as the workflow does
     assert "tiny-brainlm-1: " in capsys.readouterr().out
+    main(["tiny", "tiny-bert", "tiny-brainlm-1", "--cache", str(tmp_path / "other"), "--save-pretrained"])
+    saved = folders.tiny_brainlm_folder("tiny-brainlm-1", tmp_path / "nowhere", train=False)
+    assert saved.parent == tmp_path / "package" and pd.read_csv(saved / "loss.csv").validation.notna().all()
+    [trained] = (tmp_path / "other" / "models").glob("tiny-brainlm-1-*")
+    whole, half = (load_brainlm(folder).state_dict() for folder in (trained, saved))
+    assert all(torch.equal(whole[name].half().float(), half[name].float()) for name in whole)
 
 
 def test_the_last_stories_are_held_out_from_the_tiny_models(quick, tmp_path, monkeypatch, bert):
@@ -424,8 +433,9 @@ def test_the_last_stories_are_held_out_from_the_tiny_models(quick, tmp_path, mon
         folders, "train_brainlm", lambda model, pairs, *rest, **o: seen.append(pairs) or train(model, pairs, *rest, **o)
     )
     folders.tiny_brainlm_folder("tiny-brainlm-1", tmp_path)
-    trained, held_out = (set(pairs.run) for pairs in folders.recorded_pairs(bert.tokenizer))
-    assert len(held_out) == folders.HELD_OUT_STORIES and trained == set(seen[0].run) and not held_out & trained
+    trained, validation, held_out = (set(pairs.run) for pairs in folders.recorded_pairs(bert.tokenizer))
+    assert trained == set(seen[0].run) and max(trained) < min(validation) and max(validation) < min(held_out)
+    assert (len(validation), len(held_out)) == (folders.VALIDATION_STORIES, folders.HELD_OUT_STORIES)
 
 
 def test_training_on_files(quick, tmp_path, recorded, capsys):

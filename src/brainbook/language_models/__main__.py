@@ -25,7 +25,7 @@ from brainbook.language_models.sentence_matching.transfer import (
     transferred,
     xnli_pairs,
 )
-from brainbook.language_models.tiny.folders import save_pretrained, tiny_folder
+from brainbook.language_models.tiny.folders import tiny_folder
 from brainbook.language_models.tiny.settings import JOINT, TINY_MODELS
 
 BRAINLM_OPTIONS = ("steps", "batch", "accumulate", "learning_rate", "seed", "precision")
@@ -76,9 +76,9 @@ def _tiny_options(parser: argparse.ArgumentParser) -> None:
 def train_tiny_models(options: argparse.Namespace):
     """Train the tiny models that are missing."""
     for name in options.names:
-        make = save_pretrained if options.save_pretrained else tiny_folder
-        make = tiny_brainlm_folder if name in TINY_BRAINLMS else make
-        yield f"{name}: {make(name, options.cache, device=options.device)}"
+        folder = tiny_brainlm_folder if name in TINY_BRAINLMS else tiny_folder
+        made = folder(name, options.cache, device=options.device, save=options.save_pretrained)
+        yield f"{name}: {made}"
 
 
 def _brainlm_options(parser: argparse.ArgumentParser) -> None:

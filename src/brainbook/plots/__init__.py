@@ -19,6 +19,7 @@ from brainbook.plots.curves import (
     lag_curve,
     layer_profile,
     learning_curves,
+    loss_curves,
     roc_curves,
     score_by_trim,
     score_by_words_per_scan,

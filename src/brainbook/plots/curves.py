@@ -311,6 +311,24 @@ def task_curves(table: pd.DataFrame, tasks: dict[str, str], title: str | None = 
     return finish_figure(figure, title, axes[0, 0], columns=table.condition.nunique())
 
 
+def loss_curves(table: pd.DataFrame, title: str | None = None, ax: Axes | None = None) -> Axes:
+    """Draw the loss by training step: a thin line for batches of training, marks for held-out data.
+
+    Parameters
+    ----------
+    table : columns step, part ("training" or "validation") and loss.
+    """
+    ax = new_axes(ax)
+    for part, options in series_styles(["training", "validation"]).items():
+        rows = table[table.part == part]
+        line = (
+            {"marker": "", "linewidth": 0.8, "alpha": 0.6} if part == "training" else {"linestyle": "", "markersize": 4}
+        )
+        ax.plot(rows.step, rows.loss, **{**options, **line})
+    ax.set(xlabel="Training step", ylabel="Loss")
+    return finish(ax, title, ax.get_legend_handles_labels()[0])
+
+
 def learning_curves(table: pd.DataFrame, title: str | None = None) -> Axes:
     """Draw accuracy by number of training pairs seen: marks on the validation part, thin lines while training.
 

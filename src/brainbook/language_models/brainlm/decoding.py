@@ -107,6 +107,12 @@ def _correlations(predicted: np.ndarray, heard: np.ndarray) -> np.ndarray:
     return predicted @ heard.T / np.outer(*lengths)
 
 
+def matching_by_example(scores: np.ndarray) -> np.ndarray:
+    """Return how often each right pair beats the wrong ones of its text and of its brain: [texts, brains] -> [n]."""
+    ranks = [np.diag(rankdata(-directed, axis=1)) for directed in (scores, scores.T)]
+    return 1 - (np.mean(ranks, axis=0) - 1) / (len(scores) - 1)
+
+
 def decode(scores: np.ndarray, top: tuple[int, ...] = (1, 5), n_random: int = 1000, seed: int = 0) -> pd.DataFrame:
     """Decode which of N was heard: matching and retrieval in both directions, with what chance would give.
 

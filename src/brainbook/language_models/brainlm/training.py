@@ -4,8 +4,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 
+import numpy as np
 import pandas as pd
 import torch
+from accelerate.utils import send_to_device
 from torch import nn
 from transformers import PreTrainedTokenizerBase
 
@@ -18,6 +20,7 @@ from brainbook.training import fit
 
 TASKS = ("masked_language", "masked_brain", "matching")
 BRAINS = ("real", "shuffled", "none")
+VALIDATION_EXAMPLES = 256
 
 
 @dataclass(frozen=True)
@@ -82,12 +85,15 @@ def train_brainlm(
     tokenizer: PreTrainedTokenizerBase,
     settings: BrainLMSettings,
     device: str = "auto",
+    validation: BrainText | None = None,
     **options,
 ) -> pd.DataFrame:
     """Train `model` in place on examples of training runs; return its loss curve.
 
     The curve has a column for every task (NaN at steps where the task had no turn).
-    `options` go to `brainbook.training.fit` (checkpoint, validate, description, ...).
+    validation : examples of other runs. Twenty-five times on the way the sum of the tasks' losses on them is measured
+        (`validation` in the curve), and the weights are those of its minimum.
+    options : of `brainbook.training.fit` (checkpoint, description, ...).
     """
     if pairs.brain.shape[-1] != model.n_features:
         raise DatasetError(f"brain has {pairs.brain.shape[-1]} features, the model was made for {model.n_features}")
@@ -99,24 +105,44 @@ def train_brainlm(
     def batch(number: int, generator: torch.Generator) -> dict:
         task = tasks[torch.multinomial(weights, 1, generator=generator).item()]
         rows = torch.randint(len(pairs), (settings.batch,), generator=generator)
-        longest = int(pairs.attention_mask[rows].sum(1).max())  # padding is not read
-        ids, brain = pairs.input_ids[rows, :longest], pairs.brain[rows]
-        inputs = {"task": task, "input_ids": ids, "attention_mask": pairs.attention_mask[rows, :longest]}
-        inputs["brain"] = None if settings.brain == "none" else brain
-        if task == "masked_language":
-            inputs["input_ids"], inputs["labels"] = mask_tokens(ids, tokenizer, generator, settings.mask_share)
-        elif task == "masked_brain":
-            hidden = torch.rand(brain.shape[:2], generator=generator) < settings.hidden_share
-            hidden[:, torch.randint(hidden.shape[1], (1,), generator=generator)] = True
-            inputs["hidden"] = hidden | (torch.rand(1, generator=generator) < settings.all_hidden_share)
-        else:
-            shift = 1 + torch.randint(len(rows) - 1, (1,), generator=generator)
-            inputs["mismatch"] = (torch.arange(len(rows)) + shift) % len(rows)
-        return inputs
+        return task_batch(task, pairs[rows], tokenizer, settings, generator)
 
     options = {"description": "training BrainLM", **options}
     options |= {name: getattr(settings, name) for name in ("steps", "accumulate", "learning_rate", "precision", "seed")}
+    if validation is not None:
+        chosen = validation[np.linspace(0, len(validation) - 1, VALIDATION_EXAMPLES).astype(int)]
+        generator = torch.Generator().manual_seed(0)
+        checked = [task_batch(task, chosen, tokenizer, settings, generator) for task in tasks]
+
+        def validate(model: BrainLM) -> float:
+            batches = send_to_device(checked, model.text.device)
+            return sum(task_loss(model, batch, settings.margin)[0].item() for batch in batches)
+
+        options |= {"validate": validate, "validate_every": max(1, settings.steps // 25)}
     return fit(model, batch, partial(task_loss, margin=settings.margin), device=device, **options)
+
+
+def task_batch(
+    task: str,
+    pairs: BrainText,
+    tokenizer: PreTrainedTokenizerBase,
+    settings: BrainLMSettings,
+    generator: torch.Generator,
+) -> dict:
+    """Return what `task_loss` reads: the examples' texts and brains, and what the task hides or mismatches of them."""
+    ids, brain = pairs.input_ids[:, : int(pairs.attention_mask.sum(1).max())], pairs.brain  # padding is not read
+    inputs = {"task": task, "input_ids": ids, "attention_mask": pairs.attention_mask[:, : ids.shape[1]]}
+    inputs["brain"] = None if settings.brain == "none" else brain
+    if task == "masked_language":
+        inputs["input_ids"], inputs["labels"] = mask_tokens(ids, tokenizer, generator, settings.mask_share)
+    elif task == "masked_brain":
+        hidden = torch.rand(brain.shape[:2], generator=generator) < settings.hidden_share
+        hidden[:, torch.randint(hidden.shape[1], (1,), generator=generator)] = True
+        inputs["hidden"] = hidden | (torch.rand(1, generator=generator) < settings.all_hidden_share)
+    else:
+        shift = 1 + torch.randint(len(ids) - 1, (1,), generator=generator)
+        inputs["mismatch"] = (torch.arange(len(ids)) + shift) % len(ids)
+    return inputs
 
 
 def task_loss(model: BrainLM, batch: dict, margin: float = 0.2) -> tuple[torch.Tensor, dict]:

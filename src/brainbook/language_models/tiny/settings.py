@@ -18,6 +18,7 @@ class TinySettings:
         unknown words (BERT's and ALBERT's English vocabularies know some, too).
     languages : of the training text.
     windows : lengths in tokens of the curriculum's stages, of equal numbers of steps.
+    mask_share : of the tokens, in the training of masked models.
     """
 
     architecture: str  # "bert", "albert" or "llama"
@@ -34,6 +35,7 @@ class TinySettings:
     dropout: float = 0.0
     activation: str = "gelu"
     windows: tuple[int, ...] = (16, 32, 64, 96)
+    mask_share: float = 0.15
     tokens_per_step: int = 1024
     steps: int = 800
     learning_rate: float = 3e-3
