@@ -179,8 +179,8 @@ def brain_gains(table: pd.DataFrame) -> pd.DataFrame:
 
     Returns
     -------
-    DataFrame, one row per measure and control: real (mean), with_control (mean), value (positive where the true brain is
-    better), lower, upper (95% interval over seeds), n.
+    DataFrame, one row per measure and control: real (mean), with_control (mean), value (positive where the true brain
+    is better), lower, upper (95% interval over seeds), n.
     """
     wide = table.pivot_table(index=["measure", "seed"], columns="brain", values="value", sort=False)
     tables = []

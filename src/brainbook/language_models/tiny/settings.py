@@ -42,15 +42,22 @@ class TinySettings:
     seed: int = 0
 
 
+# sentences first, of which each begins at the first place; then windows from anywhere in a story
+MASKED = {
+    "n_sentences": 200_000,
+    "windows": (16, 64, 64, 64, 96, 96, 96, 96),
+    "mask_share": 0.3,
+    "tokens_per_step": 2048,
+}
 TINY_MODELS = {
-    "tiny-bert": TinySettings("bert"),
+    "tiny-bert": TinySettings("bert", steps=4000, **MASKED),
     # rotary positions, learned at every place at once; so long that the story's hidden scene appears in its layers
     "tiny-causal": TinySettings(
         "llama", n_sentences=500_000, activation="silu", windows=(32, 96, 96, 96), tokens_per_step=4096, steps=10_000
     ),
     # as between the originals: version 2 without dropout, with another GELU, and trained on more text for longer
-    "tiny-albert-v1": TinySettings("albert", dropout=0.1),
-    "tiny-albert-v2": TinySettings("albert", activation="gelu_new", n_sentences=90_000, steps=1000),
+    "tiny-albert-v1": TinySettings("albert", dropout=0.1, steps=3000, **MASKED),
+    "tiny-albert-v2": TinySettings("albert", activation="gelu_new", steps=4000, **{**MASKED, "n_sentences": 300_000}),
 }
 
 

@@ -1,0 +1,57 @@
+"""Positive controls of the tiny models whose weights the package has, and the tables that show them."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from brainbook.chapters import tiny_models
+from brainbook.chapters.tiny_models import brainlm_controls, readout_controls, trainings
+from brainbook.language_models.brainlm.folders import TINY_BRAINLMS
+
+MODELS = ("tiny-bert", "tiny-albert-v1", "tiny-albert-v2", "tiny-causal", "tiny-causal-joint")
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_more_can_be_read_out_of_a_trained_model_than_of_its_untrained_twin(name, tmp_path):
+    table = readout_controls([name], tmp_path, n_sentences=500).set_index("control")
+    assert not list(tmp_path.iterdir())  # nothing had to be trained
+    assert (table.lower[["read-out: word", "read-out: scene"]] > 0).all()
+    assert table.reference["read-out: scene"] < 0.05  # the words by themselves do not tell
+    np.testing.assert_allclose(table.value, table.score - table.reference)
+
+
+def test_brainlms_match_better_than_counts_of_words_and_the_right_scan_helps(tmp_path):
+    table = brainlm_controls(tmp_path, "cpu").set_index(["model", "control"])
+    assert not list(tmp_path.iterdir())
+    for name in TINY_BRAINLMS:
+        assert table.lower[name, "masked words: another's partner"] > 0
+        assert table.lower[name, "masked words: none partner"] > 0
+    assert table.lower["tiny-brainlm-2", "hidden scans: another's partner"] > 0
+    assert table.lower["tiny-brainlm-2", "matching: predicted scans"] > 0
+    assert table.reference["tiny-brainlm-2", "matching: predicted scans"] > 0.6  # counts of words are no straw man
+
+
+def test_a_model_that_learned_nothing_fails_its_controls(monkeypatch):
+    rng = np.random.default_rng(0)
+    monkeypatch.setattr(tiny_models, "load_language_model", lambda name, cache: name)
+    monkeypatch.setattr(
+        tiny_models, "word_states", lambda model, words, *a, **o: rng.standard_normal((2, len(words), 8))
+    )
+    table = readout_controls(["nothing"], n_sentences=300)
+    assert (table.lower < 0).all() and (table.value.abs() < 0.05).all()
+
+
+def test_the_table_of_trainings_is_what_the_folders_hold(tmp_path, monkeypatch):
+    steps = np.arange(1, 101)
+    validation = np.where(steps % 25 == 0, 1 / steps, np.nan)
+    curve = pd.DataFrame({"step": steps, "loss": 2.0, "seconds": steps * 1.2, "validation": validation})
+    curve.to_csv(tmp_path / "loss.csv", index=False)
+    (tmp_path / "settings.json").write_text(json.dumps({"steps": 100, "learning_rate": 0.1}))
+    monkeypatch.setattr(tiny_models, "tiny_folder", lambda name, cache, device: tmp_path)
+    about, curves = trainings(["tiny-bert"])
+    row = about.iloc[0]
+    assert row.minutes == pytest.approx(2) and row.validation == pytest.approx(0.01)
+    assert row.still_falling == pytest.approx(0.5)  # 1/100 beside 1/50, the lowest before step 75
+    assert curves.groupby("part").size().to_dict() == {"training": 100, "validation": 4}
