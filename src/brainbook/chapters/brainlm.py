@@ -136,7 +136,7 @@ def evaluate_tiny_brainlms(
     for name, version in TINY_BRAINLMS.items():
         settings, tokenizer = VERSIONS[version], load_language_model(name, cache, "cpu").tokenizer
         model = load_brainlm(tiny_brainlm_folder(name, cache, device=device)).to(find_device(device))
-        train, pairs = recorded_pairs(tokenizer)
+        train, _, pairs = recorded_pairs(tokenizer)
         pairs = non_overlapping(pairs, pairs.brain.shape[1])
         losses.append(losses_by_run(model, pairs, tokenizer, settings).assign(condition=name))
         pairs.run = np.zeros_like(pairs.run)

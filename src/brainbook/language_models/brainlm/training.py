@@ -39,10 +39,10 @@ class BrainLMSettings:
     mask_share: float = 0.15
     hidden_share: float = 0.25
     all_hidden_share: float = 0.5
-    steps: int = 300
+    steps: int = 2400
     batch: int = 32
     accumulate: int = 1
-    learning_rate: float = 2e-3
+    learning_rate: float = 1e-3
     precision: str = "no"
     seed: int = 0
 
@@ -60,7 +60,7 @@ class BrainLMSettings:
         return [task for task in TASKS if self.tasks.get(task)]
 
 
-VERSIONS = {"1.0": BrainLMSettings(tasks={"masked_language": 1.0}), "2.0": BrainLMSettings()}
+VERSIONS = {"1.0": BrainLMSettings(tasks={"masked_language": 1.0}, steps=800), "2.0": BrainLMSettings()}
 
 
 def new_brainlm(start: LanguageModel, n_features: int, seed: int = 0, trained: bool = True) -> BrainLM:

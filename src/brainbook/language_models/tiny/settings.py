@@ -17,7 +17,8 @@ class TinySettings:
     known_characters : share of the Chinese characters that an English tokenizer happens to know: this sets the share of
         unknown words (BERT's and ALBERT's English vocabularies know some, too).
     languages : of the training text.
-    windows : lengths in tokens of the curriculum's stages, of equal numbers of steps.
+    windows : lengths in tokens of the curriculum's stages, of equal numbers of steps. In the first they begin with
+        a sentence: masked models learn words in their places before they learn them anywhere.
     mask_share : of the tokens, in the training of masked models.
     """
 
@@ -26,7 +27,7 @@ class TinySettings:
     pieces: int = 420
     known_characters: float = 0.4
     languages: tuple[str, ...] = ("EN",)
-    n_sentences: int = 60_000
+    n_sentences: int = 200_000
     layers: int = 6
     units: int = 64
     heads: int = 4
@@ -34,30 +35,23 @@ class TinySettings:
     max_tokens: int = 96
     dropout: float = 0.0
     activation: str = "gelu"
-    windows: tuple[int, ...] = (16, 32, 64, 96)
-    mask_share: float = 0.15
-    tokens_per_step: int = 1024
-    steps: int = 800
+    windows: tuple[int, ...] = (16, *[96] * 7)
+    mask_share: float = 0.3
+    tokens_per_step: int = 2048
+    steps: int = 2000
     learning_rate: float = 3e-3
     seed: int = 0
 
 
-# sentences first, of which each begins at the first place; then windows from anywhere in a story
-MASKED = {
-    "n_sentences": 200_000,
-    "windows": (16, 64, 64, 64, 96, 96, 96, 96),
-    "mask_share": 0.3,
-    "tokens_per_step": 2048,
-}
 TINY_MODELS = {
-    "tiny-bert": TinySettings("bert", steps=4000, **MASKED),
+    "tiny-bert": TinySettings("bert", windows=(16, 64, 64, 64, 96, 96, 96, 96), steps=4000),
     # rotary positions, learned at every place at once; so long that the story's hidden scene appears in its layers
     "tiny-causal": TinySettings(
         "llama", n_sentences=500_000, activation="silu", windows=(32, 96, 96, 96), tokens_per_step=4096, steps=10_000
     ),
     # as between the originals: version 2 without dropout, with another GELU, and trained on more text for longer
-    "tiny-albert-v1": TinySettings("albert", dropout=0.1, steps=3000, **MASKED),
-    "tiny-albert-v2": TinySettings("albert", activation="gelu_new", steps=4000, **{**MASKED, "n_sentences": 300_000}),
+    "tiny-albert-v1": TinySettings("albert", dropout=0.1),
+    "tiny-albert-v2": TinySettings("albert", n_sentences=300_000, activation="gelu_new", steps=2600),
 }
 
 
