@@ -67,14 +67,14 @@ def test_settings_and_corpus_are_in_the_key(quick, tmp_path, monkeypatch):
     made = [tiny_folder("tiny-bert", tmp_path)]
     tiny.TINY_MODELS["tiny-bert"] = replace(tiny.TINY_MODELS["tiny-bert"], seed=1)
     made.append(tiny_folder("tiny-bert", tmp_path))
-    monkeypatch.setattr(folders, "_corpus_sample", lambda: ["another world"])
+    monkeypatch.setattr(folders, "corpus_sample", lambda: ["another world"])
     made.append(tiny_folder("tiny-bert", tmp_path))
     assert len(set(made)) == 3
 
 
 def test_not_training_says_how_to(tmp_path):
-    with pytest.raises(ModelError, match="python -m brainbook.language_models tiny tiny-bert"):
-        tiny_folder("tiny-bert", tmp_path, train=False)
+    with pytest.raises(ModelError, match="python -m brainbook.language_models tiny tiny-bert-joint"):
+        tiny_folder("tiny-bert-joint", tmp_path, train=False)
 
 
 def test_command_line(quick, tmp_path, capsys):
