@@ -95,25 +95,22 @@ def open_pair(
     return RecordingPair(names, signal, null_data, nulls, best, follows, masks, edges)
 
 
-def null_twin(data: str | Path, folder: str | Path, language: str = "EN", participants: int = 2) -> Path:
+def null_twin(data: str | Path, folder: str | Path, language: str = "EN") -> Path:
     """Write a phantom with the story, clock and noise of another but no response to the story, if it is not there.
 
     Parameters
     ----------
     data : the phantom.
-    folder : where its null twin is, or shall be; written anew when it is the twin of another phantom.
-    participants : of the language, each with three raw echoes.
+    folder : where its null twin is, or shall be, one participant of the language with three raw echoes; written anew
+        when it is the twin of another phantom.
     """
     original, folder = read_truth(data).parameters, Path(folder)
     same = {name: original[name] for name in ("scans", "seed", "voxel_size", "signal")} | {"null": True}
     if (folder / "truth").is_dir():
         twin = read_truth(folder).parameters
-        enough = min(twin["participants"].get(language, 0), twin["echoes"]) >= participants
-        if enough and all(twin[name] == value for name, value in same.items()):
+        if twin["echoes"] and language in twin["participants"] and all(twin[key] == same[key] for key in same):
             return folder
-    return make_phantom(
-        folder, participants={language: participants}, languages=(language,), echoes=participants, **same
-    )
+    return make_phantom(folder, participants={language: 1}, languages=(language,), echoes=1, **same)
 
 
 def participants_with_echoes(prince: LittlePrince, language: str, most: int = 2) -> list[str]:
