@@ -6,7 +6,7 @@ import itertools
 import numpy as np
 import pandas as pd
 
-from brainbook.plots import alignment_error, score_by_trim, words_on_scans
+from brainbook.plots import alignment_error, loss_curves, score_by_trim, words_on_scans
 
 
 def test_every_word_is_joined_to_both_scans():
@@ -53,3 +53,12 @@ def test_a_legend_does_not_take_the_width_of_narrow_panels():
     figure.canvas.draw()
     assert min(ax.get_position().width for ax in figure.axes) > 0.3
     assert len(figure.legends) == 1 and not any(ax.get_legend() for ax in figure.axes)
+
+
+def test_loss_curves_show_what_is_left_after_the_first_tenth():
+    steps = np.arange(1, 101)
+    table = pd.DataFrame({"step": steps, "part": "training", "loss": np.where(steps <= 10, 50.0, 2.0)})
+    checked = pd.DataFrame({"step": [50, 100], "part": "validation", "loss": [1.0, 1.5]})
+    ax = loss_curves(pd.concat([table, checked]))
+    np.testing.assert_allclose(ax.get_ylim(), (0.95, 2.1))
+    assert [list(line.get_ydata())[-1] for line in ax.lines] == [2.0, 1.5]

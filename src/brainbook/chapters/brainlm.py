@@ -170,28 +170,25 @@ def gains(losses: pd.DataFrame, unit: str = "participant") -> pd.DataFrame:
 
 
 def brain_gains(table: pd.DataFrame) -> pd.DataFrame:
-    """Compute by how much training with the true brain is better than with another's, or none, over seeds.
+    """Compute by how much training with the true brain lowers losses beside another's brain, or none, over seeds.
 
     Parameters
     ----------
-    table : seed, brain ("real", "shuffled", "none"), measure and value, as `benchmarks/bench_brainlm.py` archives it.
-        Losses (measures that begin with "words") are better when lower.
+    table : seed, brain ("real", "shuffled", "none"), measure and value (a loss), as `benchmarks/bench_brainlm.py`
+        archives it.
 
     Returns
     -------
-    DataFrame, one row per measure and control: real (mean), with_control (mean), value (positive where the true brain
-    is better), lower, upper (95% interval over seeds), n.
+    DataFrame, one row per measure and control: measure, control, real and with_control (mean losses), value (positive
+    where the true brain is better), lower, upper (95% interval over seeds), p, n.
     """
     wide = table.pivot_table(index=["measure", "seed"], columns="brain", values="value", sort=False)
     tables = []
-    for measure, rows in wide.groupby("measure", sort=False):
+    for measure, losses in wide.groupby("measure", sort=False):
         for brain, control in CONTROLS.items():
-            pairs = rows[["real", brain]].dropna()
-            if len(pairs) > 1:
-                sign = -1 if measure.startswith("words") else 1
-                means = {"real": pairs["real"].mean(), "with_control": pairs[brain].mean()}
-                gain = mean_interval(sign * (pairs["real"] - pairs[brain]))
-                tables.append(gain.table(measure=measure, control=control, **means).assign(n=len(pairs)))
+            gain = mean_interval(losses[brain] - losses["real"])
+            about = {"real": losses["real"].mean(), "with_control": losses[brain].mean()}
+            tables.append(gain.table(measure=measure, control=control, **about).assign(n=len(losses)))
     return pd.concat(tables, ignore_index=True)
 
 

@@ -98,11 +98,12 @@ def brainlm_controls(cache: str | Path = "cache", device: str = "auto") -> pd.Da
         pairs = non_overlapping(pairs, pairs.brain.shape[1])
         losses = losses_by_run(model, pairs, tokenizer, settings)
         wide = losses.pivot_table(index="run", columns="brain", values=["text", "scan"])
-        for side, column in (("masked words", "text"), ("hidden scans", "scan")):
+        for side, column, partner in (("masked words", "text", "brain"), ("hidden scans", "scan", "text")):
             for brain, control in CONTROLS.items():
                 if column in wide:
                     other, own = wide[column, brain], wide[column, "real"]
-                    tables.append(_control(f"{side}: {control} partner", name, own, other, falls=True))
+                    label = f"{side}: right {partner} against {control}"
+                    tables.append(_control(label, name, own, other, falls=True))
         if "matching" in settings.trained_tasks:
             few = pairs[np.linspace(0, len(pairs) - 1, N_MATCHED).astype(int)]
             decoders = {"predicted scans": (prediction_scores, pairs), "matching score": (match_scores, few)}

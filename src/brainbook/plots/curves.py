@@ -314,6 +314,8 @@ def task_curves(table: pd.DataFrame, tasks: dict[str, str], title: str | None = 
 def loss_curves(table: pd.DataFrame, title: str | None = None, ax: Axes | None = None) -> Axes:
     """Draw the loss by training step: a thin line for batches of training, marks for held-out data.
 
+    The axis shows the losses after the first tenth of the steps.
+
     Parameters
     ----------
     table : columns step, part ("training" or "validation") and loss.
@@ -325,7 +327,8 @@ def loss_curves(table: pd.DataFrame, title: str | None = None, ax: Axes | None =
             {"marker": "", "linewidth": 0.8, "alpha": 0.6} if part == "training" else {"linestyle": "", "markersize": 4}
         )
         ax.plot(rows.step, rows.loss, **{**options, **line})
-    ax.set(xlabel="Training step", ylabel="Loss")
+    late = table.loss[table.step > table.step.max() / 10]
+    ax.set(xlabel="Training step", ylabel="Loss", ylim=(0.95 * late.min(), 1.05 * late.max()))
     return finish(ax, title, ax.get_legend_handles_labels()[0])
 
 

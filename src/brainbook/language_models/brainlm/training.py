@@ -33,13 +33,13 @@ class BrainLMSettings:
     all_hidden_share : of the batches of masked brain modelling in which every scan is masked: text alone predicts them.
     """
 
-    tasks: Mapping[str, float] = field(default_factory=lambda: dict.fromkeys(TASKS, 1.0))
+    tasks: Mapping[str, float] = field(default_factory=lambda: dict.fromkeys(TASKS, 1.0) | {"matching": 2.0})
     brain: str = "real"
     margin: float = 0.2
     mask_share: float = 0.15
     hidden_share: float = 0.25
     all_hidden_share: float = 0.5
-    steps: int = 2400
+    steps: int = 4000
     batch: int = 32
     accumulate: int = 1
     learning_rate: float = 1e-3
