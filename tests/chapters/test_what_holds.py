@@ -41,6 +41,7 @@ PASSED, FAILED = rows(ABOVE, role="control"), rows(ABOVE, OPEN, role="control")
         ([BELOW, *[OPEN] * 9], PASSED, "does not show here"),
         ([ABOVE], FAILED, "no verdict: a control does not pass"),
         ([BELOW], FAILED, "no verdict: a control does not pass"),
+        ([ABOVE], rows(ABOVE, NONE, role="control"), "no verdict: a control was not run"),
         ([NONE], PASSED, "not run"),
         ([NONE], FAILED, "not run"),
     ],

@@ -21,6 +21,7 @@ from brainbook.workflow import ARCHIVE, ROOT, format_interval, latest_table, res
 
 HOLDS, IN_PART, OPEN, AGAINST = "holds", "holds in part", "does not show here", "contradicted"
 UNDECIDED, NO_CONTROL = "cannot be decided", "no verdict: a control does not pass"
+CONTROL_NOT_RUN = "no verdict: a control was not run"
 NOT_RUN, UNTESTABLE, NOT_HERE = "not run", "cannot be tested", "not tested here"
 REAL = "ds003643"  # the recordings of the paper
 KEYS = ["claim", "label", "test", "data", "chapter"]
@@ -226,6 +227,8 @@ def verdict(tests: pd.DataFrame, controls: pd.DataFrame) -> str:
     fixed = {"none": UNTESTABLE, NOT_HERE: NOT_HERE}
     if tests.value.isna().all():
         return fixed.get(tests.role.iloc[0], NOT_RUN)
+    if controls.lower.isna().any():
+        return CONTROL_NOT_RUN
     if not (controls.lower > controls.reference).all():
         return NO_CONTROL
     if tests.lower.isna().all():
