@@ -67,13 +67,6 @@ class Truth:
         self._check(language)
         return read_table(self.root / "truth" / f"words_{language}.csv", _WORDS)
 
-    def identities(self, language: str) -> np.ndarray:
-        """Return the vector of what each word names in any scene: [words, 16], zeros for function words."""
-        words = self.words(language)
-        return np.where((words.concept >= 0).to_numpy()[:, None], self.world.vectors[words.concept], 0).astype(
-            "float32"
-        )
-
     def senses(self, language: str) -> np.ndarray:
         """Return the vector of what each word means here: [words, 16], zeros for function words."""
         words = self.words(language)

@@ -15,6 +15,7 @@ import pandas as pd
 from scipy import stats
 
 from brainbook.chapters.shared import (
+    ALIGNMENTS,
     TRIM,
     align,
     group_masks,
@@ -69,7 +70,6 @@ def compute_scores(
     models: Sequence[str],
     layers: Sequence[int] | None = None,
     context: int = 64,
-    alignments: Sequence[str] = ("VLA", "FLA"),
     device: str = "auto",
     cache: str | None = "cache",
     stride: int | None = None,
@@ -95,7 +95,7 @@ def compute_scores(
         for model in models:
             states = story_states(prince, language, model, context=context, cache=cache, device=device, stride=stride)
             states = states if layers is None else states[list(layers)]
-            features |= {(model, name): align(prince, language, states, name) for name in alignments}
+            features |= {(model, name): align(prince, language, states, name) for name in ALIGNMENTS}
         for (model, alignment), values in features.items():
             scores = score_participants(values, responses, names, columns, device=device, cache=cache)
             table = scores.table(group_masks(columns))
