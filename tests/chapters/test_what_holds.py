@@ -162,17 +162,33 @@ def test_every_test_of_a_claim_reads_a_table_that_its_chapter_saves():
         assert spec.study or spec.data == "phantom" or spec.run in paper, spec
 
 
-def test_claims_on_number_sense_keep_the_verdict_of_their_study(tmp_path):
+def archive_claim(root, names, verdict="holds in part"):
+    """Archive the first claim as decided by these criteria: of the first two the second is open."""
     claim = criteria().claim.iloc[0]
-    decided = pd.DataFrame({"claim": claim, "criterion": ["a", "b", "c"], "kind": ["above", "above", "permutation"]})
-    decided = decided.assign(value=5.0, difference=[0.3, 0.1, 0.0], lower=[0.2, -0.1, 0.0], upper=[0.4, 0.3, 0.0])
-    archive_table("digits", "criteria", decided, "make", root=tmp_path)
-    told = pd.DataFrame({"claim": [claim], "verdict": "holds in part", "criteria met": "1 of 3"})
-    archive_table("digits", "claims", told, "make", root=tmp_path)
+    decided = pd.DataFrame({"claim": claim, "criterion": names, "kind": "above", "value": 5.0, "difference": 0.3})
+    decided = decided.assign(lower=0.2, upper=0.4)
+    decided.loc[1, ["difference", "lower", "upper", "kind"]] = 0.1, -0.1, 0.3, "above"
+    decided.loc[2, "kind"] = "permutation"
+    archive_table("digits", "criteria", decided, "make", root=root)
+    table = pd.DataFrame({"claim": [claim], "verdict": verdict, "criteria met": "1 of 3"})
+    archive_table("digits", "claims", table, "make", root=root)
+    return claim.split(" ")[0]
+
+
+def test_claims_on_number_sense_keep_the_verdict_of_their_study(tmp_path):
+    names = criteria().query("claim == claim.iloc[0]").criterion.tolist()
+    number = archive_claim(tmp_path, names)
     cases = number_cases(["digits", "mnist"], tmp_path / "results", tmp_path)
     table = verdicts(cases).set_index(["data", "claim"])
-    first = table.loc[("digits", claim.split(" ")[0])]
-    assert (first.verdict, first.met, first.case, first.value) == ("holds in part", "1 of 3", "b", 0.1)
-    assert len(cases.query("data == 'digits' and value == value")) == 2  # permutations are not drawn
-    rest = table.drop(("digits", claim.split(" ")[0]))
+    first = table.loc[("digits", number)]
+    assert (first.verdict, first.met, first.case, first.value) == ("holds in part", "1 of 3", names[1], 0.1)
+    assert len(cases.query("data == 'digits' and value == value")) == len(names) - 1  # permutations are not drawn
+    rest = table.drop(("digits", number))
     assert set(rest.verdict) == {"not run"} and len(table) == 2 * criteria().claim.nunique()
+
+
+@pytest.mark.parametrize("other", [slice(0, -1), slice(0, None)])
+def test_claims_decided_by_other_criteria_were_not_run(tmp_path, other):
+    names = criteria().query("claim == claim.iloc[0]").criterion.tolist()
+    archive_claim(tmp_path, names[other] if other.stop else [*names, "one that is asked no more"])
+    assert set(verdicts(number_cases(["digits"], tmp_path / "results", tmp_path)).verdict) == {"not run"}

@@ -161,23 +161,26 @@ def number_cases(studies: list[str], root: str | Path = ROOT, archive: str | Pat
     Returns
     -------
     As `brain_cases`, one row per criterion that asks for something above its reference, with the verdict of
-    `number_sense.claims` and how many criteria were met. A study that is nowhere has one row per claim without a value.
+    `number_sense.claims` and how many criteria were met. A claim that was decided nowhere, not by all of its criteria,
+    or by others than today's has one row without a value.
     """
-    known = criteria().drop_duplicates("claim").claim
-    titles = {claim.split(" ")[0]: claim.partition(" ")[2] for claim in known}
+    asked = criteria().groupby("claim", sort=False).criterion.agg(set)
     parts = []
     for study in studies:
         tables = [latest_table(study, name, root, archive) for name in ("criteria", "claims")]
-        rows = pd.DataFrame({"claim": list(titles), "criterion": "", "kind": "above", "verdict": NOT_RUN})
+        rows = pd.DataFrame({"claim": asked.index, "criterion": "", "kind": "above", "verdict": NOT_RUN})
         if all(tables):
-            decided, verdict = (it.rows.assign(claim=it.rows.claim.str.split(" ").str[0]) for it in tables)
-            decided = decided.drop(columns="value").merge(verdict[["claim", "verdict", "criteria met"]], on="claim")
-            rows = pd.concat([decided, rows[~rows.claim.isin(decided.claim)]])
+            decided, given = tables[0].rows.drop(columns="value"), tables[1].rows[["claim", "verdict", "criteria met"]]
+            answered = decided.groupby("claim").criterion.agg(set)
+            current = [claim for claim, names in answered.items() if names == asked.get(claim)]
+            decided = decided[decided.claim.isin(current)].merge(given, on="claim")
+            rows = pd.concat([decided, rows[~rows.claim.isin(current)]])
+            rows = rows.sort_values("claim", key=lambda names: names.map(list(asked.index).index), kind="stable")
         rows = rows[rows.kind == "above"].rename(columns={"criterion": "case", "difference": "value"})
         parts.append(rows.reindex(columns=[*COLUMNS, "verdict", "criteria met"]).assign(data=study))
-    cases = pd.concat(parts, ignore_index=True).assign(chapter="number_sense", role="test", reference=0.0)
-    texts = {name: cases[name].fillna("") for name in ("case", "criteria met")}
-    return cases.assign(label=cases.claim.map(titles), test="", **texts)
+    cases = pd.concat(parts, ignore_index=True).assign(chapter="number_sense", role="test", reference=0.0, test="")
+    cases["claim"], cases["label"] = zip(*cases.claim.str.split(" ", n=1), strict=True)
+    return cases.assign(**{name: cases[name].fillna("") for name in ("case", "criteria met")})
 
 
 def origins(studies: list[str]) -> str:
