@@ -64,6 +64,10 @@ def test_gains_are_paired_by_participant(rng):
     assert (gain.value, gain.lower, gain.upper) == pytest.approx(((first - second).mean(), interval.low, interval.high))
     means = interval_table(pd.DataFrame(rows), ["features"]).set_index("features")
     assert means.value["twin"] == pytest.approx(base.mean()) and means.p["model"] < 0.05
+    other = pd.DataFrame([{"participant": f"q{i}", "features": "other", "value": float(i)} for i in range(3)])
+    both = interval_table(pd.concat([pd.DataFrame(rows), other]), ["features"]).set_index("features")
+    pd.testing.assert_frame_equal(both.loc[means.index], means)  # nobody else's participants count
+    assert both.value["other"] == 1
     assert describe_gain(gain).startswith("better than (+0.0")
     assert describe_gain(pd.Series({"value": 0.0, "lower": -0.1, "upper": 0.1})).startswith("not surely different")
     assert describe_gain(pd.Series({"value": -0.2, "lower": -0.3, "upper": -0.1})).startswith("worse than (-0.200")

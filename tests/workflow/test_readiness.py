@@ -12,6 +12,7 @@ from stand_ins import write_data
 
 from brainbook.phantom import make_phantom
 from brainbook.workflow import readiness
+from brainbook.workflow.content import prerequisites
 from brainbook.workflow.estimate import estimate, estimate_lines, rates
 from brainbook.workflow.model_checks import why_no_model
 from brainbook.workflow.readiness import missing
@@ -67,6 +68,19 @@ def test_missing_data_and_models_are_named_together(study, project):
     assert "broken: the folder holds no config.json" in text
     assert "not a name: it is no folder, no tiny model, and no name that the Hugging Face hub allows" in text
     assert "elsewhere" not in text
+
+
+def test_the_real_story_of_a_phantom_is_data_too(study, project):
+    """It is missing where it is not, and the phantom is made again when a file of it changes."""
+    text = "{data: d, phantom: {story: annotation, model: minilm}, runs: [{chapter: one, parameters: {models: []}}]}"
+    assert ["real story" in line for line in missing(study(text))] == [True]
+    folder = project.folder / "annotation"
+    folder.mkdir()
+    keys = {prerequisites(study(text))["phantom"][1]}
+    for content in ("one", "other"):
+        (folder / "words.csv").write_text(content)
+        keys.add(prerequisites(study(text))["phantom"][1])
+    assert missing(study(text)) == [] and len(keys) == 3
 
 
 def test_models_that_the_study_makes_are_not_missing(study):

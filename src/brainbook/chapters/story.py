@@ -181,9 +181,19 @@ def score_alice(
 
 
 def interval_table(table: pd.DataFrame, by: list[str]) -> pd.DataFrame:
-    """Average `value` over participants with Student's interval: columns `by`, value, lower, upper, p."""
-    wide = table.pivot_table(index="participant", columns=by, values="value", sort=False)
-    return mean_interval(wide.to_numpy()).table(**wide.columns.to_frame(index=False))
+    """Average `value` over each group's participants, with Student's interval: columns `by`, value, lower, upper, p.
+
+    Groups may have different participants. A group of a single one has no interval: its limits are NaN.
+    """
+    single = table.groupby([*by, "participant"], sort=False)["value"].mean()
+    parts = []
+    for key, values in single.groupby(level=by, sort=False):
+        names = dict(zip(by, key, strict=True))
+        if len(values) > 1:
+            parts.append(mean_interval(values.to_numpy()).table(**names))
+        else:
+            parts.append(pd.DataFrame([{**names, "value": values.iloc[0]}]))
+    return pd.concat(parts, ignore_index=True)
 
 
 def gains(table: pd.DataFrame, first: str, by: list[str]) -> pd.DataFrame:
