@@ -29,7 +29,7 @@ from brainbook.language_models import load_language_model, word_states
 from brainbook.phantom import Truth, make_phantom, real_story
 from brainbook.stats import mean_interval
 
-N_COMPONENTS = 50  # principal components of a layer's states: with all 384 units, fitting takes twenty times as long
+N_COMPONENTS = 50  # principal components of a layer's states, so that a ridge on it takes a second
 TWIN = "untrained twin"
 LOW_LEVEL = "low-level features"
 
