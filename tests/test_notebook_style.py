@@ -42,6 +42,17 @@ def test_cells_are_short_and_plain(path):
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_a_name_is_glued_for_one_value(path):
+    """Sentences above the second `glue` of a name would show its second value."""
+    values: dict[str, set] = {}
+    for node in (node for cell in code_cells(path) for node in ast.walk(ast.parse(cell))):
+        if isinstance(node, ast.Call) and ast.unparse(node.func) == "glue":
+            for keyword in node.keywords:
+                values.setdefault(keyword.arg, set()).add(ast.unparse(keyword.value))
+    assert not [name for name, given in values.items() if name and len(given) > 1]
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 def test_the_linter_accepts_notebooks(path, tmp_path):
     script = tmp_path / f"{path.stem}.py"
     jupytext.write(jupytext.read(path), script, fmt="py:percent")
