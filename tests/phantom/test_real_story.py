@@ -74,6 +74,7 @@ def test_the_loader_finds_the_words_and_the_scans(phantom, made_up_annotation):
         assert set(prince.scans(code).values()) == {80} and prince.words(code).equals(heard)
     truth = read_truth(phantom)
     assert truth.parameters["made_of"]["EN"]["meaning"] == ["random states in context"]
+    assert truth.story("FR") == ["A real story, whose text is not shown."]
     assert "CC0" not in (phantom / "dataset_description.json").read_text()
 
 

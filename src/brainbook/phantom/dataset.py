@@ -221,7 +221,8 @@ def _draw(seed, null, scans, voxel_size, languages, signal, folder: Path, story:
             drivers = story.drivers[language]
         else:
             drivers = story_drivers(words[language], make_world(), n_scans[language], CELLS)
-            _write_text(folder / "truth" / f"story_{language}.txt", "\n\n".join(texts[language]))
+        printed = texts.get(language, ["A real story, whose text is not shown."])
+        _write_text(folder / "truth" / f"story_{language}.txt", "\n\n".join(printed))
         study.responses[language] = DrivenResponses(cortex, plan, drivers, seed)
     return study
 
