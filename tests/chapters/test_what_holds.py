@@ -139,6 +139,19 @@ def test_differences_are_turned_and_placebos_taken_off():
     assert gain.value == pytest.approx(0.2) and gain.upper - 0.2 == pytest.approx(4.303 * 0.1 / 3**0.5, rel=1e-3)
 
 
+def test_what_brains_are_worth_is_a_difference_of_losses_over_seeds():
+    losses = {"real": (1.0, 1.1, 1.2), "shuffled": (1.1, 1.3, 1.5), "none": (1.0, 1.1, 1.2)}
+    rows = [
+        (seed, name, "words, brain in view", value)
+        for name, three in losses.items()
+        for seed, value in enumerate(three)
+    ]
+    table = pd.DataFrame([*rows, (0, "real", "words alone", 9.0)], columns=["seed", "brain", "measure", "value"])
+    gain = what_holds.gain_from_brains(table).set_index("case")
+    assert gain.value["shuffled"] == pytest.approx(0.2) and gain.value["none"] == 0
+    assert gain.upper["shuffled"] - 0.2 == pytest.approx(4.303 * 0.1 / 3**0.5, rel=1e-3)
+
+
 def test_a_study_without_results_is_named(tmp_path):
     with pytest.raises(ConfigurationError, match="no results"):
         brain_cases("demo", tmp_path, tmp_path)
@@ -154,8 +167,12 @@ def test_every_test_of_a_claim_reads_a_table_that_its_chapter_saves():
     ]
     chapter_of = {entry.get("name", entry["chapter"]): entry["chapter"] for entry in entries}
     demo, paper = (entry["after"] for entry in entries if entry["chapter"] == "what_holds_brains")
+    benchmarks = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "benchmarks").glob("*.py"))
     for spec in published.claims().query("role != 'none'").itertuples():
         table = what_holds.DERIVED.get(spec.table, (spec.table, None))[0]
+        if not spec.run:
+            assert f'archive_table("{spec.study}", "{table}"' in benchmarks
+            continue
         notebook = (ROOT / f"notebooks/{chapter_of[spec.run]}.md").read_text(encoding="utf-8")
         assert f'"{table}")' in notebook, (spec.claim, spec.table)
         assert spec.study or spec.run in demo, spec

@@ -17,6 +17,7 @@ from brainbook.chapters import published
 from brainbook.chapters.participants import group
 from brainbook.errors import ConfigurationError
 from brainbook.number_sense.claims import criteria
+from brainbook.stats import mean_interval
 from brainbook.workflow import ARCHIVE, ROOT, format_interval, latest_table, results
 
 HOLDS, IN_PART, OPEN, AGAINST = "holds", "holds in part", "does not show here", "contradicted"
@@ -133,6 +134,12 @@ def change_minus_placebo(table: pd.DataFrame) -> pd.DataFrame:
     return group.group_intervals(gain, ["language"])
 
 
+def gain_from_brains(table: pd.DataFrame) -> pd.DataFrame:
+    """Compare, over seeds, the loss of BrainLMs trained with another's brain, and with none, with that of their own."""
+    wide = table[table.measure == "words, brain in view"].pivot(index="seed", columns="brain", values="value")
+    return pd.concat([mean_interval(wide[name] - wide["real"]).table(case=[name]) for name in ("shuffled", "none")])
+
+
 def left_minus_right_as_printed(table: pd.DataFrame) -> pd.DataFrame:
     """Turn differences of the hemispheres so that they are positive where they go the way of the published ones."""
     table = table.dropna(subset="published")
@@ -147,6 +154,7 @@ DERIVED: dict[str, tuple[str, Callable[[pd.DataFrame], pd.DataFrame]]] = {
     "brainlm_minus_others": ("scores", brainlm_minus_others),
     "trained_minus_untrained_twin": ("scores", trained_minus_untrained),
     "change_minus_placebo": ("change_by_participant", change_minus_placebo),
+    "gain_from_brains": ("brains", gain_from_brains),
     "left_minus_right_as_printed": ("left_minus_right_by_language", left_minus_right_as_printed),
 }
 
