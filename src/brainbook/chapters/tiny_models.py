@@ -9,12 +9,7 @@ import pandas as pd
 
 from brainbook.chapters.brainlm import CONTROLS, losses_by_run
 from brainbook.language_models import load_language_model, phantom_targets, read_out, word_states
-from brainbook.language_models.brainlm.decoding import (
-    bag_of_words_scores,
-    match_scores,
-    matching_by_example,
-    prediction_scores,
-)
+from brainbook.language_models.brainlm.decoding import bag_of_words_scores, match_scores, matching_by_example
 from brainbook.language_models.brainlm.examples import non_overlapping
 from brainbook.language_models.brainlm.folders import TINY_BRAINLMS, recorded_pairs, tiny_brainlm_folder
 from brainbook.language_models.brainlm.model import load_brainlm
@@ -106,13 +101,10 @@ def brainlm_controls(cache: str | Path = "cache", device: str = "auto") -> pd.Da
                     tables.append(_control(label, name, own, other, falls=True))
         if "matching" in settings.trained_tasks:
             few = pairs[np.linspace(0, len(pairs) - 1, N_MATCHED).astype(int)]
-            decoders = {"predicted scans": (prediction_scores, pairs), "matching score": (match_scores, few)}
-            for by, (score, shown) in decoders.items():
-                counted = bag_of_words_scores(train, shown, len(tokenizer))
-                right = {"model": score(model, shown), "counts": counted}
-                right = pd.DataFrame({reader: matching_by_example(scores) for reader, scores in right.items()})
-                stories = right.groupby(shown.run).mean()
-                tables.append(_control(f"matching: {by}", name, stories["model"], stories["counts"]))
+            scores = {"model": match_scores(model, few), "counts": bag_of_words_scores(train, few, len(tokenizer))}
+            right = pd.DataFrame({reader: matching_by_example(by_pair) for reader, by_pair in scores.items()})
+            stories = right.groupby(few.run).mean()
+            tables.append(_control("matching: against counts of words", name, stories["model"], stories["counts"]))
     return pd.concat(tables, ignore_index=True)
 
 

@@ -35,7 +35,7 @@ class TinySettings:
     max_tokens: int = 96
     dropout: float = 0.0
     activation: str = "gelu"
-    windows: tuple[int, ...] = (16, *[96] * 7)
+    windows: tuple[int, ...] = (16, 16, 32, *[96] * 5)
     mask_share: float = 0.3
     tokens_per_step: int = 2048
     steps: int = 2000
@@ -43,7 +43,6 @@ class TinySettings:
     seed: int = 0
 
 
-BRIEF = {"n_sentences": 60_000, "windows": (16, 32, 64, 96), "mask_share": 0.15, "tokens_per_step": 1024}
 TINY_MODELS = {
     "tiny-bert": TinySettings("bert", windows=(16, 64, 64, 64, 96, 96, 96, 96), steps=4000),
     # rotary positions, learned at every place at once; so long that the story's hidden scene appears in its layers
@@ -51,8 +50,8 @@ TINY_MODELS = {
         "llama", n_sentences=500_000, activation="silu", windows=(32, 96, 96, 96), tokens_per_step=4096, steps=10_000
     ),
     # as between the originals: version 2 without dropout, with another GELU, and trained on more text for longer
-    "tiny-albert-v1": TinySettings("albert", dropout=0.1, **BRIEF, steps=800),
-    "tiny-albert-v2": TinySettings("albert", activation="gelu_new", **{**BRIEF, "n_sentences": 90_000}, steps=1000),
+    "tiny-albert-v1": TinySettings("albert", dropout=0.1),
+    "tiny-albert-v2": TinySettings("albert", n_sentences=300_000, activation="gelu_new", steps=2600),
 }
 
 
