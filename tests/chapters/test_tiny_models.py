@@ -11,7 +11,7 @@ from brainbook.chapters.tiny_models import brainlm_controls, readout_controls, t
 from brainbook.language_models.brainlm.folders import TINY_BRAINLMS
 
 KNOW_THE_SCENE = ("tiny-causal", "tiny-causal-joint")
-MODELS = ("tiny-bert", *KNOW_THE_SCENE)
+MODELS = ("tiny-bert", "tiny-albert-v1", "tiny-albert-v2", *KNOW_THE_SCENE)
 
 
 @pytest.mark.parametrize("name", MODELS)

@@ -14,7 +14,7 @@ from brainbook.language_models.brainlm.folders import TINY_BRAINLMS, tiny_brainl
 from brainbook.language_models.tiny import settings as tiny
 from brainbook.language_models.tiny.folders import tiny_folder
 
-NAMES = ("tiny-bert", "tiny-causal", "tiny-causal-joint", *TINY_BRAINLMS)
+NAMES = (*tiny.TINY_MODELS, "tiny-causal-joint", *TINY_BRAINLMS)
 QUICK = {"layers": 1, "units": 16, "heads": 2, "inner": 16, "n_sentences": 300, "steps": 12, "tokens_per_step": 192}
 
 
