@@ -25,6 +25,7 @@ KNOWN = {
     "unimodal": OKABE_ITO[0], "alone": OKABE_ITO[0], "multimodal": OKABE_ITO[1], "both modalities": OKABE_ITO[1],
     "private": OKABE_ITO[2], "untrained": OKABE_ITO[3], "pixels": OKABE_ITO[4],
     "holds": OKABE_ITO[0], "holds in part": OKABE_ITO[5], "contradicted": OKABE_ITO[1], "does not show here": GREY,
+    "no verdict: a control does not pass": OKABE_ITO[4], "no verdict: a control was not run": OKABE_ITO[3],
 }  # fmt: skip
 WIDTH = 6.0  # inches: shown at a phone's 360 pixels, the 13 point labels are still 11 pixels high
 
