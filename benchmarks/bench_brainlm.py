@@ -8,8 +8,8 @@ brain in view, with another moment's ("shuffled"), and with none. Measured is th
 stories, in nats: with the participant's own brain in view (`words, brain in view`; without one for the model that has
 never seen any), and without a brain (`words alone`).
 
-The table, one row per seed, brain and measure, goes with --keep to book/archive/brainlm, which the chapter `brainlm`
-shows.
+Printed is by how much the true brain lowers the losses (`brain_gains`); the table, one row per seed, brain and measure,
+goes with --keep to book/archive/brainlm.
 """
 
 import argparse
@@ -18,6 +18,7 @@ from dataclasses import replace
 
 import pandas as pd
 
+from brainbook.chapters.brainlm import brain_gains
 from brainbook.language_models import LanguageModel, load_language_model
 from brainbook.language_models.brainlm.decoding import masked_losses
 from brainbook.language_models.brainlm.examples import non_overlapping, pair_scans, phantom_recordings
@@ -57,9 +58,12 @@ def main() -> None:
         tables.append(losses(seed, given.steps, start))
         print(tables[-1].pivot(index="measure", columns="brain", values="value").round(4).to_string())
         print(f"seed {seed}: {time.perf_counter() - began:.0f} s", flush=True)
+    table = pd.concat(tables, ignore_index=True)
+    if given.seeds > 1:
+        print(brain_gains(table).round(4).to_string(index=False))
     if given.keep:
         command = f"python benchmarks/bench_brainlm.py --keep --seeds {given.seeds} --steps {given.steps}"
-        archive_table("brainlm", "brains", pd.concat(tables, ignore_index=True), command)
+        archive_table("brainlm", "brains", table, command)
 
 
 if __name__ == "__main__":
