@@ -9,7 +9,7 @@ from brainbook.plots.latents import (
     equation_strip,
     image_grid,
     latent_maps,
-    magnitude_curves,
+    learning_curves,
     number_line_chart,
     scores,
 )
@@ -51,10 +51,15 @@ def test_confusions_stand_in_rows_of_what_was_shown():
     assert figure.axes[0].images[0].get_array().sum() == 1
 
 
-def test_magnitude_curves_take_the_mean_of_each_distance():
-    line = np.abs(np.subtract.outer(np.arange(9.0), np.arange(9.0)))
-    ax = magnitude_curves({"line": line})
-    np.testing.assert_allclose(ax.lines[1].get_ydata(), np.arange(1, 9) / line[np.triu_indices(9, 1)].mean())
+def test_learning_curves_have_a_panel_per_arm_and_a_line_per_seed():
+    rows = [(arm, seed, step, -100.0 / step) for arm in "xy" for seed in (0, 1) for step in (1, 2, 4)]
+    table = pd.DataFrame(rows, columns=["arm", "seed", "step", "validation"])
+    table = table.assign(design="published", source="both")
+    figure = learning_curves({"n": table, "2 n": table.assign(step=2 * table.step)}, title="t")
+    assert [ax.get_title() for ax in figure.axes] == ["x", "y"]
+    assert len([line for line in figure.axes[0].lines if len(line.get_xdata()) > 1]) == 4
+    ends = [line.get_xdata() for line in figure.axes[0].lines if len(line.get_xdata()) == 1]
+    assert [list(end) for end in ends] == [[4], [4]]  # only the first study's ends are marked
 
 
 def test_number_line_averages_seeds():

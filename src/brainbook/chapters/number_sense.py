@@ -9,16 +9,18 @@ from pathlib import Path
 
 import pandas as pd
 
-from brainbook.number_sense.claims import decide_criteria, verdicts
+from brainbook.number_sense import Training
+from brainbook.number_sense.claims import criteria, decide_criteria, verdicts
 from brainbook.number_sense.evaluation import summarise
 from brainbook.number_sense.presets import make_study
 from brainbook.number_sense.runs import run_study
-from brainbook.workflow import archive_table, archived_table
+from brainbook.workflow import ARCHIVE, archive_table, archived_table
 
-# The archived studies: preset, and what it is called on the page.
-ARCHIVED = {
+# The studies to be archived: preset, and what it is called on the page.
+STUDIES = {
     "digits": "digits",
     "digits_longer": "digits, twice as long",
+    "digits_controls": "digits, more controls",
     "digits_dreg": "digits, DReG",
     "digits_cnn": "digits, CNN",
     "mnist": "MNIST",
@@ -35,7 +37,7 @@ def tables(evaluation, confusion, number_line, learning) -> dict[str, pd.DataFra
     criteria, claims : of `decide_criteria` and `verdicts`. scores : all measures, mean and interval over seeds.
     confusion, number_line : means over seeds. learning : the bound on validation pairs by arm, seed and step.
     """
-    criteria = decide_criteria(evaluation)
+    decided = decide_criteria(evaluation)
     measures = ["arm", "design", "measure", "source", "target", "factor", "condition"]
     pairs = ["design", "arm", "source", "target", "number", "read"]
     confusion = confusion[confusion.design == "published"]  # noise-free
@@ -43,20 +45,14 @@ def tables(evaluation, confusion, number_line, learning) -> dict[str, pd.DataFra
     thin = curves.cumcount() % (curves.step.transform("size") // N_POINTS + 1) == 0
     last = curves.cumcount(ascending=False) == 0
     return {
-        "criteria": criteria,
-        "claims": verdicts(criteria),
+        "criteria": decided,
+        "claims": verdicts(decided),
         "scores": summarise(evaluation, *measures),
         "confusion": confusion.groupby(pairs, sort=False).share.mean().reset_index(),
         "number_line": number_line.groupby(["design", "arm", "source", "number"], sort=False)[["mean", "sd"]].mean()
         .reset_index(),
         "learning": learning.loc[thin | last, [*CURVE, "step", "validation"]],
     }  # fmt: skip
-
-
-def archived(table: str, *studies: str) -> pd.DataFrame:
-    """Read an archived table of several studies as one, the column `study` first, with their names on the page."""
-    rows = {ARCHIVED[name]: archived_table(name, table).rows for name in studies or ARCHIVED}
-    return pd.concat(rows, names=["study"]).reset_index("study").reset_index(drop=True)
 
 
 def chapter_tables(made: dict[str, pd.DataFrame], seeds: int) -> tuple[dict[str, pd.DataFrame], bool]:
@@ -67,44 +63,56 @@ def chapter_tables(made: dict[str, pd.DataFrame], seeds: int) -> tuple[dict[str,
     return (tables(**made) if own else {name: archived_table("digits", name).rows for name in TABLES}), own
 
 
-def gain_of_longer(until_flat: pd.DataFrame, longer: pd.DataFrame) -> pd.DataFrame:
-    """Compare the bound at the end of training with that after a further round, from the tables "learning".
+def ends_of_training(learning: pd.DataFrame, rule: Training, longer: pd.DataFrame | None = None) -> pd.DataFrame:
+    """Return how the training of each arm ended, from the table "learning" of a study.
 
-    Returns one row per design, arm and source: steps, bound and longer (nats per pair, means over seeds), gain (their
-    difference), share (of the rise from the first look to the end of the first round).
+    Returns one row per design, arm and source, means over seeds: steps, stopped_by ("rule", the bound was flat, or
+    "limit"), bound (nats per pair at the end), gain (of the last third of the steps before the learning rate fell),
+    share_of_rise (of all that was gained since the first look) and, with the table of a `longer` study, gain_of_twice.
     """
-    key, order = ["design", "arm", "source"], ["seed", "step"]
-    first, last = (until_flat.sort_values(order).groupby([*key, "seed"]).nth(k) for k in (0, -1))
-    ends = [part.groupby(key, sort=False).validation.mean() for part in (first, last)]
-    after = longer.sort_values(order).groupby([*key, "seed"]).nth(-1).groupby(key, sort=False).validation.mean()
-    table = pd.DataFrame({"steps": last.groupby(key).step.mean().round(), "bound": ends[1], "longer": after}).dropna()
-    table["gain"] = table.longer - table.bound
-    return table.assign(share=table.gain / (ends[1] - ends[0])).reset_index()
+    rows = []
+    for key, curves in learning.groupby(["design", "arm", "source"], sort=False):
+        curve = curves.groupby("step").validation.mean()
+        steps = curves.groupby("seed").step.max()
+        level = curve[curve.index <= steps.min() / (1 + rule.decay)]
+        before = level[level.index <= level.index[-1] * 2 / 3].iloc[-1]
+        limited = (steps >= round(rule.steps * (1 + rule.decay))).any()
+        ends = curves.sort_values("step").groupby("seed").validation.last()
+        row = dict(zip(("design", "arm", "source"), key, strict=True)) | {"steps": round(steps.mean())}
+        row |= {"stopped_by": "limit" if limited else "rule", "bound": ends.mean(), "gain": level.iloc[-1] - before}
+        row["share_of_rise"] = row["gain"] / (level.iloc[-1] - level.iloc[0])
+        if longer is not None:
+            same = longer[(longer[["design", "arm", "source"]] == list(key)).all(axis=1)]
+            row["gain_of_twice"] = same.sort_values("step").groupby("seed").validation.last().mean() - row["bound"]
+        rows.append(row)
+    return pd.DataFrame(rows)
 
 
 def compare_studies() -> tuple[pd.DataFrame, pd.DataFrame]:
     """Return the verdicts of all archived studies side by side, and how each study was made.
 
     The first has a column claim and one per study ("not run" where its parts were not); the second one row per study:
-    network, bound, seeds (of the multimodal arm), steps (its mean), minutes (of one core, all arms).
+    network, bound, seeds (of the multimodal arm), steps (its mean), minutes (of one core, all arms). A study that is
+    not archived is in neither.
     """
-    claims = archived("claims").pivot(index="claim", columns="study", values="verdict")
-    claims = claims.reindex(columns=list(ARCHIVED.values())).fillna("not run").reset_index()
+    there = {preset: name for preset, name in STUDIES.items() if (ARCHIVE / preset / "claims.csv").is_file()}
+    columns = {name: archived_table(preset, "claims").rows.set_index("claim").verdict for preset, name in there.items()}
+    claims = pd.DataFrame(columns).loc[criteria().claim.drop_duplicates()].fillna("not run")
     rows = []
-    for preset, name in ARCHIVED.items():
+    for preset, name in there.items():
         study, learning = make_study(preset), archived_table(preset, "learning")
         both = learning.rows.query("design == 'published' and arm == 'multimodal'").groupby("seed").step.max()
         model, bound = study.model, f"{study.objective.bound}, K = {study.objective.samples}"
         layers = f"{model.layers} x {model.width}" if model.architecture == "mlp" else f"{model.channels} channels"
         about = {"study": name, "network": f"{model.architecture}, {layers}", "bound": bound, "seeds": study.seeds}
         rows.append(about | {"steps": round(both.mean()), "batch": study.training.batch, "minutes": learning.minutes})
-    return claims.rename_axis(columns=None), pd.DataFrame(rows)
+    return claims.reset_index(), pd.DataFrame(rows)
 
 
 def main(arguments: list[str] | None = None) -> None:
     """Run a study and archive its tables; the minutes are those of training, measured when it was trained."""
     parser = argparse.ArgumentParser(prog="python -m brainbook.chapters.number_sense", description=__doc__)
-    parser.add_argument("preset", choices=list(ARCHIVED))
+    parser.add_argument("preset", choices=list(STUDIES))
     parser.add_argument("--digits", help="a folder of MNIST's idx files; else that of BRAINBOOK_DATA, or a download")
     parser.add_argument("--cache", default="cache", help="where trained models are cached")
     options = parser.parse_args(arguments)

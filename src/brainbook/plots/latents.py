@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from brainbook.plots.charts import scores_by_group
-from brainbook.plots.look import GREY, WIDTH, finish, finish_figure, new_axes, series_styles
+from brainbook.plots.look import GREY, OKABE_ITO, WIDTH, finish, finish_figure, new_axes, series_styles
 
 INK = {"red": "#D62728", "green": "#2CA02C", "blue": "#1F77B4", "white": "#9A9A9A"}
 
@@ -107,21 +107,32 @@ def confusion_grid(table: pd.DataFrame, panels: Mapping[str, tuple[str, str]], t
     return finish_figure(figure, title)
 
 
-def magnitude_curves(distances: Mapping[str, np.ndarray], title: str | None = None, ax: Axes | None = None) -> Axes:
-    """Draw the latent distance of class means against numerical distance, one series each.
+def learning_curves(studies: Mapping[str, pd.DataFrame], title: str | None = None) -> Figure:
+    """Draw the bound on validation pairs against training steps, a panel per arm and source, a line per seed.
 
-    distances : by name, the matrix [9, 9] of distances; each is divided by its mean, so that shapes can be compared.
+    studies : by name, tables with the columns design, arm, source, seed, step and validation, of the published design.
+        The first is drawn on top of the others, with a dot where it ends.
     """
-    ax = new_axes(ax)
-    i, j = np.triu_indices(9, 1)
-    for k, (name, options) in enumerate(series_styles(distances).items()):
-        values = distances[name][i, j] / distances[name][i, j].mean()
-        shift = (k - (len(distances) - 1) / 2) * 0.13
-        ax.plot(j - i + shift, values, linestyle="", markersize=3.5, alpha=0.5, **(options | {"label": "_"}))
-        means = [values[j - i == distance].mean() for distance in range(1, 9)]
-        ax.plot(np.arange(1, 9) + shift, means, **options)
-    ax.set(xlabel="numerical distance |i - j|", ylabel="latent distance (mean = 1)", xticks=range(1, 9), ylim=(0, None))
-    return finish(ax, title, ax.get_legend_handles_labels()[0])
+    first, *_ = studies.values()
+    panels = first[first.design == "published"].groupby(["arm", "source"], sort=False)
+    figure, axes = plt.subplots(
+        1, panels.ngroups, figsize=(3.4 * panels.ngroups, 3.6), layout="constrained", squeeze=False
+    )
+    styles = dict(zip(studies, [{"color": OKABE_ITO[0]}, {"color": GREY}], strict=False))
+    for ax, ((arm, source), _) in zip(axes.flat, panels, strict=True):
+        for name, table in reversed(studies.items()):
+            rows = table[(table.design == "published") & (table.arm == arm) & (table.source == source)]
+            for _, curve in rows.groupby("seed"):
+                ax.plot(curve.step, curve.validation, linewidth=1, **styles[name])
+                if table is first:
+                    ax.plot(curve.step.iloc[-1], curve.validation.iloc[-1], "o", markersize=4, **styles[name])
+        low = rows.groupby("seed").validation.nth(1).min()
+        ax.set(xlabel="step", ylim=(low, rows.validation.max() + 0.05 * (rows.validation.max() - low)))
+        ax.set_title(arm if source == "both" else f"{arm}, {source}", fontsize=12)
+    axes[0, 0].set_ylabel("nats per pair")
+    handles = [Line2D([], [], label=name, **style) for name, style in styles.items()]
+    figure.legend(handles=handles, loc="outside lower center", ncols=len(handles))
+    return finish_figure(figure, title)
 
 
 def number_line_chart(values: Mapping[str, pd.DataFrame], title: str | None = None, ax: Axes | None = None) -> Axes:
