@@ -39,11 +39,16 @@ def test_tables_are_means_over_seeds_with_the_ends_of_every_curve(made):
 
 def test_a_page_with_one_seed_shows_the_archive_and_one_with_several_its_own(made, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
+    assert "no verdict" in number_sense.origin_of_verdicts()
+    assert chapter_tables(made, 1)[1]  # nothing is archived yet
+    assert list(compare_studies()[0]) == ["claim"]
     for name, table in tables(**made).items():
-        archive_table("digits", name, table.head(2), "make", commit_of="abc")
+        archive_table("digits", name, table.head(2), "make", commit_of="abc", minutes=1)
     shown, own = chapter_tables(made, 1)
     assert not own
     assert len(shown["scores"]) == 2
+    assert list(compare_studies()[0]) == ["claim", "digits"]
+    assert "took 1 minutes" in number_sense.origin_of_verdicts()
     shown, own = chapter_tables(made, 3)
     assert own
     assert len(shown["scores"]) > 2
@@ -51,7 +56,7 @@ def test_a_page_with_one_seed_shows_the_archive_and_one_with_several_its_own(mad
 
 def test_how_training_ended(made):
     """The bound is -100 / look + seed: it gains little late, and a second round one nat more."""
-    rule = number_sense.Training(steps=3000, decay=0.25)
+    rule = number_sense.Training(steps=3000, decay=0.25, patience=3)
     learning = made["learning"]
     row = ends_of_training(learning, rule, learning.assign(validation=learning.validation + 1.0)).iloc[0]
     assert (row.steps, row.stopped_by) == (2000, "rule")
@@ -61,7 +66,11 @@ def test_how_training_ended(made):
     assert row.gain_of_twice == pytest.approx(1.0)
     limited = ends_of_training(learning, rule.replace(steps=1600))
     assert limited.stopped_by.tolist() == ["limit"]
+    assert ends_of_training(learning, rule.replace(patience=None)).stopped_by.tolist() == ["plan"]
     assert "gain_of_twice" not in limited
+    assert (
+        ends_of_training(learning[learning.step == 10], rule.replace(patience=None)).gain.item() == 0
+    )  # a rehearsal has one look
 
 
 def test_studies_side_by_side(made, tmp_path, monkeypatch):

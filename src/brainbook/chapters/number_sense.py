@@ -14,7 +14,7 @@ from brainbook.number_sense.claims import criteria, decide_criteria, verdicts
 from brainbook.number_sense.evaluation import summarise
 from brainbook.number_sense.presets import make_study
 from brainbook.number_sense.runs import run_study
-from brainbook.workflow import ARCHIVE, archive_table, archived_table
+from brainbook.workflow import ARCHIVE, archive_table, archived_table, latest_table
 
 # The studies to be archived: preset, and what it is called on the page.
 STUDIES = {
@@ -57,30 +57,41 @@ def tables(evaluation, confusion, number_line, learning) -> dict[str, pd.DataFra
 
 def chapter_tables(made: dict[str, pd.DataFrame], seeds: int) -> tuple[dict[str, pd.DataFrame], bool]:
     """Return the tables that the chapter shows and whether they are its own: those of the archived study of digits, or
-    those `made` here where several seeds were trained, so that there are intervals.
+    those `made` here where several seeds were trained, so that there are intervals, or where nothing is archived.
     """
-    own = seeds > 1
+    own = seeds > 1 or not (ARCHIVE / "digits" / "learning.csv").is_file()
     return (tables(**made) if own else {name: archived_table("digits", name).rows for name in TABLES}), own
+
+
+def origin_of_verdicts() -> str:
+    """Return, for `glue`, where the archived networks of digits come from, or that they are not there."""
+    table = latest_table("digits", "learning")
+    if table:
+        return f"They took {table.minutes:.0f} minutes of a core. {table.origin()}"
+    command = "`python -m brainbook.chapters.number_sense digits`"
+    return f"They are **not there yet** ({command} makes them): all below is of this page's network, and no verdict."
 
 
 def ends_of_training(learning: pd.DataFrame, rule: Training, longer: pd.DataFrame | None = None) -> pd.DataFrame:
     """Return how the training of each arm ended, from the table "learning" of a study.
 
     Returns one row per design, arm and source, means over seeds: steps, stopped_by ("rule", the bound was flat, or
-    "limit"), bound (nats per pair at the end), gain (of the last third of the steps before the learning rate fell),
-    share_of_rise (of all that was gained since the first look) and, with the table of a `longer` study, gain_of_twice.
+    "limit"; "plan" where no rule was set), bound (nats per pair at the end), gain (of the last third of the steps
+    before the learning rate fell), share_of_rise (of all that was gained since the first look) and, with the table of a
+    `longer` study, gain_of_twice.
     """
     rows = []
     for key, curves in learning.groupby(["design", "arm", "source"], sort=False):
         curve = curves.groupby("step").validation.mean()
         steps = curves.groupby("seed").step.max()
-        level = curve[curve.index <= steps.min() / (1 + rule.decay)]
-        before = level[level.index <= level.index[-1] * 2 / 3].iloc[-1]
+        level = curve[curve.index <= steps.min() / (1 + rule.decay if rule.patience else 1)]
+        before = level[level.index <= max(level.index[-1] * 2 / 3, level.index[0])].iloc[-1]
         limited = (steps >= round(rule.steps * (1 + rule.decay))).any()
         ends = curves.sort_values("step").groupby("seed").validation.last()
         row = dict(zip(("design", "arm", "source"), key, strict=True)) | {"steps": round(steps.mean())}
-        row |= {"stopped_by": "limit" if limited else "rule", "bound": ends.mean(), "gain": level.iloc[-1] - before}
-        row["share_of_rise"] = row["gain"] / (level.iloc[-1] - level.iloc[0])
+        stopped = ("limit" if limited else "rule") if rule.patience else "plan"
+        row |= {"stopped_by": stopped, "bound": ends.mean(), "gain": level.iloc[-1] - before}
+        row["share_of_rise"] = row["gain"] / max(level.iloc[-1] - level.iloc[0], 1e-9)
         if longer is not None:
             same = longer[(longer[["design", "arm", "source"]] == list(key)).all(axis=1)]
             row["gain_of_twice"] = same.sort_values("step").groupby("seed").validation.last().mean() - row["bound"]
@@ -97,7 +108,7 @@ def compare_studies() -> tuple[pd.DataFrame, pd.DataFrame]:
     """
     there = {preset: name for preset, name in STUDIES.items() if (ARCHIVE / preset / "claims.csv").is_file()}
     columns = {name: archived_table(preset, "claims").rows.set_index("claim").verdict for preset, name in there.items()}
-    claims = pd.DataFrame(columns).loc[criteria().claim.drop_duplicates()].fillna("not run")
+    claims = pd.DataFrame(columns, index=pd.Index(criteria().claim.unique(), name="claim")).fillna("not run")
     rows = []
     for preset, name in there.items():
         study, learning = make_study(preset), archived_table(preset, "learning")

@@ -126,7 +126,7 @@ def learning_curves(studies: Mapping[str, pd.DataFrame], title: str | None = Non
                 ax.plot(curve.step, curve.validation, linewidth=1, **styles[name])
                 if table is first:
                     ax.plot(curve.step.iloc[-1], curve.validation.iloc[-1], "o", markersize=4, **styles[name])
-        low = rows.groupby("seed").validation.nth(1).min()
+        low = rows.groupby("seed").validation.nth(1).min() if rows.step.nunique() > 1 else rows.validation.min() - 1
         ax.set(xlabel="step", ylim=(low, rows.validation.max() + 0.05 * (rows.validation.max() - low)))
         ax.set_title(arm if source == "both" else f"{arm}, {source}", fontsize=12)
     axes[0, 0].set_ylabel("nats per pair")
