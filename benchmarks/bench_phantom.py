@@ -5,10 +5,10 @@
 
 `effects` writes the phantom of `studies/demo.yaml` once for each seed (another story, other brains, other noise) and
 measures what the chapters `alignment`, `layers`, `hemispheres` and `transfer_to_brains` claim of it, by their own
-functions and parameters. Some five minutes of one core for a seed, and three once for the transfer training.
+functions and parameters. About two minutes of one core for a seed, and one for the transfer training.
 
 `sizes` is the power analysis that chose the demo's size and signal: the effects of `alignment` with participants who
-hear English alone, on phantoms of several lengths and strengths. About one minute of one core each.
+hear English alone, on phantoms of several lengths and strengths. Half a minute to a minute of one core each.
 
 Every effect is a difference or index with its 95% interval; it shows if the interval lies above zero (below it, where
 the truth does). With --keep the tables go to book/archive/calibration,
@@ -17,6 +17,8 @@ and the chapter `participants` shows them.
 
 import argparse
 import itertools
+import shlex
+import sys
 import tempfile
 import time
 import warnings
@@ -136,7 +138,7 @@ def main() -> None:
     table = pd.concat(tables, ignore_index=True)
     print(table.to_string(float_format="{:.3f}".format))
     if given.keep:
-        command = f"python benchmarks/bench_phantom.py {given.what} --keep"
+        command = f"python benchmarks/bench_phantom.py {shlex.join(sys.argv[1:])}"
         archive_table("calibration", f"phantom_{given.what}", table, command)
 
 
