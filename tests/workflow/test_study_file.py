@@ -44,6 +44,13 @@ def test_a_sweep_is_every_combination_with_all_parameters_filled_in(folders):
     assert first == {"data": "d", "results": "results/mine/one/model=a-b/seed=1", "seed": 1, "model": "a/b"}
 
 
+def test_an_entry_may_have_data_of_its_own_or_none(folders):
+    study = folders(
+        "data: d\nruns: [{chapter: one}, {chapter: one, name: two, data: e}, {chapter: one, name: three, data: ''}]"
+    )
+    assert [run.parameters["data"] for run in study.runs.values()] == ["d", "e", ""]
+
+
 def test_everything_wrong_is_named_at_once(folders):
     with pytest.raises(ConfigurationError) as caught:
         folders(

@@ -46,7 +46,7 @@ def _data(study: Study, run: PlannedRun) -> Iterator[str]:
                 yield f"data: {problem}"
     folder = run.value("data")
     made_here = study.phantom is not None and folder == study.data
-    if not isinstance(folder, str) or made_here or run.may_lack_data:
+    if not isinstance(folder, str) or not folder or made_here or run.may_lack_data:
         return
     path = Path(folder)
     if not path.is_dir() or not any(path.iterdir()):

@@ -219,7 +219,7 @@ def _fill_in(value: Any, data: str | None, path: Path) -> Any:
 
 def _expand(entry: Entry, file: StudyFile, study: str, defaults: dict[str, object]) -> list[PlannedRun]:
     """Return all runs of an entry: one for each combination of the values that are swept."""
-    device, data = entry.device or file.device, entry.data or file.data
+    device, data = entry.device or file.device, file.data if entry.data is None else entry.data
     resources = {key: getattr(entry, key) for key in Resources.model_fields}
     resources["gpus"] = 0 if device == "cpu" else max(entry.gpus, device == "cuda")
     runs = []
