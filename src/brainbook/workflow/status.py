@@ -115,7 +115,8 @@ def summary(rows: list[RunStatus], study: Study, jobs: int | None = None) -> str
 def time_left(rows: list[RunStatus], study: Study, jobs: int) -> float:
     """Estimate the seconds until all is done with `jobs` runs at a time, from what runs of the same chapter took.
 
-    A chapter of which no run is done is taken to need a third of the time that the study file allows it.
+    A chapter of which no run is done is taken to need the minutes of its `work` in the study file, or, without those, a
+    third of the time that the study file allows it.
     """
     took: dict[str, list[float]] = {}
     for row in rows:
@@ -125,7 +126,7 @@ def time_left(rows: list[RunStatus], study: Study, jobs: int) -> float:
     for row in rows:
         if row.state not in ("done", "failed"):
             run = study.runs[row.run]
-            expected = mean(took.get(run.chapter, [run.minutes * 20.0]))
+            expected = mean(took.get(run.chapter, [60.0 * run.work.get("minutes", run.minutes / 3)]))
             left.append(max(expected - (row.seconds or 0.0), 1.0) if row.state == "running" else expected)
     return max(sum(left) / jobs, *left)
 
