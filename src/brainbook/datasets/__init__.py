@@ -7,6 +7,7 @@ from brainbook.datasets.cleaning import clean, zscore
 from brainbook.datasets.files import MissingFileError, check_content
 from brainbook.datasets.little_prince import LittlePrince
 from brainbook.datasets.little_prince_runs import LANGUAGES
+from brainbook.datasets.opening import open_dataset
 from brainbook.datasets.responses import load_responses
 from brainbook.datasets.sentence_pairs import make_pairs, shuffle_pairs
 from brainbook.datasets.story_annotation import StoryAnnotation

@@ -59,6 +59,8 @@ class Alice:
     languages = ("EN",)
     n_scans = N_SCANS
     regions = REGIONS
+    targets = ("regions",)
+    is_phantom = False
 
     def __init__(self, root: str | Path, radius: int = 10):
         self.root = Path(root)
@@ -105,6 +107,10 @@ class Alice:
     def scans(self, language: str = "EN") -> dict[int, int]:
         """Return the number of scans of each section: {1: 362}."""
         return {1: N_SCANS}
+
+    def starts(self, language: str = "EN") -> dict[int, float]:
+        """Return {1: 0.0}: the words are on the clock of scan 0."""
+        return {1: 0.0}
 
     def bold(self, participant: str, section: int = 1) -> pd.DataFrame:
         """Return the recording as it was published: [362 scans, 6 regions], arbitrary unit."""

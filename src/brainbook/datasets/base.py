@@ -17,14 +17,16 @@ class Run:
     Attributes
     ----------
     participant : such as 'sub-EN057'.
-    language : 'EN', 'FR' or 'CN'.
-    section : the part of the story that was heard, from 1 on.
+    language : code of the language that was heard, such as 'EN'.
+    section : the part that was heard, from 1 on: sections are numbered through all stories of a language.
     number : the scanner's number of the run; it does not tell the section.
     path : the recording that is analysed.
-    n_scans : its number of scans.
+    n_scans : its number of analysed scans.
     echoes : raw recordings by number of the echo (1, 2, 3); empty where the raw data is not there. Echoes are readings
         of the same scans at different times after excitation: they share all but the thermal noise, so they are no
         repetitions of the story.
+    story : name of the story that the section belongs to.
+    repetition : 1 when this participant heard the section for the first time, then 2, 3, ...
     """
 
     participant: str
@@ -34,6 +36,8 @@ class Run:
     path: Path
     n_scans: int
     echoes: dict[int, Path] = field(default_factory=dict)
+    story: str = ""
+    repetition: int = 1
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,12 +52,14 @@ class Responses:
     run_of_scan : int array [scans]: the section that was heard.
     names : DataFrame with one row per target: region, hemisphere (of vertices: the region each belongs to).
     source : where the names come from, such as 'nilearn' or 'embedded (approximate)' for the Destrieux parcellation.
+    space : where the targets are: 'fsaverage5' (vertices, or regions of them), 'voxels' or 'regions'.
     """
 
     values: np.ndarray
     run_of_scan: np.ndarray
     names: pd.DataFrame
     source: str
+    space: str = "fsaverage5"
 
     def __post_init__(self):
         if self.values.shape != (len(self.run_of_scan), len(self.names)):
@@ -67,25 +73,42 @@ class Dataset(Protocol):
 
     Attributes
     ----------
+    root : the folder.
     tr : seconds from one scan to the next.
     stories, languages : names of the stories, and codes of the languages in which they were heard.
+    targets : what `responses` can give, the default first: 'regions', 'vertices', 'voxels'.
+    is_phantom : whether the recordings are simulated, with their truth in the folder.
     """
 
+    root: Path
     tr: float
     stories: tuple[str, ...]
     languages: tuple[str, ...]
+    targets: tuple[str, ...]
+    is_phantom: bool
 
     def participants(self, language: str) -> list[str]:
-        """Return the names of those who heard the story in a language, sorted."""
+        """Return the names of those who heard the stories of a language, sorted."""
 
     def runs(self, participant: str) -> list[Run]:
-        """Return the runs of a participant, section 1 first."""
+        """Return the analysed runs of a participant by section; of a section heard again, the first time only."""
 
     def words(self, language: str) -> pd.DataFrame:
-        """Return what was heard: word, onset, offset (seconds from the start of the section), section."""
+        """Return what was heard: word, onset, offset (seconds on the clock of the section's sound), section."""
 
-    def bold(self, participant: str, section: int):
-        """Return the recording of one run: a nibabel image [x, y, z, scans], or a table of regions [scans, regions]."""
+    def scans(self, language: str) -> dict[int, int]:
+        """Return {section: number of analysed scans}."""
 
-    def responses(self, participant: str) -> Responses:
-        """Return the cleaned recordings of all runs of a participant."""
+    def starts(self, language: str) -> dict[int, float]:
+        """Return {section: seconds from the first analysed scan to zero of the clock of its words}, of either sign."""
+
+    def responses(self, participant: str, targets: str = "regions", cache: str | Path | None = None) -> Responses:
+        """Return the cleaned recordings of all runs of a participant, in the order of `runs`."""
+
+    def nuisance(self, participant: str) -> np.ndarray | None:
+        """Return signals [scans, signals] that are no response to the story (motion, say), or None."""
+
+    def repeats(
+        self, participant: str, targets: str = "regions", cache: str | Path | None = None
+    ) -> dict[int, np.ndarray]:
+        """Return {section: array [repetitions, scans, targets]} of the sections that were heard more than once."""

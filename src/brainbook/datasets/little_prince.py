@@ -22,7 +22,7 @@ from brainbook.datasets.little_prince_runs import (
     language_of,
     participants_of,
 )
-from brainbook.datasets.responses import load_responses
+from brainbook.datasets.responses import TARGETS, load_responses
 from brainbook.datasets.word_checks import check_clock
 from brainbook.datasets.words import changed_words, read_words
 from brainbook.errors import AnnotationError, DatasetError
@@ -71,6 +71,7 @@ class LittlePrince:
 
     tr = 2.0
     stories = ("little_prince",)
+    targets = TARGETS
 
     def __init__(self, root: str | Path):
         self.root = Path(root)
@@ -135,6 +136,17 @@ class LittlePrince:
     def scans(self, language: str) -> dict[int, int]:
         """Return {section: scans of its preprocessed recording}. Scan 0 is at the start of the section's audio."""
         return self._column(language, "scans_preprocessed")
+
+    def starts(self, language: str) -> dict[int, float]:
+        """Return {section: 0.0}: scan 0 is at the start of the section's audio."""
+        return dict.fromkeys(self.scans(language), 0.0)
+
+    def nuisance(self, participant: str) -> None:
+        """Return None: the preprocessed recordings come without signals of no interest."""
+
+    def repeats(self, participant: str, targets: str = "regions", cache: str | Path | None = None) -> dict:
+        """Return {}: every section was heard once."""
+        return {}
 
     def audio_seconds(self, language: str) -> dict[int, float]:
         """Return {section: duration of its audio in seconds}; EN keeps 4 and FR 2 scans after its end, CN none."""

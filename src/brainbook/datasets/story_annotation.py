@@ -61,6 +61,10 @@ class StoryAnnotation:
         """Return {section: scans of its preprocessed recording in ds003643}. Scan 0 is at the start of the audio."""
         return self._clock(language, "scans_preprocessed")
 
+    def starts(self, language: str) -> dict[int, float]:
+        """Return {section: 0.0}: scan 0 is at the start of the section's audio."""
+        return dict.fromkeys(self.scans(language), 0.0)
+
     def audio_seconds(self, language: str) -> dict[int, float]:
         """Return {section: duration of its audio in seconds}."""
         return self._clock(language, "audio_seconds")

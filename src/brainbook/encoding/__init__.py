@@ -2,7 +2,7 @@
 
 from brainbook.encoding.alignment import fixed_length, variable_length
 from brainbook.encoding.cross_validation import ALPHAS, CrossValidation, cross_validate
-from brainbook.encoding.delays import Delayer, delay, run_slices
+from brainbook.encoding.delays import Delayer, delay, delays_in_scans, run_slices
 from brainbook.encoding.encoding_design import ConstantFeatures, EncodingDesign
 from brainbook.encoding.haemodynamics import haemodynamic_response, lag_check
 from brainbook.encoding.null_refits import Permutations

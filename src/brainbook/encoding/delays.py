@@ -34,6 +34,26 @@ def run_slices(runs: np.ndarray) -> list[slice]:
     return [slice(start, stop) for start, stop in pairwise(borders)]
 
 
+def delays_in_scans(tr: float, seconds: Sequence[float] = (2, 4, 6, 8)) -> tuple[int, ...]:
+    """Return the delays nearest to some seconds in whole scans, each once, in order.
+
+    Parameters
+    ----------
+    tr : seconds from one scan to the next.
+    seconds : delays between a stimulus and the response that it is to explain.
+
+    Examples
+    --------
+    >>> delays_in_scans(2.0)
+    (1, 2, 3, 4)
+    >>> delays_in_scans(1.5)
+    (1, 3, 4, 5)
+    """
+    if not tr > 0:
+        raise ValueError(f"tr is {tr!r}: give the seconds from one scan to the next")
+    return tuple(sorted({round(each / tr) for each in seconds}))
+
+
 def delay(
     features: np.ndarray,
     delays: Sequence[int] = (1, 2, 3, 4),
