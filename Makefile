@@ -10,7 +10,7 @@ PROFILE ?= local
 PORT ?= 8000
 PYTHON ?= python3
 READY := .venv/.ready
-EXTRAS := book,maps,test,bench,hub,slurm
+EXTRAS := book,maps,sound,test,hub,slurm
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 export TOKENIZERS_PARALLELISM := false
 # What is given reaches the shell as it is, by the environment: no sign in it is taken for make's or the shell's own.
