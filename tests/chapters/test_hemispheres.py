@@ -120,7 +120,7 @@ def test_laterality_of_responses_is_recovered_where_that_of_scores_leans(truth):
     for _ in range(8):
         drivers = rng.normal(size=(len(runs), 40)).astype(np.float32)
         responses = responses_with(truth, rng, np.roll(drivers, 1, axis=0))
-        covariances = participants_covariance(drivers, responses, runs, alpha=100.0, trim=0)
+        covariances = participants_covariance(Features(drivers[None], runs), 0, responses, alpha=100.0, trim=0)
         classes, pairs = laterality_recovered(covariances, truth)
         held += list(classes.covered)
         pairs_held.append(pairs.covered.mean())

@@ -169,13 +169,14 @@ def test_diversity_is_counted_in_layers(scores_of_nothing, rng):
 def fits():
     rng = np.random.default_rng(0)
     runs = np.repeat([1, 2, 3, 4], 30)
-    features = rng.standard_normal((120, 5))
-    responses = features @ rng.standard_normal((5, 12)) + 2 * rng.standard_normal((120, 12))
+    values = rng.standard_normal((120, 5))
+    features = Features(values[None], runs)
+    responses = values @ rng.standard_normal((5, 12)) + 2 * rng.standard_normal((120, 12))
     responses[:, [0, 7]] = 0  # outside the image
     groups = np.arange(12) // 4
     return {
-        OWN: encode_vertices(features, responses, runs),
-        SHARED: encode_vertices(features, responses, runs, alpha_groups=groups),
+        OWN: encode_vertices(features, responses, 0),
+        SHARED: encode_vertices(features, responses, 0, alpha_groups=groups),
     }
 
 

@@ -8,7 +8,7 @@ import pandas as pd
 
 from brainbook.chapters import published
 from brainbook.chapters.shared import TRIM, Features, ParticipantScores, average_by, rows_with
-from brainbook.datasets import LittlePrince
+from brainbook.datasets import Dataset
 from brainbook.datasets.little_prince import PARTICIPANTS, reliability_by_region
 from brainbook.encoding import ConstantFeatures, cross_validate, leave_one_run_out, permutation_p, permutation_scores
 from brainbook.encoding.delays import run_slices
@@ -34,7 +34,7 @@ PUBLISHED_ROWS = {
 
 
 def select_participants(
-    prince: LittlePrince, languages: list[str], participants: int, participant: str = ""
+    dataset: Dataset, languages: list[str], participants: int, participant: str = ""
 ) -> tuple[dict[str, list[str]], dict[str, list[str]]]:
     """Select whose scores are computed, and whose recordings are read as well, to compare them with.
 
@@ -50,7 +50,7 @@ def select_participants(
 
     Raises ConfigurationError when nobody of these languages has that name.
     """
-    known = {language: prince.participants(language) for language in languages}
+    known = {language: dataset.participants(language) for language in languages}
     if not participant:
         first = {language: names[:participants] for language, names in known.items()}
         return first, first
@@ -59,22 +59,23 @@ def select_participants(
             others = [name for name in names if name != participant]
             return {language: [participant]}, {language: [participant, *others[:participants]]}
     raise ConfigurationError(
-        f"participant {participant!r} is not among those of {', '.join(languages)} in {prince.root}: "
+        f"participant {participant!r} is not among those of {', '.join(languages)} in {dataset.root}: "
         + ", ".join(name for names in known.values() for name in names)
     )
 
 
-def alignment_errors(prince: LittlePrince, language: str, words_per_scan: int = 5) -> list[np.ndarray]:
+def alignment_errors(dataset: Dataset, language: str, words_per_scan: int = 5) -> list[np.ndarray]:
     """Compute how far fixed-length alignment places each word from the moment it was heard.
 
-    Returns a list over sections of arrays [words, 2]: onset (s), and the middle of the scan that FLA gives the word to
-    minus the middle of the scan during which it began (s). Words that FLA cuts off at the end are left out.
+    Returns a list over sections of arrays [words, 2]: onset (s after the first scan), and the middle of the scan that
+    FLA gives the word to minus the middle of the scan during which it began (s). Words that FLA cuts off at the end are
+    left out.
     """
-    words, errors = prince.words(language), []
-    for section, n_scans in prince.scans(language).items():
-        onsets = words.onset[words.section == section].to_numpy()
+    words, starts, errors = dataset.words(language), dataset.starts(language), []
+    for section, n_scans in dataset.scans(language).items():
+        onsets = words.onset[words.section == section].to_numpy() + starts[section]
         scan = np.arange(len(onsets)) // words_per_scan
-        errors.append(np.column_stack([onsets, (scan - onsets // prince.tr) * prince.tr])[scan < n_scans])
+        errors.append(np.column_stack([onsets, (scan - onsets // dataset.tr) * dataset.tr])[scan < n_scans])
     return errors
 
 
@@ -110,7 +111,7 @@ def scores_by_trim(
         values = np.hstack(space.values) if isinstance(space.values, list) else space.values[-1]
         shortest = min(part.stop - part.start for part in run_slices(space.run_of_scan))
         for n_trimmed in sorted({trim, *(n for n in trims if shortest - 2 * n >= FEWEST)}):
-            options = {"alphas": alpha, "trim": n_trimmed, "device": device}
+            options = {"alphas": alpha, "trim": n_trimmed, "delays": space.delays, "device": device}
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", ConstantFeatures)
                 warnings.filterwarnings("ignore", "Mean of empty slice")
@@ -245,7 +246,7 @@ def chance_by_group(
         alpha,
         n_permutations=n_permutations,
         seed=seed,
-        delays=(1, 2, 3, 4),
+        delays=features.delays,
         trim=trim,
         device=device,
     )

@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 from transformers import PreTrainedTokenizerBase
 
-from brainbook.chapters.shared import TRIM, align, speech_or_silence, word_count
-from brainbook.datasets import LittlePrince
+from brainbook.chapters.shared import align, speech_or_silence, word_count
+from brainbook.datasets import Dataset
 from brainbook.encoding import BorderWarning, RidgeEncoder, delay, find_device, leave_one_run_out
 from brainbook.language_models import LanguageModel, load_language_model, word_states
 from brainbook.language_models.brainlm.decoding import (
@@ -220,7 +220,7 @@ def shuffled_verdict(table: pd.DataFrame, limit: float) -> str:
 
 
 def encode_held_out(
-    prince: LittlePrince,
+    dataset: Dataset,
     language: str,
     models: Mapping[str, LanguageModel],
     responses: np.ndarray,
@@ -229,7 +229,7 @@ def encode_held_out(
     layers: list[int],
     context: int = 20,
     device: str = "auto",
-    trim: int = TRIM,
+    trim: int | None = None,
 ) -> pd.DataFrame:
     """Score how well each model's states of the words predict the held-out runs (which it was not trained on either).
 
@@ -240,7 +240,7 @@ def encode_held_out(
     ----------
     responses : [participants, scans, targets].
     masks : one boolean array [targets] per group.
-    trim : scans at each edge of every run that neither train nor score.
+    trim : scans at each edge of every run that neither train nor score; None as the features say.
 
     Returns
     -------
@@ -249,18 +249,20 @@ def encode_held_out(
     """
     n_participants, n_scans, n_targets = responses.shape
     side_by_side, rows = np.moveaxis(responses, 0, 1).reshape(n_scans, -1), []
-    words = prince.words(language)
+    words = dataset.words(language)
     features = {
-        name: align(prince, language, word_states(model, words, context)[layers]) for name, model in models.items()
+        name: align(dataset, language, word_states(model, words, context)[layers]) for name, model in models.items()
     }
-    features |= {"word count": word_count(prince, language), "speech or silence": speech_or_silence(prince, language)}
+    features |= {"word count": word_count(dataset, language), "speech or silence": speech_or_silence(dataset, language)}
     for condition, aligned in features.items():
         runs = aligned.run_of_scan
-        inner = np.sort(np.concatenate([scans for _, scans in leave_one_run_out(runs, trim)]))
+        inner = np.sort(
+            np.concatenate([scans for _, scans in leave_one_run_out(runs, aligned.trim if trim is None else trim)])
+        )
         held_out = np.isin(runs[inner], test_runs)
         train, test = inner[~held_out], inner[held_out]
         values = np.concatenate(aligned.values, axis=1)
-        delayed = delay(values - values[train].mean(axis=0), (1, 2, 3, 4), runs)
+        delayed = delay(values - values[train].mean(axis=0), aligned.delays, runs)
         with warnings.catch_warnings():  # regions that nothing drives take any penalty, also the border of the grid
             warnings.simplefilter("ignore", BorderWarning)
             encoder = RidgeEncoder(device=device).fit(delayed[train], side_by_side[train], groups=runs[train])

@@ -6,11 +6,10 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from brainbook.chapters.shared import TRIM, Features, ParticipantScores
+from brainbook.chapters.shared import Features, ParticipantScores
 from brainbook.encoding import permutation_scores
 from brainbook.store import cached_array, fingerprint
 
-DELAYS = (1, 2, 3, 4)
 ALPHA = (
     1e3  # one penalty for all regions, on the scale of z-scored features, so that nothing is chosen on what is tested
 )
@@ -102,7 +101,7 @@ def significance_of_regions(
     """
     mean = responses.mean(axis=0)
     data = {"features": features.values[layer], "responses": mean, "runs": features.run_of_scan}
-    options = {"delays": DELAYS, "n_permutations": n_permutations, "seed": seed, "trim": TRIM}
+    options = {"delays": features.delays, "n_permutations": n_permutations, "seed": seed, "trim": features.trim}
 
     def compute() -> np.ndarray:
         null = permutation_scores(*data.values(), ALPHA, device=device, **options)

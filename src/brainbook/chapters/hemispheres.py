@@ -7,8 +7,8 @@ import pandas as pd
 from scipy import stats
 
 from brainbook.chapters import published
-from brainbook.chapters.group_scores import DELAYS, GroupScores
-from brainbook.chapters.shared import TRIM, ParticipantScores, average_by
+from brainbook.chapters.group_scores import GroupScores
+from brainbook.chapters.shared import Features, ParticipantScores, average_by
 from brainbook.datasets.little_prince import PARTICIPANTS, reliability_by_region
 from brainbook.encoding import prediction_covariance
 from brainbook.stats import (
@@ -121,22 +121,21 @@ def chinese_advantage(group_scores: GroupScores) -> pd.DataFrame:
 
 
 def participants_covariance(
-    features: np.ndarray,
+    features: Features,
+    layer: int | None,
     responses: np.ndarray,
-    run_of_scan: np.ndarray,
     alpha: float = 1e3,
     device: str = "auto",
-    trim: int = TRIM,
+    trim: int | None = None,
 ) -> np.ndarray:
     """Compute the covariance of each participant's responses with predictions of left-out runs.
 
     Parameters
     ----------
-    features : array [scans, units], one feature space for all regions; of several layers take one beforehand
-        (`layer_of_others`), or put them side by side.
+    layer : the layer that serves all regions, taken beforehand (`layer_of_others`); None puts all side by side.
     responses : array [participants, scans, regions].
     alpha : one penalty for all regions.
-    trim : scans at each edge of every section that neither train nor test.
+    trim : scans at each edge of every section that neither train nor test; None as the features say.
 
     Returns
     -------
@@ -144,9 +143,9 @@ def participants_covariance(
     """
     n_participants, n_scans, n_regions = responses.shape
     side_by_side = np.moveaxis(responses, 0, 1).reshape(n_scans, -1)
-    covariance = prediction_covariance(
-        features, side_by_side, run_of_scan, alpha, delays=DELAYS, trim=trim, device=device
-    )
+    values = np.concatenate(features.values, axis=1) if layer is None else features.values[layer]
+    options = {"delays": features.delays, "trim": features.trim if trim is None else trim, "device": device}
+    covariance = prediction_covariance(values, side_by_side, features.run_of_scan, alpha, **options)
     return covariance.reshape(n_participants, n_regions)
 
 

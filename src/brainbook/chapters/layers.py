@@ -2,13 +2,14 @@
 
 import warnings
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 from scipy import stats
 
 from brainbook.chapters.group_scores import GroupScores
-from brainbook.chapters.shared import TRIM, Features
+from brainbook.chapters.shared import Features
 from brainbook.encoding import BorderWarning, CrossValidation, cross_validate
 from brainbook.errors import ConfigurationError
 from brainbook.stats import Interval, fdr, mean_interval
@@ -32,7 +33,7 @@ OWN, SHARED = "each its own", "shared by region"
 
 def without_embedding(features: Features) -> Features:
     """Return the same features without layer 0."""
-    return Features(features.values[1:], features.run_of_scan)
+    return replace(features, values=features.values[1:])
 
 
 def at_same_depth(named: Sequence[int], n_layers: int, of: int = PUBLISHED_DEPTH) -> list[int]:
@@ -187,16 +188,21 @@ def _gain_of_masks(profiles: np.ndarray, masks: Mapping[str, np.ndarray]) -> np.
 
 
 def encode_vertices(
-    layers: np.ndarray,
+    features: Features,
     responses: np.ndarray,
-    run_of_scan: np.ndarray,
+    layer: int | None = None,
     alpha_groups: np.ndarray | None = None,
     device: str = "auto",
 ) -> CrossValidation:
-    """Fit every vertex of one participant by `cross_validate`; nothing warns that unpredicted ones take any penalty."""
+    """Fit every vertex of one participant by `cross_validate`; nothing warns that unpredicted ones take any penalty.
+
+    `responses` : array [scans, vertices]. `layer` : the only one that is fitted; None for all.
+    """
+    values = features.values if layer is None else features.values[layer]
+    options = {"delays": features.delays, "trim": features.trim, "alpha_groups": alpha_groups, "device": device}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", BorderWarning)
-        return cross_validate(layers, responses, run_of_scan, trim=TRIM, alpha_groups=alpha_groups, device=device)
+        return cross_validate(values, responses, features.run_of_scan, **options)
 
 
 def compare_penalties(fits: Mapping[str, CrossValidation], significant: np.ndarray) -> pd.DataFrame:

@@ -5,19 +5,19 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
-from brainbook.datasets import LittlePrince
+from brainbook.datasets import Dataset
 
 NEAR = 1  # scans that a best lag may differ by, as the response of the blood differs between participants and regions
 WEAK = 0.1  # r below which no lag fits
 
 
-def recorded_minutes(prince: LittlePrince, languages: list[str]) -> pd.DataFrame:
+def recorded_minutes(dataset: Dataset, languages: list[str]) -> pd.DataFrame:
     """Return one row per language: participants, sections, scans of one participant and the minutes they took."""
     rows = []
     for language in languages:
-        n_scans, n_participants = prince.scans(language), len(prince.participants(language))
+        n_scans, n_participants = dataset.scans(language), len(dataset.participants(language))
         total = sum(n_scans.values())
-        rows.append((language, n_participants, len(n_scans), total, total * prince.tr / 60))
+        rows.append((language, n_participants, len(n_scans), total, total * dataset.tr / 60))
     names = ["language", "participants", "sections", "scans per participant", "minutes per participant"]
     return pd.DataFrame(rows, columns=names)
 

@@ -7,11 +7,12 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from brainbook.datasets import LittlePrince, functional_groups
+from brainbook.datasets import Dataset, functional_groups
 from brainbook.encoding import (
     BorderWarning,
     ConstantFeatures,
     cross_validate,
+    delays_in_scans,
     fisher_mean,
     fixed_length,
     fold_weights,
@@ -25,7 +26,8 @@ from brainbook.store import cached_array, fingerprint
 from brainbook.workflow import archived_table
 
 ALIGNMENTS = ("FLA", "VLA")
-TRIM = 8  # scans at each edge of a run that neither train nor test: speech begins and ends there (chapter `alignment`)
+EDGE = 16.0  # s at each edge of a run that neither train nor test: speech begins and ends there (chapter `alignment`)
+TRIM = 8  # scans of 2 s: `EDGE` of the recordings of Le Petit Prince
 _KEY = ["region", "hemisphere"]
 
 
@@ -38,14 +40,26 @@ class Features:
     values : float32 array [layers, scans, units], all sections one after the other; a list of [scans, units] when
         the layers differ in width.
     run_of_scan : int array [scans], the section of every scan.
+    tr : seconds from one scan to the next.
     """
 
     values: np.ndarray | list[np.ndarray]
     run_of_scan: np.ndarray
+    tr: float = 2.0
+
+    @property
+    def delays(self) -> tuple[int, ...]:
+        """The scans nearest to delays of 2, 4, 6 and 8 seconds."""
+        return delays_in_scans(self.tr)
+
+    @property
+    def trim(self) -> int:
+        """The scans nearest to `EDGE` seconds."""
+        return round(EDGE / self.tr)
 
 
 def story_states(
-    prince: LittlePrince,
+    dataset: Dataset,
     language: str,
     model: str,
     context: int = 64,
@@ -57,7 +71,7 @@ def story_states(
 
     Parameters
     ----------
-    prince : the recordings, whose annotation holds the words.
+    dataset : the recordings, whose annotation holds the words.
     language : "EN", "FR" or "CN".
     model : a name that `load_language_model` knows.
     context : how many words before a word the model sees (none from another section).
@@ -69,9 +83,9 @@ def story_states(
 
     Returns
     -------
-    float32 array [layers + 1, words, units], words in the order of `prince.words(language)`.
+    float32 array [layers + 1, words, units], words in the order of `dataset.words(language)`.
     """
-    words = prince.words(language)
+    words = dataset.words(language)
     loaded = load_language_model(model, cache=cache or "cache", device=device)
     stride = stride if loaded.causal else None
 
@@ -89,7 +103,7 @@ def story_states(
 
 
 def align(
-    prince: LittlePrince,
+    dataset: Dataset,
     language: str,
     states: np.ndarray,
     alignment: str = "VLA",
@@ -101,7 +115,7 @@ def align(
 
     Parameters
     ----------
-    states : array [layers, words, units], words in the order of `prince.words(language)`.
+    states : array [layers, words, units], words in the order of `dataset.words(language)`.
     alignment : "VLA" (words by their onsets) or "FLA" (`words_per_scan` words per scan, whatever the clock says).
     aggregate : "mean" of a scan's words or their "sum", which keeps the word rate.
     silence : with the "mean" of words, what scans without words get: the "mean" of the same section's scans with words,
@@ -110,20 +124,20 @@ def align(
     silence = silence if aggregate == "mean" else "zeros"
     if alignment not in ALIGNMENTS:
         raise ConfigurationError(f"alignment is one of {', '.join(ALIGNMENTS)}, not {alignment!r}")
-    words = prince.words(language)
+    words = dataset.words(language)
     if states.shape[-2] != len(words):
         raise ConfigurationError(f"{language} has {len(words)} words, the states have {states.shape[-2]}")
-    scans, parts = prince.scans(language), []
+    scans, starts, parts = dataset.scans(language), dataset.starts(language), []
     for section, n_scans in scans.items():
         in_section = np.flatnonzero(words.section == section)
         heard = states[:, in_section]
         if alignment == "VLA":
-            onsets = words.onset.to_numpy()[in_section]
-            parts.append(variable_length(heard, onsets, n_scans, tr=prince.tr, aggregate=aggregate, silence=silence))
+            onsets = words.onset.to_numpy()[in_section] + starts[section]
+            parts.append(variable_length(heard, onsets, n_scans, tr=dataset.tr, aggregate=aggregate, silence=silence))
         else:
             parts.append(fixed_length(heard, n_scans, words_per_scan, aggregate=aggregate, silence=silence))
     runs = np.repeat(list(scans), list(scans.values()))
-    return Features(np.concatenate(parts, axis=-2).astype(np.float32), runs)
+    return Features(np.concatenate(parts, axis=-2).astype(np.float32), runs, dataset.tr)
 
 
 def true_drivers(truth: Truth, language: str) -> Features:
@@ -132,25 +146,26 @@ def true_drivers(truth: Truth, language: str) -> Features:
     No model can beat them by more than luck.
     """
     drivers = truth.drivers(language)
-    return Features([values.astype(np.float32) for values, _ in drivers.values()], next(iter(drivers.values()))[1])
+    layers, runs = zip(*drivers.values(), strict=True)
+    return Features([values.astype(np.float32) for values in layers], runs[0], truth.tr)
 
 
-def word_count(prince: LittlePrince, language: str, alignment: str = "VLA") -> Features:
+def word_count(dataset: Dataset, language: str, alignment: str = "VLA") -> Features:
     """Count the words of each scan: features [1, scans, 1], the baseline that any model must beat.
 
     Under FLA every scan holds the same number of words until they run out, so this says almost nothing there.
     """
-    ones = np.ones((1, len(prince.words(language)), 1), np.float32)
-    return align(prince, language, ones, alignment, aggregate="sum")
+    ones = np.ones((1, len(dataset.words(language)), 1), np.float32)
+    return align(dataset, language, ones, alignment, aggregate="sum")
 
 
-def speech_or_silence(prince: LittlePrince, language: str, alignment: str = "VLA") -> Features:
+def speech_or_silence(dataset: Dataset, language: str, alignment: str = "VLA") -> Features:
     """Return whether any word falls in a scan: features [1, scans, 1] of 0 and 1, the least one can know of speech.
 
     What a model scores beyond this one bit, it scores by what is said.
     """
-    count = word_count(prince, language, alignment)
-    return Features((count.values > 0).astype(np.float32), count.run_of_scan)
+    count = word_count(dataset, language, alignment)
+    return Features((count.values > 0).astype(np.float32), count.run_of_scan, count.tr)
 
 
 @dataclass(frozen=True)
@@ -189,7 +204,7 @@ class ParticipantScores:
 
 
 def stack_responses(
-    prince: LittlePrince, participants: list[str], targets: str = "regions", cache: str | None = "cache"
+    dataset: Dataset, participants: list[str], targets: str = "regions", cache: str | None = "cache"
 ) -> tuple[np.ndarray, np.ndarray, pd.DataFrame]:
     """Read the cleaned responses of several participants of one language.
 
@@ -199,7 +214,7 @@ def stack_responses(
     run_of_scan : int array [scans].
     columns : DataFrame with one row per target: region, hemisphere.
     """
-    parts = [prince.responses(participant, targets=targets, cache=cache) for participant in participants]
+    parts = [dataset.responses(participant, targets=targets, cache=cache) for participant in participants]
     return np.stack([part.values for part in parts]), parts[0].run_of_scan, parts[0].names
 
 
@@ -210,7 +225,7 @@ def score_participants(
     columns: pd.DataFrame,
     device: str = "auto",
     cache: str | None = None,
-    trim: int = TRIM,
+    trim: int | None = None,
     **options,
 ) -> ParticipantScores:
     """Encode all participants who heard the same story with the same features, at once.
@@ -223,11 +238,13 @@ def score_participants(
     features : values [layers, scans, units].
     responses : array [participants, scans, targets].
     cache : folder of computed scores, for chapters that ask the same; None computes them again.
-    trim : scans at each edge of every section that neither train nor test.
-    options : for `brainbook.encoding.cross_validate` (delays, alphas, ...).
+    trim : scans at each edge of every section that neither train nor test; None for `EDGE` seconds.
+    options : for `brainbook.encoding.cross_validate` (alphas, ...); delays are those of the features unless given.
     """
     n_participants, n_scans, n_targets = responses.shape
     side_by_side, runs = np.moveaxis(responses, 0, 1).reshape(n_scans, -1), features.run_of_scan
+    trim = features.trim if trim is None else trim
+    options = {"delays": features.delays, **options}
 
     def compute(layers) -> np.ndarray:
         with warnings.catch_warnings():

@@ -101,7 +101,7 @@ def low_level(annotation: StoryAnnotation, language: str) -> Features:
         ]
         values = [part.reindex(range(n), fill_value=0.0) for part, n in zip(means, scans.values(), strict=True)]
         columns.append(np.concatenate(values)[:, None])
-    return Features(np.hstack(columns).astype(np.float32)[None], count.run_of_scan)
+    return Features(np.hstack(columns).astype(np.float32)[None], count.run_of_scan, count.tr)
 
 
 def score_phantom(

@@ -54,6 +54,11 @@ class Truth:
     ceilings: pd.DataFrame
 
     @property
+    def tr(self) -> float:
+        """Seconds from one scan to the next."""
+        return self.parameters.get("tr", TR)
+
+    @property
     def world(self) -> World:
         """The world that the story is about."""
         return make_world(0)

@@ -16,7 +16,7 @@ from scipy import stats
 
 from brainbook.chapters.shared import (
     ALIGNMENTS,
-    TRIM,
+    EDGE,
     align,
     group_masks,
     rows_with,
@@ -26,7 +26,7 @@ from brainbook.chapters.shared import (
     story_states,
     word_count,
 )
-from brainbook.datasets import LittlePrince
+from brainbook.datasets import Dataset
 from brainbook.encoding import leave_one_run_out
 from brainbook.encoding.splits import used_scans
 from brainbook.errors import ConfigurationError
@@ -65,7 +65,7 @@ def unique_rows(table: pd.DataFrame, key: list[str], value: str, source: str) ->
 
 
 def compute_scores(
-    prince: LittlePrince,
+    dataset: Dataset,
     participants: Mapping[str, list[str]],
     models: Sequence[str],
     layers: Sequence[int] | None = None,
@@ -87,15 +87,15 @@ def compute_scores(
     """
     parts = []
     for language, names in participants.items():
-        responses, _, columns = stack_responses(prince, names, cache=cache)
+        responses, _, columns = stack_responses(dataset, names, cache=cache)
         features = {
-            ("word count", "VLA"): word_count(prince, language),
-            ("speech or silence", "VLA"): speech_or_silence(prince, language),
+            ("word count", "VLA"): word_count(dataset, language),
+            ("speech or silence", "VLA"): speech_or_silence(dataset, language),
         }
         for model in models:
-            states = story_states(prince, language, model, context=context, cache=cache, device=device, stride=stride)
+            states = story_states(dataset, language, model, context=context, cache=cache, device=device, stride=stride)
             states = states if layers is None else states[list(layers)]
-            features |= {(model, name): align(prince, language, states, name) for name in ALIGNMENTS}
+            features |= {(model, name): align(dataset, language, states, name) for name in ALIGNMENTS}
         for (model, alignment), values in features.items():
             scores = score_participants(values, responses, names, columns, device=device, cache=cache)
             table = scores.table(group_masks(columns))
@@ -104,7 +104,7 @@ def compute_scores(
 
 
 def intersubject_correlations(
-    prince: LittlePrince, participants: Mapping[str, list[str]], cache: str | None = "cache"
+    dataset: Dataset, participants: Mapping[str, list[str]], cache: str | None = "cache"
 ) -> pd.DataFrame:
     """Correlate each participant with the mean of the others, by group of regions.
 
@@ -117,8 +117,8 @@ def intersubject_correlations(
     for language, names in participants.items():
         if len(names) < 2:
             continue
-        responses, runs, columns = stack_responses(prince, names, cache=cache)
-        inner = used_scans(leave_one_run_out(runs, TRIM))
+        responses, runs, columns = stack_responses(dataset, names, cache=cache)
+        inner = used_scans(leave_one_run_out(runs, round(EDGE / dataset.tr)))
         each = noise_ceiling(responses[:, inner], runs[inner], keep="each")
         for group, mask in group_masks(columns).items():
             values = np.nanmean(each[:, mask], axis=1)

@@ -22,7 +22,7 @@ from brainbook.chapters.shared import (
     true_drivers,
     word_count,
 )
-from brainbook.datasets import Alice, LittlePrince, destrieux, to_surface
+from brainbook.datasets import Alice, Dataset, destrieux, open_dataset, to_surface
 from brainbook.datasets.cleaning import clean
 from brainbook.datasets.files import is_pointer
 from brainbook.encoding import blocks_with_gaps
@@ -78,10 +78,10 @@ def open_pair(
     seed : of the shifts.
     options : of `encoding_data`.
     """
-    prince = LittlePrince(data)
-    signal, columns, edges = encoding_data(prince, language, participants_with_echoes(prince, language), **options)
-    if prince.is_phantom:
-        truth, twin = read_truth(data), LittlePrince(null_twin(data, null, language))
+    dataset = open_dataset(data)
+    signal, columns, edges = encoding_data(dataset, language, participants_with_echoes(dataset, language), **options)
+    if dataset.is_phantom:
+        truth, twin = read_truth(data), open_dataset(null_twin(data, null, language))
         null_data = encoding_data(twin, language, participants_with_echoes(twin, language), **options)[0]
         nulls = with_shifted_copies(null_data, copies, seed)
         names, masks = ("phantom", "null phantom"), driver_masks(truth, columns)
@@ -113,13 +113,13 @@ def null_twin(data: str | Path, folder: str | Path, language: str = "EN") -> Pat
     return make_phantom(folder, participants={language: 1}, languages=(language,), echoes=1, **same)
 
 
-def participants_with_echoes(prince: LittlePrince, language: str, most: int = 2) -> list[str]:
+def participants_with_echoes(dataset: Dataset, language: str, most: int = 2) -> list[str]:
     """Return the first participants of a language who have raw echoes of every run; if nobody has, simply the first.
 
     Echoes that are listed but not downloaded are not there; then a line says how to get them.
     """
-    everyone = prince.participants(language)
-    with_echoes = [name for name in everyone if _has_echoes(prince, name)]
+    everyone = dataset.participants(language)
+    with_echoes = [name for name in everyone if _has_echoes(dataset, name)]
     if not with_echoes:
         print(
             f"No raw echoes of {everyone[0]} and the others are here (`datalad get {everyone[0]}/func` brings them): "
@@ -129,7 +129,7 @@ def participants_with_echoes(prince: LittlePrince, language: str, most: int = 2)
 
 
 def encoding_data(
-    prince: LittlePrince,
+    dataset: Dataset,
     language: str,
     participants: list[str],
     model: str,
@@ -157,31 +157,31 @@ def encoding_data(
     """
     regions = destrieux()
     vertices = np.flatnonzero(regions.cortex)[::step]
-    parts = [_read_participant(prince, participant, vertices, cache) for participant in participants]
+    parts = [_read_participant(dataset, participant, vertices, cache) for participant in participants]
     common = [name for name in KINDS if all(name in part for part in parts)]
     responses = {name: np.concatenate([part[name] for part in parts], axis=1) for name in common}
     echoes = "echo 1" in responses
-    states = story_states(prince, language, model, context, cache, device, stride)
-    single = story_states(prince, language, model, 0, cache, device)
-    contextual = align(prince, language, states, aggregate="sum")
+    states = story_states(dataset, language, model, context, cache, device, stride)
+    single = story_states(dataset, language, model, 0, cache, device)
+    contextual = align(dataset, language, states, aggregate="sum")
     data = EncodingData(
         layers=np.stack([principal_components(values, components) for values in contextual.values]),
         layer=layer,
         runs=contextual.run_of_scan,
         responses=responses["responses"],
-        single=_aligned(prince, language, single[layer], components, aggregate="sum"),
-        zeros=_aligned(prince, language, single[layer], components, silence="zeros"),
+        single=_aligned(dataset, language, single[layer], components, aggregate="sum"),
+        zeros=_aligned(dataset, language, single[layer], components, silence="zeros"),
         unfiltered=responses["unfiltered"],
         echoes=np.stack([responses[f"echo {echo}"] for echo in ECHOES]) if echoes else None,
         raw_echoes=np.stack([responses[f"raw {echo}"] for echo in ECHOES]) if echoes else None,
         trim=trim,
     )
     columns = regions.columns.iloc[np.tile(regions.region_index[vertices], len(participants))].reset_index(drop=True)
-    return data, columns, edge_features(prince, language, states[layer], components)
+    return data, columns, edge_features(dataset, language, states[layer], components)
 
 
 def edge_features(
-    prince: LittlePrince, language: str, states: np.ndarray, components: int
+    dataset: Dataset, language: str, states: np.ndarray, components: int
 ) -> dict[tuple[str, str], np.ndarray]:
     """Return a model, the word count and one bit (speech or silence), as published and as they should be.
 
@@ -196,11 +196,11 @@ def edge_features(
     a bit have no silence to fill.
     """
     features = {
-        ("model", coding): _aligned(prince, language, states, components, silence=silence)
+        ("model", coding): _aligned(dataset, language, states, components, silence=silence)
         for coding, silence in (("zeros", "zeros"), ("centred", "mean"))
     }
     for name, control in (("word count", word_count), ("speech or silence", speech_or_silence)):
-        values = control(prince, language).values[0]
+        values = control(dataset, language).values[0]
         features |= {(name, coding): values for coding in ("zeros", "centred")}
     return features
 
@@ -269,16 +269,16 @@ def _aligned(dataset, language, states, components, **options) -> np.ndarray:
     return principal_components(align(dataset, language, states[None], **options).values[0], components)
 
 
-def _read_participant(prince, participant, vertices, cache) -> dict[str, np.ndarray]:
+def _read_participant(dataset, participant, vertices, cache) -> dict[str, np.ndarray]:
     """Read a participant's recordings at some vertices, in every state that the chapter compares.
 
     Returns name -> float32 array [scans, vertices]: "responses" (cleaned), "unfiltered" (z-scored within the run
     without a high-pass), and if there are raw echoes "echo 1".. (cleaned) and "raw 1".. (as the scanner gave them).
     """
-    runs, echoes = prince.runs(participant), _has_echoes(prince, participant)
+    runs, echoes = dataset.runs(participant), _has_echoes(dataset, participant)
 
     def on_surface(section, echo=None):
-        return to_surface(prince.bold(participant, section, echo=echo), cache=cache)[:, vertices]
+        return to_surface(dataset.bold(participant, section, echo=echo), cache=cache)[:, vertices]
 
     def read_run(section) -> np.ndarray:  # float32 [kinds, scans, vertices]
         combined = on_surface(section)
@@ -288,7 +288,7 @@ def _read_participant(prince, participant, vertices, cache) -> dict[str, np.ndar
 
     kinds = KINDS if echoes else KINDS[:2]
     files = [[run.path.name, run.path.stat().st_size, run.path.stat().st_mtime_ns] for run in runs]
-    inputs = {"files": files, "folder": str(prince.root), "vertices": vertices, "kinds": kinds, "version": 1}
+    inputs = {"files": files, "folder": str(dataset.root), "vertices": vertices, "kinds": kinds, "version": 1}
     arrays = cached_array(
         f"{cache}/pitfalls" if cache else None,
         participant,
@@ -298,8 +298,8 @@ def _read_participant(prince, participant, vertices, cache) -> dict[str, np.ndar
     return dict(zip(kinds, arrays, strict=True))
 
 
-def _has_echoes(prince, participant):
+def _has_echoes(dataset, participant):
     return all(
         set(ECHOES) <= set(run.echoes) and not any(is_pointer(run.echoes[echo]) for echo in ECHOES)
-        for run in prince.runs(participant)
+        for run in dataset.runs(participant)
     )

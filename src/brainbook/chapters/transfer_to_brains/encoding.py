@@ -8,7 +8,6 @@ import numpy as np
 import pandas as pd
 
 from brainbook.chapters.shared import (
-    TRIM,
     Features,
     ParticipantScores,
     align,
@@ -22,12 +21,11 @@ from brainbook.chapters.transfer_to_brains.shared_sentences import (
     residual_states,
     shared_states,
 )
-from brainbook.datasets import LittlePrince
+from brainbook.datasets import Dataset
 from brainbook.encoding import PermutationScores, permutation_scores
 from brainbook.phantom import read_truth
 from brainbook.stats import compare_nulls, compare_runs, fdr, fisher_mean, fisher_z, mean_interval
 
-DELAYS = (1, 2, 3, 4)
 NULL_ALPHA = 1e3  # fixed: a penalty chosen on what is tested makes a test too easy
 CONDITIONS = ("own", "shared", "left over", "mismatched")
 
@@ -55,7 +53,7 @@ def encode(
     n_permutations: int = 200,
     seed: int = 0,
     device: str = "auto",
-    trim: int = TRIM,
+    trim: int | None = None,
 ) -> Encoded:
     """Encode the average participant and every participant with the features of one model.
 
@@ -64,19 +62,20 @@ def encode(
     features : values [layers, scans, units].
     responses : array [participants, scans, targets], z-scored within each run.
     n_permutations, seed : of the null; two models are compared on the same permutations.
-    trim : scans at each edge of every section that are left out, of scores and null alike.
+    trim : scans at each edge of every section that are left out, of scores and null alike; None as the features say.
     """
     average = responses.mean(0)
     stacked, names = np.concatenate([average[None], responses]), ["average", *participants]
     scores = score_participants(features, stacked, names, columns, device, trim=trim)
     layer = int(np.bincount(scores.chosen_layers[0].ravel()).argmax())
-    options = {"delays": DELAYS, "n_permutations": n_permutations, "seed": seed, "trim": trim, "device": device}
+    options = {"delays": features.delays, "trim": features.trim if trim is None else trim, "device": device}
+    options |= {"n_permutations": n_permutations, "seed": seed}
     null = permutation_scores(features.values[layer], average, features.run_of_scan, NULL_ALPHA, **options)
     return Encoded(scores, null)
 
 
 def baselines(
-    prince: LittlePrince,
+    dataset: Dataset,
     language: str,
     average: np.ndarray,
     columns: pd.DataFrame,
@@ -96,7 +95,7 @@ def baselines(
     features = {"speech or silence": speech_or_silence, "word count": word_count}
     parts = []
     for name, build in features.items():
-        scores = score_participants(build(prince, language), average[None], ["average"], columns, device).table(masks)
+        scores = score_participants(build(dataset, language), average[None], ["average"], columns, device).table(masks)
         means = scores.groupby("group", sort=False).value.mean().reset_index()
         parts.append(means.assign(features=name, language=language))
     return pd.concat(parts, ignore_index=True)
@@ -205,7 +204,7 @@ def change_by_selection(regions: pd.DataFrame, level: float = 0.05) -> pd.DataFr
     return pd.DataFrame(rows)
 
 
-def story_sentences(prince: LittlePrince, root: str | Path, languages: list[str]) -> dict[str, np.ndarray]:
+def story_sentences(dataset: Dataset, root: str | Path, languages: list[str]) -> dict[str, np.ndarray]:
     """Return which sentence (equal numbers are translations) each word of each language's story belongs to.
 
     A phantom knows. For real recordings nobody has said which sentences of the three audiobooks correspond: there every
@@ -214,12 +213,12 @@ def story_sentences(prince: LittlePrince, root: str | Path, languages: list[str]
     if (Path(root) / "truth").is_dir():
         truth = read_truth(root)
         return {language: truth.words(language).sentence.to_numpy() for language in languages}
-    counts = prince.words("EN").groupby("section").size().to_dict()
-    return {language: equal_shares(prince.words(language).section.to_numpy(), 17, counts) for language in languages}
+    counts = dataset.words("EN").groupby("section").size().to_dict()
+    return {language: equal_shares(dataset.words(language).section.to_numpy(), 17, counts) for language in languages}
 
 
 def shared_or_specific(
-    prince: LittlePrince, language: str, states: Mapping[str, np.ndarray], sentences: Mapping[str, np.ndarray]
+    dataset: Dataset, language: str, states: Mapping[str, np.ndarray], sentences: Mapping[str, np.ndarray]
 ) -> dict[str, Features]:
     """Return four descriptions of one language's story, on the clock of its scans.
 
@@ -233,12 +232,12 @@ def shared_or_specific(
     "own" : the language's states. "shared" : the same sentences as the OTHER languages tell them. "left over" : own
     states less what the shared ones predict (fitted on other sections). "mismatched" : shared ones of wrong sentences.
     """
-    own, sections = states[language], prince.words(language).section.to_numpy()
+    own, sections = states[language], dataset.words(language).section.to_numpy()
     others = [(states[name], sentences[name]) for name in states if name != language]
     shared = shared_states(others, sentences[language])
     wrong = shared_states(others, other_sentences(sentences[language], sections))
     parts = (own, shared, residual_states(own, shared, sections), wrong)
-    return {name: align(prince, language, part) for name, part in zip(CONDITIONS, parts, strict=True)}
+    return {name: align(dataset, language, part) for name, part in zip(CONDITIONS, parts, strict=True)}
 
 
 def shared_summary(scores: pd.DataFrame, groups: list[str]) -> pd.DataFrame:

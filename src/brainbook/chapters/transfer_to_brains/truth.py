@@ -2,6 +2,7 @@
 
 import warnings
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -55,7 +56,7 @@ def add_true_features(features: Features, truth: Truth, language: str) -> Featur
     drivers = zip(DRIVERS, true_drivers(truth, language).values, strict=True)
     true = [values for name, values in drivers if EXPECTED.get(name) == "gain"]
     layers = [np.concatenate([layer, *true], axis=1) for layer in features.values]
-    return Features(np.stack(layers), features.run_of_scan)
+    return replace(features, values=np.stack(layers))
 
 
 def driver_change(
