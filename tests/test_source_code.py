@@ -1,7 +1,10 @@
 """A key of what code means: it changes with every statement, and with nothing that only a reader sees."""
 
 import importlib.util
+import sys
+from pathlib import Path
 
+import numpy as np
 import pytest
 
 from brainbook import source_code
@@ -15,7 +18,11 @@ GRID = (1.0, 2.0)
 def solve(x):
     """Return twice `x`."""
     # doubled
-    return 2 * x
+    return 2 * x + GRID[0]
+
+
+def halve(x):
+    return x / 2
 '''
 ASKS = """from brainbook.room.solver import solve
 from brainbook.other import name
@@ -37,14 +44,12 @@ def package(tmp_path, monkeypatch):
     (root / "table.csv").write_text("a\n1\n")
     monkeypatch.setattr(source_code, "PACKAGE", root)
     source_code._files_of.cache_clear()
-    source_code._parse_content.cache_clear()
     yield root
     source_code._files_of.cache_clear()
-    source_code._parse_content.cache_clear()
 
 
 def key(root):
-    return code_fingerprint([root / "asks.py", *sources(root / "asks.py")])
+    return code_fingerprint([root / "asks.py"])
 
 
 @pytest.mark.parametrize(
@@ -54,6 +59,8 @@ def key(root):
         ("room/solver.py", "# doubled", "# twice, of course", True),
         ("room/solver.py", "(1.0, 2.0)", "(\n    1.0,\n    2.0,\n)", True),
         ("room/solver.py", "2 * x", "3 * x", False),
+        ("room/solver.py", "x / 2", "x / 3", True),  # nobody asks for it
+        ("room/solver.py", "GRID = (1.0, 2.0)", "GRID = (1.0, 2.0)\nif GRID:\n    GRID = (2.0,)", False),
         ("room/solver.py", "(1.0, 2.0)", "(1.0, 3.0)", False),
         ("asks.py", "solve(x), name", "solve(x + 1), name", False),
         ("table.csv", "1", "2", False),
@@ -74,12 +81,10 @@ def test_names_of_files_do_not_count_but_what_is_imported_does(package):
     asks = package / "asks.py"
     moved = ASKS.replace("room.solver", "room.ridge").splitlines(keepends=True)
     asks.write_text("".join([moved[1], moved[0], *moved[2:]]))  # sorted by name, the imports change places
-    source_code._parse_content.cache_clear()
     assert key(package) == before
     (package / "room/solver.py").write_text(SOLVER.replace("2 *", "3 *"))
     asks.write_text(ASKS)
     source_code._files_of.cache_clear()
-    source_code._parse_content.cache_clear()
     assert key(package) != before
 
 
@@ -88,15 +93,69 @@ def test_a_function_stands_for_its_module_and_what_that_imports(package, monkeyp
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     assert code_of(module.solve) is None, "written after this process began: nobody knows which state is executed"
-    source_code._code_of_module.cache_clear()
+    source_code._code_of_definition.cache_clear()
     monkeypatch.setattr(source_code, "BEGAN", source_code.BEGAN + 1e6)
-    assert code_of(module.solve) == code_fingerprint([package / "room/solver.py"])
+    assert code_of(module.solve) == code_fingerprint([(package / "room/solver.py", "solve")])
+    assert code_of(module.solve) != code_of(module.halve)
     spaces = [{}, {}]
     for space, factor in zip(spaces, (2, 3), strict=True):  # typed, in no file
         exec(f"def f(x):\n    return {factor} * x", space)
     assert code_of(spaces[0]["f"]) != code_of(spaces[1]["f"])
 
 
+@pytest.mark.parametrize(
+    "asks",
+    [
+        "import brainbook.room.solver as it\n\ndef ask(x):\n    return it.solve(x)\n",
+        "from brainbook.room import solver\n\ndef ask(x):\n    return solver.solve(x)\n",
+        "def ask(x):\n    from brainbook.room.solver import solve as s\n\n    return s(x)\n",
+        "from brainbook.room import solver\n\ndef ask(x, of=solver):\n    return of.solve(x)\n",
+        "from brainbook.room import double\n\ndef ask(x):\n    return double(x)\n",
+    ],
+)
+def test_every_way_to_name_a_function_is_followed(package, asks):
+    (package / "room/__init__.py").write_text("from brainbook.room.solver import solve as double\n")
+    (package / "asks.py").write_text(asks)
+    before = key(package)
+    (package / "room/solver.py").write_text(SOLVER.replace("2 *", "3 *"))
+    assert key(package) != before
+
+
+def test_what_two_names_stand_for_cannot_be_exchanged(package):
+    both = "from brainbook.room.solver import solve as {}, halve as {}\n\ndef ask(x):\n    return f(x), g(2 * x)\n"
+    keys = []
+    for names in (("f", "g"), ("g", "f")):
+        (package / "asks.py").write_text(both.format(*names))
+        keys.append(key(package))
+    assert keys[0] != keys[1]
+
+
+def test_all_that_runs_is_rested_on():
+    """Watch a small encoding: every definition of the package that is executed is among those that count."""
+    from brainbook.chapters.shared import Features, score_participants
+
+    rng = np.random.default_rng(0)
+    runs = np.repeat([1, 2, 3], 40)
+    features = Features(rng.normal(size=(2, 120, 3)).astype(np.float32), runs)
+    responses = rng.normal(size=(1, 120, 4)).astype(np.float32)
+    executed = set()
+
+    def watch(frame, event, _):
+        code = frame.f_code
+        if event == "call" and code.co_filename.startswith(str(PACKAGE)) and not code.co_name.startswith("<"):
+            executed.add((Path(code.co_filename), code.co_qualname.split(".")[0]))
+
+    sys.setprofile(watch)
+    try:
+        score_participants(features, responses, ["a"], None, device="cpu", trim=2)
+    finally:
+        sys.setprofile(None)
+    names = set()
+    for file, number in source_code._reached([(PACKAGE / "chapters/shared.py", "score_participants")]):
+        names |= {(file, name) for name, numbers in source_code._module(file).bound.items() if number in numbers}
+    assert len(executed) > 20 and executed <= names
+
+
 def test_cached_scores_rest_on_the_solver():
     wanted = {PACKAGE / "encoding/ridge_design.py", PACKAGE / "encoding/cross_validation.py"}
-    assert wanted <= set(sources(PACKAGE / "chapters/shared.py"))
+    assert wanted <= set(sources((PACKAGE / "chapters/shared.py", "score_participants")))

@@ -21,12 +21,12 @@ from pathlib import Path
 import pandas as pd
 
 from brainbook.errors import ConfigurationError
-from brainbook.source_code import BEGAN, PACKAGE, code_fingerprint, sources
+from brainbook.source_code import BEGAN, PACKAGE, Rooms, code_fingerprint
 from brainbook.store import atomic_write, fingerprint
 
 ARCHIVE = Path("book/archive")
 # Rooms and files that run, draw or record, and make no number.
-NO_NUMBERS = ("plots", "workflow", "store.py", "source_code.py", "errors.py")
+NO_NUMBERS = Rooms("plots", "workflow", "store.py", "source_code.py", "errors.py")
 CONSULTED: dict[tuple[str, str, bool], str] = {}  # {(study, table, results made here go first): key} of tables read
 
 
@@ -70,9 +70,7 @@ def code_key(rests_on: tuple[str, ...]) -> str:
     """Return a key of what these files and all that they import mean, without what draws; "" when one is gone."""
     if not all(Path(file).is_file() for file in rests_on):
         return ""
-    modules = {module for file in rests_on if file.endswith((".py", ".md")) for module in sources(file)}
-    ignored = frozenset(module for module in modules if module.relative_to(PACKAGE).parts[0] in NO_NUMBERS)
-    return code_fingerprint([*rests_on, *(modules - ignored)], ignored)
+    return code_fingerprint(rests_on, NO_NUMBERS)
 
 
 def archive_table(

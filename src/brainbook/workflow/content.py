@@ -5,7 +5,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from brainbook.errors import ConfigurationError
-from brainbook.source_code import PACKAGE, code_fingerprint, sources
+from brainbook.source_code import PACKAGE, code_fingerprint
 from brainbook.store import fingerprint, read_json, write_json
 from brainbook.workflow.study_file import PlannedRun, Study
 from brainbook.workflow.tables import archive_changes
@@ -30,7 +30,7 @@ def run_key(study: Study, run: PlannedRun) -> dict[str, str]:
     earlier = [run_folder(study, before) for before in study.before(run)]
     return {
         "text": fingerprint(notebook),
-        "code": code_fingerprint(sources(notebook)),
+        "code": code_fingerprint([notebook]),
         "parameters": fingerprint(run.parameters),
         "data": fingerprint({folder: folder_key(folder, Path(study.cache)) for folder in folders}),
         "earlier runs": fingerprint(
@@ -116,7 +116,7 @@ def prerequisites(study: Study) -> dict[str, tuple[Path, str]]:
 
 
 def _code(module: Path) -> str:
-    return code_fingerprint([module, *sources(module)])
+    return code_fingerprint([module])
 
 
 def is_ready(stamp: Path, key: str) -> bool:
