@@ -55,20 +55,19 @@ def sources(*entries: Entry) -> list[Path]:
     return sorted({file for file, _ in _reached(entries)} - given)
 
 
-def code_fingerprint(entries: Iterable[Entry], ignored: Container[Path] = (), follow: bool = True) -> str:
+def code_fingerprint(entries: Iterable[Entry], ignored: Container[Path] = ()) -> str:
     """Return a key of what code means to a computer, with all that it rests on.
 
     Parameters
     ----------
     entries : Python files, notebooks (their code cells), YAML files, or (file, name) for what one name stands for.
     ignored : files of the package that do not count, nor what only they rest on.
-    follow : False takes the entries alone, and of what they import only that it is the same.
     """
     _module.cache_clear()
     entries = list(entries)
     settings = [entry for entry in entries if not isinstance(entry, tuple) and Path(entry).suffix in (".yaml", ".yml")]
     meanings = {_digest(_yaml(Path(file))) for file in settings}
-    for file, number in _reached([entry for entry in entries if entry not in settings], ignored, follow):
+    for file, number in _reached([entry for entry in entries if entry not in settings], ignored):
         statement = _module(file).statements[number]
         links = sorted(_links(file, statement, ignored))
         data = sorted(_digest(path.read_bytes()) for path in _data_files(file, statement.strings))
@@ -100,7 +99,7 @@ def _code_of_definition(file: Path, name: str, rooms: tuple[str, ...]) -> str | 
     return None if any(path.stat().st_ctime > BEGAN for path in files) else code_fingerprint([entry], ignored)
 
 
-def _reached(entries: Iterable[Entry], ignored: Container[Path] = (), follow: bool = True) -> set[tuple[Path, int]]:
+def _reached(entries: Iterable[Entry], ignored: Container[Path] = ()) -> set[tuple[Path, int]]:
     """Return the statements, (file, number), that entries hold and rest on."""
     waiting: list[tuple[Path, int]] = []
     for entry in entries:
@@ -110,7 +109,7 @@ def _reached(entries: Iterable[Entry], ignored: Container[Path] = (), follow: bo
             file = Path(entry).resolve()
             waiting += [(file, number) for number in range(len(_module(file).statements))]
     reached = set(waiting)
-    while waiting and follow:
+    while waiting:
         file, number = waiting.pop()
         module = _module(file)
         targets = {(file, other) for other in module.always}

@@ -258,4 +258,4 @@ def _key(study: Study, files: tuple[str, ...], *settings: object) -> str:
 
 
 def _code(names: tuple[str, ...]) -> str:
-    return code_fingerprint([Path(__file__).parent / f"{name}.py" for name in names], follow=False)
+    return code_fingerprint(Path(__file__).parent / f"{name}.py" for name in names)
