@@ -1,6 +1,7 @@
 # Which notebook runs after what, with which resources. What runs is said in studies/<name>.yaml; what has to be made
 # again is found by content before Snakemake starts (`python -m brainbook study`, which `make study` calls): here a run is
 # a stamp that is there or is not. Words of users reach the shell quoted (:q) only.
+import re
 import sys
 from pathlib import Path
 
@@ -34,24 +35,30 @@ rule all:
         expand(RUN, run=list(STUDY.runs)),
 
 
-rule run:
-    input:
-        inputs_of,
-    output:
-        RUN,
-    log:
-        f"logs/{STUDY.name}/{{run}}.log",
-    wildcard_constraints:
-        run=".+",
-    threads: lambda wildcards: run_of(wildcards).threads
-    resources:
-        mem_mb=lambda wildcards: run_of(wildcards).memory_mb,
-        runtime=lambda wildcards: run_of(wildcards).minutes,
-        gpu=lambda wildcards: 0 if run_of(wildcards).share_gpu else run_of(wildcards).gpus,
-    params:
-        command=lambda wildcards: [sys.executable, "-m", "brainbook", "run", STUDY.name, wildcards.run, *DATA],
-    shell:
-        "{params.command:q} > {log:q} 2>&1"
+# One rule for each entry of the study: the longest chain of runs that wait for one another goes first.
+for number, (entry, seconds) in enumerate(STUDY.priorities().items()):
+
+    rule:
+        name:
+            f"run_{number}"
+        input:
+            inputs_of,
+        output:
+            RUN,
+        log:
+            f"logs/{STUDY.name}/{{run}}.log",
+        wildcard_constraints:
+            run=rf"{re.escape(entry)}(/.+)?",
+        priority: seconds
+        threads: lambda wildcards: run_of(wildcards).threads
+        resources:
+            mem_mb=lambda wildcards: run_of(wildcards).memory_mb,
+            runtime=lambda wildcards: run_of(wildcards).minutes,
+            gpu=lambda wildcards: 0 if run_of(wildcards).share_gpu else run_of(wildcards).gpus,
+        params:
+            command=lambda wildcards: [sys.executable, "-m", "brainbook", "run", STUDY.name, wildcards.run, *DATA],
+        shell:
+            "{params.command:q} > {log:q} 2>&1"
 
 
 # The phantom and the models; a tiny BrainLM is trained from the tiny BERT, which must not be trained beside it.
@@ -66,6 +73,7 @@ for name in STAMPS:
             STAMPS[name],
         log:
             f"logs/{STUDY.name}/phantom.log" if name == "phantom" else f"logs/models/{name}.log",
+        priority: 10**6
         params:
             command=[sys.executable, "-m", "brainbook", "prepare", STUDY.name, name, *DATA],
         resources:

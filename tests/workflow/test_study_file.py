@@ -54,6 +54,14 @@ def test_an_entry_may_have_data_of_its_own_or_none(folders):
     assert [run.parameters["data"] for run in study.runs.values()] == ["d", "e", ""]
 
 
+def test_the_longest_chain_goes_first(folders):
+    rows = (
+        "{chapter: one, name: a, work: {minutes: 1}}, {chapter: one, name: b, work: {minutes: 2}, sweep: {seed: [1, 2]},"
+        " after: [a]}, {chapter: one, name: c, work: {minutes: 4}, after: [b]}, {chapter: one, name: d, minutes: 15}"
+    )
+    assert folders(f"data: d\nruns: [{rows}]").priorities() == {"a": 420, "b": 360, "c": 240, "d": 300}
+
+
 def test_the_time_left_is_what_runs_took_or_what_the_study_file_says(folders):
     entries = "{chapter: one, sweep: {seed: [1, 2]}, work: {minutes: 8}}, {chapter: one, name: long, minutes: 30}"
     study = folders(f"data: d\nruns: [{entries}]")
