@@ -12,9 +12,25 @@ ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "src" / "brainbook"
 
 # From top to bottom: a room may import the rooms below it, and the leaves, which every room may use.
-ROOMS = ("chapters", "workflow", "plots", "language_models", "phantom", "number_sense", "datasets", "encoding", "stats")
+ROOMS = (
+    "chapters",
+    "workflow",
+    "course",
+    "plots",
+    "language_models",
+    "phantom",
+    "number_sense",
+    "datasets",
+    "encoding",
+    "stats",
+)
 LEAVES = {"errors", "store", "source_code", "checkpoints", "training"}
-ALONE = {"number_sense": {"stats"}, "plots": set(), "datasets": set()}  # what these import of the rooms below them
+ALONE = {
+    "number_sense": {"stats"},
+    "plots": set(),
+    "datasets": set(),
+    "course": set(),
+}  # what these import of the rooms below them
 
 
 def imported_rooms(path: Path) -> set[str]:

@@ -8,6 +8,7 @@ from brainbook.datasets.files import MissingFileError, check_content
 from brainbook.datasets.little_prince import LittlePrince
 from brainbook.datasets.little_prince_runs import LANGUAGES
 from brainbook.datasets.opening import open_dataset
+from brainbook.datasets.region_names import region_name
 from brainbook.datasets.responses import load_responses
 from brainbook.datasets.sentence_pairs import make_pairs, shuffle_pairs
 from brainbook.datasets.story_annotation import StoryAnnotation
