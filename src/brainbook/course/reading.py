@@ -28,18 +28,18 @@ def reading_minutes(notebook: nbformat.NotebookNode, skip: Collection[str] = ())
     words = lines = pictures = 0
     solution, skipped = False, 0  # level of the heading whose section is being skipped, 0 for none
     for cell in notebook.cells:
-        if "{solution-start}" in cell.source:
-            solution = True
-        elif "{solution-end}" in cell.source:
-            solution = False
-        elif solution:
-            continue
-        elif cell.cell_type == "markdown":
-            for level, title, text in _sections(cell.source):
+        source = cell.source
+        if solution:
+            _, end, source = source.partition("{solution-end}")
+            solution = not end
+        source, start, _ = source.partition("{solution-start}")
+        solution = solution or bool(start)
+        if cell.cell_type == "markdown":
+            for level, title, text in _sections(source):
                 if level and (not skipped or level <= skipped):
                     skipped = level if title in skip else 0
                 words += 0 if skipped else len(re.findall(r"\w[\w'-]*", f"{title} {text}"))
-        elif cell.cell_type == "code" and not skipped:
+        elif cell.cell_type == "code" and source and not skipped:
             shown = not _HIDDEN & set(cell.metadata.get("tags", []))
             lines += shown * len([line for line in cell.source.splitlines() if line.strip()])
             pictures += "image" in cell.metadata.get("mystnb", {})
@@ -57,5 +57,7 @@ def _sections(source: str) -> list[tuple[int, str, str]]:
     """Return (level, title, text) of the parts of a Markdown cell; level 0 for what stands before a heading."""
     pieces = _HEADING.split(_EXERCISES.sub(" ", source))
     parts = [(0, "", pieces[0])]
-    parts += [(len(marks), title, text) for marks, title, text in zip(pieces[1::3], pieces[2::3], pieces[3::3], strict=True)]
+    parts += [
+        (len(marks), title, text) for marks, title, text in zip(pieces[1::3], pieces[2::3], pieces[3::3], strict=True)
+    ]
     return [(level, title, _MARKUP.sub(" ", text)) for level, title, text in parts]

@@ -1,0 +1,92 @@
+"""The way through the book: minutes, marks, one closing section of one name, terms that are linked."""
+
+import sys
+from pathlib import Path
+
+import jupytext
+import nbformat
+import pytest
+
+from brainbook.course import reading_minutes
+from brainbook.course.reading import section_titles
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "book" / "_ext"))
+import chapter_line  # noqa: E402
+import glossary_links  # noqa: E402
+
+NAMES = [page.rpartition("/")[2] for page in chapter_line.chapter_pages(ROOT)]
+MOST_MINUTES = 31
+
+
+def cell(kind: str, source: str, **metadata):
+    make = nbformat.v4.new_markdown_cell if kind == "text" else nbformat.v4.new_code_cell
+    return make(source, metadata=metadata)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_chapter_says_how_to_read_it(name):
+    notebook = jupytext.read(ROOT / "notebooks" / f"{name}.md")
+    chapter = chapter_line.read_chapter(notebook, f"book/chapters/{name}", 1)
+    assert chapter, f"notebooks/{name}.md lacks the line `way:` in its front matter (see book/_ext/chapter_line.py)"
+    assert chapter.read in ("must", "may") and chapter.data in chapter_line.BADGES
+    titles = section_titles(notebook)
+    assert not [title for title in chapter.skip if title not in titles], (
+        "sections to skip that the chapter does not have"
+    )
+    assert chapter.minutes <= MOST_MINUTES, "mark sections that a first reading may skip"
+    assert titles.count("What to remember") == titles.count("Exercises") == 1
+    assert titles[-1] == "Where these numbers come from"
+
+
+def test_minutes_are_those_of_words_code_and_pictures():
+    shown = {"mystnb": {"image": {"alt": "A line."}}}
+    cells = [
+        cell("text", "# Title\n\n" + "word " * 149),  # a minute
+        cell("code", "\n".join(["x = 1"] * 15)),  # a minute
+        cell("code", "plot(x)", tags=["hide-input"], **shown),
+        cell("code", "show(table)", tags=["hide-input"]),  # two pictures: a minute
+        cell("text", "```{exercise} warm-up, 5 minutes\n:label: x-1\n" + "word " * 500 + "\n```"),
+        cell("text", "```{solution-start} x-1\n```"),
+        cell("code", "\n".join(["x = 1"] * 50)),
+        cell("text", "```{solution-end}\n```\n\n## Skipped\n\n" + "word " * 300),
+        cell("code", "y = 1\n" * 30),
+        cell("text", "### Below\n\n" + "word " * 300 + "\n\n## Read\n\n" + "word " * 149),  # a minute
+    ]
+    notebook = nbformat.v4.new_notebook(cells=cells)
+    assert reading_minutes(notebook, ["Skipped"]) == pytest.approx(4, abs=0.05)
+    assert reading_minutes(notebook) == pytest.approx(4 + 4 + 2, abs=0.05)
+
+
+def test_a_chapter_knows_what_recordings_it_shows():
+    line = {"read": "must", "learned": "do it"}
+    phantom = cell("text", "```{admonition} Phantom\n```", tags=["phantom"])
+    real = cell("text", "```{admonition} Real recordings\n```", tags=["real"])
+    for cells, said, expected in [([phantom], {}, "phantom"), ([real], {}, "real"), ([], {"data": "images"}, "images")]:
+        notebook = nbformat.v4.new_notebook(cells=[cell("text", "# Title"), *cells], metadata={"way": line | said})
+        assert chapter_line.read_chapter(notebook, "book/chapters/x", 3).data == expected
+    assert chapter_line.read_chapter(nbformat.v4.new_notebook(), "book/chapters/x", 1) is None
+
+
+def test_cost_is_read_from_the_table_of_provenance():
+    html = "<tr><th>12</th><td>wall time (s)</td><td>41.3</td></tr><tr><td>peak memory (GB)</td><td>1.27</td></tr>"
+    output = nbformat.v4.new_output("display_data", data={"text/html": html})
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("x", outputs=[output])])
+    assert chapter_line.cost(notebook) == ("41 s", "1.3 GB")
+    assert chapter_line.cost(nbformat.v4.new_notebook()) == ("–", "–")
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("Voxels are boxes", "Voxel"),
+        ("a noise ceiling of .3", "noise ceiling"),
+        ("reVLAted", None),
+        ("the VLA of words", "VLA"),
+        ("vla", None),
+        ("sub-voxel", None),
+    ],
+)
+def test_terms_are_found_as_whole_words(text, found):
+    match = glossary_links.pattern_of(("voxel", "ceiling", "noise ceiling", "VLA")).search(text)
+    assert (match and match[1]) == found
