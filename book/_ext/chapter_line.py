@@ -2,11 +2,11 @@
 
 A chapter says one line in its front matter,
 
-    way: {read: must, learned: "fit an encoding model and score it", skip: [Titles of sections], data: real}
+    way: {read: must, learned: "fit an encoding model", skip: [Titles of sections], data: real}
 
 `read` is `must` or `may`; `learned` ends the sentence 'you can'; `skip` names sections that a first reading may leave
-out; `data` is said only by chapters that have no cells tagged `phantom` or `real`. Numbers come from `_toc.yml`, minutes
-from `brainbook.course.reading_minutes`, exercises from `brainbook.course.exercises`.
+out; `data` is said only by chapters without cells tagged `phantom` or `real`. Numbers come from `_toc.yml`, minutes
+from `reading_minutes`, exercises from `exercises`, both of `brainbook.course`.
 """
 
 import json
@@ -67,7 +67,7 @@ def read_chapter(notebook: nbformat.NotebookNode, page: str, number: int) -> Cha
 def read_chapters(root: Path) -> dict[str, Chapter]:
     """The chapters that were made: page -> Chapter, in the order of the book."""
     found = {}
-    for number, page in enumerate(chapter_pages(root), 1):
+    for number, page in enumerate(chapter_pages(root)):  # the refresher is number 0
         path = root / f"{page}.ipynb"
         if path.is_file() and (chapter := read_chapter(nbformat.read(path, as_version=4), page, number)):
             found[page] = chapter

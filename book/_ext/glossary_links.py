@@ -6,8 +6,20 @@ from functools import cache
 from docutils import nodes
 
 # Terms that are everyday words as well: a page says `{term}` where it means the term.
-EVERYDAY = {"run", "runs", "state", "section", "null", "leak", "echo", "fold", "target", "layer", "p", "q", "context", "stride",
-            "contrast", "surface", "token"}  # fmt: skip
+EVERYDAY = {
+    "run",
+    "state",
+    "section",
+    "null",
+    "leak",
+    "echo",
+    "fold",
+    "target",
+    "context",
+    "contrast",
+    "surface",
+    "token",
+}
 OUTSIDE = (nodes.title, nodes.literal, nodes.literal_block, nodes.reference, nodes.math, nodes.math_block, nodes.raw,
            nodes.caption, nodes.term, nodes.table, nodes.container)  # fmt: skip
 

@@ -1,5 +1,6 @@
 """The way through the book: minutes, marks, one closing section of one name, terms that are linked."""
 
+import re
 import sys
 from pathlib import Path
 
@@ -7,7 +8,7 @@ import jupytext
 import nbformat
 import pytest
 
-from brainbook.course import reading_minutes
+from brainbook.course import exercises, reading_minutes
 from brainbook.course.reading import section_titles
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -35,8 +36,23 @@ def test_every_chapter_says_how_to_read_it(name):
         "sections to skip that the chapter does not have"
     )
     assert chapter.minutes <= MOST_MINUTES, "mark sections that a first reading may skip"
-    assert titles.count("What to remember") == titles.count("Exercises") == 1
+    assert titles.count("What to remember") == 1
+    assert titles.count("Exercises") == int(name in set(exercises()["chapter"]))
     assert titles[-1] == "Where these numbers come from"
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_exercises_on_the_page_are_those_of_the_table(name):
+    """Each with its kind and minutes, starter code, and a solution that the page runs and checks."""
+    text = (ROOT / "notebooks" / f"{name}.md").read_text(encoding="utf-8")
+    rows = exercises().query("chapter == @name")
+    expected = [(f"{row.kind}, {row.minutes} minutes", f"{name}-{row.number}") for row in rows.itertuples()]
+    assert re.findall(r"^```\{exercise\} ?(.*)\n:label: (.*)$", text, re.MULTILINE) == expected
+    solutions = re.findall(r"^```\{solution-start\} (\S+)\n(.*?)^```\{solution-end\}", text, re.MULTILINE | re.DOTALL)
+    assert [label for label, _ in solutions] == [label for _, label in expected]
+    for label, solution in solutions:
+        code = "".join(re.findall(r"^```\{code-cell\}.*?\n(.*?)^```", solution, re.MULTILINE | re.DOTALL))
+        assert f'check("{label}", ' in code and f'    check("{label}", answer)' in text
 
 
 def test_minutes_are_those_of_words_code_and_pictures():
