@@ -19,6 +19,7 @@ import pandas as pd
 from scipy import sparse
 from scipy.spatial import cKDTree
 
+from brainbook.datasets.region_names import region_name
 from brainbook.errors import DatasetError
 
 HEMISPHERES = ("lh", "rh")
@@ -66,6 +67,11 @@ class Regions:
         """The 148 regions in the order of `average`: region, hemisphere; first lh in the order of labels, then rh."""
         rows = [(name, side) for side in HEMISPHERES for name in self.cortical]
         return pd.DataFrame(rows, columns=["region", "hemisphere"])
+
+    @cached_property
+    def readable(self) -> list[str]:
+        """Names of the 148 regions without their side, as anatomists call them (see `region_name`)."""
+        return [region_name(name) for name in self.columns["region"]]
 
     @cached_property
     def region_index(self) -> np.ndarray:

@@ -12,6 +12,7 @@ import functools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from textwrap import wrap
 
 import matplotlib as mpl
 import matplotlib.pyplot as plt
@@ -171,7 +172,7 @@ def flatmap(
         index = regions.region_index[surface.nearest]
         borders, places = _borders(str(store_folder(store)), surface.subject, index.tobytes())
         ax.add_collection(LineCollection(borders, colors="black", linewidths=0.5, alpha=0.75))
-        _write_names(ax, regions.columns, places, n_names)
+        _write_names(ax, regions, places, n_names)
     for side, place in (("left", 0.02), ("right", 0.98)):
         ax.text(place, 0.02, side.capitalize(), transform=ax.transAxes, ha=side, fontsize=11, color=GREY)
     ax.set_axis_off()
@@ -297,19 +298,20 @@ def _note(regions, surface: OwnSurface) -> str:
     return f"Borders: Destrieux regions, {regions.source}; {surface.subject}"
 
 
-def _write_names(ax: Axes, columns, places: dict[int, tuple[float, float, int]], n_names: int) -> None:
+def _write_names(ax: Axes, regions, places: dict[int, tuple[float, float, int]], n_names: int) -> None:
     """Name the largest regions of each hemisphere, passing over a name that would cover another."""
     height = NAME_POINTS / 72 / WIDTH * _MAP_PIXELS  # of a line of text, in pixels of the map
     halo = withStroke(linewidth=2.2, foreground="white", alpha=0.85)
-    taken: list[tuple[float, float, float]] = []  # x, y, half the width
+    names = getattr(regions, "readable", regions.columns.region.tolist())
+    taken: list[tuple[float, float, float, float]] = []  # x, y, half the width, half the height
     left = {"lh": n_names, "rh": n_names}
     for index, (x, y, _) in sorted(places.items(), key=lambda item: -item[1][2]):
-        name, hemisphere = columns.region.iloc[index], columns.hemisphere.iloc[index]
-        half = 0.3 * height * len(name)
-        covers = any(abs(x - x2) < half + half2 and abs(y - y2) < 1.2 * height for x2, y2, half2 in taken)
+        lines, hemisphere = wrap(names[index], 16), regions.columns.hemisphere.iloc[index]
+        half, high = 0.3 * height * max(map(len, lines)), 0.6 * height * len(lines)
+        covers = any(abs(x - x2) < half + half2 and abs(y - y2) < high + high2 for x2, y2, half2, high2 in taken)
         if left[hemisphere] and not covers:
-            ax.text(x, y, name, ha="center", va="center", fontsize=NAME_POINTS, path_effects=[halo])
-            taken.append((x, y, half))
+            ax.text(x, y, "\n".join(lines), ha="center", va="center", fontsize=NAME_POINTS, path_effects=[halo])
+            taken.append((x, y, half, high))
             left[hemisphere] -= 1
 
 
