@@ -6,9 +6,10 @@ from pathlib import Path
 
 import jupytext
 import nbformat
+import numpy as np
 import pytest
 
-from brainbook.course import exercises, reading_minutes
+from brainbook.course import check, exercises, given, reading_minutes
 from brainbook.course.reading import section_titles
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -18,6 +19,12 @@ import glossary_links  # noqa: E402
 
 NAMES = [page.rpartition("/")[2] for page in chapter_line.chapter_pages(ROOT)]
 MOST_MINUTES = 31
+NEED_RECORDINGS = {"recordings-1", "first_model-4"}
+CODE = re.compile(r"^```\{code-cell\}.*?\n(?::.*\n\n)?(.*?)^```", re.MULTILINE | re.DOTALL)
+
+
+def solutions_of(text: str) -> list[tuple[str, str]]:
+    return re.findall(r"^```\{solution-start\} (\S+)\n(.*?)^```\{solution-end\}", text, re.MULTILINE | re.DOTALL)
 
 
 def cell(kind: str, source: str, **metadata):
@@ -48,11 +55,26 @@ def test_exercises_on_the_page_are_those_of_the_table(name):
     rows = exercises().query("chapter == @name")
     expected = [(f"{row.kind}, {row.minutes} minutes", f"{name}-{row.number}") for row in rows.itertuples()]
     assert re.findall(r"^```\{exercise\} ?(.*)\n:label: (.*)$", text, re.MULTILINE) == expected
-    solutions = re.findall(r"^```\{solution-start\} (\S+)\n(.*?)^```\{solution-end\}", text, re.MULTILINE | re.DOTALL)
+    solutions = solutions_of(text)
     assert [label for label, _ in solutions] == [label for _, label in expected]
     for label, solution in solutions:
-        code = "".join(re.findall(r"^```\{code-cell\}.*?\n(.*?)^```", solution, re.MULTILINE | re.DOTALL))
+        code = "".join(CODE.findall(solution))
         assert f'check("{label}", ' in code and f'    check("{label}", answer)' in text
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_solutions_are_right(name):
+    """The code of each solution, but for those that need the page's recordings: these run when the book is built."""
+    text = (ROOT / "notebooks" / f"{name}.md").read_text(encoding="utf-8")
+    answers = {}
+
+    def note(label, answer):
+        answers[label] = check(label, answer)
+
+    for label, solution in solutions_of(text):
+        if label not in NEED_RECORDINGS:
+            exec(compile("".join(CODE.findall(solution)), label, "exec"), {"np": np, "check": note, "given": given})
+            assert answers[label], answers[label].message
 
 
 def test_minutes_are_those_of_words_code_and_pictures():
