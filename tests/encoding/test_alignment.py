@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from brainbook.encoding import fixed_length, variable_length
+from brainbook.encoding import fixed_length, interval_weighted, lanczos, variable_length
 
 
 def words_by_hand(states, scan_of_word, n_scans, aggregate):
@@ -86,3 +86,82 @@ def test_settings_that_cannot_be_are_refused():
         fixed_length(np.ones((2, 3)), 4, aggregate="median")
     with pytest.raises(ValueError, match="tr"):
         variable_length(np.ones((2, 3)), [0, 1], 4, tr=0)
+
+
+@pytest.mark.parametrize(("start", "tr"), [(0.0, 2.0), (10.0, 2.0045), (-20.0, 1.5), (3.3, 0.72)])
+def test_words_lie_in_the_scan_of_their_own_time(start, tr):
+    """A word at `onset` lies in the scan floor((onset + start) / tr), for every way to give words to scans."""
+    rng = np.random.default_rng(0)
+    onsets = np.sort(rng.uniform(0, 90, 150))
+    states, n_scans = rng.standard_normal((150, 3)), 50
+    place = np.floor((onsets + start) / tr)
+    expected = words_by_hand(states, place, n_scans, "sum")
+    np.testing.assert_allclose(
+        variable_length(states, onsets, n_scans, tr, start=start, aggregate="sum"), expected, atol=1e-12
+    )
+    brief = interval_weighted(states, onsets, onsets, n_scans, tr, start=start, aggregate="sum")
+    np.testing.assert_allclose(brief, expected, atol=1e-12)  # words without duration lie at their onset
+    moved = lanczos(states, onsets + max(start, 0), n_scans, tr, start=min(start, 0))
+    np.testing.assert_allclose(lanczos(states, onsets, n_scans, tr, start=start), moved, atol=1e-12)
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    words=st.lists(st.tuples(st.floats(0, 50), st.floats(0.01, 6)), min_size=1, max_size=30),
+    tr=st.sampled_from([0.72, 1.5, 2.0]),
+    start=st.floats(-5, 5),
+)
+def test_a_word_counts_in_each_scan_by_how_long_it_was_heard_there(words, tr, start):
+    """Counted on a clock of milliseconds."""
+    onsets, durations = np.round(np.array(words).T, 3)
+    start, n_scans = round(start, 3), 20
+    states = np.random.default_rng(0).standard_normal((len(onsets), 2))
+    seconds = np.zeros((n_scans, len(onsets)))
+    for word, (onset, duration) in enumerate(zip(onsets, durations, strict=True)):
+        ticks = np.arange(round((onset + start) * 1000), round((onset + start + duration) * 1000))
+        scans = ticks // round(1000 * tr)
+        np.add.at(seconds[:, word], scans[(scans >= 0) & (scans < n_scans)], 0.001)
+    options = {"n_scans": n_scans, "tr": tr, "start": start}
+    found = interval_weighted(states, onsets, onsets + durations, aggregate="sum", **options)
+    np.testing.assert_allclose(found, seconds / durations @ states, atol=1e-6)
+    total = seconds.sum(1, keepdims=True)
+    mean = np.divide(seconds @ states, total, out=np.zeros((n_scans, 2)), where=total > 1e-9)
+    np.testing.assert_allclose(interval_weighted(states, onsets, onsets + durations, **options), mean, atol=1e-6)
+
+
+@pytest.mark.parametrize(("tr", "start", "cutoff", "window"), [(2.0, 0, None, 3), (1.5, -7, 0.1, 3), (2.0, 4, 0.5, 2)])
+def test_lanczos_is_the_formula(tr, start, cutoff, window):
+    """The sum over words of state x sinc(d) sinc(d / window), d in units of twice the cutoff, written out."""
+    rng = np.random.default_rng(0)
+    times, states = np.sort(rng.uniform(0, 80, 120)), rng.standard_normal((120, 3))
+    frequency = 1 / tr if cutoff is None else 2 * cutoff
+    expected = np.zeros((45, 3))
+    for scan in range(45):
+        d = frequency * ((scan + 0.5) * tr - (times + start))
+        with np.errstate(invalid="ignore", divide="ignore"):
+            weights = window * np.sin(np.pi * d) * np.sin(np.pi * d / window) / (np.pi**2 * d**2)
+        expected[scan] = np.where(d == 0, 1, np.where(np.abs(d) > window, 0, weights)) @ states
+    found = lanczos(states, times, 45, tr, start=start, cutoff=cutoff, window=window)
+    np.testing.assert_allclose(found, expected, atol=1e-12)
+
+
+def test_lanczos_removes_what_is_faster_than_the_scans():
+    """Words every tenth of a second: a slow wave passes, one beyond the scans' Nyquist rate does not."""
+    times = np.arange(0.05, 400, 0.1)
+    slow, fast = (np.sin(2 * np.pi * f * times)[:, None] for f in (0.02, 0.4))
+    inner = slice(10, 190)
+    middle = (np.arange(200) + 0.5) * 2
+    passed = lanczos(slow, times, 200)[inner, 0] / 20  # twenty words in a scan
+    np.testing.assert_allclose(passed, np.sin(2 * np.pi * 0.02 * middle[inner]), atol=0.02)
+    assert np.abs(lanczos(fast, times, 200)[inner]).max() / 20 < 0.05
+
+
+def test_times_and_filters_that_cannot_be_are_refused():
+    with pytest.raises(ValueError, match="word 1 ends at 1.0 s, before it begins: 2.0 s"):
+        interval_weighted(np.ones((2, 1)), [0, 2], [1, 1], 4)
+    with pytest.raises(ValueError, match="offset of word 0 is nan"):
+        interval_weighted(np.ones((2, 1)), [0, 2], [np.nan, 3], 4)
+    with pytest.raises(ValueError, match="cutoff"):
+        lanczos(np.ones((2, 1)), [0, 2], 4, cutoff=0.0)
+    with pytest.raises(ValueError, match="aggregate"):
+        interval_weighted(np.ones((2, 1)), [0, 2], [1, 3], 4, aggregate="median")

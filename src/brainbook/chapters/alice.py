@@ -11,10 +11,19 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from brainbook.chapters.shared import TRIM, word_count
+from brainbook.chapters.shared import TRIM, align, word_count
 from brainbook.datasets import Alice
 from brainbook.datasets.alice import REGIONS
-from brainbook.encoding import BorderWarning, blocks_with_gaps, cross_validate, delay, permutation_p, permutation_scores
+from brainbook.encoding import (
+    BandedScores,
+    BorderWarning,
+    blocks_with_gaps,
+    cross_validate,
+    cross_validate_bands,
+    delay,
+    permutation_p,
+    permutation_scores,
+)
 from brainbook.encoding.splits import used_scans
 from brainbook.stats import group_ceiling, largest_r, mean_interval, noise_ceiling, perfect_r
 
@@ -22,6 +31,7 @@ DELAYS = (1, 2, 3, 4)  # scans
 CHANCE_ALPHA = 1e4  # of the order of what training scans choose for a model's features
 ALPHAS = np.logspace(0, 6, 13)
 AVERAGE = "average of all"
+BANDED, PLAIN = "all, own penalties", "all, one penalty"
 
 
 @dataclass(frozen=True)
@@ -152,6 +162,55 @@ def score(group: GroupResponses, features: np.ndarray, device: str = "auto", **o
     targets = pd.MultiIndex.from_product([group.names, list(REGIONS)], names=["participant", "region"])
     table = pd.DataFrame(scores.T, targets, pd.RangeIndex(-1, len(features), name="layer"))
     return table.melt(ignore_index=False).reset_index()
+
+
+def band_spaces(alice: Alice, states: np.ndarray) -> tuple[dict[str, np.ndarray], dict[str, tuple | None]]:
+    """Return feature spaces for banded ridge, {name: array [scans, units]}, and the delays of each.
+
+    The published predictors (without the word rate, which is a space of its own) and the power of the sound are
+    convolved by their authors and not delayed.
+
+    Parameters
+    ----------
+    states : array [words, units], one layer of a model.
+    """
+    spaces = {
+        "word count": word_count(alice, "EN").values[0],
+        "sound power": alice.sound_power[:, None],
+        "published predictors": alice.predictors.drop(columns="rate").to_numpy(),
+        "model": align(alice, "EN", states[None]).values[0],
+    }
+    return spaces, {name: DELAYS if name in ("word count", "model") else None for name in spaces}
+
+
+def score_bands(
+    group: GroupResponses, spaces: dict, delays: dict, n_candidates: int = 30, seed: int = 0, device: str = "auto"
+) -> pd.DataFrame:
+    """Compute how much of each response the feature spaces explain together, each with a penalty of its own.
+
+    As in `score`, penalties are chosen for the average's six regions together, and for all single participants.
+
+    Returns
+    -------
+    DataFrame with one row per participant, region and space: participant, region, space, value (share of R2; the
+    spaces add up to BANDED, the R2 of all of them; PLAIN is that with one penalty for all spaces).
+    """
+    options = {"alphas": ALPHAS, "splits": group.splits, "per_target": False, "inner_folds": None, "device": device}
+    tables = []
+    for names, columns in ((group.names[:1], slice(len(REGIONS))), (group.names[1:], slice(len(REGIONS), None))):
+        arguments = spaces, group.responses[:, columns], group.runs, delays
+        banded = cross_validate_bands(*arguments, n_candidates=n_candidates, seed=seed, **options)
+        plain = cross_validate_bands(*arguments, n_candidates=1, **options)
+        targets = pd.MultiIndex.from_product([names, list(REGIONS)], names=["participant", "region"])
+        table = pd.DataFrame(parts_and_totals(banded, plain), targets).rename_axis(columns="space")
+        tables.append(table.melt(ignore_index=False).reset_index())
+    return pd.concat(tables, ignore_index=True)
+
+
+def parts_and_totals(banded: BandedScores, plain: BandedScores) -> dict[str, np.ndarray]:
+    """Return {space: its share of the score, BANDED: the whole score, PLAIN: that with one penalty}, [targets] each."""
+    parts = dict(zip(banded.names, banded.space_scores, strict=True))
+    return parts | {BANDED: banded.scores, PLAIN: plain.scores}
 
 
 def chance(

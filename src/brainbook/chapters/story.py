@@ -12,8 +12,9 @@ import numpy as np
 import pandas as pd
 from sklearn.decomposition import PCA
 
-from brainbook.chapters.alice import AVERAGE, GroupResponses, score
+from brainbook.chapters.alice import AVERAGE, GroupResponses, parts_and_totals, score
 from brainbook.chapters.shared import (
+    TRIM,
     Features,
     ParticipantScores,
     align,
@@ -24,6 +25,13 @@ from brainbook.chapters.shared import (
     word_count,
 )
 from brainbook.datasets import Alice, LittlePrince, StoryAnnotation
+from brainbook.encoding import (
+    cross_validate_bands,
+    delays_in_scans,
+    haemodynamic_response,
+    leave_runs_out,
+    response_shape,
+)
 from brainbook.errors import BrainbookError
 from brainbook.language_models import load_language_model, word_states
 from brainbook.phantom import Truth, make_phantom, real_story
@@ -32,6 +40,12 @@ from brainbook.stats import mean_interval
 N_COMPONENTS = 50  # principal components of a layer's states, so that a ridge on it takes a second
 TWIN = "untrained twin"
 LOW_LEVEL = "low-level features"
+OF_DRIVER = {  # the feature spaces in which a phantom's drivers lie
+    "sound": ("word count", "amplitude"),
+    "word": ("frequency and surprisal",),
+    "meaning": ("model",),
+    "topic": ("model",),
+}
 
 
 def heard_states(
@@ -153,6 +167,81 @@ def layers_by_driver(scores: Mapping[str, ParticipantScores], truth: Truth, name
             for (layer, number), value in np.ndenumerate(means):
                 rows.append((result.participants[number], name, layer, group, value))
     return pd.DataFrame(rows, columns=["participant", "features", "layer", "group", "value"])
+
+
+def band_spaces(annotation: StoryAnnotation, language: str, states: np.ndarray) -> dict[str, np.ndarray]:
+    """Return feature spaces for banded ridge: {name: array [scans, units]}; `states` [words, units] of one layer."""
+    columns, n_known = low_level(annotation, language).values[0], annotation.word_values(language).shape[1]
+    parts = np.split(columns, [1, 1 + n_known], axis=1)
+    names = ("word count", "frequency and surprisal", "amplitude")
+    spaces = {name: part for name, part in zip(names, parts, strict=True) if part.shape[1]}
+    return spaces | {"model": align(annotation, language, states[None]).values[0]}
+
+
+def score_bands(
+    prince: LittlePrince,
+    truth: Truth,
+    language: str,
+    spaces: Mapping[str, np.ndarray],
+    cache: str | None = "cache",
+    device: str = "auto",
+    n_candidates: int = 20,
+    seed: int = 0,
+) -> pd.DataFrame:
+    """Compute how much of the regions' mean response over participants each feature space explains.
+
+    Three sections are predicted from the six others at a time, and the penalties chosen in three parts of those.
+
+    Returns
+    -------
+    DataFrame with one row per driver and space: driver, space, value (mean share of R2 over the driver's regions; the
+    spaces add up to the row 'all, own penalties', beside which stands the R2 with one penalty for all), largest (share
+    of the regions in which the space is the largest).
+    """
+    responses, runs, columns = stack_responses(prince, prince.participants(language), cache=cache)
+    arguments = spaces, responses.mean(axis=0), runs, delays_in_scans(prince.tr), np.logspace(0, 6, 7)
+    options = {"splits": leave_runs_out(runs, 3, TRIM), "inner_folds": 3, "device": device}
+    banded = cross_validate_bands(*arguments, n_candidates=n_candidates, seed=seed, **options)
+    plain = cross_validate_bands(*arguments, n_candidates=1, **options)
+    winner = np.array(banded.names)[banded.space_scores.argmax(axis=0)]
+    rows = []
+    for driver, mask in driver_masks(truth, columns).items():
+        for name, of_space in parts_and_totals(banded, plain).items():
+            largest = (winner[mask] == name).mean() if name in banded.names else np.nan
+            rows.append((driver, name, of_space[mask].mean(), largest))
+    return pd.DataFrame(rows, columns=["driver", "space", "value", "largest"])
+
+
+def shape_of_sound(
+    prince: LittlePrince, truth: Truth, annotation: StoryAnnotation, language: str, cache: str | None = "cache"
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Estimate the response to a word in the regions that follow the sound, the effect of its amplitude taken out.
+
+    Returns
+    -------
+    shape : series ('estimated', 'true shape'), seconds, value (mean over the regions), lower, upper (over sections).
+    peaks : region, hemisphere, true (s), estimated (s, from a parabola through the highest three values).
+    """
+    responses, runs, columns = stack_responses(prince, prince.participants(language), cache=cache)
+    mask = driver_masks(truth, columns)["sound"]
+    spaces = band_spaces(annotation, language, np.zeros((len(annotation.words(language)), 1), np.float32))
+    mean = responses.mean(axis=0)[:, mask]
+    delays = range(-1, round(16 / prince.tr))
+    arguments = runs, delays, prince.tr
+    others = {"others": spaces.get("amplitude"), "trim": TRIM}
+    by_region = response_shape(spaces["word count"], mean, *arguments, **others)
+    overall = response_shape(spaces["word count"], mean.mean(axis=1, keepdims=True), *arguments, **others)
+    true = columns[mask].merge(truth.regions, on=["region", "hemisphere"], how="left")
+    curves = np.stack([haemodynamic_response(overall.seconds, peak) for peak in true.hrf_peak]).mean(axis=0)
+    estimated = overall.table(["estimated"])
+    scale = (estimated.value @ curves) / (curves @ curves)
+    expected = pd.DataFrame({"series": "true shape", "seconds": overall.seconds, "value": scale * curves})
+    weights = by_region.interval().estimate  # delays, regions
+    top = weights[1:-1].argmax(axis=0) + 1
+    before, at, after = (weights[top + shift, np.arange(weights.shape[1])] for shift in (-1, 0, 1))
+    seconds = by_region.seconds[top] + prince.tr * (before - after) / (2 * (before - 2 * at + after))
+    peaks = true[["region", "hemisphere"]].assign(true=true.hrf_peak, estimated=seconds)
+    return pd.concat([estimated, expected], ignore_index=True), peaks
 
 
 def score_alice(

@@ -11,6 +11,7 @@ from brainbook.datasets.opening import open_dataset
 from brainbook.datasets.region_names import region_name
 from brainbook.datasets.responses import load_responses
 from brainbook.datasets.sentence_pairs import make_pairs, shuffle_pairs
+from brainbook.datasets.sound import Sound, SoundSeries, read_sound
 from brainbook.datasets.story_annotation import StoryAnnotation
 from brainbook.datasets.surface import surface_matrix, to_surface
 from brainbook.datasets.word_checks import check_clock

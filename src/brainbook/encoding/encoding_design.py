@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 import torch
 
 from brainbook.encoding.delays import centred_delays
@@ -32,8 +33,10 @@ class EncodingDesign:
         puts its training mean.
     splits : list of (training scans, test scans) in place of leaving one run out (see `blocks_with_gaps`).
     trim : scans at each end of every run that neither train nor test (see `leave_one_run_out`).
-    nuisance : array [scans, signals] or None: taken out of features and responses by weights of the training scans.
-        Delay or convolve them first if their effect is delayed.
+    nuisance : array [scans, signals] or None, such as motion: taken out of features and responses by weights that are
+        fitted on the training scans of each fold and applied to its test scans. Each run's mean of a signal is taken
+        out first: responses are z-scored within runs and do not follow it. Delay or convolve signals first if their
+        effect is delayed.
     scale : z-score features by the training scans of each fold.
     feature_scaling : for each layer an array [units], factors after scaling (a larger one is penalised less), or None.
 
@@ -66,6 +69,8 @@ class EncodingDesign:
         self.layers = [self._checked(layer, place) for place, layer in enumerate(layers)]
         if not self.layers:
             raise ValueError("features hold no layer")
+        if self.nuisance is not None:
+            self.nuisance = _centred_within_runs(self.nuisance, self.runs)
 
     @classmethod
     def of(cls, features, *arguments, **options) -> "EncodingDesign":
@@ -107,3 +112,12 @@ class EncodingDesign:
             raise ValueError(f"features have {len(self.runs)} scans, responses {targets.n_scans}")
         targets.warn_unusable(stacklevel=5)
         return targets
+
+
+def _centred_within_runs(nuisance, runs: np.ndarray) -> np.ndarray:
+    """Return signals [scans, signals] less their mean in each run; ValueError where they are not finite."""
+    nuisance = as_array(nuisance, "nuisance")
+    if len(nuisance) != len(runs) or not np.isfinite(nuisance).all():
+        raise ValueError(f"nuisance must be finite, [{len(runs)} scans, signals]; its shape is {nuisance.shape}")
+    signals = pd.DataFrame(nuisance.reshape(len(runs), -1).astype(float))
+    return (signals - signals.groupby(pd.factorize(runs)[0]).transform("mean")).to_numpy()

@@ -1,21 +1,17 @@
 """Ridge regression from features to thousands of targets, each with its own alpha: the estimator."""
 
-from numbers import Integral
-
 import numpy as np
 import torch
 from sklearn.base import BaseEstimator, RegressorMixin
-from sklearn.model_selection import KFold, check_cv
 from sklearn.utils.validation import check_consistent_length, check_is_fitted, validate_data
 
 from brainbook.encoding.alpha_choice import AlphaChooser
 from brainbook.encoding.alpha_scores import mean_alpha_scores
 from brainbook.encoding.cross_validation import ALPHAS
-from brainbook.encoding.inputs import as_alphas, as_splits, check_choice
+from brainbook.encoding.inputs import as_alphas, check_choice
 from brainbook.encoding.products import SharedProducts
-from brainbook.encoding.protocol_checks import warn_shared_runs
 from brainbook.encoding.ridge_design import METRICS, FoldDecomposition, RidgeDesign, find_device
-from brainbook.encoding.splits import fold_weights, leave_one_run_out
+from brainbook.encoding.splits import estimator_splits, fold_weights
 from brainbook.encoding.targets import Targets, border_shares
 from brainbook.stats.scores import as_array, correlation, explained_variance
 
@@ -114,7 +110,8 @@ class RidgeEncoder(RegressorMixin, BaseEstimator):
         targets = Targets(y, device=device, dtype=dtype, block=self.block)
         targets.warn_unusable()
         design = RidgeDesign(X, scale=self.scale, device=device, dtype=dtype)
-        self._choose_alphas(design, targets, self._splits(X, y, groups))
+        splits = [] if len(self.alphas_) == 1 else estimator_splits(self.cv, X, y, groups)
+        self._choose_alphas(design, targets, splits)
         self.border_ = border_shares(self.best_alphas_, self.alphas_)
         self._fit_weights(design, targets)
         return self
@@ -123,21 +120,6 @@ class RidgeEncoder(RegressorMixin, BaseEstimator):
         if isinstance(X, np.ma.MaskedArray):  # scikit-learn's own check would unmask them silently
             as_array(X, "X")
         return validate_data(self, X, dtype=[np.float32, np.float64], **options)
-
-    def _splits(self, X, y, groups):
-        cv, n = self.cv, len(X)
-        if len(self.alphas_) == 1:
-            return []
-        if cv is None and groups is not None:
-            return leave_one_run_out(groups)
-        if cv is None or isinstance(cv, Integral):
-            cv = KFold(min(5 if cv is None else cv, n))
-        elif not hasattr(cv, "split") and not len(cv):
-            raise ValueError("cv is an empty list: give (training scans, test scans) for each fold, or None")
-        splits = as_splits(check_cv(cv).split(X, y, groups), n)
-        if groups is not None:
-            warn_shared_runs(groups, splits, stacklevel=4)
-        return splits
 
     def _choose_alphas(self, design, targets, splits):
         """Set cv_scores_ and best_alphas_; folds with too few scans count nothing."""

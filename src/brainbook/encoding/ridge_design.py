@@ -91,7 +91,69 @@ class RidgeDesign:
         return (x.T @ x if self.primal else None), w.T @ x, w.T @ w
 
 
-class FoldDecomposition:
+class FoldFeatures:
+    """The features as one set of training scans centres, scales and rids them of nuisance signals.
+
+    Parameters
+    ----------
+    design : the features. train : integer array.
+
+    Attributes
+    ----------
+    removal : tensor [regressors, features]; X less regressors @ removal are the fold's residuals.
+    scales : float64 tensor [features], what residuals are multiplied by.
+    """
+
+    def __init__(self, design: RidgeDesign, train: np.ndarray):
+        self.design, self.train = design, train
+        _, wx, ww = design.products_over(train)
+        self._fit_removal(wx, ww)
+        self.scales = self._scales(self._residual(train).square().mean(0).double())
+
+    def of(self, scans: np.ndarray) -> torch.Tensor:
+        """Return the scaled residuals of some scans, tensor [scans, features]."""
+        return self._residual(scans) * self.scales.to(self.design.dtype)
+
+    def responses(self, y: torch.Tensor, scans: np.ndarray) -> torch.Tensor:
+        """Return responses [scans, targets] of some scans less what intercept and signals predict from training."""
+        signals = self.design.signals
+        weights = self.signal_inverse @ (rows(signals, self.train).T @ rows(y, self.train).double())
+        return rows(y, scans) - (rows(signals, scans) @ weights).to(y.dtype)
+
+    def _fit_removal(self, wx, ww):
+        """Set the inverse of the signals' products, and `removal`."""
+        n_signals = self.design.signals.shape[1]
+        self.signal_inverse = torch.linalg.pinv(ww[:n_signals, :n_signals], hermitian=True, rtol=1e-12)
+        self.removal = self._removal(wx, ww)
+
+    def _removal(self, wx, ww):
+        """Compute the matrix T [regressors, features] such that X - W T are the fold's residuals.
+
+        With M the features' means over the training scans that hold them, padding P becomes M: X + P M. From that, the
+        signals Z take what they explain in training.
+        """
+        n = len(self.signal_inverse)
+        if len(ww) == n:
+            return self.signal_inverse @ wx
+        held = (ww[0, 0] - ww[0, n:]).clamp_min(1)  # training scans, by delay; the intercept is the first signal
+        fill = torch.block_diag(*(wx[0].view(len(held), -1) / held[:, None]))  # delays, delays x units
+        return torch.cat([self.signal_inverse @ (wx[:n] + ww[:n, n:] @ fill), -fill])
+
+    def _scales(self, variance):
+        """Compute what each feature is multiplied by; one without variance in training is uninformative: 0."""
+        if not self.design.scale:
+            return self.design.scaling.clone()
+        varies = variance > 1e-10  # all features were brought to unit variance over all scans
+        varies &= ~torch.as_tensor(self.design.constant, device=varies.device)
+        scales = variance.clamp_min(1e-300).rsqrt() * self.design.scaling
+        return torch.where(varies, scales, torch.zeros_like(variance))
+
+    def _residual(self, scans):
+        x = rows(self.design.x, scans)
+        return x - rows(self.design.regressors, scans).to(x.dtype) @ self.removal.to(x.dtype)
+
+
+class FoldDecomposition(FoldFeatures):
     """The decomposed features of one set of training scans (the module's head says what for).
 
     Sums over the training scans are those over all scans less those over the scans left out, when these are fewer: the
@@ -121,9 +183,7 @@ class FoldDecomposition:
             gram, wx, ww = (None if whole is None else whole - part for whole, part in pairs)
         else:
             gram, wx, ww = design.products_over(train)
-        n_signals = design.signals.shape[1]
-        self.signal_inverse = torch.linalg.pinv(ww[:n_signals, :n_signals], hermitian=True, rtol=1e-12)
-        self.removal = self._removal(wx, ww)
+        self._fit_removal(wx, ww)
         if design.primal:  # (X - W T)' (X - W T), T the removal
             half = self.removal.T @ (wx - ww @ self.removal / 2)
             gram -= half + half.T
@@ -139,32 +199,6 @@ class FoldDecomposition:
             eigenvalues, basis = _eigh((x @ x.T).double(), design.dtype)
         self.eigenvalues, self.basis = eigenvalues.to(design.dtype), basis.to(design.dtype)
         self.test_projections = [self._test_projection(test) for test in tests]
-
-    def _removal(self, wx, ww):
-        """Compute the matrix T [regressors, features] such that X - W T are the fold's residuals.
-
-        With M the features' means over the training scans that hold them, padding P becomes M: X + P M. From that, the
-        signals Z take what they explain in training.
-        """
-        n = len(self.signal_inverse)
-        if len(ww) == n:
-            return self.signal_inverse @ wx
-        held = (ww[0, 0] - ww[0, n:]).clamp_min(1)  # training scans, by delay; the intercept is the first signal
-        fill = torch.block_diag(*(wx[0].view(len(held), -1) / held[:, None]))  # delays, delays x units
-        return torch.cat([self.signal_inverse @ (wx[:n] + ww[:n, n:] @ fill), -fill])
-
-    def _scales(self, variance):
-        """Compute what each feature is multiplied by; one without variance in training is uninformative: 0."""
-        if not self.design.scale:
-            return self.design.scaling.clone()
-        varies = variance > 1e-10  # all features were brought to unit variance over all scans
-        varies &= ~torch.as_tensor(self.design.constant, device=varies.device)
-        scales = variance.clamp_min(1e-300).rsqrt() * self.design.scaling
-        return torch.where(varies, scales, torch.zeros_like(variance))
-
-    def _residual(self, scans):
-        x = rows(self.design.x, scans)
-        return x - rows(self.design.regressors, scans).to(x.dtype) @ self.removal.to(x.dtype)
 
     def _test_projection(self, scans):
         x = self._residual(scans)

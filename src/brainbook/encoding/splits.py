@@ -1,13 +1,15 @@
 """Which scans train and which test."""
 
 import warnings
+from numbers import Integral
 from typing import NamedTuple
 
 import numpy as np
-from sklearn.model_selection import BaseCrossValidator
+from sklearn.model_selection import BaseCrossValidator, KFold, check_cv
 
 from brainbook.encoding.delays import run_slices
-from brainbook.encoding.inputs import as_count
+from brainbook.encoding.inputs import as_count, as_splits
+from brainbook.encoding.protocol_checks import warn_shared_runs
 
 FEWEST = 10  # test scans that a score needs: over fewer, correlations of 1 come by luck
 
@@ -42,6 +44,20 @@ def leave_one_run_out(runs: np.ndarray, trim: int = 0) -> list[tuple[np.ndarray,
     return [(np.concatenate(inner[:place] + inner[place + 1 :]), test) for place, test in enumerate(inner)]
 
 
+def leave_runs_out(runs: np.ndarray, n_folds: int = 3, trim: int = 0) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Return folds in which several runs test together: less work than leaving each out by itself.
+
+    Parameters
+    ----------
+    runs, trim : as in `leave_one_run_out`. n_folds : 2 or more; the runs that test together follow one another.
+    """
+    by_run = [test for _, test in leave_one_run_out(runs, trim)]
+    if not 2 <= n_folds <= len(by_run):
+        raise ValueError(f"n_folds must be between 2 and the {len(by_run)} runs, not {n_folds}")
+    tests = [np.concatenate(by_run[part[0] : part[-1] + 1]) for part in np.array_split(range(len(by_run)), n_folds)]
+    return [(np.concatenate(tests[:place] + tests[place + 1 :]), test) for place, test in enumerate(tests)]
+
+
 class LeaveOneRunOut(BaseCrossValidator):
     """Leave one run out, as a scikit-learn splitter whose `groups` are the run of every scan.
 
@@ -60,6 +76,53 @@ class LeaveOneRunOut(BaseCrossValidator):
     def get_n_splits(self, X=None, y=None, groups=None):
         """Return the number of runs."""
         return len(run_slices(groups))
+
+
+def estimator_splits(cv, X, y=None, groups=None) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Return the folds in which an estimator chooses penalties, by its parameter `cv` (see `RidgeEncoder`)."""
+    n = len(X)
+    if cv is None and groups is not None:
+        return leave_one_run_out(groups)
+    if cv is None or isinstance(cv, Integral):
+        cv = KFold(min(5 if cv is None else cv, n))
+    elif not hasattr(cv, "split") and not len(cv):
+        raise ValueError("cv is an empty list: give (training scans, test scans) for each fold, or None")
+    splits = as_splits(check_cv(cv).split(X, y, groups), n)
+    if groups is not None:
+        warn_shared_runs(groups, splits, stacklevel=4)
+    return splits
+
+
+def inner_splits(splits: list, outer: int, n_folds: int | None = None) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Return the folds in which one outer fold chooses: the other folds' test scans, inside its own training scans.
+
+    Parameters
+    ----------
+    splits : list of (training scans, test scans). outer : the fold.
+    n_folds : the other folds are put together to so many, neighbours with each other; None leaves each by itself.
+
+    Returns
+    -------
+    list of (training scans, test scans), as places within the outer fold's training scans.
+
+    Raises
+    ------
+    ValueError : nothing is left to train or test on.
+    """
+    train = splits[outer][0]
+    others = [number for number in range(len(splits)) if number != outer]
+    groups = np.array_split(others, min(len(others), n_folds or len(others)))
+    folds = []
+    for group in groups:
+        inside = train
+        for number in group:
+            inside = np.intersect1d(inside, splits[number][0])
+        test = np.intersect1d(train, np.concatenate([splits[number][1] for number in group]))
+        if len(inside) >= 3 and len(test) > 3:
+            folds.append((np.searchsorted(train, inside), np.searchsorted(train, test)))
+    if not folds:
+        raise ValueError(f"{len(splits)} folds leave no training scans to choose penalties on: give three runs or more")
+    return folds
 
 
 def fold_weights(splits: list, metric: str = "correlation") -> np.ndarray:

@@ -110,11 +110,11 @@ class LanguageModel:
         """A key of everything the states depend on: configuration, weights, vocabulary."""
         config = {k: v for k, v in self.model.config.to_dict().items() if k not in NOT_PART_OF_A_MODEL}
         # the pooler is in no hidden state, and random where a checkpoint has none
-        weights = {k: _bytes(v) for k, v in self.model.state_dict().items() if not k.startswith("pooler")}
+        weights = {k: tensor_bytes(v) for k, v in self.model.state_dict().items() if not k.startswith("pooler")}
         return fingerprint(str(sorted(config.items(), key=str)), weights, sorted(self.tokenizer.get_vocab().items()))
 
 
-def _bytes(tensor: torch.Tensor) -> np.ndarray:
+def tensor_bytes(tensor: torch.Tensor) -> np.ndarray:
     return tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy()
 
 

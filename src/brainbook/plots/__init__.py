@@ -20,6 +20,7 @@ from brainbook.plots.curves import (
     layer_profile,
     learning_curves,
     loss_curves,
+    response_curve,
     roc_curves,
     score_by_trim,
     score_by_words_per_scan,

@@ -84,6 +84,21 @@ def lag_curve(table: pd.DataFrame, expected: float, seconds_per_lag: float, titl
     return finish(ax, title, ax.get_legend_handles_labels()[0])
 
 
+def response_curve(
+    table: pd.DataFrame, unit: str = "z per unit", title: str | None = None, ax: Axes | None = None
+) -> Axes:
+    """Draw the estimated response to a feature over the seconds after it, one line with its band for each target.
+
+    `table` has the columns seconds, value, lower, upper, series (`brainbook.encoding.ResponseShape.table`).
+    """
+    ax = new_axes(ax)
+    ax.axhline(0, color=GREY, linewidth=0.8)
+    ax.axvline(0, color=GREY, linewidth=0.8, linestyle=":")
+    handles = draw_curves(ax, table, "seconds", "value", "series", size=5)
+    ax.set(xlabel="Seconds after the feature", ylabel=unit)
+    return finish(ax, title, handles)
+
+
 def score_by_trim(
     table: pd.DataFrame,
     chosen: int,

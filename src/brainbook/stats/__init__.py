@@ -16,6 +16,16 @@ from brainbook.stats.laterality import (
     laterality_index,
     score_after_fitting,
 )
-from brainbook.stats.noise_ceilings import group_ceiling, largest_r, noise_ceiling, perfect_r, spearman_brown
+from brainbook.stats.noise_ceilings import (
+    RepeatCeiling,
+    explainable_variance,
+    group_ceiling,
+    largest_r,
+    noise_ceiling,
+    perfect_r,
+    repeat_ceiling,
+    spearman_brown,
+    split_half,
+)
 from brainbook.stats.scores import correlation, explained_variance, fisher_mean, fisher_z
 from brainbook.stats.significance import fdr, sign_flip_test

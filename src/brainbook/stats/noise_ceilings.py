@@ -9,7 +9,12 @@ participants have in common, so that the average of n of them has the reliabilit
 
 Only the last is a bound on the r of a model of the stimulus, and only for what participants have in common: a model
 trained on one participant may also predict a response to the stimulus that is that participant's alone.
+
+Where one participant heard a story several times, repetitions stand in the place of participants and the bound is of
+whatever comes again, that participant's own part included (`explainable_variance`, `split_half`, `repeat_ceiling`).
 """
+
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -75,6 +80,95 @@ def group_ceiling(
     return fisher_mean(np.stack(scores))
 
 
+@dataclass(frozen=True)
+class RepeatCeiling:
+    """What `repeat_ceiling` returns; arrays [targets].
+
+    Attributes
+    ----------
+    explainable_variance : share of ONE repetition's variance that comes again, bias corrected.
+    split_half : reliability of the mean of all repetitions, from halves of them.
+    single, mean : the r that a perfect model of what comes again reaches with one repetition, and with their mean.
+    """
+
+    explainable_variance: np.ndarray
+    split_half: np.ndarray
+    single: np.ndarray
+    mean: np.ndarray
+
+
+def repeat_ceiling(repeats: np.ndarray, *, seed: int = 0) -> RepeatCeiling:
+    """Compute the noise ceilings of responses to a story that was heard several times.
+
+    Parameters
+    ----------
+    repeats : array [repetitions, scans, targets], two repetitions or more.
+    seed : of the halvings.
+
+    Returns
+    -------
+    RepeatCeiling. `single` is the root of the explainable variance s, `mean` that of n s / (1 + (n - 1) s); 0 where s
+    is not above 0. The root makes of noise around 0 something above 0: for a set of targets take the root of their
+    mean s (`largest_r(s.mean(), n)`).
+    """
+    share = explainable_variance(repeats)
+    return RepeatCeiling(share, split_half(repeats, seed=seed), largest_r(share), largest_r(share, len(repeats)))
+
+
+def explainable_variance(repeats: np.ndarray, *, corrected: bool = True) -> np.ndarray:
+    """Compute the share of the variance of one repetition that comes again in the others.
+
+    Parameters
+    ----------
+    repeats : array [repetitions, scans, targets]; each repetition is z-scored first. A target that is constant or has
+        a value that is not finite in one of them gets NaN.
+    corrected : take out what the mean of n repetitions keeps of the noise. Without, noise alone gives 1 / n.
+
+    Returns
+    -------
+    array [targets]: 1 - var(repetition - mean) / var(repetition); corrected it is unbiased and may be below 0.
+
+    Source: Sahani & Linden (2003), NIPS 15; Hsu, Borst & Theunissen (2004), Network 15, 91-109. The correction is that
+    of the voxelwise tutorials (Dupré la Tour et al. 2025), V - (1 - V) / (n - 1).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> rng = np.random.default_rng(0)
+    >>> story = rng.standard_normal((2000, 1))
+    >>> repeats = story + rng.standard_normal((5, 2000, 1))  # half of the variance is the story's
+    >>> explainable_variance(repeats).round(1)
+    array([0.5])
+    """
+    repeats = _checked(repeats, "repetitions")
+    total = np.zeros(repeats.shape[1:])
+    for repetition in repeats:  # one at a time: nothing of the size of all of them is copied
+        values = np.asarray(repetition, float)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            total += (values - values.mean(0)) / values.std(0)
+    n = len(repeats)
+    share = (total / n).var(0)
+    return share - (1 - share) / (n - 1) if corrected else share
+
+
+def split_half(repeats: np.ndarray, *, n_halvings: int = 20, seed: int = 0) -> np.ndarray:
+    """Compute the reliability of the mean of all repetitions from the correlation of halves of them.
+
+    Parameters
+    ----------
+    repeats : array [repetitions, scans, targets].
+    n_halvings, seed : random halvings that are averaged. Of an odd number one repetition is left out of each.
+
+    Returns
+    -------
+    array [targets]: the mean correlation of two halves, stepped up from the size of a half to all repetitions.
+    """
+    repeats = _checked(repeats, "repetitions")
+    n = len(repeats)
+    n_halvings = n_halvings if n > 2 else 1  # two repetitions have one halving only
+    return spearman_brown(group_ceiling(repeats, n_halvings=n_halvings, seed=seed), n / (n // 2))
+
+
 def spearman_brown(reliability: np.ndarray, times: float) -> np.ndarray:
     """Return the reliability of a mean over `times` as many participants or repetitions (Spearman 1910, Brown 1910)."""
     reliability = np.asarray(reliability, float)
@@ -117,12 +211,10 @@ def perfect_r(intersubject: np.ndarray, n_participants: int) -> np.ndarray:
     return np.sqrt((square * (n - 2) + np.sqrt((square * (n - 2)) ** 2 + 4 * (n - 1) * square)) / (2 * (n - 1)))
 
 
-def _checked(responses) -> np.ndarray:
+def _checked(responses, of: str = "participants") -> np.ndarray:
     responses = np.asarray(responses)
     if responses.ndim != 3 or len(responses) < 2:
-        raise ValueError(
-            f"a ceiling needs [participants, scans, targets] with two participants or more, not {responses.shape}"
-        )
+        raise ValueError(f"a ceiling needs [{of}, scans, targets] with two {of} or more, not {responses.shape}")
     return responses
 
 
