@@ -44,7 +44,7 @@ class Chapter:
     @property
     def reading(self) -> str:
         more = f" ({self.all_minutes} with all sections)" if self.all_minutes > self.minutes else ""
-        return f"{self.minutes} minutes{more}"
+        return f"{self.minutes} min{more}"
 
 
 def chapter_pages(root: Path) -> list[str]:
@@ -89,7 +89,7 @@ def add_line(app, doctree, page):
         (must, chapter.read),
         (BADGES[chapter.data], chapter.data),
     ]:
-        marks += nodes.inline("", text, classes=["mark", f"mark-{kind}"])
+        marks += nodes.inline("", text, classes=["chapter-mark", f"mark-{kind}"])
         marks += nodes.Text(" ")
     line = nodes.container("", marks, classes=["chapter-line"])
     links = nodes.paragraph()
@@ -124,7 +124,7 @@ class ChapterTable(SphinxDirective):
             minutes = f"{chapter.minutes}" + (f" / {chapter.all_minutes}" if chapter.skip else "")
             link = f"[{chapter.title}](/{page})"
             seconds, memory = cost(nbformat.read(root / f"{page}.ipynb", as_version=4))
-            cells = [chapter.number, link, chapter.read, minutes, BADGES[chapter.data], work, seconds, memory]
+            cells = [chapter.number, link, chapter.read, minutes, chapter.data, work, seconds, memory]
             lines.append("| " + " | ".join(str(cell) for cell in cells) + " |")
         node = nodes.container()
         self.state.nested_parse(StringList(lines, "chapter-table"), 0, node)

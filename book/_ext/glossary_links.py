@@ -60,8 +60,9 @@ def link_terms(app, doctree, page):
             parts.append(nodes.Text(rest[: match.start()]))
             parts.append(nodes.reference("", match[0], refuri=uri, internal=True, classes=["glossary-link"]))
             rest = rest[match.end() :]
-            open_terms.discard(name.lower())
-            written = tuple(each for each in written if each != name)
+            said = {name} | set(name.split())  # 'ceiling' is said with 'noise ceiling'
+            open_terms -= {each.lower() for each in said}
+            written = tuple(each for each in written if each not in said)
             if not written:
                 break
         if parts:

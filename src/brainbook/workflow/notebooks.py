@@ -157,6 +157,9 @@ def execute(
         os.environ.update(before)
     executed = nbformat.read(partial, as_version=4)
     insert_glued(executed)
+    for cell in executed.cells:
+        if "injected-parameters" in cell.metadata.get("tags", []):  # the table of provenance has them, readable
+            cell.metadata["tags"] = [*cell.metadata["tags"], "remove-cell"]
     with partial.open("w", encoding="utf-8") as stream:
         nbformat.write(executed, stream)
         os.fsync(stream.fileno())  # a power loss must not leave an empty file of the final name
