@@ -123,7 +123,8 @@ def test_the_edges_of_sections_are_not_scored():
     words = pd.concat(
         pd.DataFrame({"word": "fox", "onset": spoken * 2.0 + 0.1, "section": section}) for section in range(1, 7)
     )
-    prince = SimpleNamespace(tr=2.0, words=lambda code: words, scans=lambda code: dict.fromkeys(range(1, 7), 60))
+    scans, starts = dict.fromkeys(range(1, 7), 60), dict.fromkeys(range(1, 7), 0.0)
+    prince = SimpleNamespace(tr=2.0, words=lambda _: words, scans=lambda _: scans, starts=lambda _: starts)
     speech = np.isin(np.arange(60) - 2, spoken) * 4.0
     responses = np.tile(speech - speech.mean(), 6)[None, :, None] + rng.standard_normal((1, 360, 3))
     scores = {}

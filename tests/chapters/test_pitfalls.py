@@ -92,6 +92,7 @@ def test_features_of_edges_leave_silence_at_zero_or_fill_it(rng):
             {"word": list("abcdef"), "onset": [2.0, 2.5, 4.0, 2.0, 4.0, 4.5], "section": [1, 1, 1, 2, 2, 2]}
         ),
         scans=lambda language: {1: 4, 2: 4},
+        starts=lambda language: {1: 0.0, 2: 0.0},
     )
     found = edge_features(prince, "EN", states, components=4)
     silent = [0, 3, 4, 7]

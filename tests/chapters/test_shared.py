@@ -16,7 +16,9 @@ def short_story():
     scans = [scan for scan in range(2, 28) if scan != 10]
     rows = [(section, 2.0 * scan + 0.1, "word") for section in (1, 2) for scan in scans]
     words = pd.DataFrame(rows, columns=["section", "onset", "word"])
-    return SimpleNamespace(tr=2.0, words=lambda _: words, scans=lambda _: {1: 30, 2: 30})
+    return SimpleNamespace(
+        tr=2.0, words=lambda _: words, scans=lambda _: {1: 30, 2: 30}, starts=lambda _: {1: 0.0, 2: 0.0}
+    )
 
 
 def test_silent_scans_are_nothing_out_of_the_ordinary(short_story, rng):

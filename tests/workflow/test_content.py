@@ -18,7 +18,7 @@ from brainbook.workflow.study_file import read_study
 from .conftest import HEAD
 
 CHAPTER = HEAD + '```{code-cell} ipython3\n:tags: [parameters]\nresults = "r"\ndata = "d"\nn = 1\n```\n'
-CODE = "```{code-cell} ipython3\nfrom brainbook.solver import solve\n```\n"
+CODE = "```{code-cell} ipython3\nfrom brainbook.solver import solve\n\nsolve(1)\n```\n"
 LARGE = 300_000
 
 
@@ -31,7 +31,6 @@ def study(project, monkeypatch):
     monkeypatch.setattr(source_code, "PACKAGE", package)
     monkeypatch.setattr(content, "PACKAGE", package)
     source_code._files_of.cache_clear()
-    source_code._parse_content.cache_clear()
     monkeypatch.chdir(project.folder)
     project.write("notebooks/one.md", CHAPTER + CODE)
     project.write("notebooks/two.md", CHAPTER)
@@ -51,7 +50,6 @@ def study(project, monkeypatch):
     monkeypatch.setattr(execution, "execute", execute)
     yield lambda: read_study("mine")
     source_code._files_of.cache_clear()
-    source_code._parse_content.cache_clear()
 
 
 def make(study):

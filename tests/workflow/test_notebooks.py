@@ -21,6 +21,7 @@ root = 1 + seed
 ```{code-cell} ipython3
 %matplotlib inline
 from brainbook.workflow import start_run
+assert start_run
 print(model * 2)
 ```
 """

@@ -56,8 +56,9 @@ def test_an_entry_may_have_data_of_its_own_or_none(folders):
 
 def test_the_longest_chain_goes_first(folders):
     rows = (
-        "{chapter: one, name: a, work: {minutes: 1}}, {chapter: one, name: b, work: {minutes: 2}, sweep: {seed: [1, 2]},"
-        " after: [a]}, {chapter: one, name: c, work: {minutes: 4}, after: [b]}, {chapter: one, name: d, minutes: 15}"
+        "{chapter: one, name: a, work: {minutes: 1}}, {chapter: one, name: b, work: {minutes: 2}, "
+        "sweep: {seed: [1, 2]}, after: [a]}, "
+        "{chapter: one, name: c, work: {minutes: 4}, after: [b]}, {chapter: one, name: d, minutes: 15}"
     )
     assert folders(f"data: d\nruns: [{rows}]").priorities() == {"a": 420, "b": 360, "c": 240, "d": 300}
 

@@ -132,8 +132,9 @@ def align(
         in_section = np.flatnonzero(words.section == section)
         heard = states[:, in_section]
         if alignment == "VLA":
-            onsets = words.onset.to_numpy()[in_section] + starts[section]
-            parts.append(variable_length(heard, onsets, n_scans, tr=dataset.tr, aggregate=aggregate, silence=silence))
+            clock = {"tr": dataset.tr, "start": starts[section]}
+            onsets = words.onset.to_numpy()[in_section]
+            parts.append(variable_length(heard, onsets, n_scans, **clock, aggregate=aggregate, silence=silence))
         else:
             parts.append(fixed_length(heard, n_scans, words_per_scan, aggregate=aggregate, silence=silence))
     runs = np.repeat(list(scans), list(scans.values()))
@@ -226,6 +227,7 @@ def score_participants(
     device: str = "auto",
     cache: str | None = None,
     trim: int | None = None,
+    dataset: Dataset | None = None,
     **options,
 ) -> ParticipantScores:
     """Encode all participants who heard the same story with the same features, at once.
@@ -239,10 +241,15 @@ def score_participants(
     responses : array [participants, scans, targets].
     cache : folder of computed scores, for chapters that ask the same; None computes them again.
     trim : scans at each edge of every section that neither train nor test; None for `EDGE` seconds.
+    dataset : whose nuisance signals are taken out of each participant's responses and of the features, fitted on the
+        training scans; None takes nothing out.
     options : for `brainbook.encoding.cross_validate` (alphas, ...); delays are those of the features unless given.
     """
     n_participants, n_scans, n_targets = responses.shape
-    side_by_side, runs = np.moveaxis(responses, 0, 1).reshape(n_scans, -1), features.run_of_scan
+    runs, nuisance = features.run_of_scan, [dataset and dataset.nuisance(name) for name in participants]
+    parts = [(np.moveaxis(responses, 0, 1).reshape(n_scans, -1), None)]
+    if any(signals is not None for signals in nuisance):
+        parts = list(zip(responses, nuisance, strict=True))
     trim = features.trim if trim is None else trim
     options = {"delays": features.delays, **options}
 
@@ -250,8 +257,11 @@ def score_participants(
         with warnings.catch_warnings():
             for category in (BorderWarning, ConstantFeatures):
                 warnings.simplefilter("ignore", category)
-            scores = cross_validate(layers, side_by_side, runs, trim=trim, device=device, **options)
-        return np.stack([scores.fold_scores, scores.inner_scores])
+            scores = [
+                cross_validate(layers, values, runs, trim=trim, device=device, nuisance=signals, **options)
+                for values, signals in parts
+            ]
+        return np.concatenate([np.stack([part.fold_scores, part.inner_scores]) for part in scores], axis=-1)
 
     def cached_scores(layer: np.ndarray) -> np.ndarray:
         return cached_array(f"{cache}/scores", "layer", {"layer": layer, **inputs}, lambda: compute([layer]))
@@ -259,7 +269,7 @@ def score_participants(
     if cache is None:
         fold_scores, inner_scores = compute(features.values)  # layers, runs, participants x targets
     else:  # layer by layer: chapters that look at other layers of the same model share those they have in common
-        inputs = {"responses": fingerprint(side_by_side), "runs": runs, "trim": trim, **options}
+        inputs = {"responses": [fingerprint(*part) for part in parts], "runs": runs, "trim": trim, **options}
         fold_scores, inner_scores = np.concatenate([cached_scores(layer) for layer in features.values], axis=1)
     best_layers = np.where(np.isfinite(inner_scores), inner_scores, -np.inf).argmax(axis=0)
     best_scores = np.take_along_axis(fold_scores, best_layers[None], axis=0)[0]

@@ -97,7 +97,7 @@ def compute_scores(
             states = states if layers is None else states[list(layers)]
             features |= {(model, name): align(dataset, language, states, name) for name in ALIGNMENTS}
         for (model, alignment), values in features.items():
-            scores = score_participants(values, responses, names, columns, device=device, cache=cache)
+            scores = score_participants(values, responses, names, columns, device, cache, dataset=dataset)
             table = scores.table(group_masks(columns))
             parts.append(table.assign(language=language, model=model, alignment=alignment))
     return pd.concat(parts, ignore_index=True)[[*KEY, "value"]]
