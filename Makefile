@@ -2,6 +2,8 @@
 STUDY ?= demo
 DATA ?=
 PARTICIPANTS ?=
+DATASET ?=
+STORIES ?=
 TABLES ?=
 FROM ?=
 JOBS ?= 2
@@ -17,12 +19,14 @@ export TOKENIZERS_PARALLELISM := false
 override STUDY := $(value STUDY)
 override DATA := $(value DATA)
 override PARTICIPANTS := $(value PARTICIPANTS)
+override DATASET := $(value DATASET)
+override STORIES := $(value STORIES)
 override TABLES := $(value TABLES)
 override FROM := $(value FROM)
 override JOBS := $(value JOBS)
 override MEMORY := $(value MEMORY)
 override PROFILE := $(value PROFILE)
-export STUDY DATA PARTICIPANTS TABLES FROM JOBS MEMORY PROFILE
+export STUDY DATA PARTICIPANTS DATASET STORIES TABLES FROM JOBS MEMORY PROFILE
 GIVEN := "$$STUDY" $${DATA:+--data "$$DATA"}
 
 .PHONY: install study status check data alice archive book test test-slow rehearsal serve bench lint clean
@@ -38,7 +42,8 @@ check: $(READY)
 	@python -m brainbook check $(GIVEN)
 
 data: $(READY)
-	@set -f; python -m brainbook.workflow.download "$$DATA" $$PARTICIPANTS
+	@set -f; python -m brainbook.workflow.download "$$DATA" $$PARTICIPANTS $${DATASET:+--dataset "$$DATASET"} \
+		$${STORIES:+--stories $$STORIES}
 
 alice: $(READY)
 	@python -m brainbook.workflow.download_alice $${FROM:+--from "$$FROM"}

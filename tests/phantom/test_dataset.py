@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-import brainbook.phantom.dataset as dataset
+import brainbook.phantom.study as study
 from brainbook.datasets import LittlePrince, clean, destrieux
 from brainbook.encoding import correlation, delay
 from brainbook.errors import ConfigurationError, DatasetError
@@ -160,8 +160,8 @@ def test_ceilings_by_hand(phantom, null_phantom):
     with_signal, without = (np.asarray(p.bold("sub-EN057", 1).dataobj)[inside].astype(float).T for p in (prince, null))
     difference = with_signal - without
     assert difference.std() > 10
-    noise = dataset.without_slow(without)
-    signal = dataset.without_slow(difference)
+    noise = study.without_slow(without)
+    signal = study.without_slow(difference)
     overlap = (noise * signal).sum() / np.sqrt((noise**2).sum() * (signal**2).sum())
     assert abs(overlap) < 0.1
     truth = read_truth(phantom).regions
@@ -210,7 +210,7 @@ def test_a_run_that_breaks_off_leaves_nothing_behind(tmp_path, monkeypatch):
 
     left = tmp_path / ".study.unfinished-999999999"  # of a process that was killed
     left.mkdir()
-    monkeypatch.setattr(dataset, "_drift", broken)
+    monkeypatch.setattr(study, "_drift", broken)
     with pytest.raises(KeyboardInterrupt):
         make_phantom(tmp_path / "study", **TINY)
     assert not list(tmp_path.iterdir())

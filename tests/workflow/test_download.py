@@ -3,6 +3,7 @@
 import hashlib
 import json
 import threading
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import numpy as np
@@ -10,6 +11,7 @@ import pytest
 
 from brainbook.errors import ConfigurationError, DatasetError
 from brainbook.workflow.download import download, main, patterns, present_bytes, remote_files
+from brainbook.workflow.download_sources import SOURCES
 
 BOLD = "derivatives/sub-EN057/func/sub-EN057_task-lppEN_run-{:02d}_space-MNIColin27_desc-preproc_bold.nii.gz"
 DROPPED, CORRUPT, BEGUN = BOLD.format(7), BOLD.format(8), BOLD.format(9)
@@ -42,21 +44,25 @@ class Handler(BaseHTTPRequestHandler):
 
     def do_POST(self):
         query = json.loads(self.rfile.read(int(self.headers["Content-Length"])))["query"]
-        if "snapshots" in query:
+        if "latestSnapshot" in query:
+            answer = {"dataset": {"latestSnapshot": {"id": "ds002345:9.9.9", "files": self.listed()}}}
+        elif "snapshots" in query:
             answer = {"dataset": {"snapshots": [{"id": "ds003643:2.0.4"}, {"id": "ds003643:2.0.7"}]}}
         else:
-            root = f"http://127.0.0.1:{self.server.server_port}/"
-            listed = [
-                {"filename": path, "urls": [root + path], "size": len(content), "id": path}
-                for path, content in self.server.files.items()
-            ]
-            answer = {"snapshot": {"id": "ds003643:2.0.7", "files": listed}}
+            answer = {"snapshot": {"id": "ds003643:2.0.7", "files": self.listed()}}
         content = json.dumps({"data": answer}).encode()
         self.send_response(200)
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(content)))
         self.end_headers()
         self.wfile.write(content)
+
+    def listed(self):
+        root = f"http://127.0.0.1:{self.server.server_port}/"
+        return [
+            {"filename": path, "urls": [root + path], "size": len(content), "id": path}
+            for path, content in self.server.files.items()
+        ]
 
     def do_HEAD(self):
         self.answer(body=False)
@@ -126,7 +132,7 @@ def test_what_cannot_be_is_said_before_anything_is_fetched(openneuro, tmp_path, 
     with pytest.raises(DatasetError, match="sub-EN099"):
         remote_files(["sub-EN099"])
     with monkeypatch.context() as changed, pytest.raises(DatasetError, match="2.0.9"):
-        changed.setattr("brainbook.workflow.download.VERSION", "2.0.9")
+        changed.setitem(SOURCES, "ds003643", replace(SOURCES["ds003643"], version="2.0.9"))
         remote_files(["sub-EN057"])
     monkeypatch.setattr("shutil.disk_usage", lambda folder: type("Usage", (), {"free": 1_000_000}))
     with pytest.raises(ConfigurationError, match="1.2 MB are to come and 1.0 MB are free"):
@@ -136,3 +142,56 @@ def test_what_cannot_be_is_said_before_anything_is_fetched(openneuro, tmp_path, 
     assert "7 files, 1.2 MB" in said and "CC0" in said and "Scientific Data" in said
     assert openneuro.asked == []
     assert "sub-EN057/func/*_bold.*" in patterns(["sub-EN057"], raw=True)
+
+
+CLEAN = "derivatives/afni-nosmooth/{}/func/{}_task-{}_space-fsaverage6_hemi-{}_desc-clean.func.gii"
+OTHERS = {
+    "ds002345": (
+        "sub-075",
+        ["dataset_description.json", "code/event_meta.json", "stimuli/gentle/pieman/align.json"]
+        + ["stimuli/gentle/pieman/align.csv", "sub-075/func/sub-075_task-pieman_events.tsv"]
+        + [CLEAN.format("sub-075", "sub-075", "pieman", side) for side in "LR"],
+        ["stimuli/gentle/tunnel/align.csv", CLEAN.format("sub-075", "sub-075", "tunnel", "L")]
+        + [CLEAN.format("sub-076", "sub-076", "pieman", "L"), "stimuli/pieman_audio.wav"],
+        "pieman",
+    ),
+    "ds003020": (
+        "UTS01",
+        ["dataset_description.json", "derivative/respdict.json", "derivative/TextGrids/souls.TextGrid"]
+        + ["derivative/preprocessed_data/UTS01/souls.hf5"],
+        ["derivative/preprocessed_data/UTS01/legacy.hf5", "derivative/preprocessed_data/UTS02/souls.hf5"]
+        + ["derivative/TextGrids/legacy.TextGrid", "sub-UTS01/ses-1/func/sub-UTS01_ses-1_task-souls_bold.nii.gz"],
+        "souls",
+    ),
+}
+
+
+@pytest.mark.parametrize("dataset", OTHERS)
+def test_one_participant_of_the_other_datasets(openneuro, tmp_path, capsys, dataset):
+    participant, needed, unneeded, story = OTHERS[dataset]
+    openneuro.files = {path: path.encode() * 50 for path in [*needed, *unneeded]}
+    doi = {"Name": "of another name", "DatasetDOI": f"doi:10.18112/openneuro.{dataset}.v9.9.9"}
+    openneuro.files["dataset_description.json"] = json.dumps(doi).encode()
+    openneuro.sick = set()
+    files = remote_files([participant], dataset=dataset, stories=[story])
+    assert set(files) == set(needed) and openneuro.asked == []
+    everything = set(remote_files([participant], dataset=dataset))
+    assert everything - set(needed) == {path for path in unneeded if "gentle" in path or "TextGrid" in path} | {
+        path for path in unneeded if f"{participant}/func/{participant}_task-tunnel" in path or "UTS01/legacy" in path
+    }
+    assert main([str(tmp_path), participant, "--dataset", dataset, "--stories", story, "--sizes"]) == 0
+    said = capsys.readouterr().out
+    assert f"{len(needed)} files" in said and "CC0" in said and "Scientific Data" in said
+    download(tmp_path / "data", [participant], dataset=dataset, stories=[story])
+    assert {path for path, _ in openneuro.asked} == set(needed)
+    for path in needed:
+        assert (tmp_path / "data" / path).read_bytes() == openneuro.files[path]
+    with pytest.raises(ConfigurationError, match="not sub-EN057"):
+        patterns(["sub-EN057"], dataset=dataset)
+    with pytest.raises(DatasetError, match=f"{dataset}.*has no"):
+        remote_files([participant], dataset=dataset, stories=["unheard"])
+
+
+def test_a_dataset_that_nothing_is_known_of():
+    with pytest.raises(ConfigurationError, match=r"ds009999.*ds003643 \(Le Petit Prince\), ds002345 \(Narratives\)"):
+        patterns(["sub-01"], dataset="ds009999")

@@ -1,4 +1,4 @@
-"""A simulated study with a known truth, written in the layout of ds003643."""
+"""A simulated study with a known truth, written in the layouts of real datasets."""
 
 from brainbook.phantom.dataset import make_phantom
 from brainbook.phantom.real_story import RealStory, real_story

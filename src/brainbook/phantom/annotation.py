@@ -28,30 +28,40 @@ def write_annotation(
     table.to_csv(folder / f"lpp{language}_word_information.csv", lineterminator="\n")
     for section in sorted(seconds):
         inside = words[words["section"] == section]
-        text = _textgrid(inside, seconds[section], language)
+        text = textgrid({f"{language} words": _intervals(inside)}, seconds[section])
         (folder / f"lpp{language}_section{section}.TextGrid").write_text(text, encoding="utf-8", newline="\n")
     prosody = pd.concat([_prosody(words[words["section"] == s], s, seconds[s], language, rng) for s in sorted(seconds)])
     prosody.to_csv(folder / f"lpp{language}_prosody.csv", index=False, lineterminator="\n", float_format="%.3f")
 
 
-def _textgrid(words: pd.DataFrame, seconds: float, language: str) -> str:
-    """Return Praat's long text form: one interval tier that covers the section, silences as empty intervals."""
-    intervals: list[tuple[float, float, str]] = []
-    now = 0.0
-    for word, onset, offset in zip(words["word"], words["onset"], words["offset"], strict=True):
-        if onset > now + 1e-6:
-            intervals.append((now, onset, ""))
-        intervals.append((max(onset, now), offset, word.replace('"', '""')))
-        now = offset
-    if seconds > now + 1e-6:
-        intervals.append((now, seconds, ""))
+def _intervals(words: pd.DataFrame) -> list[tuple[float, float, str]]:
+    """Return the words as intervals: start, end, label."""
+    return list(zip(words["onset"].tolist(), words["offset"].tolist(), words["word"].tolist(), strict=True))
+
+
+def textgrid(tiers: dict[str, list[tuple[float, float, str]]], seconds: float) -> str:
+    """Return Praat's long text form: interval tiers that cover all of the sound, silences as empty intervals."""
     lines = ['File type = "ooTextFile"', 'Object class = "TextGrid"', "", "xmin = 0", f"xmax = {seconds:.3f}"]
-    lines += ["tiers? <exists>", "size = 1", "item []:", "    item [1]:", '        class = "IntervalTier"']
-    lines += [f'        name = "{language} words"', "        xmin = 0", f"        xmax = {seconds:.3f}"]
-    lines.append(f"        intervals: size = {len(intervals)}")
-    for number, (start, end, text) in enumerate(intervals, start=1):
-        lines += [f"        intervals [{number}]:", f"            xmin = {start:.3f}", f"            xmax = {end:.3f}"]
-        lines.append(f'            text = "{text}"')
+    lines += ["tiers? <exists>", f"size = {len(tiers)}", "item []:"]
+    for number, (name, labelled) in enumerate(tiers.items(), start=1):
+        intervals: list[tuple[float, float, str]] = []
+        now = 0.0
+        for onset, offset, label in labelled:
+            if onset > now + 1e-6:
+                intervals.append((now, onset, ""))
+            intervals.append((max(onset, now), offset, label.replace('"', '""')))
+            now = offset
+        if seconds > now + 1e-6:
+            intervals.append((now, seconds, ""))
+        lines += [f"    item [{number}]:", '        class = "IntervalTier"', f'        name = "{name}"']
+        lines += ["        xmin = 0", f"        xmax = {seconds:.3f}", f"        intervals: size = {len(intervals)}"]
+        for place, (start, end, text) in enumerate(intervals, start=1):
+            lines += [
+                f"        intervals [{place}]:",
+                f"            xmin = {start:.3f}",
+                f"            xmax = {end:.3f}",
+            ]
+            lines.append(f'            text = "{text}"')
     return "\n".join(lines) + "\n"
 
 

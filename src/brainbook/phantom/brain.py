@@ -16,7 +16,7 @@ from scipy.signal import lfilter
 from brainbook.datasets.atlas import N_VERTICES, Regions
 from brainbook.datasets.little_prince import PARTICIPANTS, reliability_by_region
 from brainbook.datasets.little_prince_runs import LANGUAGES
-from brainbook.phantom.drivers import DRIVERS, convolve, without_slow
+from brainbook.phantom.drivers import DRIVERS, TR, convolve, without_slow
 
 LATERALITY = 0.25  # (left - right) / (left + right) of the correlations that a perfect model reaches
 OWN_SHARE = 0.5  # variance of a participant's own response to the story, relative to the shared one
@@ -92,11 +92,13 @@ def neighbours(faces: np.ndarray, n: int) -> sparse.csr_matrix:
     return sparse.diags(1 / np.asarray(touching.sum(axis=1)).ravel()).dot(touching).tocsr().astype(np.float32)
 
 
-def autoregressive(shape: tuple[int, ...], rng: np.random.Generator) -> np.ndarray:
+def autoregressive(
+    shape: tuple[int, ...], rng: np.random.Generator, correlation: float = AUTOCORRELATION
+) -> np.ndarray:
     """Return AR(1) noise of unit variance: float32 array [scans, ...], stationary from the first scan."""
     shocks = rng.standard_normal(shape, dtype=np.float32)
-    shocks[1:] *= np.float32(np.sqrt(1 - AUTOCORRELATION**2))
-    return lfilter(np.float32([1.0]), np.float32([1.0, -AUTOCORRELATION]), shocks, axis=0)
+    shocks[1:] *= np.float32(np.sqrt(1 - correlation**2))
+    return lfilter(np.float32([1.0]), np.float32([1.0, -correlation]), shocks, axis=0)
 
 
 @dataclass
@@ -133,16 +135,24 @@ class DrivenResponses:
     ----------
     cortex, plan : see `Cortex` and `plan_regions`.
     drivers : {section: {driver: array [scans * CELLS, dimensions]}}, for each driver that the plan names.
+    tr : seconds from one scan to the next.
     """
 
-    def __init__(self, cortex: Cortex, plan: pd.DataFrame, drivers: dict[int, dict[str, np.ndarray]], seed: int):
-        self.cortex, self.plan, self.seed = cortex, plan, seed
+    def __init__(
+        self,
+        cortex: Cortex,
+        plan: pd.DataFrame,
+        drivers: dict[int, dict[str, np.ndarray]],
+        seed: int,
+        tr: float = TR,
+    ):
+        self.cortex, self.plan, self.seed, self.tr = cortex, plan, seed, tr
         self.sections = list(drivers)
         self.sizes = {name: values.shape[1] for name, values in drivers[self.sections[0]].items()}
         self.vertices = [np.flatnonzero(cortex.regions.region_index == row) for row in range(len(plan))]
         self.driven = [row for row, driver in enumerate(plan["driver"]) if driver != "none" and len(self.vertices[row])]
         self.courses = {  # [scans, dimensions] by (region, section), centred for the scale of its weights below
-            (row, section): convolve(of_section[plan["driver"][row]], plan["hrf_peak"][row])
+            (row, section): convolve(of_section[plan["driver"][row]], plan["hrf_peak"][row], tr)
             for row in self.driven
             for section, of_section in drivers.items()
         }
@@ -150,7 +160,7 @@ class DrivenResponses:
 
     def _covariance(self, row: int) -> np.ndarray:
         """Return the covariance of a region's driver, its slow part removed as in every analysis: [dims, dims]."""
-        cleaned = [without_slow(self.courses[row, section]) for section in self.sections]
+        cleaned = [without_slow(self.courses[row, section], self.tr) for section in self.sections]
         stacked = np.concatenate(cleaned)
         return stacked.T @ stacked / len(stacked)
 

@@ -16,7 +16,7 @@ from brainbook.datasets.little_prince import LittlePrince
 from brainbook.encoding import haemodynamic_response
 from brainbook.phantom.world import N_SCENES, World
 
-TR = LittlePrince.tr  # seconds
+TR = LittlePrince.tr  # seconds, of ds003643: other layouts say theirs
 DRIVERS = ("sound", "word", "meaning", "topic")
 MEANING_LEAK = 0.7  # share of the gathered meaning that is left one content word later
 TOPIC_LEAK = 0.93  # about ten seconds of speech
@@ -67,14 +67,20 @@ def leaky_sum(values: np.ndarray, counts: np.ndarray, sections: np.ndarray, leak
 
 
 def story_drivers(
-    words: pd.DataFrame, world: World, n_scans: dict[int, int], cells: int = 1
+    words: pd.DataFrame,
+    world: World,
+    n_scans: dict[int, int],
+    cells: int = 1,
+    tr: float = TR,
+    starts: dict[int, float] | None = None,
 ) -> dict[int, dict[str, np.ndarray]]:
     """Put what each word contributes on a regular clock of `cells` steps per scan, section by section.
 
     Parameters
     ----------
     words : from `tell_story`, of all sections.
-    n_scans : {section: scans}.
+    n_scans : {section: scans}. tr : seconds from one scan to the next.
+    starts : {section: seconds from scan 0 to zero of the words' clock}; None: they are the same moment.
 
     Returns
     -------
@@ -85,48 +91,54 @@ def story_drivers(
     sections = {}
     for section, n in n_scans.items():
         rows = (words["section"] == section).to_numpy()
-        sections[section] = on_clock(words[rows], {name: each[rows] for name, each in contributions.items()}, n, cells)
+        of_section, start = {name: each[rows] for name, each in contributions.items()}, (starts or {}).get(section, 0.0)
+        sections[section] = on_clock(words[rows], of_section, n, cells, tr, start)
     return sections
 
 
 def on_clock(
-    words: pd.DataFrame, contributions: dict[str, np.ndarray], n_scans: int, cells: int = 1
+    words: pd.DataFrame,
+    contributions: dict[str, np.ndarray],
+    n_scans: int,
+    cells: int = 1,
+    tr: float = TR,
+    start: float = 0.0,
 ) -> dict[str, np.ndarray]:
     """Put the words of one section on its clock (see `story_drivers`)."""
-    n_steps = n_scans * cells
-    step = np.minimum((words["onset"].to_numpy() / (TR / cells)).astype(int), n_steps - 1)
+    n_steps, onsets = n_scans * cells, words["onset"].to_numpy() + start
+    step = np.minimum((onsets / (tr / cells)).astype(int), n_steps - 1)
     clock = {}
     for name in ("sound", "word", "meaning"):
         clock[name] = np.zeros((n_steps, contributions[name].shape[1]))
         np.add.at(clock[name], step, contributions[name])
-    fine = np.arange(n_steps * 8 // cells) * (TR / 8) + TR / 16  # eight moments in a scan
-    latest = np.searchsorted(words["onset"].to_numpy(), fine, side="right") - 1
-    on = (latest >= 0) & (fine < words["offset"].max() + 1.0)
+    fine = np.arange(n_steps * 8 // cells) * (tr / 8) + tr / 16  # eight moments in a scan
+    latest = np.searchsorted(onsets, fine, side="right") - 1
+    on = (latest >= 0) & (fine < words["offset"].max() + start + 1.0)
     state = np.where(on[:, None], contributions["topic"][np.maximum(latest, 0)], 0.0)
     clock["topic"] = state.reshape(n_steps, 8 // cells, -1).mean(axis=1)
     return clock
 
 
-def convolve(fine: np.ndarray, peak: float) -> np.ndarray:
+def convolve(fine: np.ndarray, peak: float, tr: float = TR) -> np.ndarray:
     """Convolve a driver with the haemodynamic response: array [scans * CELLS, dimensions] -> [scans, dimensions].
 
     A scan is taken to see the brain at its middle, so the response of scan k to a step at t seconds is
-    h(2 k + 1 - t). Nothing comes from before the section.
+    h((k + 1/2) tr - t). Nothing comes from before the section.
     """
-    lags = (np.arange(HAEMODYNAMIC_SECONDS * CELLS / TR) + 0.5) * TR / CELLS
+    lags = (np.arange(HAEMODYNAMIC_SECONDS * CELLS / tr) + 0.5) * tr / CELLS
     curve = haemodynamic_response(lags, peak)
     return lfilter(curve, 1.0, fine, axis=0)[CELLS // 2 - 1 :: CELLS]
 
 
-def slow_basis(n_scans: int, cutoff_seconds: float = 128.0) -> np.ndarray:
+def slow_basis(n_scans: int, tr: float = TR, cutoff_seconds: float = 128.0) -> np.ndarray:
     """Return orthonormal slow time courses [scans, k]: constant, straight line, cosines slower than the cut-off."""
-    order = int(np.floor(2 * n_scans * TR / cutoff_seconds))
+    order = int(np.floor(2 * n_scans * tr / cutoff_seconds))
     times = (np.arange(n_scans) + 0.5) / n_scans
     columns = [np.ones(n_scans), times - 0.5, *(np.cos(np.pi * k * times) for k in range(1, order + 1))]
     return np.linalg.qr(np.stack(columns, axis=1))[0]
 
 
-def without_slow(values: np.ndarray) -> np.ndarray:
+def without_slow(values: np.ndarray, tr: float = TR) -> np.ndarray:
     """Return one section's array [scans, ...] without its constant, line and slow cosines (1/128 Hz)."""
-    basis = slow_basis(len(values))
+    basis = slow_basis(len(values), tr)
     return values - (basis @ (basis.T @ values)).astype(values.dtype)

@@ -12,6 +12,8 @@ from brainbook.datasets.little_prince_runs import LANGUAGES
 from brainbook.errors import ConfigurationError, DatasetError
 from brainbook.phantom.brain import reliability_of_halves
 from brainbook.phantom.drivers import DRIVERS, TR, story_drivers
+from brainbook.phantom.files import write_csv
+from brainbook.phantom.study import Study
 from brainbook.phantom.world import World, make_world
 from brainbook.store import read_json, write_json
 
@@ -43,8 +45,10 @@ class Truth:
         model of the story would reach in the region's mean response of ONE participant: ceiling (mean), ceiling_EN ...;
         share_EN ... (share of that response's variance which all participants have in common), and reliability_EN ...
         (correlation of the averages of two groups of as many participants as the phantom has: s / (s + (1 - s) / n)).
-    scans : language, section, audio_seconds, scans_raw, scans_preprocessed.
-    ceilings : language, participant, region, hemisphere, share, ceiling: the same for each participant.
+    scans : language, section, audio_seconds, scans_raw, scans_preprocessed; in layouts other than ds003643 also cut
+        (recorded scans before the first analysed one) and start (s from that one to zero of the words' clock).
+    ceilings : language, participant, region, hemisphere, share, ceiling: the same for each participant; where motion
+        adds signal also ceiling_uncorrected, of a model that is compared with the recording as it is.
     """
 
     root: Path
@@ -87,13 +91,26 @@ class Truth:
         followed the words' onsets exactly, these are rounded to scans; so even the oracle stays a little below a
         region's ceiling.
         """
-        scans = self.scans[self.scans["language"] == language].set_index("section")["scans_preprocessed"]
+        table = self.scans[self.scans["language"] == language].set_index("section")
+        scans = table["scans_preprocessed"]
         if (stored := self.root / "truth" / f"drivers_{language}.npz").is_file():  # of a real story
             with np.load(stored, allow_pickle=False) as values:
                 return {name: (values[name], np.repeat(scans.index.to_numpy(), scans.to_numpy())) for name in DRIVERS}
-        sections = story_drivers(self.words(language), self.world, scans.to_dict()).values()
+        if "cut" not in table:  # ds003643
+            table = table.assign(cut=0, scans_raw=scans, start=0.0)
+        starts = table["start"] + table["cut"] * self.tr  # of the first recorded scan
+        sections = story_drivers(
+            self.words(language), self.world, table["scans_raw"].to_dict(), 1, self.tr, starts.to_dict()
+        )
+        cuts = {
+            section: slice(int(cut), int(cut) + n)
+            for section, cut, n in zip(scans.index, table["cut"], scans, strict=True)
+        }
         run_of_scan = np.repeat(scans.index.to_numpy(), scans.to_numpy())
-        return {name: (np.concatenate([each[name] for each in sections]), run_of_scan) for name in DRIVERS}
+        return {
+            name: (np.concatenate([sections[section][name][cuts[section]] for section in cuts]), run_of_scan)
+            for name in DRIVERS
+        }
 
     def story(self, language: str) -> list[str]:
         """Return the printed story, one text per section."""
@@ -136,16 +153,17 @@ def _again(root: Path) -> str:
 
 def write_truth(
     root: Path,
-    plan: pd.DataFrame,
-    words: dict[str, pd.DataFrame],
-    measured: list[pd.DataFrame],
+    study: Study,
     parameters: dict,
     drivers: dict[str, dict[str, np.ndarray]],
+    scans: pd.DataFrame | None = None,
 ) -> None:
-    """Write `root`/truth: the tables that `read_truth` reads, and by language the `drivers` of a real story."""
-    folder = root / "truth"
-    folder.mkdir(exist_ok=True)
-    ceilings = pd.concat(measured, ignore_index=True)
+    """Write `root`/truth: the tables that `read_truth` reads, and by language the `drivers` of a real story.
+
+    scans : the table of scans, where the layout has no place of its own for it.
+    """
+    folder, plan, words = root / "truth", study.plan, study.words
+    ceilings = pd.concat(study.measured, ignore_index=True)
     regions = plan.drop(columns=[c for c in plan if c.startswith("vertex_share_")])
     means = ceilings.groupby(["language", "region", "hemisphere"])[["share", "ceiling"]].mean()
     rows = pd.MultiIndex.from_frame(plan[["region", "hemisphere"]])
@@ -166,8 +184,6 @@ def write_truth(
         write_csv(folder / f"words_{language}.csv", table)
     for language, values in drivers.items():
         np.savez_compressed(folder / f"drivers_{language}.npz", **values)
-    write_json(root / MARKER, {"format": FORMAT, "tr": TR, **parameters})
-
-
-def write_csv(path: Path, table: pd.DataFrame) -> None:
-    table.to_csv(path, index=False, lineterminator="\n", float_format="%.6g")
+    if scans is not None:
+        write_csv(folder / "scans.csv", scans)
+    write_json(root / MARKER, {"format": FORMAT, "tr": study.tr, **parameters})

@@ -1,70 +1,72 @@
-"""`python -m brainbook.workflow.download FOLDER PARTICIPANT...`: the recordings of Le Petit Prince that a study needs.
+"""`python -m brainbook.workflow.download FOLDER PARTICIPANT...`: recordings that a study needs, from OpenNeuro.
 
-openneuro-py fetches them: it goes on with files that broke off, checks sizes and checksums, and leaves alone what is
-there already. This module says which files, how large they are, whose they are, and what may be done with them.
+Of Le Petit Prince (ds003643), or with `--dataset` of Narratives (ds002345) or LeBel et al. (ds003020), which were
+tested against a stand-in for OpenNeuro only. openneuro-py fetches them: it goes on with files that broke off, checks
+sizes and checksums, and leaves alone what is there already. `download_sources` says which files, whose they are, and
+what may be done with them; this module how large they are.
 """
 
 import argparse
-import re
 import shutil
 import sys
 from collections.abc import Iterable
 from pathlib import Path
 
-from brainbook.datasets import LittlePrince
+from brainbook.datasets import open_dataset
 from brainbook.errors import BrainbookError, ConfigurationError, DatasetError
+from brainbook.workflow.download_sources import SOURCES, Source
 
 DATASET = "ds003643"
-VERSION = "2.0.7"  # before 2.0.5 the Chinese files are damaged
-LICENCE = "CC0: free to use; please cite"
-CITATION = (
-    "Li, J., Bhattasali, S., Zhang, S., Franzluebbers, B., Luh, W.-M., Spreng, R. N., Brennan, J. R., Yang, Y., "
-    "Pallier, C., & Hale, J. (2022). Le Petit Prince multilingual naturalistic fMRI corpus. Scientific Data, 9, 530. "
-    "https://doi.org/10.1038/s41597-022-01625-7"
-)
-EVERYONE = ("dataset_description.json", "participants.tsv", "participants.json", "README", "CHANGES")
 MIN_RETRIES = 5
 
 
-def patterns(participants: Iterable[str], raw: bool = False) -> list[str]:
-    """Return patterns of the files that a study of these participants needs: recordings, annotation of their languages.
+def source_of(dataset: str = DATASET) -> Source:
+    """Return what is known of a dataset on OpenNeuro; ConfigurationError for others than those."""
+    if dataset not in SOURCES:
+        listed = ", ".join(f"{name} ({source.title})" for name, source in SOURCES.items())
+        raise ConfigurationError(f"dataset {dataset!r} is none of {listed}")
+    return SOURCES[dataset]
 
-    `raw` adds the echoes before preprocessing, which only the pitfalls chapter reads (three times as large).
+
+def patterns(
+    participants: Iterable[str], raw: bool = False, dataset: str = DATASET, stories: Iterable[str] = ()
+) -> list[str]:
+    """Return patterns of the files that a study of these participants needs: recordings, what they heard.
+
+    Parameters
+    ----------
+    participants : named as the dataset does.
+    raw : of ds003643 also the echoes before preprocessing, which only the chapter `pitfalls` reads (three times as
+        large).
+    dataset : its number on OpenNeuro.
+    stories : only these, where participants heard several; by default all.
     """
-    participants = list(participants)
-    wrong = [name for name in participants if not re.fullmatch(r"sub-(EN|FR|CN)\d{3}", name)]
-    if wrong or not participants:
-        raise ConfigurationError(
-            f"participants are named like sub-EN057, sub-FR025, sub-CN003, not {', '.join(wrong) or 'nobody'}: "
-            'say PARTICIPANTS="sub-EN057 sub-FR025"'
-        )
-    languages = sorted({name[4:6] for name in participants})
-    annotation = [
-        f"annotation/{code}/lpp{code}_{what}.csv" for code in languages for what in ("word_information", "prosody")
-    ]
-    bold = [f"derivatives/{name}/func/*_desc-preproc_bold.nii.gz" for name in participants]
-    return [*annotation, *bold, *(f"{name}/func/*_bold.*" for name in participants if raw)]
+    return source_of(dataset).patterns(list(participants), raw, list(stories))
 
 
-def remote_files(participants: Iterable[str], raw: bool = False) -> dict[str, int]:
+def remote_files(
+    participants: Iterable[str], raw: bool = False, dataset: str = DATASET, stories: Iterable[str] = ()
+) -> dict[str, int]:
     """Ask OpenNeuro which of the dataset's files are needed: {path: bytes}; nothing is fetched.
 
     Raises DatasetError when OpenNeuro cannot be reached or has no recordings of a participant.
     """
     from openneuro import _download, _glob
 
-    needed = patterns(participants, raw)
+    source, needed = source_of(dataset), patterns(participants, raw, dataset, stories)
     try:
         snapshot = _download._get_download_metadata(
-            dataset_id=DATASET, tag=VERSION, max_retries=MIN_RETRIES, metadata_timeout=60.0
+            dataset_id=dataset, tag=source.version, max_retries=MIN_RETRIES, metadata_timeout=60.0
         )
     except Exception as error:  # openneuro-py has no exceptions of its own
-        raise DatasetError(f"OpenNeuro does not say what {DATASET} {VERSION} holds: {error}") from error
+        raise DatasetError(f"OpenNeuro does not say what {source.name} holds: {error}") from error
     sizes = {file.filename: file.size or 0 for file in snapshot.files}
     matches = _glob.glob_filter(list(sizes), needed)
     if absent := [pattern for pattern, paths in matches.items() if not paths]:
-        raise DatasetError(f"{DATASET} {VERSION} has no {', '.join(absent)}: is the participant's name right?")
-    paths = {path for paths in matches.values() for path in paths} | (set(EVERYONE) & set(sizes))
+        where = f" {source.elsewhere}" if source.elsewhere else ""
+        raise DatasetError(f"{source.name} has no {', '.join(absent)}: is the participant's name right?{where}")
+    extra = _glob.glob_filter(list(sizes), source.optional(list(participants)))
+    paths = {path for paths in [*matches.values(), *extra.values()] for path in paths}
     return {path: sizes[path] for path in sorted(paths)}
 
 
@@ -74,7 +76,13 @@ def present_bytes(folder: str | Path, files: dict[str, int]) -> int:
     return sum(min(path.stat().st_size, size) for path, size in present.items())
 
 
-def download(folder: str | Path, participants: Iterable[str], raw: bool = False) -> None:
+def download(
+    folder: str | Path,
+    participants: Iterable[str],
+    raw: bool = False,
+    dataset: str = DATASET,
+    stories: Iterable[str] = (),
+) -> None:
     """Fetch what is missing into `folder`; what was begun is continued, sizes and checksums are compared.
 
     Raises DatasetError when something could not be fetched (the same command goes on from there), ConfigurationError
@@ -82,8 +90,8 @@ def download(folder: str | Path, participants: Iterable[str], raw: bool = False)
     """
     import openneuro
 
-    folder, participants = Path(folder), list(participants)
-    files = remote_files(participants, raw)
+    folder, participants, stories = Path(folder), list(participants), list(stories)
+    files = remote_files(participants, raw, dataset, stories)
     folder.mkdir(parents=True, exist_ok=True)
     needed, free = sum(files.values()) - present_bytes(folder, files), shutil.disk_usage(folder).free
     if needed > free:
@@ -92,10 +100,10 @@ def download(folder: str | Path, participants: Iterable[str], raw: bool = False)
         )
     try:
         openneuro.download(
-            dataset=DATASET,
-            tag=VERSION,
+            dataset=dataset,
+            tag=source_of(dataset).version,
             target_dir=folder,
-            include=patterns(participants, raw),
+            include=sorted(files),
             verify_hash=True,
             max_retries=MIN_RETRIES,
         )
@@ -111,19 +119,22 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m brainbook.workflow.download", description=__doc__.split("\n")[0])
     parser.add_argument("folder", help="where the dataset is to lie; what is there already is kept")
     parser.add_argument("participants", nargs="+", help="such as sub-EN057 sub-FR025 sub-CN003")
-    parser.add_argument("--raw", action="store_true", help="the raw echoes, too")
+    parser.add_argument("--dataset", default=DATASET, choices=list(SOURCES), help=f"on OpenNeuro (default {DATASET})")
+    parser.add_argument("--stories", nargs="+", default=[], help="only these, where participants heard several")
+    parser.add_argument("--raw", action="store_true", help="the raw echoes of ds003643, too")
     parser.add_argument("--sizes", action="store_true", help="say what would be fetched, and stop")
     options = parser.parse_args(arguments)
+    wanted = {"raw": options.raw, "dataset": options.dataset, "stories": options.stories}
     try:
-        files = remote_files(options.participants, options.raw)
-        print(f"{DATASET} {VERSION}: {len(files)} files, {megabytes(sum(files.values()))},")
+        source, files = source_of(options.dataset), remote_files(options.participants, **wanted)
+        print(f"{source.name}: {len(files)} files, {megabytes(sum(files.values()))},")
         print(f"of which {megabytes(present_bytes(options.folder, files))} are in {options.folder} already.")
-        print(f"Licence: {LICENCE}\n{CITATION}", flush=True)
+        print(f"Licence: {source.licence}\n{source.citation}", flush=True)
         if not options.sizes:
-            download(options.folder, options.participants, options.raw)
-            prince = LittlePrince(options.folder)
+            download(options.folder, options.participants, **wanted)
+            data = open_dataset(options.folder)
             for participant in options.participants:
-                print(f"{participant}: {len(prince.runs(participant))} sections, as many scans as there should be")
+                print(f"{participant}: {len(data.runs(participant))} sections, as many scans as there should be")
     except BrainbookError as error:
         print(error, file=sys.stderr)
         return 2

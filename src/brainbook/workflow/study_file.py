@@ -84,6 +84,8 @@ class Phantom(Strict):
     echoes: int = Field(default=1, ge=0)
     signal: float = Field(default=1.0, ge=0)
     null: bool = False
+    layout: Literal["ds003643", "fmriprep", "narratives", "lebel"] = "ds003643"
+    space: str | None = None
     story: str | None = None
     model: str | None = None
     layer: int | None = Field(default=None, ge=0)
