@@ -89,8 +89,7 @@ def main() -> None:
             only = {"languages": ("EN",), "echoes": 0} if layout == "ds003643" else {}
             root = make_phantom(Path(folder) / "phantom", layout=layout, **options, **only)
             written = time.process_time() - start
-            description = root / "dataset.yaml"
-            data, truth = open_dataset(description if description.is_file() else root), read_truth(root)
+            data, truth = open_dataset(root), read_truth(root)
             about = {"layout": layout, "tr": data.tr, "sections": len(data.scans("EN"))}
             about["scans"] = sum(data.scans("EN").values())
             rows.append({**about, **recovered(data, truth)})

@@ -35,14 +35,9 @@ def roots(tmp_path_factory):
     }
 
 
-def opened(root):
-    """Open the folder, or its description where it has one."""
-    return open_dataset(root / "dataset.yaml" if (root / "dataset.yaml").is_file() else root)
-
-
 @pytest.fixture(params=LAYOUTS)
 def layout(request, roots):
-    return request.param, opened(roots[request.param]), read_truth(roots[request.param])
+    return request.param, open_dataset(roots[request.param]), read_truth(roots[request.param])
 
 
 def test_the_loader_and_the_truth_have_the_same_clock(layout):
@@ -112,7 +107,7 @@ def test_words_and_recordings_share_a_clock(layout):
 @pytest.mark.filterwarnings("ignore")
 def test_motion_hides_what_the_truth_says_it_hides(roots):
     """Without the confounds scores fall by the ratio of the two ceilings."""
-    data, truth = opened(roots["fmriprep"]), read_truth(roots["fmriprep"])
+    data, truth = open_dataset(roots["fmriprep"]), read_truth(roots["fmriprep"])
     (name,) = data.participants("EN")
     with_confounds = scores_of_drivers(data, truth, nuisance=data.nuisance(name))
     without = scores_of_drivers(data, truth)
@@ -130,7 +125,7 @@ def test_motion_hides_what_the_truth_says_it_hides(roots):
 
 def test_repetitions_agree_as_the_truth_says(roots):
     """Two recordings of the same response correlate at the square of the ceiling."""
-    data, truth = opened(roots["lebel"]), read_truth(roots["lebel"])
+    data, truth = open_dataset(roots["lebel"]), read_truth(roots["lebel"])
     (participant,) = data.participants("EN")
     ((section, repeats),) = data.repeats(participant).items()
     assert data.runs(participant)[section - 1].story == "wheretheressmoke" and len(repeats) == 10
@@ -219,7 +214,7 @@ def test_fsaverage6_begins_with_fsaverage5_and_has_its_number_of_vertices():
 def test_volumes_and_participants_who_missed_a_story(tmp_path):
     options = {"participants": 2, "scans": 30, "voxel_size": 12.0, "seed": 2}
     root = make_phantom(tmp_path / "v", layout="fmriprep", space="MNI152NLin2009cAsym", **options)
-    data = opened(root)
+    data = open_dataset(root)
     assert data.responses("sub-01").values.shape[1] == 148
     name = "sub-01_task-forest_run-1_space-MNI152NLin2009cAsym_res-2_desc-"
     func = root / "derivatives" / "fmriprep" / "sub-01" / "func"

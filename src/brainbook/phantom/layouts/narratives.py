@@ -2,6 +2,7 @@
 
 Names and times are those of the real stories (Nastase et al. 2021, Scientific Data 8, 250), what is heard is not. Music
 comes before some; the sound, on whose clock the words are, begins with it. Every second participant missed one story.
+`dataset.yaml` chooses the phantom's stories from the shipped description of the real dataset.
 """
 
 from pathlib import Path
@@ -20,10 +21,10 @@ from brainbook.phantom.volume import triangles
 from brainbook.store import write_json
 
 TR = 1.5
-STORIES = dict.fromkeys(("black", "lucy", "pieman", "prettymouth", "tunnel"), 1)
+STORIES = dict.fromkeys(("pieman", "prettymouth", "tunnel", "lucy", "21styear"), 1)
 SPACES = surfaces.SPACES
-MUSIC = {"pieman": 13.0, "prettymouth": 18.0}  # seconds, from the run's first scan on
-ONSET = {"black": 12.0, "lucy": 3.0, "pieman": 15.0, "prettymouth": 21.0, "tunnel": 3.0}  # of the story in its run
+MUSIC = {"pieman": 13.0, "prettymouth": 18.0, "21styear": 18.0}  # seconds, from the run's first scan on
+ONSET = {"pieman": 15.0, "prettymouth": 21.0, "tunnel": 3.0, "lucy": 3.0, "21styear": 21.0}  # of the story in its run
 
 
 def places(regions: Regions, voxel_size: float, space: str, seed: int) -> Places:
@@ -62,6 +63,11 @@ def write_top(folder: Path, study: Study, counts: dict[str, int], space: str) ->
     kind = "null phantom" if study.null else "phantom"
     files.write_top(folder, f"Narratives, {kind}: simulated recordings in the layout of ds002345", DatasetType="raw")
     ((language, n),) = counts.items()
+    lines = ["like: narratives", f"name: Narratives ({kind})", f"only: [{', '.join(STORIES)}]"]
+    if space != SPACES[0]:
+        stem = "derivatives/afni-nosmooth/{participant}/func/{participant}_task-{task}"
+        lines.append(f"recordings: {stem}_space-{space}_hemi-{{hemisphere}}_desc-clean.func.gii")
+    write_text(folder / "dataset.yaml", "\n".join([*lines, f"language: {language}"]))
     heard = [
         ",".join(story for section, story in enumerate(STORIES, start=1) if section != missed(number))
         for number in range(n)
