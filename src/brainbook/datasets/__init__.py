@@ -5,6 +5,7 @@ from brainbook.datasets.atlas import Regions, destrieux, embedded_destrieux, fun
 from brainbook.datasets.base import Dataset, Responses, Run
 from brainbook.datasets.cleaning import clean, zscore
 from brainbook.datasets.files import MissingFileError, check_content
+from brainbook.datasets.lebel import LeBel
 from brainbook.datasets.little_prince import LittlePrince
 from brainbook.datasets.little_prince_runs import LANGUAGES
 from brainbook.datasets.opening import open_dataset

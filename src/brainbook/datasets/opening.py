@@ -4,6 +4,7 @@ from pathlib import Path
 
 from brainbook.datasets.alice import Alice
 from brainbook.datasets.base import Dataset
+from brainbook.datasets.lebel import LeBel
 from brainbook.datasets.little_prince import HOW_TO_GET, LittlePrince
 from brainbook.errors import DatasetError
 
@@ -13,7 +14,7 @@ def open_dataset(path: str | Path) -> Dataset:
 
     Parameters
     ----------
-    path : the folder of ds003643 or of a phantom in its layout, or of the Alice recordings.
+    path : the folder of ds003643 or of a phantom in its layout, or of the Alice recordings, LeBel et al. (ds003020).
 
     Raises
     ------
@@ -24,4 +25,6 @@ def open_dataset(path: str | Path) -> Dataset:
         raise DatasetError(f"there is no folder {path.absolute()}. {HOW_TO_GET}")
     if (path / "alice_data_shared").is_dir():
         return Alice(path)
+    if (path / "derivative" / "preprocessed_data").is_dir():
+        return LeBel(path)
     return LittlePrince(path)

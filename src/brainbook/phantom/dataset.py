@@ -161,7 +161,9 @@ def _draw(
             sections[language] = layout.sections(ends, language)
     plan = plan_regions(regions, seed, signal)
     where = layout.places(regions, voxel_size, space, seed)
-    study = Study(seed, null, layout.TR, where, cortex, plan, words, audio, sections, story is not None)
+    study = Study(
+        seed, null, layout.TR, where, cortex, plan, words, audio, sections, story is not None, layout.N_ECHOES
+    )
     for language in languages:
         if story is not None:
             drivers = story.drivers[language]

@@ -61,6 +61,7 @@ class Study:
     ----------
     words : {language: table of `tell_story`}. audio : {language: {section: seconds}}.
     sections : {language: {section: how it is recorded}}.
+    n_echoes : readings of each scan.
     responses : {language: what drives its participants}, filled in by `make_phantom`.
     measured : ceilings of the participants written so far.
     """
@@ -75,6 +76,7 @@ class Study:
     audio: dict[str, dict[int, float]]
     sections: dict[str, dict[int, Section]]
     real_story: bool = False
+    n_echoes: int = 3
     responses: dict[str, DrivenResponses] = field(default_factory=dict)
     measured: list[pd.DataFrame] = field(default_factory=list)
 
@@ -90,7 +92,7 @@ class Recording:
     Attributes
     ----------
     series : float32 array [recorded scans, places], response, noise and nuisance, in standard deviations.
-    thermal : float32 array [3, scans, places], thermal noise of three echoes; their mean belongs to the combination.
+    thermal : float32 array [echoes, scans, places], thermal noise; the mean over echoes belongs to the combination.
     drift : float32 array [scans, places].
     rng : for what else is drawn for the run.
     """
@@ -102,7 +104,7 @@ class Recording:
 
     @property
     def combined(self) -> np.ndarray:
-        """What the three echoes give together, float32 [scans, places]."""
+        """What the echoes give together, float32 [scans, places]."""
         return self.series + self.drift + self.thermal.mean(axis=0)
 
 
@@ -183,7 +185,7 @@ class Tally:
 
 
 def _noise(study: Study, n_scans: int, share: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    """Return noise of brain and head [scans, places], and thermal noise of three echoes [3, scans, places]."""
+    """Return noise of brain and head [scans, places], and thermal noise [echoes, scans, places]."""
     left = np.sqrt(1 - (1 + OWN_SHARE) * share)  # a null phantom has the same noise, not more
     cortex = cortical_noise(study.cortex, n_scans, rng) * np.where(
         study.cortex.regions.cortex, study.at_vertices(left), np.float32(1)
@@ -192,7 +194,8 @@ def _noise(study: Study, n_scans: int, share: np.ndarray, rng: np.random.Generat
     empty = np.flatnonzero(np.diff(study.places.mixture.indptr) == 0)  # brain, but no cortex
     noise[:, empty] += np.float32(0.7) * autoregressive((n_scans, len(empty)), rng)
     noise += np.sqrt(np.float32(GLOBAL)) * autoregressive((n_scans, 1), rng)
-    thermal = np.sqrt(np.float32(3 * THERMAL)) * rng.standard_normal((3, *noise.shape), dtype=np.float32)
+    thermal = rng.standard_normal((study.n_echoes, *noise.shape), dtype=np.float32)
+    thermal = np.sqrt(np.float32(study.n_echoes * THERMAL)) * thermal
     return noise, thermal
 
 

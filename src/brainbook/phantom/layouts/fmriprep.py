@@ -26,6 +26,7 @@ TR = 1.5
 STORIES = {"forest": 3, "harbour": 2}
 VOLUMES = "MNI152NLin2009cAsym"
 SPACES = (*surfaces.SPACES, VOLUMES)
+N_ECHOES = 1
 MOTION = 0.5  # variance that motion adds, where everything else together has 1
 PARAMETERS = ("trans_x", "trans_y", "trans_z", "rot_x", "rot_y", "rot_z")
 _STEADINESS = 0.8  # of motion from scan to scan

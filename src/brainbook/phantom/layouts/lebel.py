@@ -23,6 +23,7 @@ from brainbook.store import write_json
 
 STORIES = dict.fromkeys(("alternateithicatom", "avatar", "legacy", "odetostepfather", "souls", "wheretheressmoke"), 1)
 SPACES = ("voxels",)
+N_ECHOES = 1
 REPEATED, REPETITIONS = "wheretheressmoke", 10
 VOXELS_PER_REGION = 3
 AFTER = 10.0  # seconds that a run goes on after the last word, as far as it is analysed

@@ -19,6 +19,7 @@ from brainbook.store import write_json
 TR = LittlePrince.tr
 STORIES = {"little_prince": N_SECTIONS}
 SPACES = ("MNIColin27",)
+N_ECHOES = 3
 ECHO_MS = {"EN": (12.8, 27.5, 43.0), "CN": (12.8, 27.5, 43.0), "FR": (10.0, 24.46, 38.92)}
 SCANS_AFTER = {"EN": 4, "FR": 2, "CN": 0}  # scans of the derivatives after the audio has ended
 RAW_BEFORE = {"EN": 4, "FR": 0, "CN": 4}  # further scans of the raw runs, before the audio

@@ -23,6 +23,7 @@ from brainbook.store import write_json
 TR = 1.5
 STORIES = dict.fromkeys(("pieman", "prettymouth", "tunnel", "lucy", "21styear"), 1)
 SPACES = surfaces.SPACES
+N_ECHOES = 1
 MUSIC = {"pieman": 13.0, "prettymouth": 18.0, "21styear": 18.0}  # seconds, from the run's first scan on
 ONSET = {"pieman": 15.0, "prettymouth": 21.0, "tunnel": 3.0, "lucy": 3.0, "21styear": 21.0}  # of the story in its run
 
@@ -124,8 +125,8 @@ def write_participant(folder: Path, study: Study, participant: Participant, spac
         sidecar = {"RepetitionTime": TR, "TaskName": how.story, "Simulated": True}
         raw_stem = folder / participant.name / "func" / stem
         write_json(raw_stem.with_name(f"{stem}_bold.json"), sidecar)
-        told = study.audio[participant.language][section] - silence(how.story)
+        duration = study.audio[participant.language][section] - silence(how.story)
         events = [(0.0, MUSIC[how.story], "music", f"{how.story}_audio.wav")] if how.story in MUSIC else []
-        events.append((ONSET[how.story], told, "story", f"{how.story}_audio.wav"))
+        events.append((ONSET[how.story], duration, "story", f"{how.story}_audio.wav"))
         write_events(raw_stem.with_name(f"{stem}_events.tsv"), events)
         done()

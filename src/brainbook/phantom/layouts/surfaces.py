@@ -1,13 +1,14 @@
 """What layouts of surface data share: GIFTI files, fsaverage6, tables of events, runs that begin before the story."""
 
+import base64
+import zlib
 from pathlib import Path
 
-import nibabel as nib
 import numpy as np
 import pandas as pd
 
 from brainbook.datasets.atlas import VERTICES_PER_HEMISPHERE
-from brainbook.phantom.files import write_csv
+from brainbook.phantom.files import write_csv, write_text
 from brainbook.phantom.study import Section
 
 SPACES = ("fsaverage6", "fsaverage5")
@@ -15,6 +16,15 @@ HEMISPHERES = ("L", "R")
 AFTER = 12.0  # seconds that a run goes on after the last word
 MARGIN = 10.0  # of which these are analysed
 _NEAR = 1e-6  # of a scan
+_HEAD = """<?xml version="1.0" encoding="UTF-8"?>
+<!DOCTYPE GIFTI SYSTEM "http://www.nitrc.org/frs/download.php/115/gifti.dtd">
+<GIFTI Version="1.0" NumberOfDataArrays="{n_scans}">
+<MetaData>{about}</MetaData><LabelTable/>"""
+_ARRAY = (
+    '<DataArray Intent="NIFTI_INTENT_TIME_SERIES" DataType="NIFTI_TYPE_FLOAT32" ArrayIndexingOrder="RowMajorOrder" '
+    'Dimensionality="1" Dim0="{n_vertices}" Encoding="GZipBase64Binary" Endian="LittleEndian" ExternalFileName="" '
+    'ExternalFileOffset="0"><MetaData/>'
+)
 _STRUCTURE = {"L": "CortexLeft", "R": "CortexRight"}
 
 
@@ -40,20 +50,18 @@ def write_gifti(
     values = np.round(values / step) * np.float32(step)
     if space == "fsaverage6":
         values = np.hstack([values, values[:, edges].mean(axis=2)])
-    arrays = [
-        nib.gifti.GiftiDataArray(
-            np.ascontiguousarray(scan, np.float32),
-            intent="NIFTI_INTENT_TIME_SERIES",
-            datatype="NIFTI_TYPE_FLOAT32",
-            encoding="GIFTI_ENCODING_B64GZ",
-        )
-        for scan in values
-    ]
-    meta = nib.gifti.GiftiMetaData(
-        {"AnatomicalStructurePrimary": _STRUCTURE[hemisphere], "TimeStep": f"{1000 * tr:.6f}"}
-    )
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(nib.gifti.GiftiImage(darrays=arrays, meta=meta).to_bytes())
+    meta = {"AnatomicalStructurePrimary": _STRUCTURE[hemisphere], "TimeStep": f"{1000 * tr:.6f}"}
+    about = "".join(f"<MD><Name>{name}</Name><Value>{value}</Value></MD>" for name, value in meta.items())
+    head = _HEAD.format(n_scans=len(values), about=about)
+    array = _ARRAY.format(n_vertices=values.shape[1])
+    scans = [f"{array}<Data>{_packed(scan)}</Data></DataArray>" for scan in values.astype("<f4")]
+    write_text(path, "\n".join([head, *scans, "</GIFTI>"]))
+
+
+def _packed(scan: np.ndarray) -> str:
+    """Return the bytes of a scan as GIFTI files hold them; nibabel's own writing looks for repetitions, in vain."""
+    packer = zlib.compressobj(1, zlib.DEFLATED, zlib.MAX_WBITS, zlib.DEF_MEM_LEVEL, zlib.Z_RLE)
+    return base64.b64encode(packer.compress(scan.tobytes()) + packer.flush()).decode("ascii")
 
 
 def subdivided_edges(faces: np.ndarray) -> np.ndarray:
