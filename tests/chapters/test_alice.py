@@ -6,6 +6,8 @@ from scipy import stats
 from brainbook.chapters import align, speech_or_silence, word_count
 from brainbook.chapters.alice import (
     AVERAGE,
+    BANDED,
+    PLAIN,
     GroupResponses,
     ceilings,
     chance,
@@ -14,6 +16,7 @@ from brainbook.chapters.alice import (
     mean_over_participants,
     rate_and_sound,
     score,
+    score_bands,
 )
 from brainbook.datasets.alice import REGIONS
 from brainbook.encoding import blocks_with_gaps, delay
@@ -60,6 +63,19 @@ def test_nuisance_takes_the_planted_away(planted):
     nuisance = delay(spaces[1], (1, 2, 3, 4), group.runs)
     table = score(group, spaces[1:], device="cpu", nuisance=nuisance)
     assert table[(table.participant == AVERAGE) & (table.layer == -1)].value.abs().max() < 0.3
+
+
+def test_what_spaces_explain_adds_up_and_is_what_was_planted(planted, rng):
+    spaces, group = planted
+    named = {"useless": spaces[0], "drive": spaces[1], "convolved": rng.normal(size=(240, 2))}
+    delays = {"useless": (1, 2, 3, 4), "drive": (1, 2, 3, 4), "convolved": None}
+    table = score_bands(group, named, delays, n_candidates=6, device="cpu")
+    assert len(table) == 5 * 6 * 5
+    average = table[table.participant == AVERAGE].pivot(index="region", columns="space", values="value")
+    average = average.loc[list(REGIONS)]
+    np.testing.assert_allclose(average[list(named)].sum(axis=1), average[BANDED])
+    assert (average["drive"].iloc[:3] > 0.3).all() and (average["useless"].abs() < 0.1).all()
+    assert average[BANDED].mean() > average[PLAIN].mean()
 
 
 def test_means_and_differences_over_participants_are_students():

@@ -14,7 +14,7 @@ from sklearn.decomposition import PCA
 
 from brainbook.chapters.alice import AVERAGE, GroupResponses, parts_and_totals, score
 from brainbook.chapters.shared import (
-    TRIM,
+    EDGE,
     Features,
     ParticipantScores,
     align,
@@ -200,7 +200,7 @@ def score_bands(
     """
     responses, runs, columns = stack_responses(prince, prince.participants(language), cache=cache)
     arguments = spaces, responses.mean(axis=0), runs, delays_in_scans(prince.tr), np.logspace(0, 6, 7)
-    options = {"splits": leave_runs_out(runs, 3, TRIM), "inner_folds": 3, "device": device}
+    options = {"splits": leave_runs_out(runs, 3, round(EDGE / prince.tr)), "inner_folds": 3, "device": device}
     banded = cross_validate_bands(*arguments, n_candidates=n_candidates, seed=seed, **options)
     plain = cross_validate_bands(*arguments, n_candidates=1, **options)
     winner = np.array(banded.names)[banded.space_scores.argmax(axis=0)]
@@ -228,7 +228,7 @@ def shape_of_sound(
     mean = responses.mean(axis=0)[:, mask]
     delays = range(-1, round(16 / prince.tr))
     arguments = runs, delays, prince.tr
-    others = {"others": spaces.get("amplitude"), "trim": TRIM}
+    others = {"others": spaces.get("amplitude"), "trim": round(EDGE / prince.tr)}
     by_region = response_shape(spaces["word count"], mean, *arguments, **others)
     overall = response_shape(spaces["word count"], mean.mean(axis=1, keepdims=True), *arguments, **others)
     true = columns[mask].merge(truth.regions, on=["region", "hemisphere"], how="left")
