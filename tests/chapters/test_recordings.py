@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 
 from brainbook.chapters import word_count
-from brainbook.chapters.recordings import best_lags, recorded_minutes, word_table
+from brainbook.chapters.recordings import best_lags, quote, recorded_minutes, word_table
 
 
 class TwoSections:
@@ -47,3 +47,8 @@ def test_best_lags_say_whether_clocks_agree():
     assert table.loc["EN"].tolist() == [1, 0.5, 2, 2, "agree"]
     assert table.loc["FR"].tolist() == [-4, 0.5, 2, 0, "do not agree"]
     assert set(best_lags(lags({"EN": 0, "FR": -4}, r=0.05)).clocks) == {"no lag fits"}
+
+
+def test_a_quotation_says_its_language_and_escapes_what_could_be_markup():
+    assert quote("CN", "从前 <b>") == '> **CN** <span lang="zh">从前 &lt;b&gt; …</span>'
+    assert 'lang="en"' in quote("EN", "Once")

@@ -1,6 +1,7 @@
 """Tables of the chapter `recordings`: what was recorded, what was heard, what the clocks say."""
 
 from collections.abc import Mapping
+from html import escape
 
 import numpy as np
 import pandas as pd
@@ -9,6 +10,16 @@ from brainbook.datasets import Dataset
 
 NEAR = 1  # scans that a best lag may differ by, as the response of the blood differs between participants and regions
 WEAK = 0.1  # r below which no lag fits
+
+
+def quote(language: str, text: str) -> str:
+    """Return the beginning of a story as Markdown, marked with its language (EN, FR, CN) for screen readers.
+
+    >>> quote("FR", "Quand j'avais six ans")
+    '> **FR** <span lang="fr">Quand j\'avais six ans …</span>'
+    """
+    code = {"CN": "zh"}.get(language, language.lower())
+    return f'> **{language}** <span lang="{code}">{escape(text, quote=False)} …</span>'
 
 
 def recorded_minutes(dataset: Dataset, languages: list[str]) -> pd.DataFrame:
