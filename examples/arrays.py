@@ -15,14 +15,14 @@ from brainbook.errors import DatasetError
 
 
 class Arrays:
-    """The recordings of one folder; `examples/arrays.yaml` names this class."""
+    """The recordings of one folder. The description beside it says `reader: arrays.Arrays`."""
 
-    languages = ("EN",)
     targets = ("regions",)
     is_phantom = False
 
-    def __init__(self, root, tr=1.5, first=0):
+    def __init__(self, root, tr, language="EN", first=0):
         self.root, self.tr, self.first = Path(root), tr, first
+        self.languages = (language,)
         self.stories = tuple(sorted(path.stem for path in (self.root / "words").glob("*.csv")))
         if not self.stories:
             raise DatasetError(f"{self.root}/words holds no table of words")
@@ -35,7 +35,7 @@ class Arrays:
         files = [self.root / f"{participant}_{story}.npy" for story in self.stories]
         n_scans = [len(np.load(file, mmap_mode="r")) - self.first for file in files]
         numbered = enumerate(zip(self.stories, files, n_scans, strict=True), start=1)
-        return [Run(participant, "EN", i, i, file, n, story=story) for i, (story, file, n) in numbered]
+        return [Run(participant, *self.languages, i, i, file, n, story=story) for i, (story, file, n) in numbered]
 
     def words(self, language):
         tables = [pd.read_csv(self.root / "words" / f"{story}.csv") for story in self.stories]

@@ -1,10 +1,12 @@
 """What the chapter `your_recordings` needs beyond the library: a folder shown, arrays written, regions scored."""
 
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import yaml
 
 from brainbook.chapters.shared import Features, average_by, score_participants
 from brainbook.datasets import Dataset
@@ -20,13 +22,18 @@ def files_of(folder: str | Path, participant: str, most: int = 12) -> str:
     return "\n".join(lines + [f"... {len(own) - most} more files of {participant}"] * (len(own) > most))
 
 
-def write_arrays(dataset: Dataset, folder: str | Path, language: str, participants: list[str]) -> Path:
+def write_arrays(
+    dataset: Dataset, folder: str | Path, language: str, participants: list[str], reader: str | Path
+) -> Path:
     """Write recordings as `examples/arrays.py` reads them: words, parcels, and an array a participant and story.
 
-    Every section becomes a story of its own. Returns the folder.
+    Every section becomes a story of its own. A copy of `reader` lies beside the description that names it. Returns the
+    description.
     """
     folder = Path(folder)
-    (folder / "words").mkdir(parents=True, exist_ok=True)
+    shutil.rmtree(folder, ignore_errors=True)
+    (folder / "words").mkdir(parents=True)
+    shutil.copy(reader, folder)
     names = {run.section: f"{run.story}-{run.section}" for run in dataset.runs(participants[0])}
     words, starts = dataset.words(language), dataset.starts(language)
     for section, part in words.groupby("section"):
@@ -37,10 +44,13 @@ def write_arrays(dataset: Dataset, folder: str | Path, language: str, participan
         for section, story in names.items():
             np.save(folder / f"{participant}_{story}.npy", responses.values[responses.run_of_scan == section])
     responses.names[["region", "hemisphere"]].to_csv(folder / "parcels.csv", index=False)
-    return folder
+    description = folder / "dataset.yaml"
+    keys = {"reader": f"{Path(reader).stem}.Arrays", "options": {"tr": dataset.tr, "language": language}}
+    description.write_text(yaml.safe_dump(keys, sort_keys=False), encoding="utf-8")
+    return description
 
 
-def scores_by_driver(
+def scores_by_space(
     spaces: Mapping[str, Features],
     responses: np.ndarray,
     participants: list[str],
