@@ -29,7 +29,7 @@ override PROFILE := $(value PROFILE)
 export STUDY DATA PARTICIPANTS DATASET STORIES TABLES FROM JOBS MEMORY PROFILE
 GIVEN := "$$STUDY" $${DATA:+--data "$$DATA"}
 
-.PHONY: install study status check data alice archive book test test-slow rehearsal serve bench lint clean
+.PHONY: install study status check data alice archive book test test-slow rehearsal serve lab bench lint clean
 
 book: study
 	jupyter-book build . -W -n --keep-going
@@ -70,6 +70,12 @@ rehearsal: $(READY)
 serve: $(READY)
 	@echo "http://localhost:$(PORT)/   (stop with Ctrl-C)"
 	@python -m http.server $(PORT) --bind 127.0.0.1 --directory _build/html
+
+# Chapters as notebooks whose kernels start in this folder, as in the book, so that their paths hold.
+lab: $(READY)
+	@command -v jupyter-lab >/dev/null || pip install --quiet -c constraints.txt -e '.[lab]'
+	@jupytext --quiet --to ipynb --update notebooks/*.md
+	@jupyter lab --ServerApp.root_dir=notebooks --AsyncMappingKernelManager.root_dir="$(CURDIR)" $(LAB)
 
 bench: $(READY)
 	@for file in benchmarks/bench_*.py; do echo "== $$file"; python $$file || exit 1; done
