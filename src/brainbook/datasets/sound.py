@@ -101,8 +101,8 @@ def amplitude(sound: Sound, step: float = STEP) -> SoundSeries:
     --------
     >>> import numpy as np
     >>> tone = Sound(0.5 * np.sin(2 * np.pi * 200 * np.arange(8000) / 8000), 8000)
-    >>> amplitude(tone, step=0.1).values[:2, 0].round(3).tolist()
-    [0.354, 0.354]
+    >>> round(float(amplitude(tone, step=0.1).values[0, 0]), 3)
+    0.354
     """
     borders = np.arange(0, len(sound.samples), max(1, round(step * sound.rate)))
     lengths = np.diff(np.append(borders, len(sound.samples)))
