@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from brainbook.datasets.base import Responses, Run
-from brainbook.datasets.cleaning import clean
+from brainbook.datasets.cleaning import clean, without_drifts
 from brainbook.datasets.files import check_content
 from brainbook.datasets.responses import which_scans
 from brainbook.datasets.words import read_textgrid
@@ -102,7 +102,7 @@ class Alice:
     def runs(self, participant: str) -> list[Run]:
         """Return the one run of a participant."""
         self._check(participant)
-        return [Run(participant, "EN", 1, 1, self._files[participant], N_SCANS)]
+        return [Run(participant, "EN", 1, 1, self._files[participant], N_SCANS, story="alice")]
 
     def scans(self, language: str = "EN") -> dict[int, int]:
         """Return the number of scans of each section: {1: 362}."""
@@ -123,20 +123,36 @@ class Alice:
         path = _only_file(self.data, f"{participant}-rp_*.txt")
         return self._frame(_table(path, N_SCANS + DROPPED, len(MOTION))[DROPPED:], MOTION)
 
-    def responses(self, participant: str, motion: bool = True) -> Responses:
+    def nuisance(self, participant: str) -> np.ndarray:
+        """Return the six movements of the head without slow drifts, array [362 scans, 6], as `motion` has them.
+
+        `responses` takes them out already, unless it is asked not to.
+        """
+        return without_drifts(self.motion(participant).to_numpy(), self.tr)
+
+    def repeats(self, participant: str, targets: str = "regions", cache: str | Path | None = None) -> dict:
+        """Return {}: the story was heard once."""
+        return {}
+
+    def responses(
+        self, participant: str, targets: str = "regions", cache: str | Path | None = None, motion: bool = True
+    ) -> Responses:
         """Return the cleaned recording of a participant; its targets are the six regions.
 
         Detrended, high-passed at 1/128 Hz; with `motion` the six movements are taken out in the same regression. They
-        know nothing of the story, so this may be done before scans are split into training and test.
+        know nothing of the story, so this may be done before scans are split into training and test. `cache` is not
+        used: the files are small.
         """
+        if targets not in self.targets:
+            raise ConfigurationError(f"targets is {targets!r}; these recordings are of regions only")
         confounds = self.motion(participant).to_numpy() if motion else None
         values = clean(self.bold(participant).to_numpy(), tr=self.tr, confounds=confounds)
         names = pd.DataFrame({"region": list(REGIONS), "hemisphere": ["rh" if n == "RATL" else "lh" for n in REGIONS]})
-        return Responses(values, np.ones(N_SCANS, int), names, "spheres of the publication")
+        return Responses(values, np.ones(N_SCANS, int), names, "spheres of the publication", "regions")
 
     def responses_of_all(self, motion: bool = True) -> np.ndarray:
         """Return the cleaned recordings of all participants, float32 array [participants, 362 scans, 6 regions]."""
-        return np.stack([self.responses(name, motion).values for name in self.participants()])
+        return np.stack([self.responses(name, motion=motion).values for name in self.participants()])
 
     @cached_property
     def _words(self) -> pd.DataFrame:

@@ -68,6 +68,16 @@ class Responses:
             )
 
 
+ATTRIBUTES = ("root", "tr", "stories", "languages", "targets", "is_phantom")
+METHODS = ("participants", "runs", "words", "scans", "starts", "responses", "nuisance", "repeats")
+
+
+def lacking_of_protocol(dataset: object) -> list[str]:
+    """Return the attributes and methods of `Dataset` that an object does not have."""
+    methods = [f"{name}()" for name in METHODS if not callable(getattr(dataset, name, None))]
+    return [name for name in ATTRIBUTES if not hasattr(dataset, name)] + methods
+
+
 class Dataset(Protocol):
     """Recordings of participants who heard stories, and the words that they heard.
 

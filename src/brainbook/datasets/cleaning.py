@@ -52,12 +52,37 @@ def clean(
             raise DatasetError(
                 f"confounds of shape {confounds.shape} are no finite [scans, confounds] of {len(values)} scans"
             )
-        left = nilearn_clean(confounds, standardize=None, **drifts)
-        left = left[:, left.std(axis=0) > 1e-8 * np.abs(confounds).max(axis=0, initial=0)]  # the others were drift
+        left = without_drifts(confounds, tr, high_pass)
+        left = left[:, left.any(axis=0)]  # the others were drift
     confounds = left if left is not None and left.shape[1] else None
     options = {"detrend": False, "filter": False, "standardize": "zscore_sample"}
     cleaned[:, moving] = nilearn_clean(steady, confounds=confounds, **options)
     return cleaned
+
+
+def without_drifts(values: np.ndarray, tr: float = 2.0, high_pass: float | None = HIGH_PASS) -> np.ndarray:
+    """Take a line and slow cosines out of the signals of ONE run, as `clean` does, and leave their scale.
+
+    Parameters
+    ----------
+    values : array [scans, signals], all finite. tr, high_pass : as `clean` has them.
+
+    Returns
+    -------
+    float64 array [scans, signals], mean 0. What was all drift (or did not change) is 0.
+    """
+    from nilearn.signal import clean as nilearn_clean
+
+    values = np.asarray(values, dtype=np.float64)
+    if values.ndim != 2 or len(values) < 2 or not np.isfinite(values).all():
+        raise DatasetError(f"signals of shape {values.shape} are no finite [scans, signals] of at least two scans")
+    if not values.shape[1]:
+        return values
+    if high_pass is not None and 1 / high_pass > 2 * len(values) * tr:
+        high_pass = None  # as in `clean`
+    filtering = {"detrend": True, "high_pass": high_pass, "filter": "cosine" if high_pass else False, "t_r": tr}
+    steady = nilearn_clean(values, standardize=None, **filtering)
+    return np.where(steady.std(axis=0) > 1e-8 * np.abs(values).max(axis=0, initial=0), steady, 0.0)
 
 
 def zscore(values: np.ndarray) -> np.ndarray:

@@ -17,11 +17,13 @@ from brainbook.datasets.images import check_same_place, check_scans, open_image,
 from brainbook.datasets.little_prince_runs import (
     LANGUAGES,
     N_SECTIONS,
+    STORY,
     describe_other_names,
     find_runs,
     language_of,
     participants_of,
 )
+from brainbook.datasets.recordings import VolumeRecording
 from brainbook.datasets.responses import TARGETS, load_responses
 from brainbook.datasets.word_checks import check_clock
 from brainbook.datasets.words import changed_words, read_words
@@ -70,7 +72,7 @@ class LittlePrince:
     """
 
     tr = 2.0
-    stories = ("little_prince",)
+    stories = (STORY,)
     targets = TARGETS
 
     def __init__(self, root: str | Path):
@@ -213,6 +215,12 @@ class LittlePrince:
         check_scans(image, raw, run.echoes[echo], section)
         says_repetition_time(image, self.tr, run.echoes[echo])
         return image.slicer[..., raw - run.n_scans :]
+
+    def recording(self, run: Run) -> VolumeRecording:
+        """Return the preprocessed recording of a run, once it has as many scans as the table says."""
+        recording = VolumeRecording(run.path)
+        check_scans(recording.image, run.n_scans, run.path, run.section)
+        return recording
 
     def words(self, language: str) -> pd.DataFrame:
         """Return what was heard: word, onset, offset (seconds from the start of the section's audio), section (1..9).

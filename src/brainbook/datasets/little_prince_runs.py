@@ -14,6 +14,7 @@ from brainbook.errors import DatasetError
 
 LANGUAGES = ("EN", "FR", "CN")
 N_SECTIONS = 9
+STORY = "little_prince"
 _PARTICIPANT = re.compile(r"sub-(EN|FR|CN)(\d{3})")
 _RUN = r"(?P<participant>sub-\w+)_task-lpp(?P<language>EN|FR|CN)_run-(?P<number>\d+)_"
 _PREPROCESSED = re.compile(_RUN + r"space-MNIColin27_desc-preproc_bold\.nii(?:\.gz)?")
@@ -72,7 +73,7 @@ def find_runs(root: Path, participant: str, n_scans: dict[int, int]) -> list[Run
         )
     echoes = _echoes(root, participant)
     return [
-        Run(participant, language, section, number, recordings[number], n_scans[section], echoes.get(number, {}))
+        Run(participant, language, section, number, recordings[number], n_scans[section], echoes.get(number, {}), STORY)
         for section, number in enumerate(sorted(recordings), 1)
     ]
 

@@ -3,14 +3,13 @@
 import warnings
 from pathlib import Path
 
-import nibabel as nib
 import numpy as np
 import pandas as pd
 
 from brainbook.datasets.atlas import Regions, destrieux
 from brainbook.datasets.base import Dataset, Responses, Run
 from brainbook.datasets.cleaning import HIGH_PASS, clean, zscore
-from brainbook.datasets.surface import to_surface
+from brainbook.datasets.recordings import Recording
 from brainbook.errors import ConfigurationError, DatasetError
 from brainbook.store import cached_array
 
@@ -25,26 +24,28 @@ def load_responses(
     targets: str = "regions",
     cache: str | Path | None = None,
     sampling: str = "line",
+    runs: list[Run] | None = None,
 ) -> Responses:
-    """Project all runs of a participant to the cortical surface, clean them, and join them.
+    """Put all runs of a participant on the cortical surface, clean them, and join them.
 
-    Every run by itself is projected to fsaverage5 (`to_surface`), detrended, high-passed at 1/128 Hz and z-scored.
+    Every run by itself is put on fsaverage5 (`recordings`), detrended, high-passed at 1/128 Hz and z-scored.
 
     Parameters
     ----------
-    dataset : whose `bold` gives images in MNI space.
+    dataset : whose `recording` gives a `VolumeRecording` or a `SurfaceRecording` of a run.
     targets : 'regions' (148: the mean over a region's cleaned vertices, z-scored again) or 'vertices' (20,484).
     cache : folder for results, under a key made of the recordings and the settings; None stores none.
     sampling : 'line' or 'ribbon', see `to_surface`.
+    runs : those of `dataset.runs(participant)` by default.
     """
     if targets not in TARGETS:
         raise ConfigurationError(f"targets is {targets!r}; it is one of {', '.join(TARGETS)}")
-    runs = dataset.runs(participant)
-    images = [dataset.bold(participant, run.section) for run in runs]  # all must be there before the long part begins
+    runs = dataset.runs(participant) if runs is None else runs
+    recordings = [dataset.recording(run) for run in runs]  # all must be there before the long part begins
     regions = destrieux()
     inputs = {
         "version": _VERSION,
-        "recordings": [image.dataobj.content_key() for image in images],
+        "recordings": [recording.content_key() for recording in recordings],
         "targets": targets,
         "sampling": sampling,
         "high_pass": HIGH_PASS,
@@ -56,10 +57,7 @@ def load_responses(
     def compute() -> np.ndarray:
         averaged = regions if targets == "regions" else None
         return np.concatenate(
-            [
-                _clean_run(image, run, dataset.tr, averaged, cache, sampling)
-                for image, run in zip(images, runs, strict=True)
-            ]
+            [_clean_run(recording, dataset.tr, averaged, cache, sampling) for recording in recordings]
         )
 
     values = cached_array(cache and Path(cache) / "responses", f"{participant}-{targets}", inputs, compute)
@@ -92,16 +90,15 @@ def describe_lost(values: np.ndarray, run_of_scan: np.ndarray, names: pd.DataFra
 
 
 def _clean_run(
-    image: nib.spatialimages.SpatialImage,
-    run: Run,
+    recording: Recording,
     tr: float,
     regions: Regions | None,
     cache: str | Path | None,
     sampling: str,
 ) -> np.ndarray:
     """Return float32 [scans, 148] with `regions`, [scans, 20484] without."""
-    surface = to_surface(image, cache=cache, sampling=sampling)
-    check_signal(surface, run.path)
+    surface = recording.to_surface(cache, sampling)
+    check_signal(surface, recording.path)
     vertices = clean(surface, tr=tr)
     if regions is None:
         return vertices

@@ -20,11 +20,14 @@ _FREQUENT = {
 }
 
 
-def check_words(table: pd.DataFrame, path: str | Path, drop_untimed: bool = False) -> pd.DataFrame:
+def check_words(
+    table: pd.DataFrame, path: str | Path, drop_untimed: bool = False, sections: range | None = SECTIONS
+) -> pd.DataFrame:
     """Return a table of words with numbers for text and a fresh index; AnnotationError where it cannot be true.
 
     `table` has the columns word, onset, offset, section and is labelled by what the messages call a row.
-    `drop_untimed` leaves out words without a time or with a negative onset.
+    `drop_untimed` leaves out words without a time or with a negative onset. `sections` are those of ds003643, or None:
+    then any whole number from 1 on is a section.
     """
     rows = table.assign(**{name: pd.to_numeric(table[name], errors="coerce") for name in COLUMNS[1:]})
     if drop_untimed:
@@ -39,8 +42,12 @@ def check_words(table: pd.DataFrame, path: str | Path, drop_untimed: bool = Fals
         _refuse(path, table, no_number, message, advice)
     rows = rows.assign(onset_above=rows["onset"].shift(), section_above=rows["section"].shift())
     same_section = rows["section"] == rows["section_above"]
+    if sections is None:
+        outside, named = (rows["section"] < 1) | (rows["section"] % 1 != 0), "a whole number from 1 on"
+    else:
+        outside, named = ~rows["section"].isin(sections), f"one of the sections {sections[0]} to {sections[-1]}"
     for bad, message, remedy in (
-        (~rows["section"].isin(SECTIONS), "section {section:g} is not one of the sections 1 to 9", _CORRECT),
+        (outside, f"section {{section:g}} is not {named}", _CORRECT),
         (rows["onset"] < 0, "onset {onset:g} s lies before the start of the recording", advice),
         (rows["offset"] < rows["onset"], "offset {offset:g} s lies before onset {onset:g} s", _CORRECT),
         (

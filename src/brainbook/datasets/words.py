@@ -14,7 +14,7 @@ import pandas as pd
 
 from brainbook.datasets.files import CONTROL_CHARACTERS, read_cells, read_text
 from brainbook.datasets.textgrid import Interval, read_tiers
-from brainbook.datasets.word_checks import COLUMNS, check_language, check_words
+from brainbook.datasets.word_checks import COLUMNS, SECTIONS, check_language, check_words
 from brainbook.datasets.word_labels import as_written
 from brainbook.errors import AnnotationError
 
@@ -101,13 +101,16 @@ def read_textgrid(
     return check_words(_correct(table, language if mend else None)[0], path, drop_untimed)
 
 
-def clean_words(table: pd.DataFrame, path: str | Path, language: str | None = None) -> pd.DataFrame:
+def clean_words(
+    table: pd.DataFrame, path: str | Path, language: str | None = None, sections: range | None = SECTIONS
+) -> pd.DataFrame:
     """Return the words of a table that was read elsewhere, cleaned and checked as `read_words` does it.
 
     table : word (labels as they stand in the file), onset, offset, section. path : for messages.
     language : of ds003643, whose labels are known; None for another annotation.
+    sections : the numbers that a section may have; None for any from 1 on.
     """
-    words = check_words(_correct(table[COLUMNS].assign(known=None), language)[0], path)
+    words = check_words(_correct(table[COLUMNS].assign(known=None), language)[0], path, sections=sections)
     check_language(words, language, path)
     return words
 
@@ -163,7 +166,7 @@ def _read_intervals(
     mend: bool | None = None,
 ) -> tuple[pd.DataFrame, str | None, bool]:
     """Return the intervals of a TextGrid like `_read_csv`, labelled by their lines."""
-    intervals = _choose_tier(read_tiers(_read_text(path), path), tier, path)
+    intervals = choose_tier(read_tiers(_read_text(path), path), tier, path)
     for above, interval in pairwise(intervals):
         if interval.start < above.end - 1e-6:
             raise AnnotationError(
@@ -223,7 +226,8 @@ def _language_of(path: Path) -> str | None:
     return match[1] if match else None
 
 
-def _choose_tier(tiers: list[tuple[int, str, list[Interval]]], wanted: str | int | None, path: Path) -> list[Interval]:
+def choose_tier(tiers: list[tuple[int, str, list[Interval]]], wanted: str | int | None, path: Path) -> list[Interval]:
+    """Return the intervals of the tier that is called or numbered `wanted`, by default the only one or the words'."""
     listed = ", ".join(f"{number} {name}" for number, name, _ in tiers) or "none"
     chosen = [tier for number, name, tier in tiers if wanted in (name, number)]
     if wanted is None:
