@@ -28,7 +28,7 @@ LEAVES = {"errors", "store", "source_code", "checkpoints", "training"}
 ALONE = {
     "number_sense": {"stats"},
     "plots": set(),
-    "datasets": set(),
+    "datasets": {"encoding"},
     "course": set(),
 }  # what these import of the rooms below them
 

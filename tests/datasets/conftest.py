@@ -7,6 +7,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from brainbook.datasets.alice import DROPPED, N_SCANS
+
 VOXEL = 16.0
 SHAPE = (10, 12, 10)
 AFFINE = np.array([[VOXEL, 0, 0, -72], [0, VOXEL, 0, -108], [0, 0, VOXEL, -70], [0, 0, 0, 1]])
@@ -109,3 +111,45 @@ def fake_trio(tmp_path_factory):
     fake.participant("sub-FR025", raw=True)
     fake.participant("sub-CN032", raw=True, aborted=(3,))
     return fake
+
+
+ALICE_TEXTGRID = """File type = "ooTextFile"
+Object class = "TextGrid"
+
+0
+744
+<exists>
+1
+"IntervalTier"
+"word"
+0
+744
+3
+0
+20.5
+"sp"
+20.5
+21
+"Alice"
+21
+21.25
+"was"
+"""
+
+
+@pytest.fixture
+def alice_folder(tmp_path, rng):
+    """Three participants, the last of them all zeros, in the published layout."""
+    data, stimulus = tmp_path / "alice_data_shared", tmp_path / "alice_stim_shared"
+    (data / "10mm").mkdir(parents=True)
+    stimulus.mkdir()
+    (stimulus / "story.TextGrid").write_text(ALICE_TEXTGRID)
+    for name in ("s18", "s22", "s33"):
+        bold = rng.normal(100, 1, (N_SCANS, 6)) * (name != "s33")
+        np.savetxt(data / "10mm" / f"{name}-timecourses.txt", bold)
+        motion = rng.normal(size=(N_SCANS + DROPPED, 6))
+        motion[:DROPPED] = 99
+        np.savetxt(data / f"{name}-rp_run.txt", motion)
+        for predictor in ("rate", "sndpwr"):
+            np.savetxt(data / f"{name}-{predictor}.txt", np.arange(N_SCANS) + (name == "s22"))
+    return tmp_path

@@ -17,11 +17,11 @@ SECONDS = {"fox": 150.0, "well": 120.0}
 RUN_SCANS = {"fox": 120, "well": 96}
 PARTICIPANTS = ("sub-01", "sub-02", "sub-10")
 MOTION = ["trans_x", "trans_y", "rot_z"]
-VOLUME = "space-MNI152NLin2009cAsym_res-2_desc-preproc_bold.nii.gz"
+VOLUME = "space-MNI152NLin2009cAsym_desc-preproc_bold.nii.gz"
 DESCRIPTION = """
 name: Fox and well
 license: CC0
-recordings: fmriprep/{participant}/func/{participant}_task-{task}_space-MNI152NLin2009cAsym_res-2_desc-preproc_bold.nii.gz
+recordings: fmriprep/{participant}/func/{participant}_task-{task}_space-MNI152NLin2009cAsym_desc-preproc_bold.nii.gz
 confounds: fmriprep/{participant}/func/{participant}_task-{task}_desc-confounds_timeseries.tsv
 nuisance: [trans_*, rot_z]
 events: "{participant}/func/{participant}_task-{task}_events.tsv"
@@ -39,7 +39,7 @@ def story_words(name: str) -> pd.DataFrame:
     spoken = np.cumsum(np.tile([9.0, 7.0, 14.0, 5.0, 6.0, 11.0], 40))
     inside = np.searchsorted(spoken, onsets) % 2 == 0
     onsets = np.round(onsets[inside & (onsets < SECONDS[name] - 1)], 3)
-    words = np.resize("the fox and the king said it was in you".split(), len(onsets))
+    words = np.resize(["the", "fox", "and", "the", "king", "said", "it", "was", "in", "you"], len(onsets))
     return pd.DataFrame({"word": words, "onset": onsets, "offset": np.round(onsets + 0.18, 3)})
 
 
@@ -73,7 +73,7 @@ def write_study(root: Path, layout: str = "volume", participants=PARTICIPANTS, r
                 write_recording(path.parent, task, signal, layout, rng)
     text = DESCRIPTION
     if layout == "surface":
-        text = text.replace("space-MNI152NLin2009cAsym_res-2_desc-preproc_bold.nii.gz", "XXX")
+        text = text.replace("space-MNI152NLin2009cAsym_desc-preproc_bold.nii.gz", "XXX")
         text = text.replace("XXX", "hemi-{hemisphere}_space-fsaverage5_bold.func.gii")
     if repetitions > 1:
         text = text.replace("{participant}_task-{task}", "{participant}_task-{task}[_run-{run}]")
@@ -94,7 +94,9 @@ def write_recording(folder: Path, task: str, signal: np.ndarray, layout: str, rn
         return
     for side in "LR":
         noise = np.tile(rng.normal(0, 1, (len(signal), 32)), (1, 321))[:, :10_242]
-        write_gifti(folder / f"{task}_hemi-{side}_space-fsaverage5_bold.func.gii", 1000 + 20 * (signal[:, None] + noise))
+        write_gifti(
+            folder / f"{task}_hemi-{side}_space-fsaverage5_bold.func.gii", 1000 + 20 * (signal[:, None] + noise)
+        )
         write(folder / f"{task}_hemi-{side}_space-fsaverage5_bold.json", json.dumps({"RepetitionTime": TR}))
 
 

@@ -4,54 +4,12 @@ import numpy as np
 import pytest
 
 from brainbook.datasets import Alice
-from brainbook.datasets.alice import DROPPED, N_SCANS
 from brainbook.encoding import haemodynamic_response
 from brainbook.errors import ConfigurationError, DatasetError
 
-TEXTGRID = """File type = "ooTextFile"
-Object class = "TextGrid"
 
-0
-744
-<exists>
-1
-"IntervalTier"
-"word"
-0
-744
-3
-0
-20.5
-"sp"
-20.5
-21
-"Alice"
-21
-21.25
-"was"
-"""
-
-
-@pytest.fixture
-def folder(tmp_path, rng):
-    """Three participants, the last of them all zeros, in the published layout."""
-    data, stimulus = tmp_path / "alice_data_shared", tmp_path / "alice_stim_shared"
-    (data / "10mm").mkdir(parents=True)
-    stimulus.mkdir()
-    (stimulus / "story.TextGrid").write_text(TEXTGRID)
-    for name in ("s18", "s22", "s33"):
-        bold = rng.normal(100, 1, (N_SCANS, 6)) * (name != "s33")
-        np.savetxt(data / "10mm" / f"{name}-timecourses.txt", bold)
-        motion = rng.normal(size=(N_SCANS + DROPPED, 6))
-        motion[:DROPPED] = 99
-        np.savetxt(data / f"{name}-rp_run.txt", motion)
-        for predictor in ("rate", "sndpwr"):
-            np.savetxt(data / f"{name}-{predictor}.txt", np.arange(N_SCANS) + (name == "s22"))
-    return tmp_path
-
-
-def test_participants_and_who_is_left_out(folder):
-    alice = Alice(folder)
+def test_participants_and_who_is_left_out(alice_folder):
+    alice = Alice(alice_folder)
     assert alice.participants() == ["s18", "s22"]
     assert alice.left_out == {"s33": "the recording is zero in all six regions at all 362 scans"}
     assert "2 participants, left out: s33" in repr(alice)
@@ -61,18 +19,18 @@ def test_participants_and_who_is_left_out(folder):
         alice.motion("s99")
 
 
-def test_scans_of_zeros_are_no_recording(folder):
-    path = folder / "alice_data_shared" / "10mm" / "s22-timecourses.txt"
+def test_scans_of_zeros_are_no_recording(alice_folder):
+    path = alice_folder / "alice_data_shared" / "10mm" / "s22-timecourses.txt"
     values = np.loadtxt(path)
     values[[4, 5, 9]] = 0
     np.savetxt(path, values)
-    alice = Alice(folder)
+    alice = Alice(alice_folder)
     assert alice.participants() == ["s18"]
     assert alice.left_out["s22"].endswith("zero in all six regions at 3 of 362 scans (4, 5, 9, counted from 0)")
 
 
-def test_shapes_and_clocks(folder):
-    alice = Alice(folder)
+def test_shapes_and_clocks(alice_folder):
+    alice = Alice(alice_folder)
     bold = alice.bold("s18")
     assert bold.shape == (362, 6)
     assert list(bold.columns) == ["LATL", "RATL", "LPTL", "LIPL", "LPreM", "LIFG"]
@@ -86,8 +44,8 @@ def test_shapes_and_clocks(folder):
     np.testing.assert_allclose(alice.sound_power, np.arange(362) + 0.5)
 
 
-def test_responses_are_clean_and_free_of_motion(folder):
-    alice = Alice(folder)
+def test_responses_are_clean_and_free_of_motion(alice_folder):
+    alice = Alice(alice_folder)
     responses = alice.responses_of_all()
     assert responses.shape == (2, 362, 6)
     np.testing.assert_allclose(responses.std(axis=1, ddof=1), 1, rtol=1e-4)
@@ -98,33 +56,33 @@ def test_responses_are_clean_and_free_of_motion(folder):
     assert [run.n_scans for run in alice.runs("s22")] == [362]
 
 
-def test_missing_and_damaged_parts(folder, tmp_path):
-    with pytest.raises(DatasetError, match=r"no folder .*nowhere.*make alice"):
+def test_missing_and_damaged_parts(alice_folder, tmp_path):
+    with pytest.raises(DatasetError, match=r"no alice_folder .*nowhere.*make alice"):
         Alice(tmp_path / "nowhere")
-    with pytest.raises(DatasetError, match="no folder .*6mm"):
-        Alice(folder, radius=6)
+    with pytest.raises(DatasetError, match="no alice_folder .*6mm"):
+        Alice(alice_folder, radius=6)
     with pytest.raises(ConfigurationError, match="radius is 8"):
-        Alice(folder, radius=8)
-    data = folder / "alice_data_shared"
+        Alice(alice_folder, radius=8)
+    data = alice_folder / "alice_data_shared"
     with pytest.raises(DatasetError, match="holds 0 files .*generic-predictors"):
-        _ = Alice(folder).predictors
+        _ = Alice(alice_folder).predictors
     (data / "s18-rate.txt").write_text("1\n2\n")
     with pytest.raises(DatasetError, match="s18-rate.txt has 2 rows of 1 numbers, not 362 of 1"):
-        _ = Alice(folder).word_rate
+        _ = Alice(alice_folder).word_rate
     (data / "s18-rp_run.txt").unlink()
     with pytest.raises(DatasetError, match="holds 0 files s18-rp"):
-        Alice(folder).motion("s18")
+        Alice(alice_folder).motion("s18")
     (data / "10mm" / "s18-timecourses.txt").write_text("soon\n")
     with pytest.raises(DatasetError, match="s18-timecourses.txt is no table of numbers"):
-        _ = Alice(folder).participants()
+        _ = Alice(alice_folder).participants()
     np.savetxt(data / "10mm" / "s18-timecourses.txt", np.full((362, 6), np.nan))
     with pytest.raises(DatasetError, match="row 1, column 1: the value is not finite"):
-        _ = Alice(folder).participants()
+        _ = Alice(alice_folder).participants()
     shutil.rmtree(data / "10mm")
     (data / "10mm").mkdir()
     with pytest.raises(DatasetError, match="holds no s"):
-        Alice(folder)
-    (folder / "alice_stim_shared" / "story.TextGrid").unlink()
+        Alice(alice_folder)
+    (alice_folder / "alice_stim_shared" / "story.TextGrid").unlink()
 
 
 def test_the_real_recordings(real_alice):
