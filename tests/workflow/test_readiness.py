@@ -119,6 +119,15 @@ def test_recordings_that_were_not_downloaded_are_named_with_the_command(study, p
     assert lines == ["data: ds003643 holds no recordings of EN [one]"]
 
 
+def test_a_described_study_is_checked(study, project):
+    """What `brainbook.datasets.check` finds in a description stands among what is missing."""
+    (project.folder / "mine.yaml").write_text("recordngs: x\nlanguage: EN\nstories: {fox: {words: fox.csv}}")
+    lines = missing(study("data: mine.yaml\nruns: [{chapter: one, parameters: {models: []}}]"))
+    assert len(lines) == 1 and "recordngs is no key of a description" in lines[0], lines
+    lines = missing(study("data: none.yaml\nruns: [{chapter: one, parameters: {models: []}}]"))
+    assert len(lines) == 1 and "none.yaml does not exist" in lines[0], lines
+
+
 def test_the_estimate_counts_what_is_shared_once(study):
     work = "work: {recordings: 1, states: 1, ridge_regions: 2}"
     entry = "{chapter: one, sweep: {participant: participants, models: [[gpt2], [minilm]]}, disk_mb: 10, " + work + "}"
@@ -194,7 +203,7 @@ def paper(world, tmp_path, monkeypatch):
         monkeypatch.delenv(f"BRAINBOOK_BRAINLM_{version}", raising=False)
 
     def check(entry: str = "") -> list[str]:
-        for cached in (why_no_model, readiness._folder_problem, readiness._prince):
+        for cached in (why_no_model, readiness._folder_problem, readiness._dataset, readiness._study_problems):
             cached.cache_clear()
         if entry:
             (tmp_path / "studies/mine.yaml").write_text("data: ${DATA}\nruns: [" + entry + "]")

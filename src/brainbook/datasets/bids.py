@@ -9,13 +9,13 @@ import pandas as pd
 from brainbook.datasets.base import Responses, Run
 from brainbook.datasets.cleaning import without_drifts
 from brainbook.datasets.confounds import read_confounds
-from brainbook.datasets.description import Description
+from brainbook.datasets.description import Description, with_stories
 from brainbook.datasets.images import check_same_place
 from brainbook.datasets.patterns import fill_pattern
 from brainbook.datasets.recordings import Recording, VolumeRecording, analysed, repetition_time
 from brainbook.datasets.responses import TARGETS, load_responses
 from brainbook.datasets.sections import Placement, Section, place, read_sections, scans_until, story_start
-from brainbook.datasets.takes import Files, Take, all_takes, find_recordings
+from brainbook.datasets.takes import Files, Take, all_takes, find_recordings, stories_here
 from brainbook.errors import DatasetError
 
 
@@ -38,14 +38,16 @@ class DescribedDataset:
         self.description, self.root, self.name = description, description.root, description.name
         if not self.root.is_dir():
             raise DatasetError(f"{self.name}: there is no folder {self.root.absolute()}: correct root")
-        self.stories = tuple(description.stories)
+        if description.only == "here":
+            self.description = with_stories(description, stories_here(description, self.files))
+        self.stories = tuple(self.description.stories)
         self.languages = tuple(dict.fromkeys(self.language_of(name) for name in self.stories))
         self._sections: dict[str, list[Section]] = {}
         self._heard: dict[str, dict[str, dict[int, list[Take]]]] = {}
         self._reasons: dict[str, dict[str, str]] = {}
         self._scans: dict[str, dict[int, int]] = {}
         self._starts: dict[str, dict[int, float]] = {}
-        self._placements: dict[Path, Placement] = {}
+        self._placements: dict[tuple[Path, int], Placement] = {}
         self._checked: set[str] = set()
 
     def __repr__(self) -> str:
@@ -157,7 +159,7 @@ class DescribedDataset:
         """
         if language not in self._starts:
             firsts = {section.number: self.takes(language, section.number)[0] for section in self.sections(language)}
-            placements = {number: self._placement(take) for number, take in firsts.items()}
+            placements = {number: self.placement(take) for number, take in firsts.items()}
             starts = {number: each.start - each.first * self.tr for number, each in placements.items()}
             self._starts[language] = {number: round(start, 6) for number, start in starts.items()}
         return dict(self._starts[language])
@@ -170,7 +172,7 @@ class DescribedDataset:
         starts, rows = self.starts(language), []
         for take in self.takes(language):
             number = take.section.number
-            off = self._placement(take).start - self._first(take) * self.tr - starts[number]
+            off = self.placement(take).start - self._first(take) * self.tr - starts[number]
             rows.append((take.participant, number, take.repetition, off))
         return pd.DataFrame(rows, columns=["participant", "section", "repetition", "seconds"])
 
@@ -283,10 +285,10 @@ class DescribedDataset:
             repetition=take.repetition,
         )
 
-    def _placement(self, take: Take) -> Placement:
-        """Return where a section lies in a take's file."""
+    def placement(self, take: Take) -> Placement:
+        """Return where a section lies in the files of a take."""
         section, events = take.section, None
-        key = take.path / str(section.number)  # two sections may lie in one file
+        key = take.path, section.number  # two sections may lie in one file
         if key not in self._placements:
             if self.description.events is not None:
                 events = fill_pattern(self.description.events, take.files.values, self.root, "events")
@@ -299,7 +301,7 @@ class DescribedDataset:
     def _first(self, take: Take) -> int:
         """Return the first analysed scan of a file: the one in which the clock shows what it shows in the others."""
         start = self.starts(self.language_of(take.section.story))[take.section.number]
-        return max(round((self._placement(take).start - start) / self.tr), 0)
+        return max(round((self.placement(take).start - start) / self.tr), 0)
 
     def _setting(self, section: Section, name: str) -> int:
         own = getattr(self.description.stories[section.story], name)

@@ -20,6 +20,7 @@ names (`{run}`, `{session}`) may be named as well: files that differ in these al
 """
 
 import re
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -46,7 +47,7 @@ KEYS = {
     "events": "pattern of the tables of events",
     "participants": "list of those to analyse; by default all who have recordings of every story",
     "exclude": "participant: reason; also within a story",
-    "only": "list of the stories to analyse, by default all",
+    "only": "list of the stories to analyse; here: those that have recordings in the folder; by default all",
     "language": "code of the language of stories that do not name theirs",
     "margin": "seconds after a story's end that are still analysed, by default 10",
     "trimmed": "scans that were cut off the beginning of every recording; also within a story, as the next two",
@@ -136,6 +137,7 @@ class Description(Strict):
     events: str | None = None
     participants: list[str] | None = None
     exclude: dict[str, str] = Field(default_factory=dict)
+    only: list[str] | Literal["here"] | None = None
     language: str | None = None
     margin: Seconds = 10.0
     trimmed: Count = 0
@@ -190,21 +192,24 @@ def read_description(path: str | Path, root: str | Path | None = None) -> Descri
         `only` names an unknown story.
     """
     keys = read_keys(path, root)
-    only = keys.pop("only", None)
     try:
         description = Description.model_validate(keys)
     except ValidationError as error:
         raise DatasetError(describe_errors(path, error)) from None
-    if only is not None:
+    if isinstance(only := description.only, list):
         unknown = [name for name in only if name not in description.stories]
         if unknown or not only:
             known = ", ".join(description.stories)
-            raise DatasetError(f"{path}: only names {', '.join(map(str, unknown)) or 'no story'}; stories are {known}")
-        stories = {name: description.stories[name] for name in only}
-        description = description.model_copy(update={"stories": stories})
+            raise DatasetError(f"{path}: only names {', '.join(unknown) or 'no story'}; stories are {known}")
+        description = with_stories(description, only)
     if untold := [name for name, story in description.stories.items() if not (story.language or description.language)]:
         raise DatasetError(f"{path}: no language for {', '.join(untold)}: say language: EN, FR, ... at the top")
     return description
+
+
+def with_stories(description: Description, names: Iterable[str]) -> Description:
+    """Return a description with some of its stories."""
+    return description.model_copy(update={"stories": {name: description.stories[name] for name in names}})
 
 
 def describe_errors(path: str | Path, error: ValidationError) -> str:

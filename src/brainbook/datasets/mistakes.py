@@ -16,6 +16,7 @@ from brainbook.datasets.bids import DescribedDataset
 from brainbook.datasets.description import read_description
 from brainbook.datasets.patterns import fill_pattern
 from brainbook.datasets.recordings import sidecar_tr
+from brainbook.datasets.sections import Section
 from brainbook.datasets.study_check import check
 from brainbook.datasets.takes import Take
 from brainbook.store import read_json, write_json
@@ -30,7 +31,8 @@ class StudyCopy:
         self.keys = yaml.safe_load(self.path.read_text(encoding="utf-8"))
         self.dataset = DescribedDataset(read_description(self.path))
         self.language = self.dataset.languages[0]
-        self.story = self.dataset.sections(self.language)[0].story
+        self.sections = self.dataset.sections(self.language)
+        self.story = self.sections[0].story
         self.take: Take = self.dataset.takes(self.language)[0]
 
     def say(self, **keys: Any) -> None:
@@ -43,16 +45,28 @@ class StudyCopy:
         self.keys["stories"][self.story] |= keys
         self.say()
 
-    def say_words(self, words: pd.DataFrame) -> None:
-        """Give the first story other words: word, onset, offset."""
-        path = self.dataset.root / "other_words.csv"
-        words.drop(columns="section", errors="ignore").to_csv(path, index=False)
-        self.say_of_story(words=path.name)
+    def say_words(self, change: Callable[[Section], pd.DataFrame], everywhere: bool = False) -> None:
+        """Change the words of the first section, or of all."""
+        files: dict[str, list[str]] = {}
+        for section in self.sections:
+            chosen = everywhere or section.number == 1
+            words = change(section) if chosen else section.words
+            path = self.dataset.root / f"words_{section.number}.csv"
+            words[["word", "onset", "offset"]].to_csv(path, index=False)
+            files.setdefault(section.story, []).append(path.name)
+        for story, names in files.items():
+            self.keys["stories"][story]["words"] = names
+        self.say()
 
-    @property
-    def words(self) -> pd.DataFrame:
-        """The words of its first section."""
-        return self.take.section.words
+    def say_starts(self, change: float) -> None:
+        """Say the start of every section in seconds, `change` more than it is."""
+        starts: dict[str, list[float]] = {}
+        for section in self.sections:
+            take = self.dataset.takes(self.language, section.number)[0]
+            starts.setdefault(section.story, []).append(float(self.dataset.placement(take).start + change))
+        for story, values in starts.items():
+            self.keys["stories"][story]["start"] = values
+        self.say()
 
     @property
     def confounds(self) -> Path:
@@ -85,7 +99,8 @@ def _misplace(study: StudyCopy) -> None:
 
 
 def _own_space(study: StudyCopy) -> None:
-    for path in study.take.files.paths.values():
+    takes = study.dataset.takes(study.language)
+    for path in (path for take in takes for path in take.files.paths.values()):
         path.rename(path.with_name(path.name.replace("MNI152NLin2009cAsym", "T1w").replace("fsaverage", "fsnative")))
     names = {"MNI152NLin2009cAsym": "T1w", "fsaverage6": "fsnative6", "fsaverage5": "fsnative5"}
     pattern = study.dataset.description.patterns[0]
@@ -95,11 +110,11 @@ def _own_space(study: StudyCopy) -> None:
 
 
 def _contradict_tr(study: StudyCopy) -> None:
-    _, sidecar = sidecar_tr(study.take.path, study.dataset.root)
-    content = read_json(sidecar) | {"RepetitionTime": 2 * study.dataset.tr}
+    tr, sidecar = sidecar_tr(study.take.path, study.dataset.root)
+    content = read_json(sidecar) | {"RepetitionTime": 2 * tr}
     sidecar.unlink()
     write_json(sidecar, content)
-    study.say(tr=study.dataset.tr)
+    study.say(tr=tr)
 
 
 def _break_off(study: StudyCopy) -> None:
@@ -123,37 +138,29 @@ def _forget_download(study: StudyCopy) -> None:
     study.replace(study.take.path, "/annex/objects/MD5E-s66000000--0123456789abcdef0123456789abcdef.nii.gz\n")
 
 
-def _milliseconds(study: StudyCopy) -> None:
-    study.say_words(study.words.assign(onset=study.words.onset * 1000, offset=study.words.offset * 1000))
+def _times(change: Callable[[pd.Series], pd.Series]) -> Callable[[StudyCopy], None]:
+    """Return what changes the times of the first section's words."""
+
+    def changed(section: Section) -> pd.DataFrame:
+        words = section.words
+        return words.assign(onset=change(words.onset), offset=change(words.offset))
+
+    return lambda study: study.say_words(changed)
 
 
-def _in_scans(study: StudyCopy) -> None:
-    tr = study.dataset.tr * 10
-    study.say_words(study.words.assign(onset=study.words.onset / tr, offset=study.words.offset / tr))
+def _mirrored(section: Section) -> pd.DataFrame:
+    """Return words at other times: the first ones last."""
+    words = section.words.iloc[::-1]
+    return words.assign(onset=section.seconds - words.offset, offset=section.seconds - words.onset)
 
 
-def _other_story(study: StudyCopy) -> None:
-    """Give every story words at other times: its own from the last to the first."""
-    for section in study.dataset.sections(study.language):
-        end, words = section.seconds, section.words
-        mirrored = pd.DataFrame({"word": words.word, "onset": end - words.offset, "offset": end - words.onset})
-        path = study.dataset.root / f"mirrored_{section.story}.csv"
-        mirrored.iloc[::-1].to_csv(path, index=False)
-        study.keys["stories"][section.story]["words"] = path.name
-    study.say()
+def _in_french(section: Section) -> pd.DataFrame:
+    words = "le renard et la rose que je un il de"
+    return section.words.assign(word=np.resize(words.split(), len(section.words)))
 
 
-def _late_start(study: StudyCopy) -> None:
-    """Say of every story that it begins 6 s earlier than it did."""
-    for section in study.dataset.sections(study.language):
-        start = study.dataset._placement(next(iter(study.dataset.takes(study.language, section.number)))).start
-        study.keys["stories"][section.story]["start"] = float(start - 6.0)
-    study.say()
-
-
-def _wrong_language(study: StudyCopy) -> None:
-    words = np.resize(["le", "renard", "et", "la", "rose", "que", "je", "un", "il", "de"], len(study.words))
-    study.say_words(study.words.assign(word=words))
+def _twice(section: Section) -> pd.DataFrame:
+    return section.words.loc[section.words.index.repeat(2)]
 
 
 def _shorten_confounds(study: StudyCopy) -> None:
@@ -171,10 +178,10 @@ MISTAKES: dict[str, Callable[[StudyCopy], None]] = {
     "the recordings are in each participant's own space": _own_space,
     "a participant who is listed has no recordings": _unknown_participant,
     "no file of words has that name": lambda study: study.say_of_story(words="stimuli/none.csv"),
-    "the words are in milliseconds": _milliseconds,
-    "the words are in tens of scans": _in_scans,
-    "every word stands there twice": lambda study: study.say_words(study.words.loc[study.words.index.repeat(2)]),
-    "the words are of another language": _wrong_language,
+    "the words are in milliseconds": _times(lambda seconds: seconds * 1000),
+    "the words are in minutes": _times(lambda seconds: seconds / 60),
+    "every word stands there twice": lambda study: study.say_words(_twice),
+    "the words are of another language": lambda study: study.say_words(_in_french),
     "the event that a story begins with is misspelt": lambda study: study.say_of_story(start={"event": "stroy"}),
     "where names a part that the pattern lacks": lambda study: study.say_of_story(where={"session": 1}),
     "header or sidecar and description disagree": _contradict_tr,
@@ -183,8 +190,8 @@ MISTAKES: dict[str, Callable[[StudyCopy], None]] = {
     "a recording is damaged": _damage,
     "a confound is misspelt": lambda study: study.say(nuisance=["trans_xyz"]),
     "confounds are of another run": _shorten_confounds,
-    "a story begins 6 s later than described": _late_start,
-    "the words are of another story": _other_story,
+    "a story begins 6 s earlier than described": lambda study: study.say_starts(6.0),
+    "the words are of another story": lambda study: study.say_words(_mirrored, everywhere=True),
 }
 
 

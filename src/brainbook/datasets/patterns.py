@@ -17,7 +17,8 @@ def find_files(root: Path, pattern: str) -> dict[Path, dict[str, str]]:
     """
     expression = compile_pattern(pattern)
     found = {}
-    for path in sorted(root.glob(re.sub(r"\[[^\[\]]*\]|\{[^{}]*\}", "*", pattern))):
+    wildcards = re.sub(r"(?:\[[^\[\]]*\]|\{[^{}]*\}|\*)+", "*", pattern)
+    for path in sorted(root.glob(wildcards)):
         match = expression.fullmatch(path.relative_to(root).as_posix())
         if match and not path.name.startswith("."):
             found[path] = {name: value for name, value in match.groupdict().items() if value is not None}

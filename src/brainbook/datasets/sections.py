@@ -88,7 +88,7 @@ def _read_parts(root: Path, name: str, story: Story, language: str) -> list[tupl
     parts = []
     for number, path in enumerate(files, 1):
         words = read_timed_words(path, section=number, **options)
-        found = sorted(words["section"].unique())
+        found = sorted(words["section"].unique().tolist())
         if len(files) == 1 and found != list(range(1, len(found) + 1)):
             raise AnnotationError(f"{path} has the sections {found}: they should be 1, 2, 3, ..., none missing")
         if len(files) > 1 and len(found) > 1:

@@ -13,7 +13,6 @@ from brainbook.datasets.base import Dataset
 from brainbook.datasets.bids import DescribedDataset
 from brainbook.datasets.files import is_pointer
 from brainbook.datasets.opening import open_dataset
-from brainbook.encoding import lag_check
 from brainbook.errors import BrainbookError
 
 LONGEST_LAG = 12.0  # seconds that words and recordings are shifted by to find where they fit
@@ -98,9 +97,8 @@ def check(study: str | Path | Dataset, n_participants: int = 3, cache: str | Pat
     for language in dataset.languages:
         words = report.attempt(dataset.words, language)
         names = report.attempt(dataset.participants, language)
-        if words is None or names is None:
-            continue
-        if getattr(dataset, "tr", None) is None or not (report.attempt(lambda: dataset.tr) or 0) > 0:
+        tr = report.attempt(getattr, dataset, "tr")
+        if words is None or names is None or tr is None:
             continue
         described = report.attempt(_describe_participants, dataset, language, names)
         scans, starts = report.attempt(dataset.scans, language), report.attempt(dataset.starts, language)
@@ -232,7 +230,11 @@ def _check_fit(dataset, language, names, words, scans, starts, cache, report: Re
     if not np.isfinite(mean).all():
         report.problems.append(f"{language}: no {'auditory region' if heard.any() else 'target'} has a signal")
         return
-    lag, r, p = best_fit(count_words(words, scans, starts, dataset.tr), mean, runs, dataset.tr)
+    fit = best_fit(count_words(words, scans, starts, dataset.tr), mean, runs, dataset.tr)
+    if fit is None:
+        report.warnings.append(f"{language}: its sections are too short to tell whether words and recordings fit")
+        return
+    lag, r, p = fit
     where = "auditory regions" if heard.any() else "all targets"
     said = (
         f"{language}: responses of {where} follow the words best at a lag of {lag:+.1f} s (r = {r:.2f}, {len(names)} "
@@ -263,7 +265,9 @@ def count_words(words: pd.DataFrame, scans: dict[int, int], starts: dict[int, fl
     return np.concatenate(counts).astype(float)
 
 
-def best_fit(counts: np.ndarray, response: np.ndarray, runs: np.ndarray, tr: float) -> tuple[float, float, float]:
+def best_fit(
+    counts: np.ndarray, response: np.ndarray, runs: np.ndarray, tr: float
+) -> tuple[float, float, float] | None:
     """Find the lag at which a response follows the words best.
 
     Parameters
@@ -276,7 +280,10 @@ def best_fit(counts: np.ndarray, response: np.ndarray, runs: np.ndarray, tr: flo
     r : the correlation there, mean over runs.
     p : share of copies of the words, rolled by more than the longest lag within their runs, that fit as well at their
         own best lag, the true words counted among them.
+    None where no run is long enough to roll words away from themselves (a minute and a half).
     """
+    from brainbook.encoding import lag_check  # its imports take seconds
+
     most = max(1, round(LONGEST_LAG / tr))
     lags = range(-most, most + 1)
 
@@ -284,14 +291,18 @@ def best_fit(counts: np.ndarray, response: np.ndarray, runs: np.ndarray, tr: flo
         curve = lag_check(words, response, runs, lags, tr).groupby("lag")["value"].mean()
         return (int(curve.idxmax()), float(curve.max())) if curve.notna().any() else (0, 0.0)
 
-    lag, r = highest(counts)
-    slices = [np.flatnonzero(runs == run) for run in dict.fromkeys(runs.tolist())]
     margin = 2 * most + round(20 / tr)  # so that no copy comes near the words themselves, whatever its lag
+    names, sizes = np.unique(runs, return_counts=True)
+    long = np.isin(runs, names[sizes > 2 * margin])
+    if not long.any():
+        return None
+    counts, response, runs = counts[long], response[long], runs[long]
+    slices = [np.flatnonzero(runs == run) for run in dict.fromkeys(runs.tolist())]
+    lag, r = highest(counts)
     as_high = 1
     for share in np.linspace(0, 1, N_SHIFTS):
         rolled = counts.copy()
         for scans in slices:
-            room = max(len(scans) - 2 * margin, 0)
-            rolled[scans] = np.roll(counts[scans], min(margin, len(scans) // 3) + round(share * room))
+            rolled[scans] = np.roll(counts[scans], margin + round(share * (len(scans) - 2 * margin)))
         as_high += highest(rolled)[1] >= r
     return lag * tr, r, as_high / (N_SHIFTS + 1)

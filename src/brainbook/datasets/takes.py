@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from brainbook.datasets.description import Description
+from brainbook.datasets.description import Description, Story
 from brainbook.datasets.files import is_pointer
 from brainbook.datasets.patterns import find_files, in_order, names_in, same_value
 from brainbook.datasets.recordings import Recording, make_recording
@@ -78,6 +78,16 @@ def find_recordings(description: Description) -> list[Files]:
     )
 
 
+def stories_here(description: Description, recordings: list[Files]) -> list[str]:
+    """Return the stories that somebody has a recording of; all if there is none."""
+    here = []
+    for name, story in description.stories.items():
+        where = {part: value for part, value in _where(name, story).items() if "{section}" not in str(value)}
+        if any(_is_of(files, where) for files in recordings):
+            here.append(name)
+    return here or list(description.stories)
+
+
 def all_takes(
     description: Description, recordings: list[Files], sections: list[Section]
 ) -> dict[str, dict[int, list[Take]]]:
@@ -94,7 +104,8 @@ def all_takes(
         takes = {section.number: _takes_of(description, participant, section, sections, own) for section in sections}
         if any(takes.values()):
             heard[participant] = {number: each for number, each in takes.items() if each}
-    if not any(heard.values()):
+    looked_at = {files.values["participant"] for files in recordings} - {name for name in heard if not heard[name]}
+    if looked_at and not any(heard.values()):
         raise DatasetError(_describe_other_stories(description, recordings, sections))
     return heard
 
@@ -104,7 +115,7 @@ def _takes_of(
 ) -> list[Take]:
     """Return a participant's recordings of a section, by repetition."""
     story = description.stories[section.story]
-    where = {"task": section.story} if story.where is None else story.where
+    where = _where(section.story, story)
     named = names_in(" ".join(description.patterns))
     if unknown := [name for name in (*where, *filter(None, [story.sections_by])) if name not in named]:
         raise DatasetError(
@@ -112,9 +123,7 @@ def _takes_of(
             "where: {...} what tells the story's files"
         )
     wanted = {name: str(value).replace("{section}", str(section.part)) for name, value in where.items()}
-    matching = [
-        files for files in own if all(same_value(files.values.get(name, ""), value) for name, value in wanted.items())
-    ]
+    matching = [files for files in own if _is_of(files, wanted)]
     if story.sections_by and matching:
         n_parts = sum(each.story == section.story for each in sections)
         matching.sort(key=lambda files: in_order(files.values[story.sections_by]))
@@ -128,6 +137,14 @@ def _takes_of(
         matching = matching[section.part - 1 : section.part]
     matching.sort(key=lambda files: [in_order(value) for _, value in sorted(files.values.items())])
     return [Take(participant, section, repetition, files) for repetition, files in enumerate(matching, 1)]
+
+
+def _where(name: str, story: Story) -> dict[str, str | int]:
+    return {"task": name} if story.where is None else story.where
+
+
+def _is_of(files: Files, where: dict[str, str | int]) -> bool:
+    return all(same_value(files.values.get(name, ""), value) for name, value in where.items())
 
 
 def _describe_other_stories(description: Description, recordings: list[Files], sections: list[Section]) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
-from brainbook.datasets import LittlePrince, read_xnli
+from brainbook.datasets import Dataset, LittlePrince, check, open_dataset, read_xnli
 from brainbook.datasets.files import is_pointer
 from brainbook.errors import BrainbookError
 from brainbook.number_sense.digits import read_digits
@@ -17,6 +17,7 @@ from brainbook.workflow.study_file import MODEL_PARAMETERS, PlannedRun, Study, m
 # what else a chapter reads, when it is given as a folder and not by one of these names
 FOLDER_PARAMETERS = {"digits": ("embedded", "mnist"), "sentences": ("phantom", "hub"), "freesurfer": ()}
 SETTINGS_PARAMETERS = ("settings", "short", "training", "transfer")
+DESCRIPTIONS = (".yaml", ".yml")
 N_TARGETS = {"regions": 148, "vertices": 20_484}
 
 
@@ -26,9 +27,9 @@ def missing(study: Study) -> list[str]:
     What the workflow itself makes (the study's phantom and tiny models) is not missing.
     """
     runs_of: dict[str, list[str]] = {}
-    for check in (_data, _models, _features, _settings):
+    for find in (_data, _models, _features, _settings):
         for run in study.runs.values():
-            for problem in check(study, run):
+            for problem in find(study, run):
                 runs_of.setdefault(problem, []).append(run.name)
     story = (study.phantom or {}).get("story")
     if story is not None and not Path(story).is_dir():
@@ -49,9 +50,12 @@ def _data(study: Study, run: PlannedRun) -> Iterator[str]:
     if not isinstance(folder, str) or not folder or made_here or run.may_lack_data:
         return
     path = Path(folder)
-    if not path.is_dir() or not any(path.iterdir()):
+    if path.suffix in DESCRIPTIONS:
+        for problem in _study_problems(folder, study.cache):
+            yield f"data: {problem}"
+    elif not path.is_dir() or not any(path.iterdir()):
         yield f"data: there is nothing in {path.absolute()}"
-    elif any((path / name).exists() for name in ("derivatives", "annotation", "participants.tsv")):
+    elif any((path / name).exists() for name in ("derivatives", "derivative", "annotation", "participants.tsv")):
         try:
             yield from _recordings(folder, run)
         except BrainbookError as error:
@@ -73,31 +77,40 @@ def _folder_problem(key: str, folder: str, second: tuple[str, ...]) -> str:
     return ""
 
 
+@cache
+def _study_problems(description: str, cache_folder: str) -> tuple[str, ...]:
+    """Return what `check` finds wrong with a described study; what it computes is cached for the chapters."""
+    return tuple(check(description, cache=cache_folder).problems)
+
+
 def _recordings(folder: str, run: PlannedRun) -> Iterator[str]:
-    prince = _prince(folder)
-    given = run.value("languages") or run.value("language") or prince.languages
+    dataset = _dataset(folder)
+    given = run.value("languages") or run.value("language") or dataset.languages
     languages = [given] if isinstance(given, str) else list(given)
-    if absent := [code for code in languages if code not in prince.languages]:
+    if absent := [code for code in languages if code not in dataset.languages]:
         yield f"data: {folder} holds no recordings of {', '.join(absent)}"
         return
     limit = run.value("participants")
     for code in languages:
-        prince.words(code)
-        named = [run.value("participant")] if run.value("participant") else prince.participants(code)
+        dataset.words(code)
+        named = [run.value("participant")] if run.value("participant") else dataset.participants(code)
         for participant in named[: limit if isinstance(limit, int) else None]:
-            if absent := _not_downloaded(folder, participant):
-                command = f"`make data DATA={folder} PARTICIPANTS={participant}`"
-                yield f"data: of {participant} {absent} of 9 recordings are not downloaded: {command}"
+            absent, of = _not_downloaded(folder, participant)
+            if absent:
+                what = f"of {participant} {absent} of {of} recordings are not downloaded"
+                command = f": `make data DATA={folder} PARTICIPANTS={participant}`"
+                yield f"data: {what}{command if isinstance(dataset, LittlePrince) else ''}"
 
 
 @cache
-def _prince(folder: str) -> LittlePrince:
-    return LittlePrince(folder)
+def _dataset(folder: str) -> Dataset:
+    return open_dataset(folder)
 
 
 @cache
-def _not_downloaded(folder: str, participant: str) -> int:
-    return sum(is_pointer(run.path) or not run.path.exists() for run in _prince(folder).runs(participant))
+def _not_downloaded(folder: str, participant: str) -> tuple[int, int]:
+    runs = _dataset(folder).runs(participant)
+    return sum(is_pointer(run.path) or not run.path.exists() for run in runs), len(runs)
 
 
 def _models(study: Study, run: PlannedRun) -> Iterator[str]:
@@ -111,20 +124,29 @@ def _models(study: Study, run: PlannedRun) -> Iterator[str]:
 def _features(study: Study, run: PlannedRun) -> Iterator[str]:
     """Check that there are as many targets and training scans as an autoencoder or a PCA needs."""
     n_features, targets = run.value("n_features"), run.value("targets") or "regions"
-    if targets not in N_TARGETS:
-        yield f"targets: {targets!r} is none of {', '.join(N_TARGETS)}"
-    elif isinstance(n_features, int) and n_features > N_TARGETS[targets]:
+    if targets not in (offered := _offered_targets(run)):
+        yield f"targets: {targets!r} is none of {', '.join(offered)}"
+    elif isinstance(n_features, int) and n_features > N_TARGETS.get(targets, math.inf):
         yield f"n_features: {n_features} of {N_TARGETS[targets]} {targets} cannot be made; take fewer, or vertices"
     elif isinstance(n_features, int) and n_features > (scans := _training_scans(run)):
         yield f"n_features: {n_features} need as many training scans, and there are {scans}: take more"
 
 
+def _offered_targets(run: PlannedRun) -> tuple[str, ...]:
+    """Return the targets that a run's dataset has; those of fsaverage5 where the recordings are not here."""
+    try:
+        return _dataset(str(run.value("data"))).targets
+    except BrainbookError:
+        return tuple(N_TARGETS)
+
+
 def _training_scans(run: PlannedRun) -> float:
     """Count the scans of all participants' training sections; infinite where the recordings are not here."""
     try:
-        prince, code = _prince(str(run.value("data"))), str(run.value("language"))
-        sections = [n for section, n in prince.scans(code).items() if section not in (run.value("test_sections") or [])]
-        return sum(sections) * len(prince.participants(code)[: run.value("participants")])
+        dataset, code = _dataset(str(run.value("data"))), str(run.value("language"))
+        tested = run.value("test_sections") or []
+        sections = [n for section, n in dataset.scans(code).items() if section not in tested]
+        return sum(sections) * len(dataset.participants(code)[: run.value("participants")])
     except BrainbookError:
         return math.inf
 

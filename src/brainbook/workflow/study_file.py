@@ -35,7 +35,7 @@ from brainbook.workflow.notebooks import Expression, notebook_parameters
 MODEL_PARAMETERS = ("model", "models", "controls", "before", "after", "start")  # those that name language models
 STUDIES = Path("studies")
 NOTEBOOKS = Path("notebooks")
-ALL_PARTICIPANTS = r"participants(?: (EN|FR|CN))?"  # the values of a sweep, instead of a list
+ALL_PARTICIPANTS = r"participants(?: (\w+))?"  # the values of a sweep, instead of a list
 Device = Literal["auto", "cpu", "cuda"]
 
 
@@ -272,6 +272,14 @@ def _swept(values: list | str, data: str) -> list:
         return []  # named in _problems
     from brainbook.datasets.little_prince import PARTICIPANTS  # slow to import, and seldom needed
 
+    if Path(data).is_file() or (Path(data) / "dataset.yaml").is_file():
+        from brainbook.datasets import open_dataset
+
+        dataset = open_dataset(data)
+        languages = [match[1]] if match[1] else dataset.languages
+        return [name for language in languages for name in dataset.participants(language)]
+    if match[1] not in (None, *PARTICIPANTS):
+        raise ConfigurationError(f"a sweep over {values!r}: the languages of {data} are {', '.join(PARTICIPANTS)}")
     languages = [match[1]] if match[1] else list(PARTICIPANTS)
     present = sorted(path.name for path in Path(data, "derivatives").glob("sub-*"))
     published = [f"sub-{code}-{n + 1:02d}" for code in languages for n in range(PARTICIPANTS[code])]
