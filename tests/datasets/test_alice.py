@@ -57,9 +57,9 @@ def test_responses_are_clean_and_free_of_motion(alice_folder):
 
 
 def test_missing_and_damaged_parts(alice_folder, tmp_path):
-    with pytest.raises(DatasetError, match=r"no alice_folder .*nowhere.*make alice"):
+    with pytest.raises(DatasetError, match=r"no folder .*nowhere.*make alice"):
         Alice(tmp_path / "nowhere")
-    with pytest.raises(DatasetError, match="no alice_folder .*6mm"):
+    with pytest.raises(DatasetError, match="no folder .*6mm"):
         Alice(alice_folder, radius=6)
     with pytest.raises(ConfigurationError, match="radius is 8"):
         Alice(alice_folder, radius=8)

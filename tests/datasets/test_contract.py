@@ -140,7 +140,7 @@ def test_a_class_of_ones_own(tmp_path):
         (("class TwoVoxels", "class Other"), "", "my_format.py has no class TwoVoxels"),
         (("import numpy", "import nonumpy"), "", "my_format.py cannot be imported .*nonumpy"),
         (("", ""), "options: {colour: red}", "TwoVoxels\\(root, colour\\) cannot be called"),
-        (("", ""), "tr: 2", "with a reader of your own, tr says nothing"),
+        (("", ""), "tr: 2", "with a reader of your own, tr has no meaning"),
         (("", ""), "reader: there.TwoVoxels", "write my_format.MyDataset for a class in my_format.py"),
     ],
 )

@@ -72,11 +72,11 @@ class DescribedDataset:
 
     @cached_property
     def files(self) -> list[Files]:
-        """All recordings that the patterns find, whoever's and of whatever."""
+        """All recordings that the patterns find, of all participants and tasks."""
         return find_recordings(self.description)
 
     def language_of(self, story: str) -> str:
-        """Return the language in which a story was told."""
+        """Return the language in which a story was heard."""
         return self.description.stories[story].language or self.description.language
 
     def sections(self, language: str) -> list[Section]:

@@ -103,7 +103,7 @@ class WordFile(Strict):
 
 
 class Story(Strict):
-    """A story in the order in which its sections were told."""
+    """A story in the order in which its sections were heard."""
 
     words: WordFile | str | list[str]
     language: str | None = None
@@ -202,8 +202,12 @@ def read_description(path: str | Path, root: str | Path | None = None) -> Descri
             known = ", ".join(description.stories)
             raise DatasetError(f"{path}: only names {', '.join(unknown) or 'no story'}; stories are {known}")
         description = with_stories(description, only)
-    if untold := [name for name, story in description.stories.items() if not (story.language or description.language)]:
-        raise DatasetError(f"{path}: no language for {', '.join(untold)}: say language: EN, FR, ... at the top")
+    if without_language := [
+        name for name, story in description.stories.items() if not (story.language or description.language)
+    ]:
+        raise DatasetError(
+            f"{path}: no language for {', '.join(without_language)}: say language: EN, FR, ... at the top"
+        )
     return description
 
 

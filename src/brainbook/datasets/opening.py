@@ -59,7 +59,7 @@ def _open_description(path: Path) -> Dataset:
         return DescribedDataset(read_description(path))
     if unknown := sorted(set(keys) - _READER_KEYS):
         raise DatasetError(
-            f"{path}: with a reader of your own, {', '.join(unknown)} says nothing: give it to the class as options"
+            f"{path}: with a reader of your own, {', '.join(unknown)} has no meaning: give it to the class as options"
         )
     make = _load_class(path, keys["reader"])
     options = keys.get("options") or {}

@@ -91,7 +91,7 @@ class SurfaceRecording:
         return [self.path, self.right, self.scans]
 
     def to_surface(self, cache: str | Path | None = None, sampling: str = "line") -> np.ndarray:
-        """Return the analysed scans on fsaverage5, array [scans, 20484]; `sampling` says nothing here.
+        """Return the analysed scans on fsaverage5, array [scans, 20484]; `sampling` has no meaning here.
 
         Of a finer surface the vertices that fsaverage5 has are taken, without smoothing.
         """
@@ -150,7 +150,7 @@ def sidecar_tr(path: Path, root: Path) -> tuple[float, Path] | None:
 def repetition_time(recording: Recording, root: Path, given: float | None = None) -> float:
     """Return the seconds from one scan to the next that header, sidecar and description agree on.
 
-    A header that says 0 or 1 says nothing (fMRIPrep issues 3216 and 3270), and one in milliseconds is understood.
+    A header that holds 0 or 1 holds no time (fMRIPrep issues 3216 and 3270), and one in milliseconds is understood.
 
     Raises
     ------
