@@ -11,8 +11,8 @@ from brainbook.datasets.lebel import LeBel
 from brainbook.datasets.little_prince import LittlePrince
 from brainbook.datasets.little_prince_runs import LANGUAGES
 from brainbook.datasets.opening import open_dataset
-from brainbook.datasets.region_names import region_name
 from brainbook.datasets.recordings import SurfaceRecording, VolumeRecording
+from brainbook.datasets.region_names import region_name
 from brainbook.datasets.responses import load_responses
 from brainbook.datasets.sentence_pairs import make_pairs, shuffle_pairs
 from brainbook.datasets.sound import Sound, SoundSeries, read_sound
