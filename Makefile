@@ -29,7 +29,7 @@ override PROFILE := $(value PROFILE)
 export STUDY DATA PARTICIPANTS DATASET STORIES TABLES FROM JOBS MEMORY PROFILE
 GIVEN := "$$STUDY" $${DATA:+--data "$$DATA"}
 
-.PHONY: install study status check data alice archive book test test-slow rehearsal serve lab bench lint clean
+.PHONY: install study status check data alice archive book test test-slow test-book rehearsal serve lab bench lint clean
 
 book: study
 	jupyter-book build . -W -n --keep-going
@@ -59,10 +59,13 @@ test test-slow: export OMP_NUM_THREADS := 1
 test test-slow: export OPENBLAS_NUM_THREADS := 1
 
 test: $(READY)
-	pytest -n 2 -m "not slow"
+	pytest -n 2 -m "not slow and not book"
 
 test-slow: $(READY)
-	pytest -n 2
+	pytest -n 2 -m "not book"
+
+test-book: $(READY)
+	pytest -n 2 tests/book
 
 rehearsal: $(READY)
 	@python tests/rehearsal/rehearsal.py "$${FOLDER:-$$(mktemp -d)}" --jobs "$$JOBS"
