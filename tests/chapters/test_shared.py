@@ -7,7 +7,8 @@ import pandas as pd
 import pytest
 
 from brainbook.chapters import TRIM, Features, align, score_participants, speech_or_silence, word_count
-from brainbook.encoding import cross_validate, run_slices
+from brainbook.encoding import cross_validate, interval_weighted, lanczos, run_slices
+from brainbook.errors import ConfigurationError
 
 
 @pytest.fixture
@@ -32,6 +33,27 @@ def test_silent_scans_are_nothing_out_of_the_ordinary(short_story, rng):
         for scan in np.flatnonzero(silent[part]):
             np.testing.assert_allclose(filled.values[:, part][:, scan], mean, rtol=1e-5)
     assert not align(short_story, "EN", states, aggregate="sum").values[:, silent].any()
+
+
+def test_words_reach_the_scans_by_any_clock(short_story, rng):
+    """The story begins 3 s into the first run, and the second run 5 s into the sound."""
+    words = short_story.words("EN").assign(offset=lambda rows: rows.onset + 1.5)
+    states = rng.standard_normal((2, 50, 3))
+    story = SimpleNamespace(
+        tr=1.5, words=lambda _: words, scans=lambda _: {1: 44, 2: 32}, starts=lambda _: {1: 3.0, 2: -5.0}
+    )
+    for section, start, n_scans, scans in ((1, 3.0, 44, slice(0, 44)), (2, -5.0, 32, slice(44, 76))):
+        rows = words[words.section == section]
+        heard, times = states[:, rows.index], (rows.onset.to_numpy(), rows.offset.to_numpy())
+        clock = {"tr": 1.5, "start": start}
+        expected = {
+            "interval": interval_weighted(heard, *times, n_scans, **clock, silence="mean"),
+            "Lanczos": lanczos(heard, sum(times) / 2, n_scans, **clock),
+        }
+        for name, values in expected.items():
+            np.testing.assert_allclose(align(story, "EN", states, name).values[:, scans], values, rtol=1e-5, atol=1e-6)
+    with pytest.raises(ConfigurationError, match="FLA, VLA, interval, Lanczos"):
+        align(story, "EN", states, "nearest")
 
 
 def test_one_bit_says_whether_a_scan_has_words(short_story):

@@ -16,6 +16,8 @@ from brainbook.encoding import (
     fisher_mean,
     fixed_length,
     fold_weights,
+    interval_weighted,
+    lanczos,
     leave_one_run_out,
     variable_length,
 )
@@ -25,7 +27,8 @@ from brainbook.phantom import Truth
 from brainbook.store import cached_array, fingerprint
 from brainbook.workflow import archived_table
 
-ALIGNMENTS = ("FLA", "VLA")
+ALIGNMENTS = ("FLA", "VLA")  # those of the seed paper
+DOWN_SAMPLINGS = (*ALIGNMENTS, "interval", "Lanczos")
 EDGE = 16.0  # s at each edge of a run that neither train nor test: speech begins and ends there (chapter `alignment`)
 TRIM = 8  # scans of 2 s: `EDGE` of the recordings of Le Petit Prince
 _KEY = ["region", "hemisphere"]
@@ -116,14 +119,15 @@ def align(
     Parameters
     ----------
     states : array [layers, words, units], words in the order of `dataset.words(language)`.
-    alignment : "VLA" (words by their onsets) or "FLA" (`words_per_scan` words per scan, whatever the clock says).
+    alignment : "VLA" (words by their onsets) or "FLA" (`words_per_scan` words per scan, whatever the clock says);
+        "interval" (words by how long each was heard in a scan) or "Lanczos" (low-passed; a sum, as `lanczos` says).
     aggregate : "mean" of a scan's words or their "sum", which keeps the word rate.
     silence : with the "mean" of words, what scans without words get: the "mean" of the same section's scans with words,
         so that silence is nothing out of the ordinary, or "zeros" as published. A sum over no words is zero.
     """
     silence = silence if aggregate == "mean" else "zeros"
-    if alignment not in ALIGNMENTS:
-        raise ConfigurationError(f"alignment is one of {', '.join(ALIGNMENTS)}, not {alignment!r}")
+    if alignment not in DOWN_SAMPLINGS:
+        raise ConfigurationError(f"alignment is one of {', '.join(DOWN_SAMPLINGS)}, not {alignment!r}")
     words = dataset.words(language)
     if states.shape[-2] != len(words):
         raise ConfigurationError(f"{language} has {len(words)} words, the states have {states.shape[-2]}")
@@ -131,12 +135,18 @@ def align(
     for section, n_scans in scans.items():
         in_section = np.flatnonzero(words.section == section)
         heard = states[:, in_section]
+        onsets, clock = words.onset.to_numpy()[in_section], {"tr": dataset.tr, "start": starts[section]}
+        options = {"aggregate": aggregate, "silence": silence}
         if alignment == "VLA":
-            clock = {"tr": dataset.tr, "start": starts[section]}
-            onsets = words.onset.to_numpy()[in_section]
-            parts.append(variable_length(heard, onsets, n_scans, **clock, aggregate=aggregate, silence=silence))
+            parts.append(variable_length(heard, onsets, n_scans, **clock, **options))
+        elif alignment == "FLA":
+            parts.append(fixed_length(heard, n_scans, words_per_scan, **options))
+        elif alignment == "interval":
+            offsets = words.offset.to_numpy()[in_section]
+            parts.append(interval_weighted(heard, onsets, offsets, n_scans, **clock, **options))
         else:
-            parts.append(fixed_length(heard, n_scans, words_per_scan, aggregate=aggregate, silence=silence))
+            middles = (onsets + words.offset.to_numpy()[in_section]) / 2
+            parts.append(lanczos(heard, middles, n_scans, **clock))
     runs = np.repeat(list(scans), list(scans.values()))
     return Features(np.concatenate(parts, axis=-2).astype(np.float32), runs, dataset.tr)
 
