@@ -36,7 +36,7 @@ def story_words(name: str) -> pd.DataFrame:
     """Words in bursts of some ten seconds with pauses between them, so that their rate changes."""
     rng = np.random.default_rng(len(name))
     onsets = np.cumsum(rng.uniform(0.2, 0.5, 2000))
-    spoken = np.cumsum(np.tile([9.0, 7.0, 14.0, 5.0, 6.0, 11.0], 40))
+    spoken = np.cumsum(rng.uniform(4, 14, 100))
     inside = np.searchsorted(spoken, onsets) % 2 == 0
     onsets = np.round(onsets[inside & (onsets < SECONDS[name] - 1)], 3)
     words = np.resize(["the", "fox", "and", "the", "king", "said", "it", "was", "in", "you"], len(onsets))

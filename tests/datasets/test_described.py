@@ -130,7 +130,7 @@ def test_words_and_responses_stay_together_whatever_is_cut(study, story, keys):
 )  # fmt: skip
 def test_a_word_lies_in_the_scan_that_was_taken_while_it_began(start, tr, trimmed, skipped, lead_in, onset):
     words = pd.DataFrame({"word": ["so"], "onset": [onset], "offset": [onset + 0.2], "section": [1]})
-    section = Section(1, "story", 1, words, 120.0, lead_in, None)
+    section = Section(1, "story", 1, 1, words, 120.0, lead_in, None)
     found = place(section, start, tr, trimmed, skipped)
     taken = (start + onset) / tr - trimmed  # scans of the file before the word
     ours = (onset + found.start - found.first * tr) / tr + found.first

@@ -292,8 +292,7 @@ class DescribedDataset:
         if key not in self._placements:
             if self.description.events is not None:
                 events = fill_pattern(self.description.events, take.files.values, self.root, "events")
-            n_parts = sum(each.story == section.story for each in self.sections(self.language_of(section.story)))
-            start = story_start(self.description.stories[section.story], section, n_parts, events)
+            start = story_start(self.description.stories[section.story], section, events)
             trimmed, skipped = self._setting(section, "trimmed"), self._setting(section, "skip_first")
             self._placements[key] = place(section, start, self.tr, trimmed, skipped)
         return self._placements[key]
@@ -310,7 +309,7 @@ class DescribedDataset:
     def _check_length(self, take: Take, needed: int, available: int) -> None:
         if available < needed:
             raise DatasetError(
-                f"{take.path}: {take.section.story} needs {needed} scans of {self.tr:g} s from its beginning, and "
+                f"{take.path}: {take.section.name} needs {needed} scans of {self.tr:g} s from its beginning, and "
                 f"{max(available, 0)} are there. Either the run was broken off (exclude: {{{take.participant}: "
                 "reason}), or its start is not what the description says, or the times in "
                 f"{take.section.source.name} are no seconds (milliseconds?)"

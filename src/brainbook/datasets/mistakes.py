@@ -148,10 +148,17 @@ def _times(change: Callable[[pd.Series], pd.Series]) -> Callable[[StudyCopy], No
     return lambda study: study.say_words(changed)
 
 
-def _mirrored(section: Section) -> pd.DataFrame:
-    """Return words at other times: the first ones last."""
-    words = section.words.iloc[::-1]
-    return words.assign(onset=section.seconds - words.offset, offset=section.seconds - words.onset)
+def _exchange(study: StudyCopy) -> None:
+    """Give every section the words of the next one, as far as they last."""
+    following = dict(
+        zip([each.number for each in study.sections], [*study.sections[1:], study.sections[0]], strict=True)
+    )
+
+    def next_words(section: Section) -> pd.DataFrame:
+        words = following[section.number].words
+        return words[words.offset <= section.seconds]
+
+    study.say_words(next_words, everywhere=True)
 
 
 def _in_french(section: Section) -> pd.DataFrame:
@@ -191,17 +198,20 @@ MISTAKES: dict[str, Callable[[StudyCopy], None]] = {
     "a confound is misspelt": lambda study: study.say(nuisance=["trans_xyz"]),
     "confounds are of another run": _shorten_confounds,
     "a story begins 6 s earlier than described": lambda study: study.say_starts(6.0),
-    "the words are of another story": lambda study: study.say_words(_mirrored, everywhere=True),
+    "the words are of another story": _exchange,
 }
 
 
-def planted_mistakes(description: str | Path, names: list[str] | None = None) -> pd.DataFrame:
+def planted_mistakes(
+    description: str | Path, names: list[str] | None = None, cache: str | Path | None = None
+) -> pd.DataFrame:
     """Plant mistakes one by one in copies of a sound study and return what `check` says of each.
 
     Parameters
     ----------
     description : of a study whose files lie beside it, in BIDS derivatives with tables of events and confounds.
     names : which of `MISTAKES`; by default all.
+    cache : folder of what `check` computes from recordings, so that those that are not spoilt are read once.
 
     Returns
     -------
@@ -212,7 +222,7 @@ def planted_mistakes(description: str | Path, names: list[str] | None = None) ->
         with tempfile.TemporaryDirectory() as scratch:
             study = StudyCopy(Path(description), Path(scratch) / "study")
             MISTAKES[name](study)
-            report = check(study.path)
+            report = check(study.path, cache=cache)
             message = report.problems[0] if report.problems else ""
             rows.append((name, message.replace(f"{Path(scratch).resolve()}/", "").replace(f"{scratch}/", "")))
     return pd.DataFrame(rows, columns=["mistake", "message"])

@@ -26,6 +26,7 @@ class Section:
     number : from 1 on through all stories of a language.
     story, part : name of the story, and the number of this part within it, from 1 on.
     words : DataFrame: word, onset, offset (s on the section's clock), section (`number`).
+    n_parts : how many parts the story has.
     seconds : where on that clock the section ends. lead_in : where its analysis begins.
     source : the file of the words.
     """
@@ -33,10 +34,16 @@ class Section:
     number: int
     story: str
     part: int
+    n_parts: int
     words: pd.DataFrame
     seconds: float
     lead_in: float
     source: Path
+
+    @property
+    def name(self) -> str:
+        """The story, and the part where it has several: 'forest 2'."""
+        return self.story if self.n_parts == 1 else f"{self.story} {self.part}"
 
 
 @dataclass(frozen=True)
@@ -73,7 +80,7 @@ def read_sections(description: Description, language: str) -> list[Section]:
                         f"{name}: lead_in is {story.lead_in:g} s, and the story ends at {end:g} s of its clock"
                     )
                 words = words.assign(section=number)[COLUMNS]
-                sections.append(Section(number, name, part, words, end, story.lead_in, source))
+                sections.append(Section(number, name, part, len(parts), words, end, story.lead_in, source))
     return sections
 
 
@@ -122,13 +129,13 @@ def _of_part(value, part: int, n_parts: int, name: str, key: str):
     return value[part - 1]
 
 
-def story_start(story: Story, section: Section, n_parts: int, events: Path | None) -> float:
+def story_start(story: Story, section: Section, events: Path | None) -> float:
     """Return the second of a run at which the clock of a section's words is at zero.
 
-    n_parts : sections of the story. events : the run's table of events, None where the description names none.
+    events : the run's table of events, None where the description names none.
     """
     name = section.story
-    start = _of_part(story.start, section.part, n_parts, name, "start")
+    start = _of_part(story.start, section.part, section.n_parts, name, "start")
     if not isinstance(start, EventStart):
         return float(start)
     if events is None:

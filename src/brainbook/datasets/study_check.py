@@ -17,6 +17,8 @@ from brainbook.errors import BrainbookError
 
 LONGEST_LAG = 12.0  # seconds that words and recordings are shifted by to find where they fit
 NEAR = 2.0  # seconds that the best lag may differ from none, as responses differ between participants and regions
+EDGE = 16.0  # seconds at each end of a run that do not count: any story begins and ends there
+SHORTEST = 90.0  # seconds of a run in which words can be shifted away from themselves
 N_SHIFTS = 99  # shifted copies of the words that the fit is compared with
 WORDS_A_MINUTE = (40, 400)  # of speech in any language
 CLOCKS_DIFFER = 0.3  # of a scan, between participants
@@ -74,7 +76,8 @@ def check(study: str | Path | Dataset, n_participants: int = 3, cache: str | Pat
     study : a description, a folder, or an open dataset.
     n_participants : so many of each language have their responses read, to see whether they follow the words: the
         number of words in each scan, convolved with the haemodynamic response, is correlated with their mean response
-        at several lags (`lag_check`), and with copies of the words shifted far away.
+        in auditory regions at several lags (`lag_check`), without the edges of runs, and so are copies of the words
+        that are shifted far away.
     cache : folder of what is computed from recordings, for the chapters to find; None stores nothing.
 
     Returns
@@ -131,7 +134,7 @@ def _describe_sections(
     lines = []
     stories = {}
     if isinstance(dataset, DescribedDataset):
-        stories = {section.number: section.story for section in dataset.sections(language)}
+        stories = {section.number: section.name for section in dataset.sections(language)}
     for section, n_scans in scans.items():
         heard = words[words["section"] == section]
         name = stories.get(section, f"section {section}")
@@ -224,35 +227,51 @@ def _check_fit(dataset, language, names, words, scans, starts, cache, report: Re
             return
     heard = responses[0].names["region"].isin(functional_groups().query("group == 'auditory'").region).to_numpy()
     chosen = heard if heard.any() else np.ones(len(heard), bool)
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "Mean of empty slice", RuntimeWarning)  # a target without any signal: NaN
-        mean = np.nanmean([each.values[:, chosen] for each in responses], axis=(0, 2))
+    means = [
+        _mean_response(each.values[:, chosen], runs, dataset.nuisance(name))
+        for name, each in zip(names, responses, strict=True)
+    ]
+    mean = np.mean(means, axis=0)
+    where = "auditory regions" if heard.any() else "all targets"
     if not np.isfinite(mean).all():
-        report.problems.append(f"{language}: no {'auditory region' if heard.any() else 'target'} has a signal")
+        report.problems.append(f"{language}: {where} have no signal in some of the scans")
         return
     fit = best_fit(count_words(words, scans, starts, dataset.tr), mean, runs, dataset.tr)
     if fit is None:
         report.warnings.append(f"{language}: its sections are too short to tell whether words and recordings fit")
         return
     lag, r, p = fit
-    where = "auditory regions" if heard.any() else "all targets"
-    said = (
-        f"{language}: responses of {where} follow the words best at a lag of {lag:+.1f} s (r = {r:.2f}, {len(names)} "
+    near = abs(lag) <= max(NEAR, dataset.tr) + 1e-6
+    line = (
+        f"{language}: responses of {where} follow the words best at a lag of {lag:+.1f} s (r = {r:.2f}, "
+        f"{len(names)} participants; p = {p:.2f}, among {N_SHIFTS} shifts of the words)"
     )
-    said += f"participants; shifted words fit as well in {p:.0%} of {N_SHIFTS} cases)"
-    if p > 0.05:
+    if p <= 0.05 and near:
+        report.lines.append(line)
+    elif p <= 0.05:
+        late, change = ("later", "more") if lag > 0 else ("earlier", "less")
         report.problems.append(
-            f"{said}: no better than by chance. Are these the words of this story, in this order, and its recordings?"
-        )
-    elif abs(lag) > max(NEAR, dataset.tr) + 1e-6:
-        late = "later" if lag > 0 else "earlier"
-        change = "more" if lag > 0 else "less"
-        report.problems.append(
-            f"{said}: responses come {abs(lag):.1f} s {late} than the words say. If scans were cut off or added, or "
+            f"{line}: responses come {abs(lag):.1f} s {late} than the words say. If scans were cut off or added, or "
             f"the sound began at another moment, start has to be {abs(lag):.1f} s {change}"
         )
+    elif near:
+        report.warnings.append(f"{line}: no better than by chance, but at the right lag; more participants would tell")
     else:
-        report.lines.append(said)
+        report.problems.append(
+            f"{line}: no better than by chance. Are these the words of this story, in this order, and its recordings?"
+        )
+
+
+def _mean_response(values: np.ndarray, runs: np.ndarray, nuisance: np.ndarray | None) -> np.ndarray:
+    """Return the mean of a participant's targets [scans], less what nuisance signals explain of it in each run."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Mean of empty slice", RuntimeWarning)  # no target has a signal: NaN
+        mean = np.nanmean(values, axis=1, dtype=float)
+    if nuisance is not None and np.isfinite(mean).all():
+        for run in dict.fromkeys(runs.tolist()):
+            scans = runs == run
+            mean[scans] -= nuisance[scans] @ np.linalg.lstsq(nuisance[scans], mean[scans], rcond=None)[0]
+    return mean
 
 
 def count_words(words: pd.DataFrame, scans: dict[int, int], starts: dict[int, float], tr: float) -> np.ndarray:
@@ -279,8 +298,7 @@ def best_fit(
     lag : seconds by which the response comes later than it should.
     r : the correlation there, mean over runs.
     p : share of copies of the words, rolled by more than the longest lag within their runs, that fit as well at their
-        own best lag, the true words counted among them.
-    None where no run is long enough to roll words away from themselves (a minute and a half).
+        own best lag, the true words counted among them. None in place of all three where every run is too short.
     """
     from brainbook.encoding import lag_check  # its imports take seconds
 
@@ -288,21 +306,23 @@ def best_fit(
     lags = range(-most, most + 1)
 
     def highest(words: np.ndarray) -> tuple[int, float]:
-        curve = lag_check(words, response, runs, lags, tr).groupby("lag")["value"].mean()
+        curve = lag_check(words, response, runs, lags, tr, round(EDGE / tr)).groupby("lag")["value"].mean()
         return (int(curve.idxmax()), float(curve.max())) if curve.notna().any() else (0, 0.0)
 
-    margin = 2 * most + round(20 / tr)  # so that no copy comes near the words themselves, whatever its lag
     names, sizes = np.unique(runs, return_counts=True)
-    long = np.isin(runs, names[sizes > 2 * margin])
+    long = np.isin(runs, names[sizes * tr > SHORTEST])
     if not long.any():
         return None
     counts, response, runs = counts[long], response[long], runs[long]
-    slices = [np.flatnonzero(runs == run) for run in dict.fromkeys(runs.tolist())]
     lag, r = highest(counts)
+    spoken = [np.flatnonzero((runs == run) & (counts > 0)) for run in dict.fromkeys(runs.tolist())]
+    parts = [slice(scans.min(), scans.max() + 1) for scans in spoken if len(scans)]
+    margin = round(2 * LONGEST_LAG / tr)  # no copy comes near the words themselves, whatever its lag
     as_high = 1
     for share in np.linspace(0, 1, N_SHIFTS):
         rolled = counts.copy()
-        for scans in slices:
-            rolled[scans] = np.roll(counts[scans], margin + round(share * (len(scans) - 2 * margin)))
+        for part in parts:
+            room = max(part.stop - part.start - 2 * margin, 0)
+            rolled[part] = np.roll(counts[part], margin + round(share * room))
         as_high += highest(rolled)[1] >= r
     return lag * tr, r, as_high / (N_SHIFTS + 1)

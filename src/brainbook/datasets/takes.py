@@ -101,7 +101,7 @@ def all_takes(
         if participant in description.exclude or participant not in (description.participants or [participant]):
             heard[participant] = {}  # nothing of theirs is looked at
             continue
-        takes = {section.number: _takes_of(description, participant, section, sections, own) for section in sections}
+        takes = {section.number: _takes_of(description, participant, section, own) for section in sections}
         if any(takes.values()):
             heard[participant] = {number: each for number, each in takes.items() if each}
     looked_at = {files.values["participant"] for files in recordings} - {name for name in heard if not heard[name]}
@@ -110,9 +110,7 @@ def all_takes(
     return heard
 
 
-def _takes_of(
-    description: Description, participant: str, section: Section, sections: list[Section], own: list[Files]
-) -> list[Take]:
+def _takes_of(description: Description, participant: str, section: Section, own: list[Files]) -> list[Take]:
     """Return a participant's recordings of a section, by repetition."""
     story = description.stories[section.story]
     where = _where(section.story, story)
@@ -125,14 +123,13 @@ def _takes_of(
     wanted = {name: str(value).replace("{section}", str(section.part)) for name, value in where.items()}
     matching = [files for files in own if _is_of(files, wanted)]
     if story.sections_by and matching:
-        n_parts = sum(each.story == section.story for each in sections)
         matching.sort(key=lambda files: in_order(files.values[story.sections_by]))
-        if len(matching) != n_parts:
+        if len(matching) != section.n_parts:
             numbers = ", ".join(files.values[story.sections_by] for files in matching)
             raise DatasetError(
                 f"{participant} has {len(matching)} recordings of {section.story} ({story.sections_by} {numbers}), its "
-                f"words have {n_parts} sections. A section is the rank among all, so none is known: get the others, "
-                f"or exclude: {{{participant}: reason}}"
+                f"words have {section.n_parts} sections. A section is the rank among all, so none is known: get the "
+                f"others, or exclude: {{{participant}: reason}}"
             )
         matching = matching[section.part - 1 : section.part]
     matching.sort(key=lambda files: [in_order(value) for _, value in sorted(files.values.items())])

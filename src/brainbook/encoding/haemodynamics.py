@@ -42,6 +42,7 @@ def lag_check(
     runs: np.ndarray,
     lags: Sequence[int] = range(-6, 7),
     tr: float = 2.0,
+    trim: int = 0,
 ) -> pd.DataFrame:
     """Correlate the response that speech should evoke with the one that was recorded, at several lags.
 
@@ -57,6 +58,8 @@ def lag_check(
     runs : array [scans], the run of each scan. No scan is compared with one of another run.
     lags : scans.
     tr : seconds from one scan to the next.
+    trim : scans of the responses at each end of a run that do not count: there any speech begins or ends, whatever the
+        words.
 
     Returns
     -------
@@ -73,13 +76,14 @@ def lag_check(
     curve = haemodynamic_response(np.arange(0, 32, tr))
     rows = []
     for part in run_slices(runs):
-        expected = np.convolve(word_counts[part], curve)[: part.stop - part.start]
+        n_scans = part.stop - part.start
+        expected = np.convolve(word_counts[part], curve)[:n_scans]
         for lag in lags:
-            n_scans = len(expected) - abs(lag)
+            first, stop = max(trim, lag), min(n_scans - trim, n_scans + lag)
             value = np.nan
-            if n_scans >= _FEWEST_SCANS:
-                x = expected[max(0, -lag) :][:n_scans, None]
-                y = responses[part][max(0, lag) :][:n_scans]
+            if stop - first >= _FEWEST_SCANS:
+                x = expected[first - lag : stop - lag, None]
+                y = responses[part][first:stop]
                 r = correlation(np.broadcast_to(x, y.shape), y)
                 value = r[np.isfinite(r)].mean() if np.ptp(x) and np.isfinite(r).any() else np.nan
             rows.append((runs[part.start], lag, value))
