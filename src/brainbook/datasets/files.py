@@ -65,8 +65,10 @@ def _how_to_get(path: Path, kind: str) -> str:
     if root is None:
         return "Check the path." if kind == "git-annex" else "Get it with `git lfs pull` in its repository."
     part = shlex.quote(str(path.absolute().relative_to(root)))
-    root = shlex.quote(str(root))
+    little_prince, root = (root / "annotation").is_dir(), shlex.quote(str(root))
     inside = f"datalad get {part}" if kind == "git-annex" else f"git lfs pull --include {part}"
+    if not little_prince:
+        return f"Get it with `cd {root} && {inside}`."
     return (
         f"Get it with `cd {root} && {inside}`, or without a clone "
         f"`openneuro-py download --dataset ds003643 --include {part} --target-dir {root}` (version 2.0.5 or later)."
