@@ -154,7 +154,8 @@ def _draw(
         for language in texts:
             table = words[language].query("section <= @n_sections")
             lead_in = table["section"].map(getattr(layout, "LEAD_IN", {})).fillna(0.0)
-            words[language] = table.assign(onset=table["onset"] + lead_in, offset=table["offset"] + lead_in)
+            times = {name: (table[name] + lead_in).round(3) for name in ("onset", "offset")}
+            words[language] = table.assign(**times)
             texts[language] = texts[language][:n_sections]
             ends = {int(s): float(end) for s, end in words[language].groupby("section")["offset"].max().items()}
             audio[language] = {section: sound_seconds(end) for section, end in ends.items()}
