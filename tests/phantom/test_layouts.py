@@ -27,13 +27,22 @@ LAYOUTS = {
 TRIM = 8  # scans
 
 
+class Written(dict):
+    """{layout: folder}, each written when it is first asked for."""
+
+    def __init__(self, folder):
+        super().__init__()
+        self.folder = folder
+
+    def __missing__(self, name):
+        options = {"participants": 1, "seed": 1, "signal": 5.0, "layout": name} | LAYOUTS[name]
+        self[name] = make_phantom(self.folder / name, **options)
+        return self[name]
+
+
 @pytest.fixture(scope="module")
 def roots(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("layouts")
-    return {
-        name: make_phantom(folder / name, **{"participants": 1, "seed": 1, "signal": 5.0, "layout": name} | options)
-        for name, options in LAYOUTS.items()
-    }
+    return Written(tmp_path_factory.mktemp("layouts"))
 
 
 @pytest.fixture(params=LAYOUTS)
