@@ -77,11 +77,18 @@ def test_the_drivers_count_the_words_in_their_scans(layout):
 
 
 @lru_cache
+def only_responses(root):
+    """What the one participant's recordings give, read once."""
+    data = open_dataset(root)
+    return data.responses(*data.participants("EN"))
+
+
+@lru_cache
 def scores_of_drivers(root, confounds=True):
     """Each driver's score in each region, runs left out one by one, edges trimmed; and what the truth says of it."""
     data, truth = open_dataset(root), read_truth(root)
-    (name,) = data.participants("EN")
-    observed, nuisance = data.responses(name), data.nuisance(name) if confounds else None
+    observed = only_responses(root)
+    nuisance = data.nuisance(*data.participants("EN")) if confounds else None
     features = [values for values, _ in truth.drivers("EN").values()]
     runs, delays = observed.run_of_scan, delays_in_scans(data.tr, (0, 2, 4, 6, 8, 10))
     scores = cross_validate(
@@ -111,7 +118,7 @@ def test_each_region_follows_its_own_driver_up_to_its_ceiling(layout):
 def test_words_and_recordings_share_a_clock(layout):
     _, data, truth = layout
     counts, runs = truth.drivers("EN")["sound"]
-    responses = data.responses(data.participants("EN")[0])
+    responses = only_responses(data.root)
     auditory = responses.names["region"].isin(["G_temp_sup-G_T_transv", "S_temporal_transverse"]).to_numpy()
     lags = lag_check(counts[:, 0], responses.values[:, auditory], runs, tr=data.tr)
     assert abs(lags.groupby("lag")["value"].mean().idxmax()) <= 1
@@ -138,7 +145,7 @@ def test_repetitions_agree_as_the_truth_says(roots):
     expected = truth.regions["ceiling_EN"].to_numpy() ** 2
     assert np.corrcoef(agreement, expected)[0, 1] > 0.8
     assert agreement.mean() == pytest.approx(expected.mean(), abs=0.04)
-    first = data.responses(participant)
+    first = only_responses(data.root)
     np.testing.assert_array_equal(first.values[first.run_of_scan == section], repeats[0])
 
 
