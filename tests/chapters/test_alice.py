@@ -15,6 +15,7 @@ from brainbook.chapters.alice import (
     gather_responses,
     mean_over_participants,
     rate_and_sound,
+    response_to_words,
     score,
     score_bands,
 )
@@ -130,6 +131,9 @@ def test_the_real_recordings_on_the_clock(real_alice):
     assert set(np.unique(bit)) <= {0, 1} and bit.mean() > 0.9
     scored = np.unique(np.concatenate([np.concatenate(pair) for pair in group.splits]))
     assert scored[0] == 8 and scored[-1] == 362 - 9  # without the run's edges
+    response = response_to_words(alice, group).query("region == 'LPreM'")
+    best = response.loc[response.value.idxmax()]
+    assert len(response) == 9 and 4 <= best.seconds <= 8 and best.lower > 0  # as the blood's response does
     states = np.arange(2127, dtype=np.float32)[None, :, None]
     assert align(alice, "EN", states, "FLA").values[0, 0, 0] == 2.0  # the mean of the first five words
     first = (alice.words().onset < 2).sum()

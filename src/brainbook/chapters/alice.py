@@ -23,6 +23,7 @@ from brainbook.encoding import (
     delay,
     permutation_p,
     permutation_scores,
+    response_shape,
 )
 from brainbook.encoding.splits import used_scans
 from brainbook.stats import group_ceiling, largest_r, mean_interval, noise_ceiling, perfect_r
@@ -211,6 +212,22 @@ def parts_and_totals(banded: BandedScores, plain: BandedScores) -> dict[str, np.
     """Return {space: its share of the score, BANDED: the whole score, PLAIN: that with one penalty}, [targets] each."""
     parts = dict(zip(banded.names, banded.space_scores, strict=True))
     return parts | {BANDED: banded.scores, PLAIN: plain.scores}
+
+
+def response_to_words(alice: Alice, group: GroupResponses, delays: Sequence[int] = range(-1, 8)) -> pd.DataFrame:
+    """Estimate what one more word in a scan does to the average of all, by region and seconds after it.
+
+    Each block of the run is fitted by itself (`response_shape`); the interval is over the blocks.
+
+    Returns
+    -------
+    DataFrame: region, series (AVERAGE), seconds, value, lower, upper.
+    """
+    count = word_count(alice, "EN").values[0, :, 0]
+    scans = np.concatenate([test for _, test in group.splits])
+    blocks = np.repeat(np.arange(len(group.splits)), [len(test) for _, test in group.splits])
+    shape = response_shape(count[scans], group.responses[scans, : len(REGIONS)], blocks, delays, alice.tr)
+    return shape.table(list(REGIONS)).rename(columns={"series": "region"}).assign(series=AVERAGE)
 
 
 def chance(
