@@ -96,7 +96,7 @@ class SurfaceRecording:
         Of a finer surface the vertices that fsaverage5 has are taken, without smoothing.
         """
         halves = [_read_gifti(path)[:, :VERTICES_PER_HEMISPHERE] for path in (self.path, self.right)]
-        return np.concatenate(halves, axis=1)[slice(*(self.scans or (None,)))]
+        return np.concatenate(halves, axis=1, dtype=np.float64)[slice(*(self.scans or (None,)))]
 
 
 Recording = VolumeRecording | SurfaceRecording
@@ -212,4 +212,4 @@ def _read_gifti(path: Path) -> np.ndarray:
             f"{path} has arrays of the shape {arrays[0].shape}: a hemisphere of {known} vertices is expected; a "
             "participant's own surface (fsnative) has to be resampled"
         )
-    return values.astype(np.float64)
+    return values

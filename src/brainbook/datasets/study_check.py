@@ -19,7 +19,7 @@ LONGEST_LAG = 12.0  # seconds that words and recordings are shifted by to find w
 NEAR = 2.0  # seconds that the best lag may differ from none, as responses differ between participants and regions
 EDGE = 16.0  # seconds at each end of a run that do not count: any story begins and ends there
 SHORTEST = 90.0  # seconds of a run in which words can be shifted away from themselves
-N_SHIFTS = 99  # shifted copies of the words that the fit is compared with
+N_SHIFTS = 49  # shifted copies of the words that the fit is compared with
 WORDS_A_MINUTE = (40, 400)  # of speech in any language
 CLOCKS_DIFFER = 0.3  # of a scan, between participants
 
