@@ -9,6 +9,8 @@ import pytest
 from brainbook.datasets import LeBel, clean, open_dataset, zscore
 from brainbook.errors import AnnotationError, ConfigurationError, DatasetError
 
+from .test_contract import check_contract
+
 SCANS = {"avatar": 40, "legacy": 50, "wheretheressmoke": 45}
 N_VOXELS = 7
 WORDS = [("sentence_start", 0.0, 1.0), ("I", 1.0, 1.2), ("{NS}", 1.2, 12.0), ("saw", 12.0, 12.4), ("sp", 12.4, 12.9),
@@ -135,3 +137,7 @@ def test_damaged_files_are_named(folder):
     (grids / "legacy.TextGrid").write_text(textgrid(WORDS)[:80])
     with pytest.raises(AnnotationError, match=r"legacy\.TextGrid.*damaged"):
         LeBel(folder).words("EN")
+
+
+def test_it_keeps_the_contract_of_datasets(folder):
+    check_contract(open_dataset(folder))

@@ -57,6 +57,7 @@ class Alice:
     tr = 2.0
     stories = ("alice",)
     languages = ("EN",)
+    license = "CC BY 4.0"
     n_scans = N_SCANS
     regions = REGIONS
     targets = ("regions",)

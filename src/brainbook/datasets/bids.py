@@ -36,6 +36,7 @@ class DescribedDataset:
 
     def __init__(self, description: Description):
         self.description, self.root, self.name = description, description.root, description.name
+        self.license = description.license
         if not self.root.is_dir():
             raise DatasetError(f"{self.name}: there is no folder {self.root.absolute()}: correct root")
         if description.only == "here":

@@ -58,6 +58,7 @@ class LeBel:
     """
 
     tr = TR
+    license = "CC0"
     languages = ("EN",)
 
     def __init__(self, root: str | Path, regions: str | Path | None = None):

@@ -74,6 +74,7 @@ class LittlePrince:
     tr = 2.0
     stories = (STORY,)
     targets = TARGETS
+    license = "CC0"
 
     def __init__(self, root: str | Path):
         self.root = Path(root)

@@ -1,5 +1,6 @@
 """What is in a dataset and what is wrong with it, in plain words, before any model is loaded."""
 
+import contextlib
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -20,6 +21,8 @@ NEAR = 2.0  # seconds that the best lag may differ from none, as responses diffe
 EDGE = 16.0  # seconds at each end of a run that do not count: any story begins and ends there
 SHORTEST = 90.0  # seconds of a run in which words can be shifted away from themselves
 N_SHIFTS = 49  # shifted copies of the words that the fit is compared with
+ENOUGH = 10.0  # minutes of recordings, all participants together, in which words that fit would be seen to
+MOST_OUTSIDE = 0.3  # of a section's words, where its recording was trimmed
 WORDS_A_MINUTE = (40, 400)  # of speech in any language
 CLOCKS_DIFFER = 0.3  # of a scan, between participants
 
@@ -95,8 +98,9 @@ def check(study: str | Path | Dataset, n_participants: int = 3, cache: str | Pat
     if dataset is None:
         return report
     simulated = " (a phantom: simulated recordings)" if dataset.is_phantom else ""
-    license_ = f"; licence of the recordings: {dataset.description.license}" if _license(dataset) else ""
-    report.lines.append(f"{getattr(dataset, 'name', type(dataset).__name__)} in {dataset.root}{simulated}{license_}")
+    known = "" if dataset.is_phantom else getattr(dataset, "license", "")
+    licence = f"; licence of the recordings: {known}" if known else ""
+    report.lines.append(f"{getattr(dataset, 'name', type(dataset).__name__)} in {dataset.root}{simulated}{licence}")
     for language in dataset.languages:
         words = report.attempt(dataset.words, language)
         names = report.attempt(dataset.participants, language)
@@ -116,13 +120,9 @@ def check(study: str | Path | Dataset, n_participants: int = 3, cache: str | Pat
     return report
 
 
-def _license(dataset: Dataset) -> str:
-    return dataset.description.license if isinstance(dataset, DescribedDataset) else ""
-
-
 def _describe_participants(dataset: Dataset, language: str, names: list[str]) -> list[str]:
     listed = ", ".join(names[:4]) + (f", ... {names[-1]}" if len(names) > 4 else "")
-    line = f"{language}: {len(names)} participants ({listed}), a scan every {dataset.tr:g} s"
+    line = f"{language}: {_count(names)} ({listed}), a scan every {dataset.tr:g} s"
     reasons = dataset.reasons(language) if isinstance(dataset, DescribedDataset) else getattr(dataset, "left_out", {})
     return [line, *(f"  left out: {name}, {why}" for name, why in reasons.items())]
 
@@ -132,12 +132,10 @@ def _describe_sections(
 ) -> list[str]:
     """Return a line for each section; words that lie outside its scans, or are too many or few, are problems."""
     lines = []
-    stories = {}
-    if isinstance(dataset, DescribedDataset):
-        stories = {section.number: section.name for section in dataset.sections(language)}
+    names = _section_names(dataset, language, scans)
     for section, n_scans in scans.items():
         heard = words[words["section"] == section]
-        name = stories.get(section, f"section {section}")
+        name = names[section]
         scan = np.floor((heard["onset"].to_numpy() + starts[section]) / dataset.tr + 1e-9)
         outside = int(((scan < 0) | (scan >= n_scans)).sum())
         minutes = max(float(heard["offset"].max() - heard["onset"].min()), 1e-9) / 60
@@ -146,9 +144,10 @@ def _describe_sections(
             f"min); the words' clock starts {starts[section]:+.2f} s from the first scan"
         )
         if outside:
-            report.problems.append(
-                f"{language}, {name}: {outside} of {len(heard)} words lie outside its {n_scans} scans: check start, "
-                "lead_in, trimmed and skip_first, and that times are seconds"
+            few = outside <= MOST_OUTSIDE * len(heard)
+            (report.warnings if few else report.problems).append(
+                f"{language}, {name}: {outside} of {len(heard)} words lie outside its {n_scans} scans: "
+                + ("they count for nothing" if few else "check start, lead_in, trimmed and skip_first, and its times")
             )
         rate, (least, most) = len(heard) / minutes, WORDS_A_MINUTE
         if len(heard) >= 20 and not least <= rate <= most:
@@ -159,6 +158,17 @@ def _describe_sections(
     if isinstance(dataset, DescribedDataset):
         _check_clocks(dataset, language, scans, report)
     return lines
+
+
+def _section_names(dataset: Dataset, language: str, scans: dict) -> dict[int, str]:
+    """Return the story of each section, with its number where a story has several."""
+    if isinstance(dataset, DescribedDataset):
+        return {section.number: section.name for section in dataset.sections(language)}
+    stories = {}
+    with contextlib.suppress(BrainbookError):  # what is wrong with the runs is said elsewhere
+        stories = {run.section: run.story for run in dataset.runs(dataset.participants(language)[0])}
+    alone = [story for story in stories.values() if list(stories.values()).count(story) == 1]
+    return {n: stories[n] if stories.get(n) in alone and stories[n] else f"section {n}" for n in scans}
 
 
 def _check_clocks(dataset: DescribedDataset, language: str, scans: dict, report: Report) -> None:
@@ -244,7 +254,7 @@ def _check_fit(dataset, language, names, words, scans, starts, cache, report: Re
     near = abs(lag) <= max(NEAR, dataset.tr) + 1e-6
     line = (
         f"{language}: responses of {where} follow the words best at a lag of {lag:+.1f} s (r = {r:.2f}, "
-        f"{len(names)} participants; p = {p:.2f}, among {N_SHIFTS} shifts of the words)"
+        f"{_count(names)}; p = {p:.2f}, among {N_SHIFTS} shifts of the words)"
     )
     if p <= 0.05 and near:
         report.lines.append(line)
@@ -254,8 +264,8 @@ def _check_fit(dataset, language, names, words, scans, starts, cache, report: Re
             f"{line}: responses come {abs(lag):.1f} s {late} than the words say. If scans were cut off or added, or "
             f"the sound began at another moment, start has to be {abs(lag):.1f} s {change}"
         )
-    elif near:
-        report.warnings.append(f"{line}: no better than by chance, but at the right lag; more participants would tell")
+    elif near or len(names) * total * dataset.tr / 60 < ENOUGH:
+        report.warnings.append(f"{line}: no better than by chance; more participants may show whether they fit")
     else:
         report.problems.append(
             f"{line}: no better than by chance. Are these the words of this story, in this order, and its recordings?"
@@ -272,6 +282,10 @@ def _mean_response(values: np.ndarray, runs: np.ndarray, nuisance: np.ndarray | 
             scans = runs == run
             mean[scans] -= nuisance[scans] @ np.linalg.lstsq(nuisance[scans], mean[scans], rcond=None)[0]
     return mean
+
+
+def _count(names: list[str]) -> str:
+    return f"{len(names)} participant{'s' * (len(names) != 1)}"
 
 
 def count_words(words: pd.DataFrame, scans: dict[int, int], starts: dict[int, float], tr: float) -> np.ndarray:
