@@ -103,7 +103,9 @@ def add_line(app, doctree, page):
             links += nodes.Text(f" (you can {other.learned}). " if before == "Before: " else ".")
     line += links
     if chapter.skip:
-        line += nodes.paragraph("", "A first reading may leave out: " + "; ".join(chapter.skip) + ".")
+        line += nodes.paragraph(
+            "", "A first reading may leave out: " + "; ".join(f"‘{title}’" for title in chapter.skip) + "."
+        )
     section = next(doctree.findall(nodes.section))
     section.insert(1, line)
 

@@ -64,7 +64,7 @@ def test_a_chapter_says_where_it_stands(pages):
     first, second = pages["chapters/recordings"], pages["chapters/alignment"]
     assert all(it in first for it in ("Chapter 0", "must read", "real recordings", "Next:")) and "Before:" not in first
     assert all(it in second for it in ("Chapter 1", "may be skipped", "(you can tell scans from runs)", "phantom"))
-    assert re.search(r"A first reading may leave out: Details\.", second) and "1 min (5 with all sections)" in second
+    assert re.search(r"A first reading may leave out: ‘Details’\.", second) and "1 min (5 with all sections)" in second
     assert 'href="recordings.html"' in second.partition("Before:")[2][:120]
 
 

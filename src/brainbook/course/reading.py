@@ -2,8 +2,10 @@
 
 import re
 from collections.abc import Collection
+from typing import TYPE_CHECKING
 
-import nbformat
+if TYPE_CHECKING:  # to check an answer takes no notebook format
+    from nbformat import NotebookNode
 
 WORDS, CODE_LINES, PICTURES = 150, 15, 2  # that are read in a minute: words, lines of code, figures or tables
 _HIDDEN = {"hide-input", "remove-input", "hide-cell", "remove-cell", "parameters", "injected-parameters"}
@@ -12,7 +14,7 @@ _MARKUP = re.compile(r"^`{3,}.*$|^:\w[\w-]*:.*$|^---$|\{[\w:]+\}|\$+[^$]*\$+", r
 _HEADING = re.compile(r"^(#{1,4}) (.+)$", re.MULTILINE)
 
 
-def reading_minutes(notebook: nbformat.NotebookNode, skip: Collection[str] = ()) -> float:
+def reading_minutes(notebook: "NotebookNode", skip: Collection[str] = ()) -> float:
     """Estimate the minutes that it takes to read a chapter, without its exercises.
 
     Parameters
@@ -47,7 +49,7 @@ def reading_minutes(notebook: nbformat.NotebookNode, skip: Collection[str] = ())
     return words / WORDS + lines / CODE_LINES + pictures / PICTURES
 
 
-def section_titles(notebook: nbformat.NotebookNode) -> list[str]:
+def section_titles(notebook: "NotebookNode") -> list[str]:
     """Return the titles of a chapter's sections, in order; the first is the chapter's own."""
     texts = [cell.source for cell in notebook.cells if cell.cell_type == "markdown"]
     return [title for text in texts for _, title in _HEADING.findall(_EXERCISES.sub(" ", text))]
