@@ -161,3 +161,12 @@ def test_of_the_chapters_folders_only_those_that_are_read_decide():
     for path in Path(__file__).parents[2].joinpath("notebooks").glob("*.md"):
         named |= {name for name, value in notebook_parameters(path).items() if isinstance(value, str) and "/" in value}
     assert named - set(NOT_READ) == {"alice", "data", "story"}
+
+
+def test_the_recordings_that_a_description_names_count(study, project):
+    """A study on a description elsewhere: a change of the recordings is a change of the data."""
+    project.write("elsewhere/my.yaml", "root: ../recordings\nrecordings: x\n")
+    project.write("studies/mine.yaml", "data: elsewhere/my.yaml\nruns: [{chapter: one}]")
+    make(study())
+    project.write("recordings/sub/small.csv", "a,b\n1,3\n")
+    assert [row.state for row in run_statuses(study())] == ["out of date"]

@@ -26,7 +26,8 @@ def run_key(study: Study, run: PlannedRun) -> dict[str, str]:
     """
     notebook = study.notebooks / f"{run.chapter}.md"
     values = [value for key, value in {**run.defaults, **run.parameters}.items() if key not in NOT_READ]
-    folders = {value for value in values if isinstance(value, str) and value and Path(value).exists()}
+    given = {value for value in values if isinstance(value, str) and value and Path(value).exists()}
+    folders = given | {root for value in given if (root := described_root(value))}
     earlier = [run_folder(study, before) for before in study.before(run)]
     return {
         "text": fingerprint(notebook),
@@ -37,6 +38,16 @@ def run_key(study: Study, run: PlannedRun) -> dict[str, str]:
             [[str(path), path] for folder in earlier for path in sorted(folder.glob("*.parquet"))]
         ),
     }
+
+
+def described_root(path: str) -> str | None:
+    """Return the folder of the recordings that a description file describes; None for any other file or folder."""
+    if Path(path).suffix not in (".yaml", ".yml") or not Path(path).is_file():
+        return None
+    from brainbook.datasets.description import read_keys
+
+    root = Path(read_keys(path)["root"])
+    return str(root) if root.is_dir() else None
 
 
 def folder_key(folder: str | Path, cache: Path) -> str:
