@@ -65,8 +65,17 @@ def test_numbers_that_nobody_foresaw_get_a_direction_or_a_place():
     counts = np.array(exercise("first_model-1").right)
     counts[3] += 1
     assert "1 of 10 values are off, the first at index [3]" in check("first_model-1", counts).message
-    assert "the shape (10,); yours has the shape (9,)" in check("first_model-1", counts[:9]).message
+    assert "The answer has 10 values; yours has 9 values" in check("first_model-1", counts[:9]).message
     assert not check("alice-2", 285)  # one off: whole numbers are compared exactly
+
+
+@pytest.mark.parametrize(
+    "answer", [{"a": 1}, {1}, True, 1 + 2j, [[1], [1, 2]], ["a"], object(), print, [], np.inf, b"x"]
+)
+def test_anything_can_be_answered(answer):
+    for name in ("first_model-1", "participants-2", "alignment-2"):
+        feedback = check(name, answer)
+        assert not feedback and feedback.message
 
 
 def test_a_text_is_not_executed(tmp_path):

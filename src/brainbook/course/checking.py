@@ -133,4 +133,6 @@ def _equal(values: np.ndarray, expected) -> bool:
 
 
 def _shape(values: np.ndarray) -> str:
-    return "one number" if not values.ndim else f"the shape {values.shape}"
+    if values.ndim == 1:
+        return f"{len(values)} values"
+    return f"the shape {values.shape}" if values.ndim else "one number"
