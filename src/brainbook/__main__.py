@@ -20,7 +20,8 @@ from brainbook.workflow.tables import archive_results
 
 COMMANDS = {
     "study": "run everything that a study still needs",
-    "check": "what a study runs, what is missing for it, and what it will take; needs no data and no GPU",
+    "check": "what a study runs, what is missing for it, and what it will take; needs no data and no GPU. Of a "
+    "description of recordings (my_study.yaml): what is there, and whether words and scans fit",
     "status": "one line per run: done, running, failed and why",
     "list": "print the runs of a study, one per line",
     "run": "execute one run of a study",
@@ -81,6 +82,11 @@ def _run_command(options: argparse.Namespace) -> int:
         return 0
     if options.command == "notebook":
         return _notebook(options.chapter, options.data)
+    if options.command == "check" and Path(options.study).suffix in (".yaml", ".yml"):
+        from brainbook.datasets import check
+
+        print(report := check(options.study))
+        return 0 if report.ok else 1
     data = options.data
     if options.command in ("check", "status", "keep"):  # need no recordings; a status is that of the last session's
         data = data or (options.command == "status" and last_session(options.study).get("data")) or "DATA"

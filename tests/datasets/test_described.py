@@ -12,6 +12,7 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from brainbook.__main__ import main
 from brainbook.datasets import SurfaceRecording, VolumeRecording, check, clean, open_dataset, to_surface
 from brainbook.datasets.cleaning import without_drifts
 from brainbook.datasets.recordings import repetition_time
@@ -417,3 +418,27 @@ def test_little_prince_processed_by_fmriprep_is_known_by_its_layout(tmp_path):
 
 def test_the_evoked_response_of_the_made_up_study_is_what_it_says():
     assert evoked("fox", 3.0, 120)[:4].max() < evoked("fox", 3.0, 120).max() / 2
+
+
+def test_all_recordings_that_end_too_early_are_named(study):
+    for participant in ("sub-02", "sub-10"):
+        image = nib.load(fox(study.root, participant))
+        save(np.asarray(image.dataobj)[..., :80], fox(study.root, participant), tr=TR)
+    with pytest.raises(DatasetError, match=r"sub-02_.*: fox needs 100 scans .*, and 76 are there .so .* of sub-10."):
+        study().scans("EN")
+
+
+def test_a_description_is_checked_from_the_command_line(study, capsys):
+    study(confounds="none_{participant}.tsv", nuisance=[])
+    assert main(["check", str(study.root / "study.yaml")]) == 0
+    shown = capsys.readouterr().out
+    assert "EN: 3 participants (sub-01, sub-02, sub-10), a scan every 1.5 s" in shown
+    assert "Note: confounds are named and not used" in shown and "Words and recordings are ready." in shown
+    (study.root / "study.yaml").write_text(f"root: elsewhere\n{DESCRIPTION}")
+    assert main(["check", str(study.root / "study.yaml")]) == 1
+    assert "there is no folder" in capsys.readouterr().out
+
+
+def test_a_pattern_begins_from_the_root(study):
+    with pytest.raises(DatasetError, match="/data/.*: patterns begin from root"):
+        study(recordings="/data/{participant}_{task}.nii").participants("EN")

@@ -140,15 +140,19 @@ class DescribedDataset:
         DatasetError if a recording ends before the story does.
         """
         if language not in self._scans:
-            starts, counts = self.starts(language), {}
+            starts, counts, short = self.starts(language), {}, []
             for section in self.sections(language):
                 end = starts[section.number] + section.seconds
+                needed = scans_until(end, self.tr)
                 counts[section.number] = scans_until(end + self.description.margin, self.tr)
                 for take in self.takes(language, section.number):
                     if not take.is_absent:
                         available = take.recording.n_scans - self._setting(section, "skip_last") - self._first(take)
-                        self._check_length(take, scans_until(end, self.tr), available)
+                        if available < needed:
+                            short.append((take, needed, max(available, 0)))
                         counts[section.number] = min(counts[section.number], available)
+            if short:
+                raise DatasetError(self._describe_short(short))
             self._scans[language] = counts
         return dict(self._scans[language])
 
@@ -307,11 +311,14 @@ class DescribedDataset:
         own = getattr(self.description.stories[section.story], name)
         return getattr(self.description, name) if own is None else own
 
-    def _check_length(self, take: Take, needed: int, available: int) -> None:
-        if available < needed:
-            raise DatasetError(
-                f"{take.path}: {take.section.name} needs {needed} scans of {self.tr:g} s from its beginning, and "
-                f"{max(available, 0)} are there. Either the run was broken off (exclude: {{{take.participant}: "
-                "reason}), or its start is not what the description says, or the times in "
-                f"{take.section.source.name} are no seconds (milliseconds?)"
-            )
+    def _describe_short(self, short: list[tuple[Take, int, int]]) -> str:
+        """Say which recordings end before their story does; `short` holds takes, needed and available scans."""
+        take, needed, available = short[0]
+        others = list(dict.fromkeys(each.participant for each, *_ in short if each.participant != take.participant))
+        more = f" (so it is with recordings of {', '.join(others)})" if others else ""
+        return (
+            f"{take.path}: {take.section.name} needs {needed} scans of {self.tr:g} s from its beginning, and "
+            f"{available} are there{more}. Either the run was broken off (exclude: {{{take.participant}: reason}}), or "
+            f"its start is another than described, or the times in {take.section.source.name} are no seconds "
+            "(milliseconds?)"
+        )

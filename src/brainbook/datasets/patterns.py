@@ -82,6 +82,8 @@ def in_order(value: str) -> list[tuple[int, str]]:
 
 def _pieces(pattern: str) -> list[tuple[str, str]]:
     """Return the pieces of a pattern in order: ('text' | 'name' | 'star' | 'open' | 'close', text)."""
+    if pattern.startswith(("/", "~")):
+        raise DatasetError(f"{pattern}: patterns begin from root; name that folder as root, and the rest here")
     matches = list(_PIECE.finditer(pattern))
     pieces = [(match.lastgroup, match[match.lastgroup]) for match in matches]
     brackets = "".join(value for kind, value in pieces if kind in ("open", "close"))

@@ -157,6 +157,8 @@ def _describe_sections(
             )
     if isinstance(dataset, DescribedDataset):
         _check_clocks(dataset, language, scans, report)
+        if dataset.description.confounds and not dataset.description.nuisance:
+            report.warnings.append("confounds are named and not used: say which columns to regress out, as nuisance")
     return lines
 
 
