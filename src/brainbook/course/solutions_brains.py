@@ -186,3 +186,35 @@ def what_holds_brains_2() -> Solution:
         ),
         "A claim about trained models cannot be judged where training did nothing.",
     )
+
+
+@solves("your_recordings-1")
+def your_recordings_1() -> Solution:
+    return Solution(
+        8,
+        (
+            (2, "This is the scan if the story began with the recording. It began later."),
+            (
+                -4,
+                "The recording ran already when the story began: at this word more time has passed since the first scan, not less.",
+            ),
+            (9, "Round down: a word belongs to the scan that is being taken when it begins."),
+            (13, "These are the seconds since the first scan. Which scan is being taken then?"),
+        ),
+        "A start that is forgotten moves all words by the same number of scans: the lag check finds it.",
+        "Add the seconds between the first scan and the story, divide by the repetition time, round down.",
+    )
+
+
+@solves("your_recordings-2")
+def your_recordings_2() -> Solution:
+    return Solution(
+        np.array([1, 3, 4, 5]),
+        (
+            ([1, 2, 3, 4], "These are the delays for a repetition time of 2 s."),
+            (np.array([2, 4, 6, 8]) / 1.5, "A delay is a whole number of scans: take the nearest."),
+            ([3, 6, 9, 12], "Divide by the repetition time: shorter scans, but not so many."),
+        ),
+        "Delays belong to the blood, and so to seconds; in scans they differ from scanner to scanner.",
+        "How many scans of 1.5 s are 2, 4, 6 and 8 s?",
+    )
