@@ -47,6 +47,22 @@ def test_a_sweep_is_every_combination_with_all_parameters_filled_in(folders):
     assert first == {"data": "d", "results": "results/mine/one/model=a-b/seed=1", "seed": 1, "model": "a/b"}
 
 
+def test_a_sweep_over_participants_asks_the_description(folders, tmp_path):
+    """Any language, any names; those that take part, and nobody who is excluded."""
+    for name in ("ana", "bo", "cy"):
+        (tmp_path / f"{name}_task-tale_bold.nii").touch()
+    (tmp_path / "tale.csv").write_text("word,onset,offset\nhei,1,2\n")
+    description = tmp_path / "recordings.yaml"
+    description.write_text(
+        "recordings: '{participant}_task-{task}_bold.nii'\nlanguage: FI\nexclude: {bo: noise}\n"
+        "stories: {tale: {words: tale.csv}}"
+    )
+    text = f"data: {description}\nruns: [{{chapter: one, sweep: {{model: participants FI}}}}]"
+    assert list(folders(text).runs) == ["one/model=ana", "one/model=cy"]
+    with pytest.raises(ConfigurationError, match="a sweep over 'participants FI': the languages of d are EN, FR, CN"):
+        folders("data: d\nruns: [{chapter: one, sweep: {model: participants FI}}]")
+
+
 def test_an_entry_may_have_data_of_its_own_or_none(folders):
     study = folders(
         "data: d\nruns: [{chapter: one}, {chapter: one, name: two, data: e}, {chapter: one, name: three, data: ''}]"
