@@ -78,19 +78,14 @@ def make_phantom(
     ConfigurationError : for impossible parameters, and if `root` holds anything but a phantom.
     """
     root = Path(root)
-    if layout not in LAYOUTS:
-        raise ConfigurationError(f"layout={layout!r}: choose one of {', '.join(LAYOUTS)}")
-    chosen = LAYOUTS[layout]
-    space = space or chosen.SPACES[0]
-    if space not in chosen.SPACES:
-        raise ConfigurationError(f"space={space!r}: {layout} is written in {' or '.join(chosen.SPACES)}")
+    chosen, space = _layout(layout, space)
     if layout == "ds003643":
-        languages, echoes = languages or LANGUAGES, 1 if echoes is None else echoes
+        languages, echoes = LANGUAGES if languages is None else languages, 1 if echoes is None else echoes
     elif story is not None or echoes:
         raise ConfigurationError(f"layout={layout!r} has neither echoes nor a real story: only ds003643 has them")
     else:
-        languages, echoes = languages or LANGUAGES[:1], 0
-        if len(languages) != 1:
+        languages, echoes = LANGUAGES[:1] if languages is None else languages, 0
+        if len(languages) > 1:
             raise ConfigurationError(f"languages={tuple(languages)!r}: the layout {layout} has one")
     if story is not None:
         languages = tuple(language for language in languages if language in story.words)
@@ -124,6 +119,16 @@ def make_phantom(
         else:
             shutil.rmtree(folder / "truth")
     return root
+
+
+def _layout(name: str, space: str | None):
+    """Return the module of a layout, and the space it is written in."""
+    if name not in LAYOUTS:
+        raise ConfigurationError(f"layout={name!r}: choose one of {', '.join(LAYOUTS)}")
+    space = space or LAYOUTS[name].SPACES[0]
+    if space not in LAYOUTS[name].SPACES:
+        raise ConfigurationError(f"space={space!r}: {name} is written in {' or '.join(LAYOUTS[name].SPACES)}")
+    return LAYOUTS[name], space
 
 
 def _participant_counts(participants: dict[str, int] | int, languages: tuple[str, ...]) -> dict[str, int]:
