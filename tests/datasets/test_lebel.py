@@ -105,6 +105,17 @@ def test_voxels_have_the_regions_of_a_table(folder, values):
     assert data.repeats("UTS01")[3].shape == (3, 45, 2)
 
 
+def test_a_voxel_without_a_signal_is_left_out_of_its_region(folder, values):
+    regions(folder)
+    with h5py.File(folder / "derivative" / "preprocessed_data" / "UTS01" / "avatar.hf5", "r+") as file:
+        file["data"][:, 0] = 3.0
+        file["data"][:, 5] = np.nan
+    responses = LeBel(folder).responses("UTS01").values[:40]
+    expected = clean(values["UTS01"]["avatar"][0], tr=2.0045)[:, 2]
+    np.testing.assert_allclose(responses[:, 0], expected, atol=1e-4)
+    assert np.isnan(responses[:, 1]).all()
+
+
 def test_what_is_wrong_is_said(folder, tmp_path_factory):
     with pytest.raises(DatasetError, match="no folder.*preprocessed_data.*--dataset ds003020"):
         LeBel(tmp_path_factory.mktemp("empty"))

@@ -201,8 +201,13 @@ class LeBel:
             raise DatasetError(
                 f"{self._table(participant)} names voxel {last}, and there are {values.shape[1]} from 0 on"
             )
-        groups = [owner["voxel"][owner["target"] == target].to_numpy() for target in range(len(names))]
-        return zscore(np.column_stack([cleaned[:, voxels].mean(axis=1) for voxels in groups]))
+        moving = np.isfinite(cleaned).all(axis=0)  # a voxel without a signal is left out of its region's mean
+        means = np.full((len(cleaned), len(names)), np.nan)
+        for target in range(len(names)):
+            voxels = owner["voxel"][owner["target"] == target].to_numpy()
+            if moving[voxels].any():
+                means[:, target] = cleaned[:, voxels[moving[voxels]]].mean(axis=1)
+        return zscore(means)
 
     def _table(self, participant: str) -> Path:
         return self._tables / f"{participant}.csv"
