@@ -366,6 +366,10 @@ def test_sections_that_cannot_be_are_refused(tmp_path, words, keys, error):
         ("recordings: x\nlanguage: EN\nstories: {a: {words: b}}\nonly: [c]", "only names c; stories are a"),
         ("like: nothing", "like is 'nothing'; shipped descriptions are little_prince_fmriprep, narratives"),
         ("- 1", "describes no study"),
+        (
+            "recordings: x\nlanguage: NO\nstories: {a: {words: b}}",
+            "language is 'False': .*no, on and off stand in quotes",
+        ),
         ("recordings: x\nlanguage: EN\nstories: {}", "stories is '{}'"),
     ],
 )

@@ -6,6 +6,7 @@ import pytest
 
 from brainbook.datasets import check
 from brainbook.datasets.mistakes import MISTAKES, planted_mistakes
+from brainbook.errors import ConfigurationError
 
 from .made_up_study import write_study
 
@@ -40,6 +41,14 @@ def study(tmp_path_factory):
 def test_the_sound_study_is_ready(study):
     report = check(study)
     assert report.ok and "Words and recordings are ready." in str(report), str(report)
+
+
+def test_nothing_is_spoilt_but_copies(study, tmp_path):
+    """Recordings that lie elsewhere would not be copied, so nothing is planted in them."""
+    path = tmp_path / "other.yaml"
+    path.write_text(f"root: {study.parent}\n{study.read_text()}")
+    with pytest.raises(ConfigurationError, match="only what lies beside it is copied"):
+        planted_mistakes(path)
 
 
 def test_every_mistake_has_its_test():

@@ -230,7 +230,11 @@ def describe_errors(path: str | Path, error: ValidationError) -> str:
         elif problem["type"] == "missing":
             lines.setdefault(key, f"{key} is missing" + (f": {known}" if known else ""))
         else:
-            hint = "; a text that begins with a brace stands in quotes" if isinstance(problem["input"], dict) else ""
+            hint = ""
+            if isinstance(problem["input"], dict):
+                hint = "; a text that begins with a brace stands in quotes"
+            elif isinstance(problem["input"], bool):
+                hint = "; yes, no, on and off stand in quotes"
             should = f" ({known})" if known else ""
             lines.setdefault(key, f"{key} is {str(problem['input'])[:60]!r}: {problem['msg'].lower()}{hint}{should}")
     deepest = [key for key in lines if not any(other.startswith(f"{key}.") for other in lines)]

@@ -19,6 +19,7 @@ from brainbook.datasets.recordings import sidecar_tr
 from brainbook.datasets.sections import Section
 from brainbook.datasets.study_check import check
 from brainbook.datasets.takes import Take
+from brainbook.errors import ConfigurationError
 from brainbook.store import read_json, write_json
 
 
@@ -26,6 +27,8 @@ class StudyCopy:
     """A copy of a described study that may be spoilt; files are shared with the original until they are replaced."""
 
     def __init__(self, description: Path, folder: Path):
+        if description.parent.resolve() not in [root := read_description(description).root.resolve(), *root.parents]:
+            raise ConfigurationError(f"{description}: its files lie in {root}, and only what lies beside it is copied")
         shutil.copytree(description.parent, folder, copy_function=_link)
         self.path = folder / description.name
         self.keys = yaml.safe_load(self.path.read_text(encoding="utf-8"))
