@@ -81,10 +81,10 @@ def lacking_of_protocol(dataset: object) -> list[str]:
 class Dataset(Protocol):
     """Recordings of participants who heard stories, and the words that they heard.
 
-    A class of your own need not inherit from this; it only has to have all of it. One whose recordings are volumes in MNI
-    space or on fsaverage can leave `responses` to `load_responses`, which asks it for `recording(run)`, a
-    `VolumeRecording` or a `SurfaceRecording`. `license` and `left_out` ({participant: reason}) are shown if they are
-    there.
+    A class of your own need not inherit from this; it only has to have all of it. One whose recordings are volumes in
+    MNI space or on fsaverage can leave `responses` to `load_responses`, which asks it for `recording(run)`, a
+    `VolumeRecording` or a `SurfaceRecording`. `license` and `left_out` ({participant: reason}) are shown where there
+    are any.
 
     Attributes
     ----------
