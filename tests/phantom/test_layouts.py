@@ -20,9 +20,9 @@ from brainbook.phantom.volume import triangles
 from brainbook.phantom.world import make_world
 
 LAYOUTS = {
-    "fmriprep": {"space": "fsaverage5", "scans": 110},
-    "narratives": {"space": "fsaverage5", "scans": 100, "participants": 2},
-    "lebel": {"scans": 90},
+    "fmriprep": {"space": "fsaverage5", "scans": 80},
+    "narratives": {"space": "fsaverage5", "scans": 80, "participants": 2},
+    "lebel": {"scans": 80},
 }
 TRIM = 8  # scans
 
@@ -108,10 +108,10 @@ def test_each_region_follows_its_own_driver_up_to_its_ceiling(layout):
     by_driver = scores.groupby("driver")[list(DRIVERS)].mean()
     for driver in DRIVERS:
         assert by_driver.loc[driver].idxmax() == driver
-        assert by_driver.loc[driver, driver] > 0.12
+        assert by_driver.loc[driver, driver] > 0.1
     assert abs(by_driver.loc["none"].mean()) < 0.08
     driven = scores[scores["driver"] != "none"]
-    assert 0.5 < driven["own"].mean() / driven["ceiling"].mean() < 1
+    assert 0.45 < driven["own"].mean() / driven["ceiling"].mean() < 1
     assert np.corrcoef(driven["own"], driven["ceiling"])[0, 1] > 0.5
 
 
@@ -124,14 +124,20 @@ def test_words_and_recordings_share_a_clock(layout):
     assert abs(lags.groupby("lag")["value"].mean().idxmax()) <= 1
 
 
-@pytest.mark.filterwarnings("ignore")
-def test_motion_hides_what_the_truth_says_it_hides(roots):
-    """Without the confounds scores fall by the ratio of the two ceilings."""
-    root = roots["fmriprep"]
-    fall = scores_of_drivers(root, confounds=False)["own"].mean() / scores_of_drivers(root)["own"].mean()
-    ceilings = read_truth(root).ceilings.query("ceiling > 0")
-    expected = ceilings["ceiling_uncorrected"].mean() / ceilings["ceiling"].mean()
-    assert expected < 0.85 and fall == pytest.approx(expected, abs=0.1)
+@pytest.mark.filterwarnings("ignore")  # regions that nothing drives take any penalty
+def test_motion_adds_what_the_truth_says_and_confounds_take_it_out(roots):
+    """The share of a region's variance that motion makes is one less the ratio of the squared ceilings."""
+    data, truth = open_dataset(roots["fmriprep"]), read_truth(roots["fmriprep"])
+    confounds, observed = data.nuisance(*data.participants("EN")), only_responses(data.root).values
+    left = observed - confounds @ np.linalg.lstsq(confounds, observed, rcond=None)[0]
+    explained = 1 - left.var(axis=0) / observed.var(axis=0)
+    driven = truth.ceilings["ceiling"].to_numpy() > 0
+    ceilings = truth.ceilings[driven]
+    expected = 1 - (ceilings["ceiling_uncorrected"] / ceilings["ceiling"]) ** 2
+    assert expected.mean() > 0.25 and explained[driven].mean() == pytest.approx(expected.mean(), abs=0.05)
+    assert np.corrcoef(explained[driven], expected)[0, 1] > 0.8
+    scores, uncorrected = (scores_of_drivers(data.root, confounds)["own"].mean() for confounds in (True, False))
+    assert scores > uncorrected + 0.02
 
 
 def test_repetitions_agree_as_the_truth_says(roots):
