@@ -1,4 +1,4 @@
-"""Numbers of archived tables on the first page: `[[name]]` is filled in, and a line whose number is nowhere left out."""
+"""Numbers of archived tables on the first page: `[[name]]` is filled in; lines whose number is nowhere are left out."""
 
 import re
 from functools import cache

@@ -15,8 +15,8 @@ WEAK = 0.1  # r below which no lag fits
 def quote(language: str, text: str) -> str:
     """Return the beginning of a story as Markdown, marked with its language (EN, FR, CN) for screen readers.
 
-    >>> quote("FR", "Quand j'avais six ans")
-    '> **FR** <span lang="fr">Quand j\'avais six ans …</span>'
+    >>> quote("FR", "Le renard se tut")
+    '> **FR** <span lang="fr">Le renard se tut …</span>'
     """
     code = {"CN": "zh"}.get(language, language.lower())
     return f'> **{language}** <span lang="{code}">{escape(text, quote=False)} …</span>'
