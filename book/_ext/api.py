@@ -1,7 +1,7 @@
 """Pages of the API: `{api} brainbook.encoding` lists what a room offers, with its docstrings, from the code itself.
 
-Docstrings are numpydoc's but for types, which stand in the text: 'name : what it is'. They are rendered as they are read
-in a terminal: sections as headings of a list, examples as code.
+Docstrings are numpydoc's but for types, which stand in the text: 'name : what it is'. They are rendered as they are
+read in a terminal: sections as headings of a list, examples as code.
 """
 
 import importlib

@@ -1,0 +1,82 @@
+"""How far from the moment they were heard an alignment places words: it takes a clock and no recording."""
+
+from collections.abc import Iterable
+
+import numpy as np
+import pandas as pd
+
+WORDS_PER_SCAN = range(3, 10)
+_RATE = "words per scan"
+
+
+def clock_errors(story, words_per_scan: Iterable[int] = WORDS_PER_SCAN) -> pd.DataFrame:
+    """Compute how far from the moment they were heard words are placed: from a word's onset to the middle of its scan.
+
+    VLA gives a word the scan during which it began, so it is never more than half a scan off. FLA gives the scans so
+    many words each, in order; the words for which no scan is left are not placed at all.
+
+    Parameters
+    ----------
+    story : `StoryAnnotation`, `LittlePrince` or anything else with words(language), scans(language), languages, tr.
+
+    Returns
+    -------
+    DataFrame, one row per language, section and alignment ("VLA", "FLA 3", ...): language, section, alignment, words
+    per scan (NaN for VLA), words, rate (words per scan that were read), unplaced (share of the words without a scan),
+    far (share of the placed words more than one scan away), median and worst (s, absolute, of the placed words), end
+    (s, signed: of the last word placed).
+    """
+    rows = []
+    for language in story.languages:
+        words = story.words(language)
+        for section, n_scans in story.scans(language).items():
+            onsets = words["onset"].to_numpy()[words["section"] == section]
+            scan_of = {("VLA", np.nan): onsets // story.tr}
+            scan_of |= {(f"FLA {n}", n): np.arange(len(onsets)) // n for n in words_per_scan}
+            for (alignment, n), scan in scan_of.items():
+                placed = scan < n_scans
+                error = ((scan + 0.5) * story.tr - onsets)[placed]
+                rows.append(
+                    {
+                        "language": language,
+                        "section": section,
+                        "alignment": alignment,
+                        _RATE: n,
+                        "words": len(onsets),
+                        "rate": len(onsets) / n_scans,
+                        "unplaced": 1 - placed.mean(),
+                        "far": np.mean(np.abs(error) > story.tr),
+                        "median": np.median(np.abs(error)),
+                        "worst": np.abs(error).max(),
+                        "end": error[-1],
+                    }
+                )
+    return pd.DataFrame(rows)
+
+
+def clock_errors_by_language(errors: pd.DataFrame) -> pd.DataFrame:
+    """Summarise `clock_errors` over sections: shares of all words of a language, the worst word of any section.
+
+    Returns
+    -------
+    DataFrame, one row per language and alignment: language, alignment, words per scan, words, unplaced, far (share of
+    the placed words), lost (share of all words that are unplaced or far), median (mean over sections), worst.
+    """
+    rows = []
+    for (language, alignment), part in errors.groupby(["language", "alignment"], sort=False):
+        words, placed = part["words"].sum(), (1 - part["unplaced"]) * part["words"]
+        far = (placed * part["far"]).sum()
+        rows.append(
+            {
+                "language": language,
+                "alignment": alignment,
+                _RATE: part[_RATE].iloc[0],
+                "words": words,
+                "unplaced": 1 - placed.sum() / words,
+                "far": far / placed.sum(),
+                "lost": 1 - (placed.sum() - far) / words,
+                "median": part["median"].mean(),
+                "worst": part["worst"].max(),
+            }
+        )
+    return pd.DataFrame(rows)

@@ -1,0 +1,1 @@
+"""What the chapter `participants` needs beyond the library."""

@@ -1,0 +1,1 @@
+"""What the chapter `pitfalls` needs beyond the library."""

@@ -1,0 +1,1 @@
+"""What the chapter `transfer_to_brains` needs beyond the library."""

@@ -1,0 +1,245 @@
+"""The description of a study: a small YAML file that says where its recordings, words and confounds lie.
+
+A plain study in fMRIPrep's layout, whose story begins when the event `story` does:
+
+    name: Two stories                     # shown by `check`
+    license: CC0                          # of the recordings
+    recordings: fmriprep/{participant}/func/{participant}_task-{task}_hemi-{hemisphere}_space-fsaverage6_bold.func.gii
+    confounds: fmriprep/{participant}/func/{participant}_task-{task}_desc-confounds_timeseries.tsv
+    nuisance: [trans_*, rot_*]
+    events: "raw/{participant}/func/{participant}_task-{task}_events.tsv"
+    language: EN
+    exclude: {sub-03: fell asleep}
+    stories:
+      pieman: {words: stimuli/pieman.json, start: {event: story}}
+      tunnel: {words: stimuli/tunnel.csv, start: 3.0}
+
+`KEYS` lists every key. Names in braces stand for a part of a file's name without `_` and `/`, `*` for any part, and
+what stands in brackets may be absent (`[_run-{run}]`); a text that begins with a brace stands in quotes. Other parts of
+names (`{run}`, `{session}`) may be named as well: files that differ in these alone are repetitions of a story.
+"""
+
+import re
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from brainbook.datasets.files import read_text
+from brainbook.errors import DatasetError
+
+SHIPPED = Path(__file__).with_name("descriptions")
+FORMATS = ("csv", "textgrid", "gentle", "gentle_csv", "whisperx", "events", "ds003643")
+KEYS = {
+    "name": "title of the study; by default the name of the file",
+    "license": "under which the recordings may be used",
+    "root": "folder that all paths begin from; by default the folder of this file",
+    "like": "name of a shipped description whose keys hold where this file does not say otherwise",
+    "reader": "module.Class of your own in this folder, called with the root and `options`, in place of all below",
+    "options": "arguments of that class",
+    "recordings": "pattern of the files, or several of which the first that finds files is taken: volumes in MNI space "
+    "(.nii, .nii.gz), or GIFTI on fsaverage5, fsaverage6 or fsaverage with {hemisphere}",
+    "tr": "seconds from one scan to the next; needed where neither headers nor sidecars say it",
+    "confounds": "pattern of fMRIPrep's tables of confounds",
+    "nuisance": "their columns to regress out, by name or with *: trans_*, rot_*, a_comp_cor_0*",
+    "events": "pattern of the tables of events",
+    "participants": "list of those to analyse; by default all who have recordings of every story",
+    "exclude": "participant: reason; also within a story",
+    "only": "list of the stories to analyse; here: those that have recordings in the folder; by default all",
+    "language": "code of the language of stories that do not name theirs",
+    "margin": "seconds after a story's end that are still analysed, by default 10",
+    "trimmed": "scans that were cut off the beginning of every recording; also within a story, as the next two",
+    "skip_first": "scans at the beginning of a recording that are not analysed",
+    "skip_last": "scans at its end that are not analysed",
+    "stories": "name of a story: its keys, as follows",
+    "stories.*.language": "code of its language",
+    "stories.*.where": "names in braces and their values that tell its files; by default {task: name of the story}; "
+    "'{section}' stands for the number of the section",
+    "stories.*.sections_by": "a name in braces: in the order of its values files are sections 1, 2, ...",
+    "stories.*.words": "file of the words; a list, or a name with {section}, where it has several sections; or file, "
+    "format, columns, tier and drop, as follows",
+    "stories.*.words.format": "csv (also with tabs), textgrid (Praat, Montreal Forced Aligner), gentle, gentle_csv, "
+    "whisperx, events (BIDS) or ds003643; by default what the file looks like",
+    "stories.*.words.columns": "the file's names of word, onset, offset (or duration) and section",
+    "stories.*.words.tier": "name or number of the TextGrid's tier",
+    "stories.*.words.drop": "labels that are no words",
+    "stories.*.start": "seconds of the run at which the clock of the words is at zero, by default 0; or event, column "
+    "(trial_type), nth (1) and clock (what the clock of the words shows at that event, 0); or a list, one per section",
+    "stories.*.lead_in": "seconds at the beginning of that clock that are not analysed, as they hold music",
+    "stories.*.seconds": "length on that clock, or a list; by default the end of the last word",
+}
+
+_BRANCH = re.compile(r"EventStart|WordFile|str|float|int|(?:list|constrained).*")  # pydantic's names of kinds
+
+Count = Annotated[int, Field(ge=0)]
+Seconds = Annotated[float, Field(ge=0)]
+
+
+class Strict(BaseModel):
+    """A part of a description; it refuses keys that it does not know."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class EventStart(Strict):
+    """The event of a run at which the clock of the words shows `clock`."""
+
+    event: str
+    column: str = "trial_type"
+    nth: int = Field(default=1, ge=1)
+    clock: float = 0.0
+
+
+class WordFile(Strict):
+    """Where the words of a story stand, and how to read them."""
+
+    file: str | list[str]
+    format: Literal[FORMATS] | None = None
+    columns: dict[Literal["word", "onset", "offset", "duration", "section"], str] = Field(default_factory=dict)
+    tier: str | int | None = None
+    drop: list[str] = Field(default_factory=list)
+
+
+class Story(Strict):
+    """A story in the order in which its sections were heard."""
+
+    words: WordFile | str | list[str]
+    language: str | None = None
+    where: dict[str, str | int] | None = None
+    sections_by: str | None = None
+    start: float | EventStart | list[float | EventStart] = 0.0
+    lead_in: Seconds = 0.0
+    seconds: Seconds | list[Seconds] | None = None
+    trimmed: Count | None = None
+    skip_first: Count | None = None
+    skip_last: Count | None = None
+    exclude: dict[str, str] = Field(default_factory=dict)
+
+    @property
+    def word_file(self) -> WordFile:
+        """The words' file with its options, also where only its name was given."""
+        return self.words if isinstance(self.words, WordFile) else WordFile(file=self.words)
+
+
+class Description(Strict):
+    """A study as its file describes it (see `KEYS`)."""
+
+    name: str = ""
+    license: str = ""
+    root: Path
+    recordings: str | list[str]
+    stories: Annotated[dict[str, Story], Field(min_length=1)]
+    tr: Annotated[float, Field(gt=0)] | None = None
+    confounds: str | None = None
+    nuisance: list[str] = Field(default_factory=list)
+    events: str | None = None
+    participants: list[str] | None = None
+    exclude: dict[str, str] = Field(default_factory=dict)
+    only: list[str] | Literal["here"] | None = None
+    language: str | None = None
+    margin: Seconds = 10.0
+    trimmed: Count = 0
+    skip_first: Count = 0
+    skip_last: Count = 0
+
+    @property
+    def patterns(self) -> list[str]:
+        """The patterns of the recordings."""
+        return [self.recordings] if isinstance(self.recordings, str) else self.recordings
+
+
+def read_keys(path: str | Path, root: str | Path | None = None) -> dict[str, Any]:
+    """Return the keys of a description file, those of the description that it is `like` filled in.
+
+    `root` takes the place of the file's own. A relative root begins from the folder of the file.
+    DatasetError names the line where the file is no YAML, and the shipped descriptions where `like` names none.
+    """
+    path = Path(path)
+    try:
+        keys = yaml.safe_load(read_text(path))
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f", line {mark.line + 1}" if mark else ""
+        raise DatasetError(
+            f"{path}{where}: not YAML ({getattr(error, 'problem', error)}). A text that begins with a brace or a star, "
+            "or holds ': ', stands in quotes"
+        ) from None
+    if not isinstance(keys, dict):
+        raise DatasetError(f"{path} describes no study: it should hold keys such as recordings and stories")
+    if (base := keys.pop("like", None)) is not None:
+        shipped = {file.stem: file for file in sorted(SHIPPED.glob("*.yaml"))}
+        if base not in shipped:
+            raise DatasetError(f"{path}: like is {base!r}; shipped descriptions are {', '.join(shipped)}")
+        keys = {name: value for name, value in read_keys(shipped[base]).items() if name != "root"} | keys
+    keys["root"] = path.parent / Path(str(root if root is not None else keys.get("root", "."))).expanduser()
+    keys.setdefault("name", path.stem)
+    return keys
+
+
+def read_description(path: str | Path, root: str | Path | None = None) -> Description:
+    """Read and check a description file (see `KEYS`).
+
+    Parameters
+    ----------
+    path : the YAML file.
+    root : folder of the recordings, in place of the one that the file names.
+
+    Raises
+    ------
+    DatasetError : the file is not there or no YAML; a key is unknown or missing or holds something else than it should;
+        `only` names an unknown story.
+    """
+    keys = read_keys(path, root)
+    try:
+        description = Description.model_validate(keys)
+    except ValidationError as error:
+        raise DatasetError(describe_errors(path, error)) from None
+    if isinstance(only := description.only, list):
+        unknown = [name for name in only if name not in description.stories]
+        if unknown or not only:
+            known = ", ".join(description.stories)
+            raise DatasetError(f"{path}: only names {', '.join(unknown) or 'no story'}; stories are {known}")
+        description = with_stories(description, only)
+    if without_language := [
+        name for name, story in description.stories.items() if not (story.language or description.language)
+    ]:
+        raise DatasetError(
+            f"{path}: no language for {', '.join(without_language)}: say language: EN, FR, ... at the top"
+        )
+    return description
+
+
+def with_stories(description: Description, names: Iterable[str]) -> Description:
+    """Return a description with some of its stories."""
+    return description.model_copy(update={"stories": {name: description.stories[name] for name in names}})
+
+
+def describe_errors(path: str | Path, error: ValidationError) -> str:
+    """Say what is wrong with a description, one line per key, with what the key should hold."""
+    lines: dict[str, str] = {}
+    for problem in error.errors():
+        place = [str(part) for part in problem["loc"]]
+        branches = [n for n, part in enumerate(place) if _BRANCH.fullmatch(part) and place[n - 1 : n] != ["stories"]]
+        place = [part for n, part in enumerate(place) if n not in branches]  # a key may hold one of several kinds
+        key = ".".join(place)
+        known = next((KEYS[name] for name in (key, _generic(place)) if name in KEYS), None)
+        if problem["type"] == "extra_forbidden":
+            lines.setdefault(key, f"{key} is no key of a description")
+        elif problem["type"] == "missing":
+            lines.setdefault(key, f"{key} is missing" + (f": {known}" if known else ""))
+        else:
+            hint = ""
+            if isinstance(problem["input"], dict):
+                hint = "; a text that begins with a brace stands in quotes"
+            elif isinstance(problem["input"], bool):
+                hint = "; yes, no, on and off stand in quotes"
+            should = f" ({known})" if known else ""
+            lines.setdefault(key, f"{key} is {str(problem['input'])[:60]!r}: {problem['msg'].lower()}{hint}{should}")
+    deepest = [key for key in lines if not any(other.startswith(f"{key}.") for other in lines)]
+    return f"{path}: " + ". ".join(lines[key] for key in deepest)
+
+
+def _generic(place: list[str]) -> str:
+    return ".".join([*place[:1], "*", *place[2:]]) if place[:1] == ["stories"] else ""

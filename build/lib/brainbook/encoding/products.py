@@ -1,0 +1,119 @@
+"""Products of features with responses that folds share, each computed once.
+
+The training scans of two folds of a cross-validation differ in little. So the scans are cut into parts, such that every
+fold trains on whole parts (leaving runs out: the runs), X'Y is made for each part, and a fold takes the sum over the
+parts that it trains on. Nine runs in pairs, for which alphas are chosen, then need one product over all scans where
+the scans that each pair leaves out would make eight.
+"""
+
+import numpy as np
+import torch
+
+from brainbook.encoding.ridge_design import FoldDecomposition, RidgeDesign, rows
+
+MOST_PARTS = 64  # of scans; splits that are cut into more share little, and each fold is a part of its own
+
+
+class SharedProducts:
+    """How the training scans of several folds are put together from parts.
+
+    Parameters
+    ----------
+    design : the features. trains : integer arrays, the training scans of the folds.
+    """
+
+    def __init__(self, design: RidgeDesign, trains: list[np.ndarray]):
+        inside = np.zeros((len(trains), len(design.x)), bool)
+        for row, train in zip(inside, trains, strict=True):
+            row[train] = True
+        used, part_of_scan = np.unique(inside, axis=1, return_inverse=True)  # folds, parts
+        self.parts = [np.flatnonzero(part_of_scan.ravel() == part) for part in range(used.shape[1])]
+        if len(self.parts) > MOST_PARTS:
+            self.parts, used = trains, np.eye(len(trains), dtype=bool)
+        self.used = {train.tobytes(): torch.as_tensor(row) for train, row in zip(trains, used, strict=True)}
+        self.design = design
+
+    def of(self, y: torch.Tensor) -> "ResponseProducts":
+        """Compute the products with a block of responses, tensor [scans, targets]."""
+        return ResponseProducts(self, y)
+
+
+class ResponseProducts:
+    """Products of the features and regressors with one block of responses, and what is observed in test scans.
+
+    Attributes
+    ----------
+    y : tensor [scans, targets].
+    """
+
+    def __init__(self, shared: SharedProducts, y: torch.Tensor):
+        self.y, self.design, self.used = y, shared.design, shared.used
+        w = self.design.regressors.to(y.dtype)
+        by_part = [rows(y, part) for part in shared.parts]
+        self._wy = _sums([rows(w, part).T @ own for part, own in zip(shared.parts, by_part, strict=True)])
+        if self.design.primal:
+            x = self.design.x
+            self._xy = _sums([rows(x, part).T @ own for part, own in zip(shared.parts, by_part, strict=True)])
+        self._lowest = torch.stack([own.amin(0) for own in by_part])  # parts, targets
+        self._highest = torch.stack([own.amax(0) for own in by_part])
+        self._centred, self._flat = {}, {}
+
+    def _over(self, sums, fold: FoldDecomposition) -> torch.Tensor:
+        """Sum over the fold's parts, or subtract the parts that it leaves out from the total, if these are fewer."""
+        (by_part, total), used = sums, self.used[fold.train.tobytes()].to(self.y.device)
+        if 2 * used.sum() > len(used):
+            return total - by_part[~used].sum(0)
+        return by_part[used].sum(0)
+
+    def xy(self, fold: FoldDecomposition) -> torch.Tensor:
+        """Return X'Y over the fold's training scans, tensor [features, targets] (primal form only)."""
+        return self._over(self._xy, fold)
+
+    def wy(self, fold: FoldDecomposition) -> torch.Tensor:
+        """Return W'Y over the fold's training scans, W the regressors, tensor [regressors, targets]."""
+        return self._over(self._wy, fold)
+
+    def loadings(self, fold: FoldDecomposition) -> torch.Tensor:
+        """Return train_projection' @ (training responses without intercept and signals), tensor [rank, targets]."""
+        if not self.design.primal:
+            return fold.basis.T @ rows(self.y, fold.train)
+        return fold.basis.T @ self.xy(fold).addmm_(fold.removal.T.to(self.y.dtype), self.wy(fold), alpha=-1)
+
+    def observed(self, fold: FoldDecomposition, test: np.ndarray) -> torch.Tensor:
+        """Return responses of test scans less what intercept and signals predict, by weights of the training scans."""
+        y, signals = rows(self.y, test), rows(self.design.signals, test)
+        weights = (signals @ fold.signal_inverse).to(y.dtype)
+        return torch.addmm(y, weights, self.wy(fold)[: signals.shape[1]], alpha=-1)
+
+    def centred(self, fold: FoldDecomposition, test: np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return `observed` less its mean over the test scans, and its sums of squares [targets].
+
+        With no signals but the intercept it is the same whatever the training scans, and computed once for all folds.
+        """
+        only_intercept = self.design.signals.shape[1] == 1
+        if only_intercept and test.tobytes() in self._centred:
+            return self._centred[test.tobytes()]
+        values = rows(self.y, test) if only_intercept else self.observed(fold, test)
+        values = values - values.mean(0)
+        squares = torch.linalg.vector_norm(values, dim=0).square()
+        if only_intercept:
+            self._centred[test.tobytes()] = values, squares
+        return values, squares
+
+    def flat(self, fold: FoldDecomposition, test: np.ndarray) -> torch.Tensor:
+        """Return which targets do not vary in a fold's training or test scans (dead in a run): boolean [targets]."""
+        if test.tobytes() not in self._flat:
+            self._flat[test.tobytes()] = is_flat(rows(self.y, test))
+        used = self.used[fold.train.tobytes()].to(self.y.device)
+        ends = torch.stack([self._lowest[used].amin(0), self._highest[used].amax(0)])
+        return self._flat[test.tobytes()] | is_flat(ends)
+
+
+def is_flat(y: torch.Tensor) -> torch.Tensor:
+    """Return which columns of standardised responses [scans, targets] are constant, but for rounding."""
+    return y.amax(0) - y.amin(0) <= 1e-6
+
+
+def _sums(parts: list[torch.Tensor]) -> tuple[torch.Tensor, torch.Tensor]:
+    by_part = torch.stack(parts)
+    return by_part, by_part.sum(0)

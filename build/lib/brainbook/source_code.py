@@ -1,0 +1,273 @@
+"""What code a result rests on, and a key of what that code means.
+
+A result rests on the definitions that its code names, on those that these name, and so on: functions, classes and
+constants at the top of this package's modules, with the tables and weights beside a module that they name. The key
+changes with each of their statements. It stays the same when other definitions change or are added, when comments,
+docstrings or layout do, when files are renamed or moved, and whatever their dates.
+"""
+
+import ast
+import hashlib
+import json
+import re
+import time
+from collections.abc import Callable, Container, Iterable, Iterator
+from functools import cache, lru_cache
+from pathlib import Path
+from typing import NamedTuple
+
+PACKAGE = Path(__file__).resolve().parent
+BEGAN = time.time()  # nearly when this process began
+Entry = Path | str | tuple[Path, str]  # a file as a whole, or what one name in it stands for
+
+
+class _Statement(NamedTuple):
+    """One statement at the top of a module."""
+
+    digest: str  # of the statement without docstrings and imports from this package
+    names: frozenset[str]  # what it names by itself
+    attributes: frozenset[tuple[str, str]]  # and with a point, `a.b`
+    imports: dict[str, tuple[str, str]]  # imports from this package inside it: {name: (module, name there or "")}
+    strings: frozenset[str]  # that may name files
+
+
+class _Module(NamedTuple):
+    statements: tuple[_Statement, ...]
+    bound: dict[str, tuple[int, ...]]  # name -> statements that bind it
+    imports: dict[str, tuple[str, str]]  # from this package at the top
+    always: tuple[int, ...]  # statements that bind nothing and are executed by an import: `if`, `try`, a call
+
+
+class Rooms:
+    """Contains every file of the package that lies in some folders or files of it; with `outside`, every other one."""
+
+    def __init__(self, *names: str, outside: bool = False):
+        self.names, self.outside = names, outside
+
+    def __contains__(self, file: Path) -> bool:
+        return PACKAGE in file.parents and (file.relative_to(PACKAGE).parts[0] in self.names) != self.outside
+
+
+def sources(*entries: Entry) -> list[Path]:
+    """Return every file of the package that holds something that notebooks or modules rest on, sorted."""
+    _module.cache_clear()
+    given = {Path(entry).resolve() for entry in entries if not isinstance(entry, tuple)}
+    return sorted({file for file, _ in _reached(entries)} - given)
+
+
+def code_fingerprint(entries: Iterable[Entry], ignored: Container[Path] = ()) -> str:
+    """Return a key of what code means to a computer, with all that it rests on.
+
+    Parameters
+    ----------
+    entries : Python files, notebooks (their code cells), YAML files, or (file, name) for what one name stands for.
+    ignored : files of the package that do not count, nor what only they rest on.
+    """
+    _module.cache_clear()
+    entries = list(entries)
+    settings = [entry for entry in entries if not isinstance(entry, tuple) and Path(entry).suffix in (".yaml", ".yml")]
+    meanings = {_digest(_yaml(Path(file))) for file in settings}
+    for file, number in _reached([entry for entry in entries if entry not in settings], ignored):
+        statement = _module(file).statements[number]
+        links = sorted(_links(file, statement, ignored))
+        data = sorted(_digest(path.read_bytes()) for path in _data_files(file, statement.strings))
+        meanings.add(_digest("\n".join([statement.digest, *links, *data])))
+    return _digest("\n".join(sorted(meanings)))
+
+
+def code_of(function: Callable, rooms: tuple[str, ...] = ()) -> str | None:
+    """Return `code_fingerprint` of the definition that holds `function`, with all that it rests on.
+
+    With `rooms` (folders or files of the package) only what lies in these.
+    Of a function that no file holds (one typed into a notebook) its own instructions count. None when a file changed
+    after this process began: nobody knows then which of its states is being executed.
+    """
+    function = getattr(function, "func", function)  # of functools.partial: what it calls
+    code = function.__code__
+    if not code.co_filename.endswith(".py") or "ipykernel" in code.co_filename:
+        constants = [part for part in code.co_consts if not hasattr(part, "co_code")]
+        return _digest(repr((code.co_code, code.co_names, constants)))
+    return _code_of_definition(Path(code.co_filename).resolve(), function.__qualname__.split(".")[0], rooms)
+
+
+@lru_cache(maxsize=1024)
+def _code_of_definition(file: Path, name: str, rooms: tuple[str, ...]) -> str | None:
+    _module.cache_clear()
+    entry = (file, name) if name in _module(file).bound else file
+    ignored = Rooms(*rooms, outside=True) if rooms else ()
+    files = {path for path, _ in _reached([entry], ignored)} | {file}
+    return None if any(path.stat().st_ctime > BEGAN for path in files) else code_fingerprint([entry], ignored)
+
+
+def _reached(entries: Iterable[Entry], ignored: Container[Path] = ()) -> set[tuple[Path, int]]:
+    """Return the statements, (file, number), that entries hold and rest on."""
+    waiting: list[tuple[Path, int]] = []
+    for entry in entries:
+        if isinstance(entry, tuple):
+            waiting += _statements_of(*entry)
+        else:
+            file = Path(entry).resolve()
+            waiting += [(file, number) for number in range(len(_module(file).statements))]
+    reached = set(waiting)
+    while waiting:
+        file, number = waiting.pop()
+        module = _module(file)
+        targets = {(file, other) for other in module.always}
+        for _, target in _targets(file, module.statements[number]):
+            targets.add(target)
+        new = {target for target in targets - reached if target[0] not in ignored}
+        reached |= new
+        waiting += new
+    return reached
+
+
+def _targets(file: Path, statement: _Statement) -> Iterator[tuple[str, tuple[Path, int]]]:
+    """Return what a statement names: (how it is written, the statement that binds it)."""
+    imports = {**_module(file).imports, **statement.imports}
+    uses = [(name, "") for name in statement.names] + sorted(statement.attributes)
+    for name, attribute in uses:
+        found, rest = _resolve(file, name, imports), attribute
+        if isinstance(found, Path):  # a module: what is taken from it, or all of it
+            found = _statements_of(found, rest) if rest else _all_of(found)
+        for target in found:
+            yield f"{name}.{rest}", target
+
+
+def _links(file: Path, statement: _Statement, ignored: Container[Path]) -> Iterator[str]:
+    """Return under which name a statement knows what it takes from other files, and what that is."""
+    for name, (target, number) in _targets(file, statement):
+        if target != file and target not in ignored:
+            yield f"{name} {_module(target).statements[number].digest}"
+
+
+def _resolve(file: Path, name: str, imports: dict[str, tuple[str, str]]) -> Path | list[tuple[Path, int]]:
+    """Return the module that a name stands for, or the statements that bind it; none for what is not this package's."""
+    module = _module(file)
+    if name in imports:
+        source, there = imports[name]
+        files = _files_of(source)
+        if not there:
+            return files[-1] if files else []
+        own = files[-1] if files else None
+        if own is not None and (there in _module(own).bound or there in _module(own).imports):
+            return _statements_of(own, there)
+        inner = _files_of(f"{source}.{there}")
+        return inner[-1] if len(inner) > len(files) else []
+    return [(file, number) for number in module.bound.get(name, ())]
+
+
+def _statements_of(file: Path, name: str) -> list[tuple[Path, int]]:
+    found = _resolve(file.resolve(), name, _module(file).imports)
+    return _all_of(found) if isinstance(found, Path) else found
+
+
+def _all_of(file: Path) -> list[tuple[Path, int]]:
+    return [(file, number) for number in range(len(_module(file).statements))]
+
+
+def _digest(content: str | bytes) -> str:
+    return hashlib.sha256(content if isinstance(content, bytes) else content.encode()).hexdigest()[:16]
+
+
+def _yaml(file: Path) -> str:
+    import yaml
+
+    return json.dumps(yaml.safe_load(file.read_text(encoding="utf-8")), default=str)
+
+
+@cache  # for one question: whoever asks begins with `_module.cache_clear()`
+def _module(path: Path) -> _Module:
+    return _parse(path, path.read_bytes())
+
+
+@lru_cache(maxsize=2048)
+def _parse(path: Path, content: bytes) -> _Module:
+    text = content.decode("utf-8")
+    if path.suffix == ".md":
+        import jupytext
+
+        cells = jupytext.reads(text, fmt="md:myst").cells
+        text = "\n".join(cell.source for cell in cells if cell.cell_type == "code")
+        text = "\n".join(line for line in text.splitlines() if not line.lstrip().startswith(("%", "!")))
+    statements, bound, imports, always = [], {}, {}, []
+    for node in ast.parse(text, filename=str(path)).body:
+        if own := _own_imports(node):
+            imports |= own
+        elif not _is_remark(node):
+            number = len(statements)
+            statements.append(_statement(node))
+            names = _bound_names(node)
+            for name in names:
+                bound[name] = (*bound.get(name, ()), number)
+            if isinstance(node, ast.If | ast.Try | ast.For | ast.While | ast.With | ast.Expr) and not _is_main(node):
+                always.append(number)
+    return _Module(tuple(statements), bound, imports, tuple(always))
+
+
+def _statement(node: ast.stmt) -> _Statement:
+    attributes, imports, strings = set(), {}, set()
+    for part in ast.walk(node):
+        for field in ("body", "orelse", "finalbody"):
+            block = getattr(part, field, None)
+            if isinstance(block, list):
+                imports |= {name: where for inner in block for name, where in _own_imports(inner).items()}
+                setattr(part, field, [inner for inner in block if not _is_remark(inner) and not _own_imports(inner)])
+    for part in ast.walk(node):
+        if isinstance(part, ast.Attribute) and isinstance(part.value, ast.Name):
+            attributes.add((part.value.id, part.attr))
+        elif isinstance(part, ast.Constant) and isinstance(part.value, str) and re.fullmatch(r"\w[\w.-]*", part.value):
+            strings.add(part.value)
+    inside = {id(part.value) for part in ast.walk(node) if isinstance(part, ast.Attribute)}
+    names = {part.id for part in ast.walk(node) if isinstance(part, ast.Name) and id(part) not in inside}
+    digest = _digest(ast.dump(node))
+    return _Statement(digest, frozenset(names), frozenset(attributes), imports, frozenset(strings))
+
+
+def _own_imports(node: ast.stmt) -> dict[str, tuple[str, str]]:
+    """Return what an import takes from this package: {name: (module, name there; "" for the module itself)}."""
+    if isinstance(node, ast.ImportFrom) and node.level == 0 and (node.module or "").split(".")[0] == "brainbook":
+        return {alias.asname or alias.name: (node.module, alias.name) for alias in node.names}
+    if isinstance(node, ast.Import) and all(alias.name.split(".")[0] == "brainbook" for alias in node.names):
+        return {alias.asname or alias.name.split(".")[0]: (alias.name, "") for alias in node.names}
+    return {}
+
+
+def _bound_names(node: ast.stmt) -> set[str]:
+    if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+        return {node.name}
+    names = {part.id for part in ast.walk(node) if isinstance(part, ast.Name) and isinstance(part.ctx, ast.Store)}
+    aliases = [
+        alias for part in ast.walk(node) if isinstance(part, ast.Import | ast.ImportFrom) for alias in part.names
+    ]
+    defined = {part.name for part in ast.walk(node) if isinstance(part, ast.FunctionDef | ast.ClassDef)}
+    return names | defined | {(alias.asname or alias.name).split(".")[0] for alias in aliases}
+
+
+def _is_main(node: ast.stmt) -> bool:
+    return isinstance(node, ast.If) and "__main__" in ast.dump(node.test)
+
+
+def _is_remark(statement: ast.stmt) -> bool:
+    value = statement.value if isinstance(statement, ast.Expr) else None
+    return isinstance(value, ast.Constant) and isinstance(value.value, str)
+
+
+@lru_cache(maxsize=4096)
+def _files_of(module: str) -> tuple[Path, ...]:
+    """Return the package's files that `import module` executes, the innermost last."""
+    parts = module.split(".")
+    if parts[0] != "brainbook":
+        return ()
+    bases = [PACKAGE.joinpath(*parts[1:depth]) for depth in range(1, len(parts) + 1)]
+    return tuple(file for base in bases for file in (base / "__init__.py", base.with_suffix(".py")) if file.is_file())
+
+
+def _data_files(path: Path, strings: Iterable[str]) -> list[Path]:
+    """Return tables and weights in the module's folder, or in a folder there, that one of its strings names."""
+    if PACKAGE not in path.parents:
+        return []
+    files = []
+    for name in sorted(strings):
+        named = path.parent / name
+        files += sorted(named.rglob("*")) if named.is_dir() else [named]
+    return [file for file in files if file.is_file() and file.suffix not in (".py", ".pyc")]

@@ -1,0 +1,156 @@
+"""Files that are complete or not there, and results that are computed once.
+
+Nothing here unpickles: arrays are `.npy` files without objects, everything else is JSON.
+"""
+
+import hashlib
+import json
+import os
+import re
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from tokenize import TokenError
+
+import numpy as np
+import pandas as pd
+from filelock import FileLock
+
+from brainbook.errors import ConfigurationError
+from brainbook.source_code import code_of
+
+
+@contextmanager
+def atomic_write(path: str | Path) -> Iterator[Path]:
+    """Yield a temporary path beside `path`; rename it to `path` when the block succeeds, delete it when it fails.
+
+    A reader therefore never sees a half-written file. Missing parent folders are made. The temporary file keeps the
+    suffixes of `path`, because writers such as nibabel choose their format by them.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(prefix=".writing-", suffix="-" + path.name, dir=path.parent)
+    os.close(handle)
+    temporary = Path(name)
+    try:
+        yield temporary
+        umask = os.umask(0)
+        os.umask(umask)
+        temporary.chmod(0o666 & ~umask)
+        with temporary.open("rb+") as stream:  # else a power cut could keep the name and lose the content
+            os.fsync(stream.fileno())
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_json(path: str | Path, content: object) -> None:
+    """Write `content` as indented JSON, completely or not at all; NumPy's values become numbers, others text."""
+
+    def plain(value: object) -> object:
+        return value.tolist() if isinstance(value, np.generic | np.ndarray) else str(value)
+
+    with atomic_write(path) as temporary:
+        temporary.write_text(json.dumps(content, indent=1, sort_keys=True, default=plain) + "\n", encoding="utf-8")
+
+
+def read_json(path: str | Path) -> dict:
+    """Read a JSON file that holds one object. ConfigurationError, which names the file, when it holds no such thing."""
+    try:
+        content = json.loads(Path(path).read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise ConfigurationError(f"{path} cannot be read as JSON ({type(error).__name__}): {error}") from None
+    if not isinstance(content, dict):
+        raise ConfigurationError(f"{path} should hold a JSON object, not {type(content).__name__}")
+    return content
+
+
+def fingerprint(*parts: object) -> str:
+    """Return a short hexadecimal key that changes whenever any of `parts` does.
+
+    Parts may be arrays (of objects, too: their values count), data frames, sets, paths of files (their content counts,
+    not their name), and anything that JSON can write, nested in dictionaries and lists. Anything else is a TypeError.
+    """
+    digest = hashlib.sha256()
+    for part in parts:
+        _feed(digest, part)
+    return digest.hexdigest()[:16]
+
+
+def _feed(digest, part: object) -> None:
+    if isinstance(part, np.generic) and not isinstance(part, np.void | np.datetime64 | np.timedelta64):
+        part = part.item()
+    if isinstance(part, np.ma.MaskedArray):
+        digest.update(b"masked")
+        _feed(digest, np.ma.getmaskarray(part))
+        _feed(digest, part.filled(np.zeros((), part.dtype)[()]))
+    elif isinstance(part, np.ndarray):
+        digest.update(f"array {part.dtype} {part.shape}".encode())
+        if part.dtype == object:
+            _feed(digest, part.ravel().tolist())
+        elif part.dtype.hasobject:
+            raise TypeError(f"an array of {part.dtype} has no fingerprint")
+        else:
+            digest.update(np.ascontiguousarray(part).tobytes())
+    elif isinstance(part, pd.DataFrame):
+        digest.update(b"frame")
+        columns = [part.iloc[:, place].to_numpy() for place in range(part.shape[1])]
+        _feed(digest, [list(part.columns), part.index.to_numpy(), *columns])
+    elif isinstance(part, Path):
+        with part.open("rb") as stream:
+            digest.update(f"file {os.fstat(stream.fileno()).st_size} ".encode())
+            while block := stream.read(1 << 20):
+                digest.update(block)
+    elif isinstance(part, dict):
+        digest.update(b"{")
+        for key in sorted(part, key=lambda key: (str(key), str(type(key)))):
+            plain = isinstance(key, str) and re.fullmatch(r"[\w .-]*", key)
+            digest.update((f"{key}:" if plain else f"{json.dumps(str(key))} {type(key).__name__}:").encode())
+            _feed(digest, part[key])
+        digest.update(b"}")
+    elif isinstance(part, list | tuple):
+        digest.update(b"[")
+        for item in part:
+            _feed(digest, item)
+        digest.update(b"]")
+    elif isinstance(part, set | frozenset):
+        digest.update(f"set {sorted(map(fingerprint, part))}".encode())
+    else:
+        digest.update(b"NA" if part is pd.NA else json.dumps(part).encode())
+    digest.update(b";")
+
+
+def cached_array(
+    folder: str | Path | None, name: str, inputs: dict, compute: Callable[[], np.ndarray], mmap: bool = False
+) -> np.ndarray:
+    """Return the array that `compute` makes, from disk if the same code made it before from the same `inputs`.
+
+    Of several processes that ask for the same array at once, one computes it and the others wait for it: the lock is
+    the operating system's and gone with the process that held it. Its small file, `<array>.lock`, stays.
+
+    Parameters
+    ----------
+    folder : where arrays are cached; None computes every time and caches nothing (so does code that changed meanwhile).
+    name : a readable first part of the file's name.
+    inputs : everything that the result depends on (see `fingerprint`) but the code: what the module of `compute` and
+        the modules that it imports mean (see `source_code.code_of`) is part of the key by itself.
+    compute : called without arguments when there is no such file.
+    mmap : return a read-only memory map instead of loading the file.
+    """
+    code = None if folder is None else code_of(compute)
+    if code is None:
+        return compute()
+    path = Path(folder) / f"{name}-{fingerprint(inputs, code)}.npy"
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(f"{path}.lock"):
+            if not path.exists():  # else another process made it while this one waited
+                array = compute()
+                with atomic_write(path) as temporary, temporary.open("wb") as stream:
+                    np.save(stream, array, allow_pickle=False)
+    try:
+        return np.load(path, mmap_mode="r" if mmap else None, allow_pickle=False)
+    except (EOFError, ValueError, SyntaxError, TokenError):  # torn by a copy or a full disk
+        path.unlink(missing_ok=True)
+        return cached_array(folder, name, inputs, compute, mmap)

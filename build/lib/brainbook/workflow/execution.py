@@ -1,0 +1,136 @@
+"""One run of a study: executed once, and never taken for complete when it is not.
+
+A run's folder `results/<study>/<run>/` holds, beside the tables and provenance that the chapter writes:
+
+    notebook.ipynb        the executed chapter, only when every cell succeeded
+    notebook.part.ipynb   what ran so far, while it runs and after it failed
+    state.json            running, done or failed (and why), with keys of what the run was made from and of what it left
+    .done                 what Snakemake looks for; it is removed when the run has to be made again
+    .lock                 held while a process works on the run
+"""
+
+import os
+import socket
+import subprocess
+import sys
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+from papermill.exceptions import PapermillExecutionError
+
+from brainbook.errors import ConfigurationError
+from brainbook.store import atomic_write, write_json
+from brainbook.workflow.content import outputs_of, prerequisites, run_folder, run_key, why_not_current
+from brainbook.workflow.gpus import reserved
+from brainbook.workflow.notebooks import execute
+from brainbook.workflow.run import MAY_LACK_DATA, RESULTS_OF_A_STUDY, peak_memory
+from brainbook.workflow.study_file import PlannedRun, Study
+
+DONE = ".done"
+
+
+def is_locked(folder: Path) -> bool:
+    """Return whether a living process works on the run in `folder`."""
+    if not (folder / ".lock").exists():
+        return False
+    try:
+        with FileLock(folder / ".lock", timeout=0):
+            return False
+    except Timeout:
+        return True
+
+
+def execute_run(study: Study, run: PlannedRun) -> str:
+    """Execute one run, unless its result is there already; waits for another process that works on the same run.
+
+    Returns "done", "kept" (nothing had to be computed) or "failed". Whatever goes wrong is written to `state.json`,
+    as one line, and to stderr.
+    """
+    folder = run_folder(study, run)
+    folder.mkdir(parents=True, exist_ok=True)
+    with FileLock(folder / ".lock"):  # a process of an earlier session that was killed may still work on it
+        if not why_not_current(study, run):
+            (folder / DONE).touch()
+            return "kept"
+        for pattern in ("*.parquet", "*.ipynb", "provenance.json", ".writing-*", DONE):
+            for path in folder.glob(pattern):
+                path.unlink(missing_ok=True)
+        state = {
+            "state": "running",
+            "made_from": run_key(study, run),
+            "parameters": run.parameters,
+            "began": _now(),
+            "host": socket.gethostname(),
+            "process": os.getpid(),
+            "slurm_job": os.environ.get("SLURM_JOB_ID"),
+        }
+        write_json(folder / "state.json", state)
+        began = time.perf_counter()
+        try:
+            with reserved(run.gpus, share=run.share_gpu) as gpus:
+                state["gpus"] = gpus
+                if run.parameters.get("device") == "cuda" and not gpus:
+                    raise ConfigurationError("device is cuda and this machine shows no GPU: say device: auto or cpu")
+                notebook, output = study.notebooks / f"{run.chapter}.md", folder / "notebook.ipynb"
+                execute(notebook, output, run.parameters, threads=run.threads, environment=_environment(run, gpus))
+            state |= {"state": "done", "outputs": outputs_of(folder)}
+        except BaseException as error:
+            state |= {"state": "failed", "error": one_line(error)}
+            print(f"{run.name} failed: {state['error']}", file=sys.stderr)
+            if not isinstance(error, Exception):
+                raise
+        finally:
+            state |= {"finished": _now(), "wall_s": round(time.perf_counter() - began, 1)}
+            state["peak_memory_mb"] = peak_memory(children=True) // 1_000_000
+            write_json(folder / "state.json", state)
+            if state["state"] == "done":
+                (folder / DONE).touch()
+        return state["state"]
+
+
+def _environment(run: PlannedRun, gpus: list[str]) -> dict[str, str]:
+    return {
+        RESULTS_OF_A_STUDY: run.parameters["results"],
+        MAY_LACK_DATA: "1" if run.may_lack_data else "",
+        "CUDA_VISIBLE_DEVICES": ",".join(gpus),
+    }
+
+
+def prepare(study: Study, what: str) -> int:
+    """Make the study's phantom or a model, and stamp it with a key of what makes it; returns 0 if it was made."""
+    made = prerequisites(study)
+    if what not in made:
+        raise ConfigurationError(f"study {study.name!r} makes no {what!r}; it makes {', '.join(made) or 'nothing'}")
+    stamp, key = made[what]
+    if what == "phantom":
+        made_by = "brainbook.chapters.story" if "story" in study.phantom else "brainbook.phantom"
+        command = [made_by, study.data]
+        for name, value in (study.phantom or {}).items():
+            values = value if isinstance(value, list) else [value]
+            if value is not False:
+                command += [f"--{name.replace('_', '-')}", *([] if value is True else map(str, values))]
+    else:
+        command = ["brainbook.language_models", "tiny", what, "--cache", study.cache]
+    code = subprocess.run([sys.executable, "-m", *command]).returncode
+    if code == 0:
+        with atomic_write(stamp) as temporary:
+            temporary.write_text(key + "\n", encoding="utf-8")
+    return code
+
+
+def one_line(error: BaseException) -> str:
+    """Describe why a run failed in one line: of a cell its number and its exception."""
+    if isinstance(error, PapermillExecutionError):
+        text = f"cell {error.exec_count}: {error.ename}: {error.evalue}"
+    elif isinstance(error, KeyboardInterrupt):
+        text = "stopped by the user"
+    else:
+        text = f"{type(error).__name__}: {error}"
+    line = " ".join(text.split())
+    return line if len(line) <= 300 else line[:297] + "..."
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")

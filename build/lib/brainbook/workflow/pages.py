@@ -1,0 +1,120 @@
+"""What a chapter's cells call to make its page: tables, numbers inside sentences, and an early end.
+
+`glue(share=0.962)` in a code cell puts a value where a Markdown cell says {glue:text}`share:.0%`: the sentences of a
+page stand in its Markdown. `notebooks.insert_glued` puts the values in when the chapter is executed.
+"""
+
+import os
+from collections.abc import Callable
+from functools import partial
+from numbers import Integral, Real
+from typing import TypeVar
+
+import pandas as pd
+from IPython import get_ipython
+from IPython.display import Markdown, display
+
+from brainbook.errors import BrainbookError, ConfigurationError
+from brainbook.workflow.notebooks import ENDED
+from brainbook.workflow.run import MAY_LACK_DATA, RESULTS_OF_A_STUDY, ChapterRun
+from brainbook.workflow.tables import latest_table
+
+Loaded = TypeVar("Loaded")
+
+
+def show(table: pd.DataFrame, digits: int = 3):
+    """Return `table` as a page shows it: numbers with `digits` decimals, names without underscores, no row numbers.
+
+    A p-value (a column called p, or p and more words) below the last decimal is shown as smaller than it.
+    """
+
+    def text_of(value: object, digits: int = digits) -> str:
+        if isinstance(value, bool) or not isinstance(value, Real):
+            return str(value)
+        if isinstance(value, Integral):
+            return f"{value:,}"
+        return f"{round(value, digits) + 0:,.{digits}f}"  # + 0: no minus before a zero
+
+    def text_of_p(p: float) -> str:
+        return f"< {10**-digits:g}" if p < 10**-digits else text_of(p)
+
+    styled = table.rename(columns=lambda name: str(name).replace("_", " ")).style
+    formats = {}
+    for name in styled.columns:
+        label = str(name[-1] if isinstance(name, tuple) else name)
+        column = pd.to_numeric(styled.data[name], errors="coerce").dropna()
+        counts = len(column) and (column % 1 == 0).all()  # also counts that a missing one made floats
+        formats[name] = text_of_p if label.split(" ")[0] == "p" else partial(text_of, digits=0 if counts else digits)
+    styled = styled.format(formats, na_rep="–")
+    styled = styled.set_table_attributes('class="dataframe"')  # whose look the book's pages define
+    return styled.hide(axis="index") if isinstance(table.index, pd.RangeIndex) else styled
+
+
+def glue(**values: str | float) -> None:
+    """Store numbers or words for the sentences of this page, under the names that {glue:text} calls them by."""
+    from myst_nb import glue as store
+
+    for name, value in values.items():
+        if isinstance(value, Real):
+            value = int(value) if isinstance(value, Integral) else float(value)
+        store(name, value if isinstance(value, int | float) else str(value), display=False)
+
+
+def format_interval(interval, spec: str = "+.3f") -> str:
+    """Return an Interval, or a row with value, lower and upper, as text for `glue`: '+0.024 (+0.008 to +0.040)'."""
+    value = interval.value if hasattr(interval, "value") else interval.estimate
+    value, lower, upper = (format(float(it), spec) for it in (value, interval.lower, interval.upper))
+    return f"{value} ({lower} to {upper})"
+
+
+def saved_or_archived(run: ChapterRun, table: str) -> pd.DataFrame:
+    """Read a table that this run saved or, without the data to make it, that of the study of the chapter's name.
+
+    That study's results on this machine go before those archived with the book. Raises ConfigurationError where
+    neither has the table.
+    """
+    if table in run.tables:
+        return pd.read_parquet(run.results / f"{table}.parquet")
+    latest = latest_table(run.chapter, table)
+    if latest is None:
+        raise ConfigurationError(f"no table {table!r} of the study {run.chapter!r}, neither here nor in the archive")
+    return latest.rows
+
+
+def or_skip_the_rest(run: ChapterRun, load: Callable[..., Loaded], *arguments, **options) -> Loaded | None:
+    """Call `load`; if it raises a BrainbookError (data or a model that cannot be had), end the page gracefully.
+
+    The error, which says what to do, is shown on the page, the run's provenance is written, and the cells below run
+    empty, so that the rest of the book is built all the same. Outside a notebook the error is raised, and so it is in a
+    study's run whose entry does not say `may_lack_data`: a page that was not computed must not count as done.
+
+    Parameters
+    ----------
+    run : what `start_run` returned.
+    load : say, `Alice` or `load_language_model`, called with `arguments` and `options`.
+
+    Returns
+    -------
+    what `load` returns, or None when the rest is skipped.
+    """
+    try:
+        return load(*arguments, **options)
+    except BrainbookError as error:
+        must_compute = os.environ.get(RESULTS_OF_A_STUDY) and not os.environ.get(MAY_LACK_DATA)
+        if get_ipython() is None or must_compute:
+            raise
+        note = "The cells below were not run; the text around them describes what the page does."
+        end_here(run, f"**Not computed on this machine.** {error}\n\n{note}")
+        return None
+
+
+def end_here(run: ChapterRun, reason: str) -> None:
+    """End the page here, say why, and leave the cells below empty: for a sweep's runs, of which only tables are read.
+
+    An empty reason goes on, and so does a run outside a notebook.
+    """
+    shell = get_ipython()
+    if reason and shell is not None:
+        display(Markdown(reason), metadata={ENDED: True})
+        run.provenance()
+        shell.input_transformers_cleanup.insert(0, lambda lines: [])

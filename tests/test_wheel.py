@@ -1,0 +1,49 @@
+"""The wheel, used from an empty folder without the repository: data files, tiny models and phantom are in it."""
+
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+SCRIPT = """
+import numpy as np
+from brainbook.chapters import align, story_states
+from brainbook.datasets import open_dataset
+from brainbook.encoding import cross_validate
+from brainbook.phantom import make_phantom
+
+root = make_phantom("phantom", participants=1, scans=30, languages=("EN",), seed=0)
+dataset = open_dataset(root)
+(name,) = dataset.participants("EN")
+responses = dataset.responses(name)
+states = story_states(dataset, "EN", "tiny-causal", context=8, cache=None, device="cpu", stride=8)
+features = align(dataset, "EN", states[5:])
+scores = cross_validate(features.values[0], responses.values, responses.run_of_scan, trim=2, device="cpu")
+print(responses.values.shape, np.isfinite(scores.scores).all())
+"""
+
+
+@pytest.mark.slow
+def test_the_wheel_works_from_an_empty_folder(tmp_path):
+    build = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--wheel-dir", str(tmp_path), str(ROOT)]
+    subprocess.run(build, check=True, capture_output=True)
+    (wheel,) = tmp_path.glob("*.whl")
+    zipfile.ZipFile(wheel).extractall(tmp_path / "installed")
+    (tmp_path / "empty").mkdir()
+    environment = {"PYTHONPATH": str(tmp_path / "installed"), "PATH": str(Path(sys.executable).parent)}
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", SCRIPT],
+        cwd=tmp_path / "empty",
+        env=environment,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-1].endswith("True")
+    assert (
+        "brainbook = brainbook.__main__:main" in next((tmp_path / "installed").glob("*/entry_points.txt")).read_text()
+    )
+    assert (tmp_path / "installed/brainbook/py.typed").is_file()
