@@ -1,5 +1,6 @@
 """The wheel, used from an empty folder without the repository: data files, tiny models and phantom are in it."""
 
+import shutil
 import subprocess
 import sys
 import zipfile
@@ -28,7 +29,10 @@ print(responses.values.shape, np.isfinite(scores.scores).all())
 
 @pytest.mark.slow
 def test_the_wheel_works_from_an_empty_folder(tmp_path):
-    build = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--wheel-dir", str(tmp_path), str(ROOT)]
+    for name in ("pyproject.toml", "README.md", "LICENSE"):  # setuptools builds beside them
+        shutil.copy(ROOT / name, tmp_path)
+    shutil.copytree(ROOT / "src", tmp_path / "src", ignore=shutil.ignore_patterns("*.egg-info", "__pycache__"))
+    build = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--wheel-dir", str(tmp_path), str(tmp_path)]
     subprocess.run(build, check=True, capture_output=True)
     (wheel,) = tmp_path.glob("*.whl")
     zipfile.ZipFile(wheel).extractall(tmp_path / "installed")

@@ -1,1 +1,0 @@
-"""What the chapter `participants` needs beyond the library."""

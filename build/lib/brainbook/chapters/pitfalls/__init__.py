@@ -1,1 +1,0 @@
-"""What the chapter `pitfalls` needs beyond the library."""

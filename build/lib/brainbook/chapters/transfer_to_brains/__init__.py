@@ -1,1 +1,0 @@
-"""What the chapter `transfer_to_brains` needs beyond the library."""

@@ -1,1 +1,0 @@
-"""Do two sentences of two languages mean the same? Heads, losses, fine-tuning, evaluation."""
