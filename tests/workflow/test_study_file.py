@@ -59,6 +59,8 @@ def test_a_sweep_over_participants_asks_the_description(folders, tmp_path):
     )
     text = f"data: {description}\nruns: [{{chapter: one, sweep: {{model: participants FI}}}}]"
     assert list(folders(text).runs) == ["one/model=ana", "one/model=cy"]
+    (tmp_path / "recordings.yaml").rename(tmp_path / "dataset.yaml")
+    assert list(folders(text.replace(str(description), str(tmp_path))).runs) == ["one/model=ana", "one/model=cy"]
     with pytest.raises(ConfigurationError, match="a sweep over 'participants FI': the languages of d are EN, FR, CN"):
         folders("data: d\nruns: [{chapter: one, sweep: {model: participants FI}}]")
 

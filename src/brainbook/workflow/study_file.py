@@ -272,7 +272,12 @@ def _swept(values: list | str, data: str) -> list:
         return []  # named in _problems
     from brainbook.datasets.little_prince import PARTICIPANTS  # slow to import, and seldom needed
 
-    if Path(data).is_file() or (Path(data) / "dataset.yaml").is_file():
+    processed = next(Path(data).glob("derivatives/*/sub-*"), None)  # by fMRIPrep or AFNI, not as ds003643 is published
+    if (
+        Path(data).is_file()
+        or processed
+        or any((Path(data) / name).exists() for name in ("dataset.yaml", "derivative"))
+    ):
         from brainbook.datasets import open_dataset
 
         dataset = open_dataset(data)
