@@ -14,6 +14,7 @@ from brainbook.datasets import open_dataset
 from brainbook.encoding import cross_validate, delays_in_scans, lag_check
 from brainbook.errors import ConfigurationError
 from brainbook.phantom import make_phantom, read_truth
+from brainbook.phantom.__main__ import main
 from brainbook.phantom.drivers import DRIVERS, convolve, on_clock, word_drivers
 from brainbook.phantom.layouts.surfaces import section_after, subdivided_edges
 from brainbook.phantom.volume import triangles
@@ -242,6 +243,16 @@ def test_a_participant_missed_a_story(roots):
     heard = {path.name.split("_")[1] for path in roots["narratives"].glob("derivatives/*/sub-002/func/*_hemi-L_*")}
     assert heard == {"task-prettymouth", "task-tunnel", "task-lucy", "task-21styear"}
     assert open_dataset(roots["narratives"]).participants("EN") == ["sub-001"]
+
+
+def test_a_null_phantom_from_the_command_line(tmp_path):
+    options = ["--layout", "lebel", "--null", "--scans", "30", "--participants", "1"]
+    assert main([str(tmp_path / "study"), *options]) == 0
+    truth = read_truth(tmp_path / "study")
+    assert set(truth.regions["driver"]) == {"none"} and not truth.ceilings["ceiling"].any()
+    (repeats,) = open_dataset(tmp_path / "study").repeats("UTS01").values()
+    between = np.einsum("ist,jst->ijt", repeats, repeats)[np.triu_indices(10, 1)] / (repeats.shape[1] - 1)
+    assert abs(between.mean()) < 0.02
 
 
 @pytest.mark.parametrize(
