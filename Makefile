@@ -74,11 +74,13 @@ serve: $(READY)
 	@echo "http://localhost:$(PORT)/   (stop with Ctrl-C)"
 	@python -m http.server $(PORT) --bind 127.0.0.1 --directory _build/html
 
-# Chapters as notebooks whose kernels start in this folder, as in the book, so that their paths hold.
+# Chapters as notebooks whose kernels start in this folder, as in the book, so that their paths hold. JupyterLab lives in
+# an environment of its own: what it brings along makes every kernel of the book's start three seconds later.
 lab: $(READY)
-	@command -v jupyter-lab >/dev/null || pip install --quiet -c constraints.txt -e '.[lab]'
+	@test -x .lab/bin/jupyter-lab || { $(PYTHON) -m venv .lab && .lab/bin/pip install --quiet -c constraints.txt jupyterlab jupytext; }
+	@python -m ipykernel install --prefix .lab --name python3 --display-name brainbook >/dev/null
 	@jupytext --quiet --to ipynb --update notebooks/*.md
-	@jupyter lab --ServerApp.root_dir=notebooks --AsyncMappingKernelManager.root_dir="$(CURDIR)" $(LAB)
+	@.lab/bin/jupyter lab --ServerApp.root_dir=notebooks --AsyncMappingKernelManager.root_dir="$(CURDIR)" $(LAB)
 
 bench: $(READY)
 	@for file in benchmarks/bench_*.py; do echo "== $$file"; python $$file || exit 1; done

@@ -105,7 +105,7 @@ def test_environment_installs_the_same_package():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     pip = next(item["pip"] for item in environment["dependencies"] if isinstance(item, dict))
     extras = re.search(r"-e \.\[(.*)\]", " ".join(pip)).group(1).split(",")
-    assert set(extras) == set(project["optional-dependencies"]) - {"lab"}  # which `make lab` installs
+    assert set(extras) == set(project["optional-dependencies"])
     assert "-c constraints.txt" in pip
     assert not [item for item in pip if not item.startswith(("-e", "-c"))], "packages are listed in pyproject only"
     python = next(item for item in environment["dependencies"] if str(item).startswith("python"))

@@ -37,7 +37,7 @@ def test_true_features_show_what_single_words_lose(rng):
     responses = (delayed @ rng.standard_normal((3, 5)) + rng.standard_normal((240, 5))).astype(np.float32)
     model = rng.standard_normal((2, 240, 4)).astype(np.float32)
     data = EncodingData(model, 1, runs, responses, single=model[0])
-    true = with_true_features(data, SimpleNamespace(drivers=lambda language: drivers), "EN")
+    true = with_true_features(data, SimpleNamespace(drivers=lambda language: drivers, tr=2.0), "EN")
     assert true.layers.shape == (1, 240, 10) and true.single.shape == (240, 5) and true.layers.dtype == np.float32
     np.testing.assert_array_equal(true.responses, responses)
     assert reference_protocol(true).r.mean() > 0.5 > reference_protocol(data).r.mean() + 0.3
@@ -49,7 +49,7 @@ def test_real_recordings_are_compared_with_themselves_at_other_times(rng, monkey
     data = EncodingData(rng.standard_normal((1, 40, 2)), 0, np.repeat([1, 2], 20), rng.standard_normal((40, 3)))
     columns = pd.DataFrame({"region": ["G_temporal_middle", "G_cuneus", "G_rectus"], "hemisphere": "lh"})
     prince = SimpleNamespace(is_phantom=False, participants=lambda language: ["sub-EN057"], runs=lambda who: [])
-    monkeypatch.setattr(recordings, "LittlePrince", lambda root: prince)
+    monkeypatch.setattr(recordings, "open_dataset", lambda root: prince)
     monkeypatch.setattr(recordings, "encoding_data", lambda *arguments, **options: (data, columns, {}))
     for name in ("read_truth", "null_twin", "with_true_features"):
         monkeypatch.setattr(recordings, name, None)

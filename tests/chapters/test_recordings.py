@@ -13,6 +13,9 @@ class TwoSections:
     def scans(self, language):
         return {1: 3, 2: 2}
 
+    def starts(self, language):
+        return {1: 0.0, 2: 0.0}
+
     def words(self, language):
         return pd.DataFrame({"word": list("abacd"), "onset": [0, 1.9, 4, 0.5, 99], "section": [1, 1, 1, 2, 2]})
 

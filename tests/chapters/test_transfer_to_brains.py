@@ -127,7 +127,7 @@ def test_what_is_shared_and_what_is_specific_by_group():
 def test_the_analysis_sees_a_model_that_has_understood(rng):
     drivers = {name: (rng.standard_normal((len(RUNS), 3)), RUNS) for name in ("sound", "word", "meaning", "topic")}
     ignorant = Features(rng.standard_normal((2, len(RUNS), 4)).astype(np.float32), RUNS)
-    knowing = add_true_features(ignorant, SimpleNamespace(drivers=lambda language: drivers), "FR")
+    knowing = add_true_features(ignorant, SimpleNamespace(drivers=lambda language: drivers, tr=2.0), "FR")
     assert knowing.values.shape == (2, len(RUNS), 13) and knowing.values.dtype == np.float32
     np.testing.assert_array_equal(knowing.values[:, :, :4], ignorant.values)
     followed = {"meaning": slice(0, 5), "sound": slice(5, 10)}
