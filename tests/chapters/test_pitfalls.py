@@ -48,7 +48,7 @@ def test_real_recordings_are_compared_with_themselves_at_other_times(rng, monkey
     """Nothing is read from a truth: responses moved in time stand for recordings with nothing in them."""
     data = EncodingData(rng.standard_normal((1, 40, 2)), 0, np.repeat([1, 2], 20), rng.standard_normal((40, 3)))
     columns = pd.DataFrame({"region": ["G_temporal_middle", "G_cuneus", "G_rectus"], "hemisphere": "lh"})
-    prince = SimpleNamespace(is_phantom=False, participants=lambda language: ["sub-EN057"], runs=lambda who: [])
+    prince = SimpleNamespace(is_phantom=False, participants=lambda _: ["sub-EN057"], runs=lambda who: [], bold=None)
     monkeypatch.setattr(recordings, "open_dataset", lambda root: prince)
     monkeypatch.setattr(recordings, "encoding_data", lambda *arguments, **options: (data, columns, {}))
     for name in ("read_truth", "null_twin", "with_true_features"):

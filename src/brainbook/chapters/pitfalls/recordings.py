@@ -26,7 +26,7 @@ from brainbook.datasets import Alice, Dataset, destrieux, open_dataset, to_surfa
 from brainbook.datasets.cleaning import clean
 from brainbook.datasets.files import is_pointer
 from brainbook.encoding import blocks_with_gaps
-from brainbook.errors import BrainbookError
+from brainbook.errors import BrainbookError, ConfigurationError
 from brainbook.language_models import load_language_model, word_states
 from brainbook.phantom import Truth, make_phantom, read_truth
 from brainbook.store import cached_array
@@ -79,6 +79,8 @@ def open_pair(
     options : of `encoding_data`.
     """
     dataset = open_dataset(data)
+    if not hasattr(dataset, "bold"):
+        raise ConfigurationError(f"{data}: protocols are compared on images, echo by echo, as ds003643 has them")
     signal, columns, edges = encoding_data(dataset, language, participants_with_echoes(dataset, language), **options)
     if dataset.is_phantom:
         truth, twin = read_truth(data), open_dataset(null_twin(data, null, language))
