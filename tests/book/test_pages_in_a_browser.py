@@ -78,6 +78,7 @@ def test_a_page_works_for_everyone(page, address, name):
     faults += [f"code scrolls: {text}" for text in wide]
     faults += serious(page)
     page.emulate_media(color_scheme="dark")
+    page.wait_for_timeout(400)  # colours change by and by
     faults += [f"dark, {fault}" for fault in serious(page)]
     for size in VIEWPORTS.values():
         page.set_viewport_size(size)
