@@ -175,7 +175,7 @@ def _yaml(file: Path) -> str:
     return json.dumps(yaml.safe_load(file.read_text(encoding="utf-8")), default=str)
 
 
-@cache  # for one question: whoever asks begins with `_module.cache_clear()`
+@cache  # every public function clears it first: files may have changed since the last call
 def _module(path: Path) -> _Module:
     return _parse(path, path.read_bytes())
 
