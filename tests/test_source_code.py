@@ -12,13 +12,24 @@ from brainbook.source_code import PACKAGE, code_fingerprint, code_of, sources
 
 SOLVER = '''"""Solve."""
 
+from math import pi
+
 GRID = (1.0, 2.0)
+
+
+class Settings:
+    m: int
+    n: int = 0
+
+    def get(self):
+        y = self.n
+        return y
 
 
 def solve(x):
     """Return twice `x`."""
     # doubled
-    return 2 * x + GRID[0]
+    return 2 * x + GRID[0] + pi * Settings().get()
 
 
 def halve(x):
@@ -62,6 +73,16 @@ def key(root):
         ("room/solver.py", "x / 2", "x / 3", True),  # nobody asks for it
         ("room/solver.py", "GRID = (1.0, 2.0)", "GRID = (1.0, 2.0)\nif GRID:\n    GRID = (2.0,)", False),
         ("room/solver.py", "(1.0, 2.0)", "(1.0, 3.0)", False),
+        ("room/solver.py", "solve(x)", "solve(x: float) -> float", True),
+        ("room/solver.py", "solve(x)", "solve(x, y: int = 0)", False),
+        ("room/solver.py", "GRID =", "GRID: tuple[float, ...] =", True),
+        ("room/solver.py", "y = self.n", "z: int\n        y: int = self.n", True),
+        ("room/solver.py", "n: int = 0", "n: float = 0", False),  # a field: a dataclass reads it
+        ("room/solver.py", "m: int", "m: float", False),
+        ("room/solver.py", "import pi", "import e, pi", True),
+        ("room/solver.py", "import pi", "import pi\nif TYPE_CHECKING:\n    from math import e", True),
+        ("room/solver.py", "import pi", "import e as pi", False),
+        ("room/solver.py", "from math", "from numpy", False),
         ("asks.py", "solve(x), name", "solve(x + 1), name", False),
         ("table.csv", "1", "2", False),
     ],
@@ -85,6 +106,15 @@ def test_names_of_files_do_not_count_but_what_is_imported_does(package):
     (package / "room/solver.py").write_text(SOLVER.replace("2 *", "3 *"))
     asks.write_text(ASKS)
     source_code._files_of.cache_clear()
+    assert key(package) != before
+
+
+def test_where_an_import_stands_does_not_count(package):
+    before = key(package)
+    moved = SOLVER.replace("from math import pi", "").replace("    # doubled", "    from math import pi\n")
+    (package / "room/solver.py").write_text(moved)
+    assert key(package) == before
+    (package / "room/solver.py").write_text(moved.replace("from math", "from numpy"))
     assert key(package) != before
 
 

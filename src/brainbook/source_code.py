@@ -3,7 +3,8 @@
 A result rests on the definitions that its code names, on those that these name, and so on: functions, classes and
 constants at the top of this package's modules, with the tables and weights beside a module that they name. The key
 changes with each of their statements. It stays the same when other definitions change or are added, when comments,
-docstrings or layout do, when files are renamed or moved, and whatever their dates.
+docstrings, layout or annotations do (but those of a class's fields, which dataclasses read), when an import moves into
+a function or out of it, when files are renamed or moved, and whatever their dates.
 """
 
 import ast
@@ -24,17 +25,17 @@ Entry = Path | str | tuple[Path, str]  # a file as a whole, or what one name in 
 class _Statement(NamedTuple):
     """One statement at the top of a module."""
 
-    digest: str  # of the statement without docstrings and imports from this package
+    digest: str  # of the statement without docstrings, annotations and imports
     names: frozenset[str]  # what it names by itself
     attributes: frozenset[tuple[str, str]]  # and with a point, `a.b`
-    imports: dict[str, tuple[str, str]]  # imports from this package inside it: {name: (module, name there or "")}
+    imports: dict[str, tuple[str, str]]  # imports inside it: {name: (module, name there or "")}
     strings: frozenset[str]  # that may name files
 
 
 class _Module(NamedTuple):
     statements: tuple[_Statement, ...]
     bound: dict[str, tuple[int, ...]]  # name -> statements that bind it
-    imports: dict[str, tuple[str, str]]  # from this package at the top
+    imports: dict[str, tuple[str, str]]  # at the top
     always: tuple[int, ...]  # statements that bind nothing and are executed by an import: `if`, `try`, a call
 
 
@@ -134,10 +135,16 @@ def _targets(file: Path, statement: _Statement) -> Iterator[tuple[str, tuple[Pat
 
 
 def _links(file: Path, statement: _Statement, ignored: Container[Path]) -> Iterator[str]:
-    """Return under which name a statement knows what it takes from other files, and what that is."""
+    """Return under which name a statement knows what it takes from other files and packages, and what that is."""
     for name, (target, number) in _targets(file, statement):
         if target != file and target not in ignored:
             yield f"{name} {_module(target).statements[number].digest}"
+    imports = {**_module(file).imports, **statement.imports}
+    used = statement.names | {name for name, _ in statement.attributes} | statement.imports.keys()
+    for name in used & imports.keys():
+        module, there = imports[name]
+        if module.split(".")[0] != "brainbook":
+            yield f"{name} is {module} {there}"
 
 
 def _resolve(file: Path, name: str, imports: dict[str, tuple[str, str]]) -> Path | list[tuple[Path, int]]:
@@ -191,13 +198,12 @@ def _parse(path: Path, content: bytes) -> _Module:
         text = "\n".join(line for line in text.splitlines() if not line.lstrip().startswith(("%", "!")))
     statements, bound, imports, always = [], {}, {}, []
     for node in ast.parse(text, filename=str(path)).body:
-        if own := _own_imports(node):
-            imports |= own
+        if taken := _imports(node):
+            imports |= taken
         elif not _is_remark(node):
-            number = len(statements)
+            node, number = _unannotated(node), len(statements)
             statements.append(_statement(node))
-            names = _bound_names(node)
-            for name in names:
+            for name in _bound_names(node):
                 bound[name] = (*bound.get(name, ()), number)
             if isinstance(node, ast.If | ast.Try | ast.For | ast.While | ast.With | ast.Expr) and not _is_main(node):
                 always.append(number)
@@ -210,8 +216,14 @@ def _statement(node: ast.stmt) -> _Statement:
         for field in ("body", "orelse", "finalbody"):
             block = getattr(part, field, None)
             if isinstance(block, list):
-                imports |= {name: where for inner in block for name, where in _own_imports(inner).items()}
-                setattr(part, field, [inner for inner in block if not _is_remark(inner) and not _own_imports(inner)])
+                imports |= {name: where for inner in block for name, where in _imports(inner).items()}
+                fields = isinstance(part, ast.ClassDef)
+                block = [inner for inner in block if not _is_remark(inner, fields) and not _imports(inner)]
+                setattr(part, field, block if fields else [_unannotated(inner) for inner in block])
+        if isinstance(part, ast.arg):
+            part.annotation = None
+        elif isinstance(part, ast.FunctionDef | ast.AsyncFunctionDef):
+            part.returns = None
     for part in ast.walk(node):
         if isinstance(part, ast.Attribute) and isinstance(part.value, ast.Name):
             attributes.add((part.value.id, part.attr))
@@ -223,13 +235,26 @@ def _statement(node: ast.stmt) -> _Statement:
     return _Statement(digest, frozenset(names), frozenset(attributes), imports, frozenset(strings))
 
 
-def _own_imports(node: ast.stmt) -> dict[str, tuple[str, str]]:
-    """Return what an import takes from this package: {name: (module, name there; "" for the module itself)}."""
-    if isinstance(node, ast.ImportFrom) and node.level == 0 and (node.module or "").split(".")[0] == "brainbook":
+def _unannotated(node: ast.stmt) -> ast.stmt:
+    """Return `name = value` for `name: type = value`, and any other statement as it is."""
+    if not isinstance(node, ast.AnnAssign) or node.value is None:
+        return node
+    return ast.copy_location(ast.Assign([node.target], node.value), node)
+
+
+def _imports(node: ast.stmt) -> dict[str, tuple[str, str]]:
+    """Return what an import brings: {name: (module, name there; "" for the module itself)}."""
+    if isinstance(node, ast.ImportFrom) and node.level == 0 and node.module and node.names[0].name != "*":
         return {alias.asname or alias.name: (node.module, alias.name) for alias in node.names}
-    if isinstance(node, ast.Import) and all(alias.name.split(".")[0] == "brainbook" for alias in node.names):
-        return {alias.asname or alias.name.split(".")[0]: (alias.name, "") for alias in node.names}
+    if isinstance(node, ast.Import):
+        return dict(_imported_module(alias) for alias in node.names)
     return {}
+
+
+def _imported_module(alias: ast.alias) -> tuple[str, tuple[str, str]]:
+    top = alias.name.split(".")[0]
+    # `import a.b` brings the name `a`; of this package it stands for the module that is meant
+    return alias.asname or top, (alias.name if alias.asname or top == "brainbook" else top, "")
 
 
 def _bound_names(node: ast.stmt) -> set[str]:
@@ -247,9 +272,13 @@ def _is_main(node: ast.stmt) -> bool:
     return isinstance(node, ast.If) and "__main__" in ast.dump(node.test)
 
 
-def _is_remark(statement: ast.stmt) -> bool:
-    value = statement.value if isinstance(statement, ast.Expr) else None
-    return isinstance(value, ast.Constant) and isinstance(value.value, str)
+def _is_remark(node: ast.stmt, in_class: bool = False) -> bool:
+    """Return whether only a reader or a type checker sees it: a docstring, `name: type`, `if TYPE_CHECKING`."""
+    if isinstance(node, ast.Expr):
+        return isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
+    if isinstance(node, ast.If):
+        return isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING"
+    return isinstance(node, ast.AnnAssign) and node.value is None and not in_class
 
 
 @lru_cache(maxsize=4096)
