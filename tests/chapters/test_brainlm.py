@@ -17,6 +17,7 @@ from brainbook.chapters.brainlm import (
     pair_recordings,
     shuffled_verdict,
 )
+from brainbook.errors import ConfigurationError
 from brainbook.language_models import load_language_model
 
 
@@ -112,8 +113,25 @@ def test_the_brain_is_read_when_the_delay_says(responses):
     runs = np.repeat([1, 2, 3], 30)[:60]
     coded = responses[:, :60, :3]
     tokenizer = load_language_model("tiny-causal", device="cpu").tokenizer  # it comes with the package
-    now, late = (pair_recordings(coded, runs, words, [2], tokenizer, delay)[0] for delay in (0, 2))
+    starts = {1: 0.0, 2: 0.0}
+    dataset = SimpleNamespace(tr=2.0, words=lambda _: words, starts=lambda _: starts)
+    now, late = (pair_recordings(coded, runs, dataset, "EN", [2], tokenizer, delay)[0] for delay in (0, 4))
     assert np.array_equal(now.brain[0], coded[0, :4]) and np.array_equal(late.brain[0], coded[0, 2:6])
+
+
+@pytest.mark.parametrize(("tr", "start", "first", "texts"), [(2.0, 0.0, 0, 16), (1.0, 0.0, 0, 8), (2.0, 6.0, 0, 4)])
+def test_words_are_paired_by_the_clock_of_the_recordings(responses, tr, start, first, texts):
+    """A word every half second; `first` is the first scan that can begin an example of four scans that has words."""
+    onsets = np.arange(0, 30 * tr - start, 0.5)
+    words = pd.DataFrame({"word": [f"w{n}" for n in range(len(onsets))], "onset": onsets, "section": 1})
+    words = pd.concat([words, words.assign(section=2)])
+    dataset = SimpleNamespace(tr=tr, words=lambda _: words, starts=lambda _: {1: start, 2: 0.0})
+    tokenizer = load_language_model("tiny-causal", device="cpu").tokenizer
+    pairs = pair_recordings(responses[:, :60, :3], np.repeat([1, 2], 30), dataset, "EN", [2], tokenizer)[0]
+    assert np.array_equal(pairs.brain[0], responses[0, first + round(4 / tr) :][:4, :3])
+    assert len(pairs.texts[0].split()) == texts
+    with pytest.raises(ConfigurationError, match=r"test_sections is \[8\]: name some of the sections 1, 2"):
+        pair_recordings(responses[:, :60, :3], np.repeat([1, 2], 30), dataset, "EN", [8], tokenizer)
 
 
 def test_the_edges_of_sections_are_not_scored():

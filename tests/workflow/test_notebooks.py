@@ -71,6 +71,27 @@ def test_cells_about_the_truth_are_left_out_on_real_recordings(tmp_path):
         assert [cell.source for cell in cells if cell.cell_type == "markdown"][1:] == seen
 
 
+def test_cells_about_the_published_layout_and_the_truth_follow_the_recordings_that_a_description_names(tmp_path):
+    path, described = tmp_path / "a.md", tmp_path / "my_study.yaml"
+    tagged = '\n+++ {"tags": ["published"]}\n\nNine.\n\n+++ {"tags": ["phantom"]}\n\nA phantom.\n\n+++\n\nBoth.\n'
+    path.write_text(HEAD + CELLS.replace("model =", 'data = "x"\nmodel =') + tagged)
+    described.write_text("root: recordings\n")
+    (tmp_path / "recordings").mkdir()
+    seen = {}
+    for name, truth in (("real", False), ("simulated", True)):
+        if truth:
+            (tmp_path / "recordings/truth").mkdir()
+        for data in (described, tmp_path / "recordings"):
+            cells = chapter_notebook(path, data).cells[1:]
+            seen[name, data.name] = [cell.source for cell in cells if cell.cell_type == "markdown"]
+    assert seen == {
+        ("real", "my_study.yaml"): ["Both."],
+        ("real", "recordings"): ["Nine.", "Both."],
+        ("simulated", "my_study.yaml"): ["A phantom.", "Both."],
+        ("simulated", "recordings"): ["Nine.", "A phantom.", "Both."],
+    }
+
+
 def test_a_kernel_of_another_environment_is_named_before_anything_runs(tmp_path, monkeypatch):
     """As `python -m ipykernel install --user` leaves one behind for every other environment."""
     (tmp_path / "a.md").write_text(HEAD + CELLS.replace("root = 1 + seed\n", ""))

@@ -6,7 +6,7 @@ chapter.
 
 from brainbook.chapters.shared import (
     ALIGNMENTS,
-    TRIM,
+    EDGE,
     Features,
     ParticipantScores,
     align,
@@ -25,7 +25,7 @@ from brainbook.chapters.shared import (
 
 __all__ = [
     "ALIGNMENTS",
-    "TRIM",
+    "EDGE",
     "Features",
     "ParticipantScores",
     "align",

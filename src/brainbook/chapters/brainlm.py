@@ -11,6 +11,7 @@ from transformers import PreTrainedTokenizerBase
 from brainbook.chapters.shared import align, speech_or_silence, word_count
 from brainbook.datasets import Dataset
 from brainbook.encoding import BorderWarning, RidgeEncoder, delay, find_device, leave_one_run_out
+from brainbook.errors import ConfigurationError
 from brainbook.language_models import LanguageModel, load_language_model, word_states
 from brainbook.language_models.brainlm.decoding import (
     bag_of_words_scores,
@@ -66,16 +67,23 @@ def features_of_runs(
 def pair_recordings(
     features: np.ndarray,
     runs: np.ndarray,
-    words: pd.DataFrame,
+    dataset: Dataset,
+    language: str,
     test_runs: list[int],
     tokenizer: PreTrainedTokenizerBase,
-    delay: int = 2,
+    delay: float = 4.0,
 ) -> tuple[BrainText, list[BrainText]]:
     """Return examples of all participants' training runs, and of each participant's test runs (those share no scan).
 
-    delay : the brain's answer to words is taken this many scans later.
+    delay : the brain's answer to words is taken so many seconds later (the nearest whole number of scans).
     """
-    examples = [pair_scans(words, scans, runs, tokenizer, delay=delay) for scans in features]
+    known = np.unique(runs).tolist()
+    if not set(test_runs) <= set(known) or len(set(test_runs)) in (0, len(known)):
+        there = ", ".join(map(str, known))
+        raise ConfigurationError(f"test_sections is {test_runs}: name some of the sections {there}, not all of them")
+    clock = {"delay": round(delay / dataset.tr), "tr": dataset.tr, "starts": dataset.starts(language)}
+    words = dataset.words(language)
+    examples = [pair_scans(words, scans, runs, tokenizer, **clock) for scans in features]
     tested = [np.isin(pairs.run, test_runs) for pairs in examples]
     train = concatenate([pairs[~test] for pairs, test in zip(examples, tested, strict=True)])
     held_out = (pairs[test] for pairs, test in zip(examples, tested, strict=True))

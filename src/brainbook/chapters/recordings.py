@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 
 from brainbook.datasets import Dataset
+from brainbook.errors import ConfigurationError
 
 NEAR = 1  # scans that a best lag may differ by, as the response of the blood differs between participants and regions
 WEAK = 0.1  # r below which no lag fits
@@ -20,6 +21,35 @@ def quote(language: str, text: str) -> str:
     """
     code = {"CN": "zh"}.get(language, language.lower())
     return f'> **{language}** <span lang="{code}">{escape(text, quote=False)} …</span>'
+
+
+def surface_of(dataset: Dataset, participant: str, section: int, cache: str | None = None) -> np.ndarray | None:
+    """Return a recording on the cortical surface before it is cleaned, float array [scans, 20484]; print its shapes.
+
+    None, after saying so, for datasets that offer cleaned responses only (they have no `recording`).
+    """
+    if not hasattr(dataset, "recording"):
+        print("These recordings come cleaned: there is no image to show.")
+        return None
+    run = next(run for run in dataset.runs(participant) if run.section == section)
+    recording = dataset.recording(run)
+    surface = recording.to_surface(cache)
+    if hasattr(recording, "image"):
+        print("volume:", recording.image.shape, "(x, y, z, scans)")
+    print("surface:", surface.shape, "(scans, vertices)")
+    return surface
+
+
+def find_region(columns: pd.DataFrame, region: str) -> int:
+    """Return the row of a region, of its left hemisphere where it has two; ConfigurationError names what there is."""
+    rows = columns.index[columns.region == region]
+    if rows.empty:
+        there = ", ".join(sorted(columns.region.unique())[:10])
+        raise ConfigurationError(
+            f"these recordings have no region {region!r}: set the parameter region, to {there}, ..."
+        )
+    left = rows[columns.hemisphere[rows] == "lh"]
+    return int((left if len(left) else rows)[0])
 
 
 def recorded_minutes(dataset: Dataset, languages: list[str]) -> pd.DataFrame:

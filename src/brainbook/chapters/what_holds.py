@@ -15,6 +15,7 @@ from scipy import stats
 
 from brainbook.chapters import published
 from brainbook.chapters.participants import group
+from brainbook.datasets.description import recordings_folder
 from brainbook.errors import ConfigurationError
 from brainbook.number_sense.claims import criteria
 from brainbook.stats import mean_interval
@@ -49,7 +50,7 @@ def brain_cases(study: str, data: str | Path, root: str | Path = ROOT) -> pd.Dat
     """
     if not study:
         raise ConfigurationError("this page gathers the runs of a study: give its name, as `study: demo`")
-    phantom = Path(data, "truth").is_dir()
+    phantom = (recordings_folder(data) / "truth").is_dir()
     kinds = {"recordings": "phantom" if phantom else REAL, "sentences": "phantom" if phantom else "XNLI"}
     results(study, root=root)  # raises where there are none
     parts = []

@@ -178,6 +178,12 @@ def read_keys(path: str | Path, root: str | Path | None = None) -> dict[str, Any
     return keys
 
 
+def recordings_folder(path: str | Path) -> Path:
+    """Return the folder of the recordings that `data` names: the folder that a description file names, or itself."""
+    path = Path(path)
+    return read_keys(path)["root"] if path.is_file() else path
+
+
 def read_description(path: str | Path, root: str | Path | None = None) -> Description:
     """Read and check a description file (see `KEYS`).
 

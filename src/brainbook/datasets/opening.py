@@ -29,28 +29,34 @@ def open_dataset(path: str | Path) -> Dataset:
     ------
     DatasetError : nothing is there, it has no known layout, or the description or its own class is not sound.
     """
-    path = Path(path)
-    if path.is_file() or path.suffix in (".yaml", ".yml"):
-        return _open_description(path)
+    path, layout = Path(path), layout_of(path)
+    if layout == "described":
+        return _open_description(path if path.suffix in (".yaml", ".yml") or path.is_file() else path / DESCRIPTION)
     if not path.is_dir():
         raise DatasetError(f"there is no folder {path.absolute()}. {HOW_TO_GET}")
-    if (path / DESCRIPTION).is_file():
-        return _open_description(path / DESCRIPTION)
+    classes = {"alice": Alice, "lebel": LeBel, "little_prince": LittlePrince}
+    if layout in classes:
+        return classes[layout](path)
+    return DescribedDataset(read_description(SHIPPED / f"{layout}.yaml", root=path.absolute()))
+
+
+def layout_of(path: str | Path) -> str:
+    """Return the layout of recordings by the files that are there; what is no other is 'little_prince', as published.
+
+    The others are 'described' (a description, or a folder that holds one), 'alice', 'lebel', 'narratives' and
+    'little_prince_fmriprep'.
+    """
+    path = Path(path)
+    if path.is_file() or path.suffix in (".yaml", ".yml") or (path / DESCRIPTION).is_file():
+        return "described"
     if (path / "alice_data_shared").is_dir():
-        return Alice(path)
+        return "alice"
     if (path / "derivative" / "preprocessed_data").is_dir():
-        return LeBel(path)
-    if shipped := _layout_of(path):
-        return DescribedDataset(read_description(SHIPPED / f"{shipped}.yaml", root=path.absolute()))
-    return LittlePrince(path)
-
-
-def _layout_of(path: Path) -> str | None:
-    """Return the shipped description for a folder's layout, None if it has none."""
+        return "lebel"
     if any((path / "derivatives").glob("afni-*/sub-*")) and (path / "stimuli" / "gentle").is_dir():
         return "narratives"
     fmriprep = (path / "derivatives" / "fmriprep").glob("sub-*/func/*_task-lpp*_desc-preproc_bold.nii*")
-    return "little_prince_fmriprep" if next(fmriprep, None) else None
+    return "little_prince_fmriprep" if next(fmriprep, None) else "little_prince"
 
 
 def _open_description(path: Path) -> Dataset:

@@ -44,9 +44,9 @@ def described_root(path: str) -> str | None:
     """Return the folder of the recordings that a description file describes; None for any other file or folder."""
     if Path(path).suffix not in (".yaml", ".yml") or not Path(path).is_file():
         return None
-    from brainbook.datasets.description import read_keys
+    from brainbook.datasets.description import recordings_folder
 
-    root = Path(read_keys(path)["root"])
+    root = recordings_folder(path)
     return str(root) if root.is_dir() else None
 
 

@@ -53,8 +53,9 @@ def chapter_notebook(source: str | Path, data: str | Path | None = None) -> nbfo
     """Read a chapter as the notebook that is executed on the recordings in the folder `data`.
 
     Cells tagged `phantom` (code or Markdown) concern simulated recordings with a known truth: they are left out when
-    `data` has no folder `truth`. Cells tagged `real` are left out when it has one. None takes the chapter's own default
-    for `data`; a chapter without that parameter keeps all its cells.
+    `data` (a folder, or the one that a description names) has no folder `truth`. Cells tagged `real` are left out when
+    it has one, cells tagged `published` when its layout is another than that of ds003643 as published. None takes the
+    chapter's own default for `data`; a chapter without that parameter keeps all its cells.
 
     Cells tagged `data` read the recordings, in chapters that also have cells tagged `archived`: without the folder the
     code of the former is shown and not run, with it the latter are left out.
@@ -62,10 +63,14 @@ def chapter_notebook(source: str | Path, data: str | Path | None = None) -> nbfo
     notebook = jupytext.read(source)
     if data is None:
         data = notebook_parameters(source).get("data")
-    present = bool(data) and Path(data).is_dir()
+    present = bool(data) and Path(data).exists()
     absent = {"archived"} if present else set()
     if data:
-        absent.add("real" if (Path(data) / "truth").is_dir() else "phantom")
+        from brainbook.datasets.description import recordings_folder
+        from brainbook.datasets.opening import layout_of
+
+        absent.add("real" if (recordings_folder(data) / "truth").is_dir() else "phantom")
+        absent |= {"published"} if layout_of(data) != "little_prince" else set()
     notebook.cells = [cell for cell in notebook.cells if absent.isdisjoint(cell.metadata.get("tags", []))]
     for cell in notebook.cells:
         if not present and "data" in cell.metadata.get("tags", []) and cell.cell_type == "code":

@@ -13,7 +13,7 @@ from sklearn.decomposition import PCA
 from brainbook.chapters.pitfalls.measures import select_targets, with_shifted_copies
 from brainbook.chapters.pitfalls.protocols import EncodingData
 from brainbook.chapters.shared import (
-    TRIM,
+    EDGE,
     align,
     driver_masks,
     group_masks,
@@ -25,8 +25,9 @@ from brainbook.chapters.shared import (
 from brainbook.datasets import Alice, Dataset, destrieux, open_dataset, to_surface
 from brainbook.datasets.cleaning import clean
 from brainbook.datasets.files import is_pointer
+from brainbook.datasets.images import open_image
 from brainbook.encoding import blocks_with_gaps
-from brainbook.errors import BrainbookError, ConfigurationError
+from brainbook.errors import BrainbookError
 from brainbook.language_models import load_language_model, word_states
 from brainbook.phantom import Truth, make_phantom, read_truth
 from brainbook.store import cached_array
@@ -79,11 +80,10 @@ def open_pair(
     options : of `encoding_data`.
     """
     dataset = open_dataset(data)
-    if not hasattr(dataset, "bold"):
-        raise ConfigurationError(f"{data}: protocols are compared on images, echo by echo, as ds003643 has them")
     signal, columns, edges = encoding_data(dataset, language, participants_with_echoes(dataset, language), **options)
     if dataset.is_phantom:
-        truth, twin = read_truth(data), open_dataset(null_twin(data, null, language))
+        truth = read_truth(dataset.root)
+        twin = open_dataset(null_twin(dataset.root, null, language))
         null_data = encoding_data(twin, language, participants_with_echoes(twin, language), **options)[0]
         nulls = with_shifted_copies(null_data, copies, seed)
         names, masks = ("phantom", "null phantom"), driver_masks(truth, columns)
@@ -103,26 +103,29 @@ def null_twin(data: str | Path, folder: str | Path, language: str = "EN") -> Pat
     Parameters
     ----------
     data : the phantom.
-    folder : where its null twin is, or shall be, one participant of the language with three raw echoes; written anew
-        when it is the twin of another phantom.
+    folder : where its null twin is, or shall be, one participant of the language (of ds003643 with three raw
+        echoes); written anew when it is the twin of another phantom.
     """
     original, folder = read_truth(data).parameters, Path(folder)
     same = {name: original[name] for name in ("scans", "seed", "voxel_size", "signal")} | {"null": True}
+    same |= {name: original[name] for name in ("layout", "space") if name in original}
+    same["echoes"] = 0 if "layout" in same else 1
     if (folder / "truth").is_dir():
         twin = read_truth(folder).parameters
-        if twin["echoes"] and language in twin["participants"] and all(twin[key] == same[key] for key in same):
+        if language in twin["participants"] and all(twin.get(key) == same.get(key) for key in (*same, "layout")):
             return folder
-    return make_phantom(folder, participants={language: 1}, languages=(language,), echoes=1, **same)
+    return make_phantom(folder, participants={language: 1}, languages=(language,), **same)
 
 
 def participants_with_echoes(dataset: Dataset, language: str, most: int = 2) -> list[str]:
     """Return the first participants of a language who have raw echoes of every run; if nobody has, simply the first.
 
-    Echoes that are listed but not downloaded are not there; then a line says how to get them.
+    Echoes that are listed but not downloaded are not there; then a line says how to get them. Only datasets with
+    `bold` have any.
     """
     everyone = dataset.participants(language)
     with_echoes = [name for name in everyone if _has_echoes(dataset, name)]
-    if not with_echoes:
+    if not with_echoes and hasattr(dataset, "bold"):
         print(
             f"No raw echoes of {everyone[0]} and the others are here (`datalad get {everyone[0]}/func` brings them): "
             "protocols that need echoes are left out."
@@ -142,7 +145,7 @@ def encoding_data(
     cache: str | None = "cache",
     device: str = "auto",
     stride: int | None = None,
-    trim: int = TRIM,
+    edge: float = EDGE,
 ) -> tuple[EncodingData, pd.DataFrame, dict[tuple[str, str], np.ndarray]]:
     """Put participants side by side as targets, and a language model's states on the clock of the scans.
 
@@ -151,15 +154,13 @@ def encoding_data(
     components : principal components of each layer's states, so that many protocols take seconds each.
     step : every so many vertices of the cortex: a fair sample that is quick to compute with.
     context, stride : of `story_states`.
-    trim : scans at each edge of every run that neither train nor test.
+    edge : seconds at each edge of every run that neither train nor test.
 
     Returns
     -------
     (the data, the region and hemisphere of every target, features for `score_edges`).
     """
-    regions = destrieux()
-    vertices = np.flatnonzero(regions.cortex)[::step]
-    parts = [_read_participant(dataset, participant, vertices, cache) for participant in participants]
+    parts, names = zip(*(_read_participant(dataset, who, step, cache) for who in participants), strict=True)
     common = [name for name in KINDS if all(name in part for part in parts)]
     responses = {name: np.concatenate([part[name] for part in parts], axis=1) for name in common}
     echoes = "echo 1" in responses
@@ -173,13 +174,13 @@ def encoding_data(
         responses=responses["responses"],
         single=_aligned(dataset, language, single[layer], components, aggregate="sum"),
         zeros=_aligned(dataset, language, single[layer], components, silence="zeros"),
-        unfiltered=responses["unfiltered"],
+        unfiltered=responses.get("unfiltered"),
         echoes=np.stack([responses[f"echo {echo}"] for echo in ECHOES]) if echoes else None,
         raw_echoes=np.stack([responses[f"raw {echo}"] for echo in ECHOES]) if echoes else None,
-        trim=trim,
+        delays=contextual.delays,
+        trim=round(edge / dataset.tr),
     )
-    columns = regions.columns.iloc[np.tile(regions.region_index[vertices], len(participants))].reset_index(drop=True)
-    return data, columns, edge_features(dataset, language, states[layer], components)
+    return data, pd.concat(names, ignore_index=True), edge_features(dataset, language, states[layer], components)
 
 
 def edge_features(
@@ -227,7 +228,7 @@ def alice_data(
     context: int = 32,
     cache: str | None = None,
     device: str = "auto",
-    trim: int = TRIM,
+    edge: float = EDGE,
 ) -> EncodingData | None:
     """Read the recordings of Alice: 6 regions of each participant side by side, one run cut into blocks with gaps.
 
@@ -251,7 +252,7 @@ def alice_data(
         single=_aligned(alice, "EN", single, components, aggregate="sum"),
         unfiltered=np.concatenate(unfiltered, axis=1),
         splits=blocks_with_gaps(alice.n_scans, 6, gap=8),
-        trim=trim,
+        trim=round(edge / alice.tr),
     )
 
 
@@ -271,33 +272,41 @@ def _aligned(dataset, language, states, components, **options) -> np.ndarray:
     return principal_components(align(dataset, language, states[None], **options).values[0], components)
 
 
-def _read_participant(dataset, participant, vertices, cache) -> dict[str, np.ndarray]:
-    """Read a participant's recordings at some vertices, in every state that the chapter compares.
+def _read_participant(dataset, participant, step, cache) -> tuple[dict[str, np.ndarray], pd.DataFrame]:
+    """Read a participant's recordings at every `step`-th vertex of the cortex, in all states that the chapter compares.
 
-    Returns name -> float32 array [scans, vertices]: "responses" (cleaned), "unfiltered" (z-scored within the run
-    without a high-pass), and if there are raw echoes "echo 1".. (cleaned) and "raw 1".. (as the scanner gave them).
+    Returns (name -> float32 array [scans, vertices], region and hemisphere of every vertex). Names: "responses"
+    (cleaned), "unfiltered" (z-scored within the run without a high-pass), and if there are raw echoes "echo 1"..
+    (cleaned) and "raw 1".. (as the scanner gave them). Of a dataset without `recording` there are "responses" only: of
+    all regions, or of every `step`-th voxel.
     """
-    runs, echoes = dataset.runs(participant), _has_echoes(dataset, participant)
+    if not hasattr(dataset, "recording"):
+        responses = dataset.responses(participant, dataset.targets[0], cache=cache)
+        every = slice(None, None, step if responses.names.duplicated().any() else 1)
+        return {"responses": responses.values[:, every]}, responses.names.iloc[every]
+    regions, runs, tr = destrieux(), dataset.runs(participant), dataset.tr
+    vertices = np.flatnonzero(regions.cortex)[::step]
+    echoes = ECHOES if _has_echoes(dataset, participant) else ()
+    recordings = [
+        [dataset.recording(run)] + [dataset.bold(participant, run.section, echo) for echo in echoes] for run in runs
+    ]
 
-    def on_surface(section, echo=None):
-        return to_surface(dataset.bold(participant, section, echo=echo), cache=cache)[:, vertices]
-
-    def read_run(section) -> np.ndarray:  # float32 [kinds, scans, vertices]
-        combined = on_surface(section)
-        raw = [on_surface(section, echo) for echo in ECHOES] if echoes else []
-        cleaned = [clean(combined), clean(combined, high_pass=None), *(clean(values) for values in raw)]
+    def read_run(combined, *images) -> np.ndarray:  # float32 [kinds, scans, vertices]
+        values = combined.to_surface(cache)[:, vertices]
+        raw = [to_surface(image, cache=cache)[:, vertices] for image in images]
+        cleaned = [clean(values, tr=tr), clean(values, tr=tr, high_pass=None), *(clean(echo, tr=tr) for echo in raw)]
         return np.stack([*cleaned, *raw]).astype(np.float32)
 
     kinds = KINDS if echoes else KINDS[:2]
-    files = [[run.path.name, run.path.stat().st_size, run.path.stat().st_mtime_ns] for run in runs]
-    inputs = {"files": files, "folder": str(dataset.root), "vertices": vertices, "kinds": kinds, "version": 1}
+    keys = [[run.section, recording.content_key()] for run, (recording, *_) in zip(runs, recordings, strict=True)]
+    keys += [open_image(run.echoes[echo]).dataobj.content_key() for run in runs for echo in echoes]
     arrays = cached_array(
         f"{cache}/pitfalls" if cache else None,
         participant,
-        inputs,
-        lambda: np.concatenate([read_run(run.section) for run in runs], axis=1),
+        {"recordings": keys, "vertices": vertices, "kinds": kinds, "tr": tr, "version": 2},
+        lambda: np.concatenate([read_run(*of_run) for of_run in recordings], axis=1),
     )
-    return dict(zip(kinds, arrays, strict=True))
+    return dict(zip(kinds, arrays, strict=True)), regions.columns.iloc[regions.region_index[vertices]]
 
 
 def _has_echoes(dataset, participant):

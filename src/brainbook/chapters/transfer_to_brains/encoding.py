@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -204,16 +203,17 @@ def change_by_selection(regions: pd.DataFrame, level: float = 0.05) -> pd.DataFr
     return pd.DataFrame(rows)
 
 
-def story_sentences(dataset: Dataset, root: str | Path, languages: list[str]) -> dict[str, np.ndarray]:
+def story_sentences(dataset: Dataset, languages: list[str]) -> dict[str, np.ndarray]:
     """Return which sentence (equal numbers are translations) each word of each language's story belongs to.
 
     A phantom knows. For real recordings nobody has said which sentences of the three audiobooks correspond: there every
-    section is cut into equal shares of about 17 English words, which is only roughly right.
+    section is cut into equal shares, about 17 words each in the dataset's first language (English), which is only
+    roughly right.
     """
-    if (Path(root) / "truth").is_dir():
-        truth = read_truth(root)
+    if dataset.is_phantom:
+        truth = read_truth(dataset.root)
         return {language: truth.words(language).sentence.to_numpy() for language in languages}
-    counts = dataset.words("EN").groupby("section").size().to_dict()
+    counts = dataset.words(dataset.languages[0]).groupby("section").size().to_dict()
     return {language: equal_shares(dataset.words(language).section.to_numpy(), 17, counts) for language in languages}
 
 

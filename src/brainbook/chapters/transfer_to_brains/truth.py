@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
-from brainbook.chapters.shared import TRIM, Features, true_drivers
+from brainbook.chapters.shared import Features, true_drivers
 from brainbook.encoding import BorderWarning, cross_validate
 from brainbook.language_models import phantom_targets, read_out
 from brainbook.phantom import Truth
@@ -92,7 +92,7 @@ def _scores_of_chosen_layer(features: Features, targets: np.ndarray, device: str
         warnings.filterwarnings("ignore", "targets that are constant", RuntimeWarning)
         warnings.simplefilter("ignore", BorderWarning)
         fit = cross_validate(
-            features.values, targets, features.run_of_scan, None, DRIVER_ALPHAS, trim=TRIM, device=device
+            features.values, targets, features.run_of_scan, None, DRIVER_ALPHAS, trim=features.trim, device=device
         )
     return fisher_z(np.take_along_axis(fit.fold_scores, fit.chosen_layer()[None], axis=0)[0])
 

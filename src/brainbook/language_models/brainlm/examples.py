@@ -1,5 +1,6 @@
 """Examples for BrainLM: a few scans' words and the scans that answer to them."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 
 import numpy as np
@@ -54,6 +55,8 @@ def pair_scans(
     step: int = 2,
     delay: int = 2,
     max_tokens: int = 40,
+    tr: float = TR,
+    starts: Mapping[int, float] | None = None,
 ) -> BrainText:
     """Cut recordings and their words into examples.
 
@@ -63,7 +66,9 @@ def pair_scans(
     brain : [scans, features] of one participant (or of their mean), runs one after the other.
     run_of_scan : int [scans]: the section heard.
     scans, step : an example is the words of `scans` scans; the next begins `step` scans later.
-    delay : the brain's answer to them is taken this many scans later (2 scans are 4 s).
+    delay : the brain's answer to them is taken this many scans later (2 scans of 2 s are 4 s).
+    tr : seconds from one scan to the next.
+    starts : {section: seconds from its first scan to zero of the words' clock}; None where the two begin together.
 
     Raises
     ------
@@ -81,10 +86,11 @@ def pair_scans(
         heard = words[words["section"] == run]
         if heard.empty:
             raise DatasetError(f"no words for run {run}: words has sections {sorted(words['section'].unique())}")
-        last, end = heard["onset"].max(), len(scans_of_run) * TR
-        if last >= end + TR:
+        onsets = heard["onset"].to_numpy() + (starts[run] if starts else 0)
+        last, end = onsets.max(), len(scans_of_run) * tr
+        if last >= end + tr:
             raise DatasetError(f"run {run}: a word at {last:.1f} s, but its scans end at {end:.1f} s")
-        scan_of_word = (heard["onset"].to_numpy() // TR).astype(int)
+        scan_of_word = (onsets // tr).astype(int)
         spoken = heard["word"].astype(str).to_numpy()
         for first in range(0, len(scans_of_run) - scans - delay + 1, step):
             text = " ".join(spoken[(scan_of_word >= first) & (scan_of_word < first + scans)])
