@@ -4,10 +4,11 @@ from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
+import pytest
 
 from brainbook.chapters import archived_calibration
 from brainbook.chapters.pitfalls import recordings
-from brainbook.chapters.pitfalls.protocols import EncodingData, reference_protocol, single_words
+from brainbook.chapters.pitfalls.protocols import EncodingData, applicable, reference_protocol, single_words
 from brainbook.chapters.pitfalls.recordings import (
     edge_features,
     open_pair,
@@ -77,7 +78,7 @@ def test_echoes_that_are_only_listed_are_not_there(tmp_path, capsys):
                 path.symlink_to(tmp_path / "annex" / path.name)  # not downloaded: a link that leads nowhere
         return [SimpleNamespace(echoes=echoes)]
 
-    prince = SimpleNamespace(participants=lambda language: ["listed", "there"], runs=runs)
+    prince = SimpleNamespace(participants=lambda language: ["listed", "there"], runs=runs, bold=None)
     assert participants_with_echoes(prince, "EN") == ["there"] and not capsys.readouterr().out
     prince.participants = lambda language: ["listed"]
     assert participants_with_echoes(prince, "EN") == ["listed"]
@@ -111,3 +112,47 @@ def test_principal_axes_keep_distances_and_zeros(rng):
     np.testing.assert_allclose(found @ found.T, values @ values.T, rtol=1e-4, atol=1e-4)
     centred = found - found.mean(0)
     np.testing.assert_allclose(np.cov(centred.T), np.diag(np.var(centred, axis=0, ddof=1)), atol=1e-4)
+
+
+def test_recordings_without_images_are_compared_by_their_cleaned_responses(rng, monkeypatch):
+    """Such as those of a class of one's own: no echoes, nothing unfiltered; delays and edges by their own clock."""
+    runs, regions = np.repeat([1, 2, 3], 30), pd.DataFrame({"region": list("abcd"), "hemisphere": "lh"})
+    parts = {who: rng.standard_normal((90, 4)).astype(np.float32) for who in ("one", "two")}
+    words = pd.DataFrame({"word": "fox", "onset": np.tile(np.arange(30) * 1.0, 3), "section": runs})
+    dataset = SimpleNamespace(
+        tr=1.0,
+        targets=("regions",),
+        words=lambda _: words,
+        scans=lambda _: dict.fromkeys((1, 2, 3), 30),
+        starts=lambda _: dict.fromkeys((1, 2, 3), 0.0),
+        responses=lambda who, targets, cache: SimpleNamespace(values=parts[who], names=regions),
+    )
+    states = rng.standard_normal((2, 90, 5)).astype(np.float32)
+    monkeypatch.setattr(recordings, "story_states", lambda *arguments: states)
+    data, columns, _ = recordings.encoding_data(dataset, "EN", ["one", "two"], "model", 1, components=3, edge=5.0)
+    np.testing.assert_array_equal(data.responses, np.concatenate(list(parts.values()), axis=1))
+    assert columns.region.tolist() == list("abcdabcd")
+    assert data.delays == (2, 4, 6, 8) and data.trim == 5 and data.unfiltered is None and data.echoes is None
+    names = applicable(data)
+    assert "reference" in names and not {"shuffled folds, no high-pass", "echoes 1 and 2 train, 3 tests"} & set(names)
+
+
+@pytest.mark.parametrize("layout", [{}, {"layout": "lebel", "space": "voxels"}])
+def test_the_null_twin_has_the_layout_of_its_original(tmp_path, monkeypatch, layout):
+    own = {"scans": 30, "seed": 2, "voxel_size": 15.0, "signal": 1.0, **layout}
+    truths, written = {tmp_path: SimpleNamespace(parameters=own)}, []
+
+    def write(folder, participants, languages, **same):
+        (folder / "truth").mkdir(parents=True, exist_ok=True)
+        truths[folder] = SimpleNamespace(parameters=same | {"participants": participants})
+        written.append(folder)
+        return folder
+
+    monkeypatch.setattr(recordings, "read_truth", truths.__getitem__)
+    monkeypatch.setattr(recordings, "make_phantom", write)
+    for _ in range(2):  # the second time it is there already
+        twin = truths[recordings.null_twin(tmp_path, tmp_path / "null")].parameters
+        assert twin == own | {"null": True, "echoes": 0 if layout else 1, "participants": {"EN": 1}}
+    assert len(written) == 1
+    own["layout"] = "narratives"
+    assert truths[recordings.null_twin(tmp_path, tmp_path / "null")].parameters["layout"] == "narratives"
