@@ -91,7 +91,7 @@ def of_all(prince: LittlePrince, truth: Truth) -> pd.DataFrame:
         change = gains(one_layer, masks, {"after - before transfer": ((after, "VLA"), (before, "VLA"))})
         parts.append(change.assign(language=language))
     profiles = GroupScores.of(scores).profiles
-    depth = depth_order(profiles, {name: masks[name] for name in SHOWN[:4]}).table(group="from driver to driver")
+    depth = depth_order(profiles, {name: masks[name] for name in SHOWN[:4]}).to_frame(group="from driver to driver")
     parts.append(depth.assign(effect="what depth adds", over="participants", language="all"))
     covariances = np.concatenate([
         participants_covariance(

@@ -20,7 +20,7 @@ _WRITTEN = "files.json"  # the key of every other file's content: a checkpoint i
 class Checkpoints:
     """Checkpoints of one run in one folder: the newest and the one before it, which counts if the newest is damaged."""
 
-    def __init__(self, folder: str | Path, settings: dict):
+    def __init__(self, folder: str | Path, settings: dict) -> None:
         self.folder = Path(folder)
         self.settings = settings
         self.newest: Path | None = None  # the last one that was read or written: surely whole

@@ -42,7 +42,7 @@ class _Module(NamedTuple):
 class Rooms:
     """Contains every file of the package that lies in some folders or files of it; with `outside`, every other one."""
 
-    def __init__(self, *names: str, outside: bool = False):
+    def __init__(self, *names: str, outside: bool = False) -> None:
         self.names, self.outside = names, outside
 
     def __contains__(self, file: Path) -> bool:

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from tokenize import TokenError
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -78,7 +79,7 @@ def fingerprint(*parts: object) -> str:
     return digest.hexdigest()[:16]
 
 
-def _feed(digest, part: object) -> None:
+def _feed(digest: Any, part: object) -> None:
     if isinstance(part, np.generic) and not isinstance(part, np.void | np.datetime64 | np.timedelta64):
         part = part.item()
     if isinstance(part, np.ma.MaskedArray):

@@ -16,6 +16,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import nullcontext
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -35,7 +36,7 @@ BETAS = (0.9, 0.98)  # of AdamW
 FLUSH_EVERY = 20  # steps between two looks at the loss: each look makes a GPU wait
 
 
-def progress(iterable: Iterable, description: str = "", total: int | None = None, **options) -> tqdm:
+def progress(iterable: Iterable, description: str = "", total: int | None = None, **options: Any) -> tqdm:
     """A progress bar on a terminal; nothing at all in a notebook that is rendered, a log file or a test."""
     options = {"disable": None, "leave": False, "dynamic_ncols": True, **options}
     return tqdm(iterable, desc=description, total=total, **options)
@@ -185,12 +186,12 @@ def learning_rate_factor(step: int, steps: int, warm_up: float = 0.1, schedule: 
 class _Objective(nn.Module):
     """The loss as a module: this is what several processes wrap, so the loss may call any method of the model."""
 
-    def __init__(self, model: nn.Module, loss: Loss):
+    def __init__(self, model: nn.Module, loss: Loss) -> None:
         super().__init__()
         self.model = model
         self.loss = loss
 
-    def forward(self, batch):
+    def forward(self, batch: Any) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
         value = self.loss(self.model, batch)
         value, parts = value if isinstance(value, tuple) else (value, {})
         return value, {
@@ -201,7 +202,7 @@ class _Objective(nn.Module):
 class _Curve:
     """Collects losses on the device and looks at them only now and then."""
 
-    def __init__(self, rows: list[dict], accelerator: Accelerator, description: str):
+    def __init__(self, rows: list[dict], accelerator: Accelerator, description: str) -> None:
         self.rows = rows
         self.waiting = []
         self.accelerator = accelerator
@@ -283,7 +284,7 @@ def _gradient_norm(model: nn.Module, clip: float | None) -> torch.Tensor:
     return nn.utils.get_total_norm([p.grad for p in model.parameters() if p.grad is not None])
 
 
-def _validate(model, validate, seed: int, accelerator: Accelerator) -> float:
+def _validate(model: nn.Module, validate: Callable[[nn.Module], Any], seed: int, accelerator: Accelerator) -> float:
     model.eval()
     torch.manual_seed(seed)
     with torch.no_grad():
@@ -307,7 +308,7 @@ def _seed_generators(seed: int, device: torch.device) -> None:
         torch.manual_seed(seed)
 
 
-def _stream(batches, seed: int, numbers: list[int]) -> Iterator[tuple[int, object]]:
+def _stream(batches: Any, seed: int, numbers: list[int]) -> Iterator[tuple[int, object]]:
     """Yield (number, micro-batch) for the given rising numbers, the same whatever was yielded before."""
     if callable(batches):
         for number in numbers:

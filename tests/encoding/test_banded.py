@@ -135,8 +135,8 @@ def test_spaces_add_up_in_every_fold(driven, metric):
     np.testing.assert_allclose(found.fold_space_scores.sum(1), found.fold_scores)
     if metric == "r2":
         np.testing.assert_allclose(found.space_scores.sum(0), found.scores)
-    table = found.table({"target": range(40)})
-    assert len(table) == 120 and table.query("space == 'rate' and target == 3").value.item() == found.space_scores[0, 3]
+    table = found.to_frame()
+    assert len(table) == 120 and table.query("space == 'rate' and target == 3").score.item() == found.space_scores[0, 3]
 
 
 def test_a_space_may_have_its_own_delays(rng, study):

@@ -50,12 +50,12 @@ def test_its_weights_are_those_of_statsmodels(recording):
 def test_a_table_for_the_figure(recording):
     runs, feature, _, _, responses = recording
     shape = response_shape(feature, responses[:, :2], runs, (1, 2, 3), TR)
-    table = shape.table(["a", "b"])
+    table = shape.to_frame({"series": ["a", "b"]})
     assert list(table) == ["series", "seconds", "value", "lower", "upper"] and len(table) == 6
     row = table[(table.series == "b") & (table.seconds == 4.5)].iloc[0]
     assert row.value == pytest.approx(shape.weights[:, 2, 1].mean())
     with pytest.raises(ValueError, match="3 names"):
-        shape.table(["a", "b", "c"])
+        shape.to_frame(["a", "b", "c"])
 
 
 def test_what_cannot_be_estimated_is_named(recording):

@@ -36,7 +36,7 @@ def test_interval_over_participants_is_students(rng):
         expected = stats.ttest_1samp(values[:, column], 0)
         assert found.p[column] == pytest.approx(expected.pvalue)
         assert (found.lower[column], found.upper[column]) == pytest.approx(tuple(expected.confidence_interval()))
-    table = found.table(group=["a", "b", "c"])
+    table = found.to_frame(group=["a", "b", "c"])
     assert list(table.columns) == ["group", "value", "lower", "upper", "p"]
 
 

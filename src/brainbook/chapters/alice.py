@@ -7,6 +7,7 @@ blocks the speech goes on, so nothing is trimmed there; gaps keep a test block's
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -137,7 +138,7 @@ def rate_and_sound(alice: Alice) -> np.ndarray:
     return np.column_stack([delay(count.values[0], DELAYS, count.run_of_scan), alice.sound_power])
 
 
-def score(group: GroupResponses, features: np.ndarray, device: str = "auto", **options) -> pd.DataFrame:
+def score(group: GroupResponses, features: np.ndarray, device: str = "auto", **options: Any) -> pd.DataFrame:
     """Predict each block from the others; penalties and layers are chosen in the training scans.
 
     Twelve minutes are too few to choose a penalty for every region of every participant: one is chosen for the
@@ -227,7 +228,7 @@ def response_to_words(alice: Alice, group: GroupResponses, delays: Sequence[int]
     scans = np.concatenate([test for _, test in group.splits])
     blocks = np.repeat(np.arange(len(group.splits)), [len(test) for _, test in group.splits])
     shape = response_shape(count[scans], group.responses[scans, : len(REGIONS)], blocks, delays, alice.tr)
-    return shape.table(list(REGIONS)).rename(columns={"series": "region"}).assign(series=AVERAGE)
+    return shape.to_frame({"region": list(REGIONS)}).assign(series=AVERAGE)
 
 
 def chance(
@@ -267,7 +268,7 @@ def mean_over_participants(table: pd.DataFrame, by: Sequence[str]) -> pd.DataFra
     hear these twelve minutes, nothing of other stories.
     """
     wide = _by_participant(table, list(by))
-    return mean_interval(wide.to_numpy()).table(**wide.columns.to_frame(index=False))
+    return mean_interval(wide.to_numpy()).to_frame(**wide.columns.to_frame(index=False))
 
 
 def compare_conditions(table: pd.DataFrame, first: str) -> pd.DataFrame:
@@ -277,9 +278,9 @@ def compare_conditions(table: pd.DataFrame, first: str) -> pd.DataFrame:
     """
     wide = _by_participant(table, ["condition"])
     others = wide.drop(columns=first)
-    return mean_interval(wide[[first]].to_numpy() - others.to_numpy()).table(other=list(others.columns))
+    return mean_interval(wide[[first]].to_numpy() - others.to_numpy()).to_frame(other=list(others.columns))
 
 
-def _by_participant(table, columns):
+def _by_participant(table: pd.DataFrame, columns: str) -> pd.DataFrame:
     single = table[table.participant != AVERAGE]
     return single.pivot_table(index="participant", columns=columns, values="value", sort=False)

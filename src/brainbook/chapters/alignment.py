@@ -171,11 +171,11 @@ def paired_gain(
     difference, n = (sides[0] - sides[1])[sides[0].columns], table.participant.nunique()
     if n > 1 and not over_runs:
         interval = mean_interval(difference.groupby("participant").mean())
-        return interval.table(group=list(difference), over="participants")
+        return interval.to_frame(group=list(difference), over="participants")
     by_run = difference.groupby("run").mean()
     interval = compare_runs(by_run, np.zeros_like(by_run), fisher=False)
     of = "one participant" if n == 1 else f"{n} participants' mean"
-    return interval.table(group=list(difference), over=f"runs of {of}")
+    return interval.to_frame(group=list(difference), over=f"runs of {of}")
 
 
 def interval_over_runs(scores: ParticipantScores, masks: Mapping[str, np.ndarray]) -> pd.DataFrame:
@@ -185,7 +185,7 @@ def interval_over_runs(scores: ParticipantScores, masks: Mapping[str, np.ndarray
     """
     by_run = scores.fold_scores.mean(axis=0)  # runs, targets
     groups = np.column_stack([np.nanmean(by_run[:, mask], axis=1) for mask in masks.values()])
-    return run_interval(groups).table(group=list(masks))
+    return run_interval(groups).to_frame(group=list(masks))
 
 
 def compare_signal(truth: Truth, n: Mapping[str, int]) -> pd.DataFrame:

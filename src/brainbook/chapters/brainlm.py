@@ -3,6 +3,7 @@
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -33,7 +34,12 @@ DECODERS = {"matching": ("matching score", match_scores), "masked_brain": ("pred
 
 
 def features_of_runs(
-    responses: np.ndarray, runs: np.ndarray, test_runs: list[int], n_features: int = 64, device: str = "auto", **options
+    responses: np.ndarray,
+    runs: np.ndarray,
+    test_runs: list[int],
+    n_features: int = 64,
+    device: str = "auto",
+    **options: Any,
 ) -> tuple[np.ndarray, pd.DataFrame]:
     """Compute features of all scans by an autoencoder of the training runs, and what it and PCA keep of the test runs.
 
@@ -90,7 +96,9 @@ def pair_recordings(
     return train, [non_overlapping(pairs, pairs.brain.shape[1]) for pairs in held_out]
 
 
-def losses_by_run(model: BrainLM, pairs: BrainText, tokenizer, settings: BrainLMSettings) -> pd.DataFrame:
+def losses_by_run(
+    model: BrainLM, pairs: BrainText, tokenizer: PreTrainedTokenizerBase, settings: BrainLMSettings
+) -> pd.DataFrame:
     """Compute the mean `masked_losses` of each run with its own brain, another's and none: run, brain, text, scan.
 
     `scan` is NaN for a model that was not trained to predict scans.
@@ -116,7 +124,9 @@ def decode_by_run(model: BrainLM, pairs: BrainText, settings: BrainLMSettings, n
     return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame()
 
 
-def decode_word_counts(train: BrainText, pairs: BrainText, tokenizer, n: int = 20) -> pd.DataFrame:
+def decode_word_counts(
+    train: BrainText, pairs: BrainText, tokenizer: PreTrainedTokenizerBase, n: int = 20
+) -> pd.DataFrame:
     """Decode as `decode_by_run` does, by scans predicted from counts of words: the baseline of any model."""
     tables = [
         decode(bag_of_words_scores(train, chosen, len(tokenizer))).assign(by="predicted scans", run=run)
@@ -196,7 +206,7 @@ def brain_gains(table: pd.DataFrame) -> pd.DataFrame:
         for brain, control in CONTROLS.items():
             gain = mean_interval(losses[brain] - losses["real"])
             about = {"real": losses["real"].mean(), "with_control": losses[brain].mean()}
-            tables.append(gain.table(measure=measure, control=control, **about).assign(n=len(losses)))
+            tables.append(gain.to_frame(measure=measure, control=control, **about).assign(n=len(losses)))
     return pd.concat(tables, ignore_index=True)
 
 

@@ -5,11 +5,13 @@ from collections.abc import Iterable
 import numpy as np
 import pandas as pd
 
+from brainbook.datasets.base import Dataset
+
 WORDS_PER_SCAN = range(3, 10)
 _RATE = "words per scan"
 
 
-def clock_errors(story, words_per_scan: Iterable[int] = WORDS_PER_SCAN) -> pd.DataFrame:
+def clock_errors(story: Dataset, words_per_scan: Iterable[int] = WORDS_PER_SCAN) -> pd.DataFrame:
     """Compute how far from the moment they were heard words are placed: from a word's onset to the middle of its scan.
 
     VLA gives a word the scan during which it began, so it is never more than half a scan off. FLA gives the scans so

@@ -89,7 +89,7 @@ def occipital_advantage(group_scores: GroupScores, columns: pd.DataFrame) -> pd.
     mask = is_occipital(columns)
     difference = group_scores.scores[:, mask].mean(axis=1) - group_scores.scores[:, ~mask].mean(axis=1)
     tables = [
-        mean_interval(difference[group_scores.language == name]).table(who=[name])
+        mean_interval(difference[group_scores.language == name]).to_frame(who=[name])
         for name in pd.unique(group_scores.language)
     ]
     table = pd.concat(tables, ignore_index=True)
@@ -116,7 +116,7 @@ def chinese_advantage(group_scores: GroupScores) -> pd.DataFrame:
         test = stats.ttest_ind(means["CN"], means[name], equal_var=False)
         ends = test.confidence_interval()
         interval = Interval(means["CN"].mean() - means[name].mean(), ends.low, ends.high, test.pvalue)
-        tables.append(interval.table(sentence="Chinese is significantly higher", who=[f"CN less {name}"]))
+        tables.append(interval.to_frame(sentence="Chinese is significantly higher", who=[f"CN less {name}"]))
     return pd.concat(tables[1:] or tables, ignore_index=True).sort_values("who", ignore_index=True)
 
 
@@ -169,7 +169,7 @@ def difference_by_group(
     for group, mask in masks.items():
         scores, parts = (_sides_of_mask(values, mask) for values in (group_scores.scores, covariances))
         index = index_of_amplitudes(*parts)
-        table = paired_interval(*scores).table(group=[group], left=scores[0].mean(), right=scores[1].mean())
+        table = paired_interval(*scores).to_frame(group=[group], left=scores[0].mean(), right=scores[1].mean())
         tables.append(table.assign(index=index.estimate, index_lower=index.lower, index_upper=index.upper))
     table = pd.concat(tables, ignore_index=True)
     table.insert(list(table).index("p") + 1, "q", fdr(table.p.to_numpy()))
@@ -206,7 +206,7 @@ def difference_by_language(means: pd.DataFrame) -> pd.DataFrame:
         wide = part.pivot(index="participant", columns="hemisphere", values="value")
         paper = part.groupby("hemisphere").published.first()
         interval = paired_interval(wide["lh"], wide["rh"])
-        tables.append(interval.table(language=[language], group=[group], published=paper["lh"] - paper["rh"]))
+        tables.append(interval.to_frame(language=[language], group=[group], published=paper["lh"] - paper["rh"]))
     return pd.concat(tables, ignore_index=True)
 
 
@@ -262,7 +262,7 @@ def laterality_recovered(
     ceilings = ceilings if scores else [side**2 for side in ceilings]
     estimate = index_of_means if scores else index_of_amplitudes
     tables = [
-        estimate(left[:, mask].mean(axis=1), right[:, mask].mean(axis=1)).table(
+        estimate(left[:, mask].mean(axis=1), right[:, mask].mean(axis=1)).to_frame(
             label=[name], truth=_true_index(*[side[mask].mean() for side in ceilings], scores)
         )
         for name, mask in masks.items()
@@ -270,14 +270,14 @@ def laterality_recovered(
     classes = pd.concat(tables, ignore_index=True)
     classes["covered"] = classes.truth.between(classes.lower, classes.upper)
     classes["uninformative"] = (classes.lower <= -1) & (classes.upper >= 1)
-    pairs = estimate(left, right).table(region=regions.region, driver=regions.driver, side=regions.side)
+    pairs = estimate(left, right).to_frame(region=regions.region, driver=regions.driver, side=regions.side)
     pairs = pairs.assign(truth=_true_index(*ceilings, scores), difference=(left - right).mean(axis=0))
     pairs = pairs[pairs.driver != "none"].dropna(subset=["value", "lower", "upper"]).reset_index(drop=True)
     covered = pairs.truth.between(pairs.lower, pairs.upper)
     return classes, pairs.assign(covered=covered, sign=np.sign(pairs.difference) == np.sign(pairs.truth))
 
 
-def _true_index(left, right, scores: bool):
+def _true_index(left: np.ndarray, right: np.ndarray, scores: bool) -> np.ndarray:
     index = laterality_index(left, right)
     return index if scores else amplitude_index(index)
 

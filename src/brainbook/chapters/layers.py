@@ -52,7 +52,7 @@ def profile_table(profiles: np.ndarray, masks: Mapping[str, np.ndarray]) -> pd.D
     `profiles` : array [participants, layers, regions]. Columns: series, layer, value, lower, upper.
     """
     tables = [
-        mean_interval(np.nanmean(profiles[..., mask], axis=-1)).table(series=name, layer=range(profiles.shape[1]))
+        mean_interval(np.nanmean(profiles[..., mask], axis=-1)).to_frame(series=name, layer=range(profiles.shape[1]))
         for name, mask in masks.items()
         if mask.any()
     ]
@@ -87,7 +87,7 @@ def depth_by_region(
 
 def choice_shares(group_scores: GroupScores, regions: np.ndarray) -> pd.DataFrame:
     """Compute the share of choices that fall on each layer: layer, value with lower and upper over participants."""
-    return mean_interval(_shares(group_scores, regions)).table(layer=group_scores.layers).drop(columns="p")
+    return mean_interval(_shares(group_scores, regions)).to_frame(layer=group_scores.layers).drop(columns="p")
 
 
 def _shares(group_scores: GroupScores, regions: np.ndarray) -> np.ndarray:
@@ -124,7 +124,7 @@ def edges_change(before: GroupScores, after: GroupScores, regions: np.ndarray) -
     }
     changes = moved_to_edges(*chosen, n) | {"advantage": mean_interval(advantage[1] - advantage[0])}
     tables = [
-        changes[name].table(measure=[name], before=first, after=second) for name, (first, second) in levels.items()
+        changes[name].to_frame(measure=[name], before=first, after=second) for name, (first, second) in levels.items()
     ]
     return pd.concat(tables, ignore_index=True)
 
@@ -140,7 +140,7 @@ def last_layer_advantage(group_scores: GroupScores, masks: Mapping[str, np.ndarr
     inside, outside = (advantage[:, mask].mean(axis=1) for mask in (visual, ~visual))
     values = mean_interval(np.column_stack([inside, inside - outside]))
     who = ["visual group", "visual less other regions"]
-    return values.table(sentence="visual regions are tied to the last layer", who=who)
+    return values.to_frame(sentence="visual regions are tied to the last layer", who=who)
 
 
 def diversity_change(before: GroupScores, after: GroupScores, regions: np.ndarray) -> pd.DataFrame:
@@ -150,7 +150,7 @@ def diversity_change(before: GroupScores, after: GroupScores, regions: np.ndarra
     layers where all are chosen alike. Columns as of `last_layer_advantage`.
     """
     fewer = effective_layers(before, regions) - effective_layers(after, regions)
-    return mean_interval(fewer).table(sentence="the diversity of layers becomes concentrated", who=["all"])
+    return mean_interval(fewer).to_frame(sentence="the diversity of layers becomes concentrated", who=["all"])
 
 
 def effective_layers(group_scores: GroupScores, regions: np.ndarray) -> np.ndarray:
@@ -163,7 +163,7 @@ def depth_gain(profiles: np.ndarray, masks: Mapping[str, np.ndarray]) -> pd.Data
 
     Columns: label, value, lower, upper, p.
     """
-    return mean_interval(_gain_of_masks(profiles, masks)).table(label=list(masks))
+    return mean_interval(_gain_of_masks(profiles, masks)).to_frame(label=list(masks))
 
 
 def depth_order(profiles: np.ndarray, masks: Mapping[str, np.ndarray]) -> Interval:

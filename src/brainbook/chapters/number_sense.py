@@ -31,7 +31,9 @@ CURVE = ["design", "arm", "source", "seed"]  # what has a learning curve of its 
 N_POINTS = 60  # of an archived learning curve, at most
 
 
-def tables(evaluation, confusion, number_line, learning) -> dict[str, pd.DataFrame]:
+def tables(
+    evaluation: pd.DataFrame, confusion: pd.DataFrame, number_line: pd.DataFrame, learning: pd.DataFrame
+) -> dict[str, pd.DataFrame]:
     """Return the tables to archive of a study's tables, from `run_study`.
 
     criteria, claims : of `decide_criteria` and `verdicts`. scores : all measures, mean and interval over seeds.

@@ -9,6 +9,7 @@ Sources
 """
 
 from importlib.resources import files
+from typing import Any
 
 import pandas as pd
 
@@ -25,7 +26,7 @@ __all__ = [
 ]
 
 
-def _read(name: str, **options) -> pd.DataFrame:
+def _read(name: str, **options: Any) -> pd.DataFrame:
     with (files("brainbook.chapters") / "published_tables" / f"{name}.csv").open(encoding="utf-8") as stream:
         return pd.read_csv(stream, **options)
 

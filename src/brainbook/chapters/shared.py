@@ -3,6 +3,7 @@
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -238,7 +239,7 @@ def score_participants(
     cache: str | None = None,
     trim: int | None = None,
     dataset: Dataset | None = None,
-    **options,
+    **options: Any,
 ) -> ParticipantScores:
     """Encode all participants who heard the same story with the same features, at once.
 
@@ -263,7 +264,7 @@ def score_participants(
     trim = features.trim if trim is None else trim
     options = {"delays": features.delays, **options}
 
-    def compute(layers) -> np.ndarray:
+    def compute(layers: Any) -> np.ndarray:
         with warnings.catch_warnings():
             for category in (BorderWarning, ConstantFeatures):
                 warnings.simplefilter("ignore", category)

@@ -7,6 +7,7 @@ import argparse
 import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -69,7 +70,7 @@ def write_phantom(
     context: int = 16,
     cache: str = "cache",
     device: str = "auto",
-    **options,
+    **options: Any,
 ) -> Path:
     """Write a phantom that hears the real story, whose brain follows a real model's states of one layer.
 
@@ -233,7 +234,7 @@ def shape_of_sound(
     overall = response_shape(spaces["word count"], mean.mean(axis=1, keepdims=True), *arguments, **others)
     true = columns[mask].merge(truth.regions, on=["region", "hemisphere"], how="left")
     curves = np.stack([haemodynamic_response(overall.seconds, peak) for peak in true.hrf_peak]).mean(axis=0)
-    estimated = overall.table(["estimated"])
+    estimated = overall.to_frame({"series": ["estimated"]})
     scale = (estimated.value @ curves) / (curves @ curves)
     expected = pd.DataFrame({"series": "true shape", "seconds": overall.seconds, "value": scale * curves})
     weights = by_region.interval().estimate  # delays, regions
@@ -279,7 +280,7 @@ def interval_table(table: pd.DataFrame, by: list[str]) -> pd.DataFrame:
     for key, values in single.groupby(level=by, sort=False):
         names = dict(zip(by, key, strict=True))
         if len(values) > 1:
-            parts.append(mean_interval(values.to_numpy()).table(**names))
+            parts.append(mean_interval(values.to_numpy()).to_frame(**names))
         else:
             parts.append(pd.DataFrame([{**names, "value": values.iloc[0]}]))
     return pd.concat(parts, ignore_index=True)

@@ -111,4 +111,4 @@ def brainlm_controls(cache: str | Path = "cache", device: str = "auto") -> pd.Da
 def _control(control: str, name: str, score: np.ndarray, reference: np.ndarray, falls: bool = False) -> pd.DataFrame:
     gain = np.asarray(reference) - score if falls else score - np.asarray(reference)
     about = {"control": control, "model": name, "score": np.mean(score), "reference": np.mean(reference)}
-    return mean_interval(gain).table(**about).drop(columns="p").assign(n=len(gain))
+    return mean_interval(gain).to_frame(**about).drop(columns="p").assign(n=len(gain))

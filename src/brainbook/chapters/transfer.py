@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from transformers import PreTrainedTokenizerBase
 
 from brainbook.errors import ConfigurationError
 from brainbook.language_models import LanguageModel
@@ -66,7 +67,7 @@ def fine_tuned(model: str, transfer: Mapping, seed: int = 0, cache: str = "cache
     return str(transferred(model, pairs["random"], settings, cache, device))
 
 
-def reading_table(pairs: pd.DataFrame, tokenizer) -> pd.DataFrame:
+def reading_table(pairs: pd.DataFrame, tokenizer: PreTrainedTokenizerBase) -> pd.DataFrame:
     """Describe what a tokenizer makes of each language's sentences.
 
     Returns
@@ -99,7 +100,9 @@ def held_out_pairs(tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
     return pd.concat(parts, ignore_index=True)
 
 
-def add_scores(pairs: pd.DataFrame, name: str, model: LanguageModel | Matcher, tokenizer) -> pd.DataFrame:
+def add_scores(
+    pairs: pd.DataFrame, name: str, model: LanguageModel | Matcher, tokenizer: PreTrainedTokenizerBase
+) -> pd.DataFrame:
     """Add what a model says of each pair: columns "<name>, cosine" and, of a `Matcher`, "<name>, head".
 
     The cosine is of the two sentences' vectors, the head gives the probability of a match. A sentence is read once.

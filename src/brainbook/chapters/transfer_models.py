@@ -139,6 +139,6 @@ def brain_against_controls(participants: pd.DataFrame, brains: list[str]) -> pd.
             for setting, values in (wide[brain] - wide[control]).dropna().groupby(where, sort=False):
                 if len(values) > 1:
                     labels = {"model": brain, "control": control, **dict(zip(where, setting, strict=True))}
-                    interval = mean_interval(values.to_numpy()).table(**{key: [it] for key, it in labels.items()})
+                    interval = mean_interval(values.to_numpy()).to_frame(**{key: [it] for key, it in labels.items()})
                     tables.append(interval.rename(columns={"value": "difference"}).assign(n=len(values)))
     return pd.concat(tables[1:] or tables, ignore_index=True)

@@ -138,7 +138,7 @@ def change_minus_placebo(table: pd.DataFrame) -> pd.DataFrame:
 def gain_from_brains(table: pd.DataFrame) -> pd.DataFrame:
     """Compare, over seeds, the loss of BrainLMs trained with another's brain, and with none, with that of their own."""
     wide = table[table.measure == "words, brain in view"].pivot(index="seed", columns="brain", values="value")
-    return pd.concat([mean_interval(wide[name] - wide["real"]).table(case=[name]) for name in ("shuffled", "none")])
+    return pd.concat([mean_interval(wide[name] - wide["real"]).to_frame(case=[name]) for name in ("shuffled", "none")])
 
 
 def left_minus_right_as_printed(table: pd.DataFrame) -> pd.DataFrame:
@@ -275,7 +275,7 @@ def describe(table: pd.DataFrame, claim: str) -> str:
     return "; ".join(texts)
 
 
-def _lowest(row) -> str:
+def _lowest(row: pd.Series) -> str:
     return f"{row.case}: {format_interval(row)}" if row.case else format_interval(row)
 
 

@@ -3,6 +3,7 @@
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -56,7 +57,7 @@ def scores_by_space(
     participants: list[str],
     columns: pd.DataFrame,
     masks: Mapping[str, np.ndarray],
-    **options,
+    **options: Any,
 ) -> pd.DataFrame:
     """Score several feature spaces in the same participants, by sets of targets.
 

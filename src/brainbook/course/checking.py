@@ -34,7 +34,7 @@ class Feedback:
         return f"{'Right' if self.right else 'Not yet'}. {self.message}"
 
 
-def check(name: str, answer) -> Feedback:
+def check(name: str, answer: object) -> Feedback:
     """Check the answer to an exercise, and say what is wrong with it.
 
     Parameters
@@ -77,7 +77,7 @@ def given(name: str) -> dict:
     return {key: value.copy() if isinstance(value, np.ndarray) else value for key, value in task.given.items()}
 
 
-def _as_numbers(answer) -> np.ndarray | str:
+def _as_numbers(answer: object) -> np.ndarray | str:
     """Return the answer as an array of floats, or what is wrong with it."""
     if isinstance(answer, str):
         return f"The answer is a number, not the text {answer[:40]!r}: leave out the quotation marks."
@@ -93,7 +93,7 @@ def _as_numbers(answer) -> np.ndarray | str:
     return values
 
 
-def _check_choice(task: Exercise, answer) -> Feedback:
+def _check_choice(task: Exercise, answer: object) -> Feedback:
     choices = [task.right, *(wrong for wrong, _ in task.mistakes)]
     listed = ", ".join(repr(choice) for choice in sorted(choices))
     if not isinstance(answer, str):
@@ -125,7 +125,7 @@ def _check_numbers(task: Exercise, values: np.ndarray) -> Feedback:
     return Feedback(False, f"{len(off)} of {right.size} values are off, the first at index [{first}]. {task.hint}")
 
 
-def _equal(values: np.ndarray, expected) -> bool:
+def _equal(values: np.ndarray, expected: np.ndarray) -> bool:
     """Return whether the values are the expected ones: whole numbers exactly, others to about two digits."""
     expected = np.asarray(expected)
     tolerance = 0 if expected.dtype.kind in "iu" else TOLERANCE

@@ -28,7 +28,7 @@ class Solution:
     given: dict = field(default_factory=dict)
 
 
-def solves(name: str):
+def solves(name: str) -> Callable[[Callable[[], Solution]], Callable[[], Solution]]:
     """Register a function without parameters, which returns a `Solution`, for the exercise `name`."""
 
     def register(build: Callable[[], Solution]) -> Callable[[], Solution]:

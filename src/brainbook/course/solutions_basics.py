@@ -1,5 +1,7 @@
 """Solutions of the first chapters: clocks, delays, ridge, scores, and how they deceive."""
 
+from collections.abc import Callable
+
 import numpy as np
 
 from brainbook.course.solution import Solution, solves
@@ -43,7 +45,7 @@ def refresher_2() -> Solution:
 def first_model_1() -> Solution:
     onsets = np.array([0.3, 0.9, 1.6, 2.3, 2.9, 3.5, 8.2, 8.8, 9.5, 13.0])
 
-    def counts(scans):
+    def counts(scans: np.ndarray) -> np.ndarray:
         return np.bincount(scans.astype(int), minlength=10)
 
     return Solution(
@@ -63,10 +65,10 @@ def first_model_1() -> Solution:
 def first_model_2() -> Solution:
     counts, runs = np.array([3, 3, 0, 0, 3, 2, 1, 0, 0, 0]), np.repeat([1, 2], 5)
 
-    def table(shift):
+    def table(shift: Callable[[int], np.ndarray]) -> np.ndarray:
         return np.stack([shift(delay) for delay in (1, 2, 3, 4)], axis=1)
 
-    def within(delay):
+    def within(delay: int) -> np.ndarray:
         moved = np.zeros(10, int)
         for run in (1, 2):
             inside = np.flatnonzero(runs == run)

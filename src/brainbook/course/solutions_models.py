@@ -237,7 +237,7 @@ def number_sense_3() -> Solution:
     number, area = np.arange(1.0, 10), np.array([3, 7, 8, 13, 14, 19, 20, 25, 26.0])
     latent = np.array([0.1, 0.5, 0.4, 0.8, 0.75, 1.3, 1.2, 1.75, 1.7])
 
-    def partial(a, b, c):
+    def partial(a: np.ndarray, b: np.ndarray, c: np.ndarray) -> float:
         ab, ac, bc = np.corrcoef(a, b)[0, 1], np.corrcoef(a, c)[0, 1], np.corrcoef(b, c)[0, 1]
         return (ab - ac * bc) / np.sqrt((1 - ac**2) * (1 - bc**2))
 

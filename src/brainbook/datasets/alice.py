@@ -63,7 +63,7 @@ class Alice:
     targets = ("regions",)
     is_phantom = False
 
-    def __init__(self, root: str | Path, radius: int = 10):
+    def __init__(self, root: str | Path, radius: int = 10) -> None:
         self.root = Path(root)
         if radius not in (6, 10):
             raise ConfigurationError(f"radius is {radius!r}; the regions are spheres of 6 or of 10 mm")

@@ -177,7 +177,7 @@ def _answers(host: str, port: int, seconds: float) -> bool:
     """Return whether a server takes a connection in time; looking up its name may hang, so it runs in a thread."""
     reached = threading.Event()
 
-    def call():
+    def call() -> None:
         try:
             socket.create_connection((host, port), timeout=seconds).close()
             reached.set()

@@ -61,7 +61,7 @@ class Responses:
     source: str
     space: str = "fsaverage5"
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if self.values.shape != (len(self.run_of_scan), len(self.names)):
             raise DatasetError(
                 f"values {self.values.shape} do not fit {len(self.run_of_scan)} scans and {len(self.names)} targets"

@@ -34,7 +34,7 @@ class DescribedDataset:
 
     targets = TARGETS
 
-    def __init__(self, description: Description):
+    def __init__(self, description: Description) -> None:
         self.description, self.root, self.name = description, description.root, description.name
         self.license = description.license
         if not self.root.is_dir():

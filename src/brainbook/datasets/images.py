@@ -7,6 +7,7 @@ flipped bit then gives other numbers and no error. Here every file is read once 
 import gzip
 import zlib
 from pathlib import Path
+from typing import Any
 
 import nibabel as nib
 import numpy as np
@@ -25,12 +26,12 @@ class CheckedData:
 
     is_proxy = True
 
-    def __init__(self, image: nib.Nifti1Image, path: Path):
+    def __init__(self, image: nib.Nifti1Image, path: Path) -> None:
         self.path, self._image_class = path, type(image)
         self.shape, self.ndim, self.dtype = image.shape, image.ndim, image.get_data_dtype()
         self._end = int(image.dataobj.offset + np.prod(image.shape, dtype=object) * self.dtype.itemsize)
 
-    def __array__(self, dtype=None, copy=None) -> np.ndarray:
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
         zipped = self.path.suffix == ".gz"
         try:
             with (gzip.open if zipped else open)(self.path, "rb") as stream:
@@ -45,7 +46,7 @@ class CheckedData:
             raise DatasetError(f"{self.path} holds {surplus} bytes more than its header says: get it again")
         return values
 
-    def __getitem__(self, index) -> np.ndarray:
+    def __getitem__(self, index: Any) -> np.ndarray:
         return np.asanyarray(self)[index]
 
     def content_key(self) -> list | Path:

@@ -61,7 +61,7 @@ class LeBel:
     license = "CC0"
     languages = ("EN",)
 
-    def __init__(self, root: str | Path, regions: str | Path | None = None):
+    def __init__(self, root: str | Path, regions: str | Path | None = None) -> None:
         self.root = Path(root)
         self.derivative = self.root / "derivative"
         self._tables = Path(regions) if regions is not None else self.derivative / "regions"

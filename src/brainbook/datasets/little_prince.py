@@ -76,7 +76,7 @@ class LittlePrince:
     targets = TARGETS
     license = "CC0"
 
-    def __init__(self, root: str | Path):
+    def __init__(self, root: str | Path) -> None:
         self.root = Path(root)
         if not self.root.is_dir():
             raise DatasetError(f"there is no folder {self.root.absolute()}. {HOW_TO_GET}")

@@ -26,7 +26,7 @@ from brainbook.store import read_json, write_json
 class StudyCopy:
     """A copy of a described study that may be spoilt; files are shared with the original until they are replaced."""
 
-    def __init__(self, description: Path, folder: Path):
+    def __init__(self, description: Path, folder: Path) -> None:
         if description.parent.resolve() not in [root := read_description(description).root.resolve(), *root.parents]:
             raise ConfigurationError(f"{description}: its files lie in {root}, and only what lies beside it is copied")
         shutil.copytree(description.parent, folder, copy_function=_link)

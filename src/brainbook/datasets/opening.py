@@ -81,7 +81,7 @@ def _open_description(path: Path) -> Dataset:
     return dataset
 
 
-def _load_class(path: Path, name: object):
+def _load_class(path: Path, name: object) -> type:
     """Return the class that `module.Class` names in the folder of a description."""
     module_name, _, class_name = str(name).rpartition(".")
     source = path.parent / f"{module_name}.py"

@@ -3,6 +3,7 @@
 import math
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -120,7 +121,7 @@ def _numbered_files(root: Path, pattern: str, name: str) -> list[Path]:
     return [found[number] for number in sorted(found)]
 
 
-def _of_part(value, part: int, n_parts: int, name: str, key: str):
+def _of_part(value: Any, part: int, n_parts: int, name: str, key: str) -> Any:
     """Return the value of a key that may be a list of one for each part of a story."""
     if not isinstance(value, list):
         return value

@@ -4,6 +4,7 @@ XNLI's (`brainbook.datasets.xnli`), a phantom's, your own.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -106,7 +107,9 @@ def shuffle_pairs(pairs: pd.DataFrame, what: str = "labels", seed: int = 0) -> p
     return pairs.assign(**shuffled).astype(pairs.dtypes)
 
 
-def _check_pairs(sentences, first, second, mismatched, mismatch, parts, group) -> None:
+def _check_pairs(
+    sentences: Any, first: Any, second: Any, mismatched: Any, mismatch: str, parts: Any, group: Any
+) -> None:
     wanted = [first, second] + ([group] if group else [])
     missing = [column for column in wanted if column not in sentences]
     if missing:
@@ -174,7 +177,9 @@ def _split(together: np.ndarray, n: int, parts: Mapping[str, float], rng: np.ran
     return {name: rng.permutation(chosen[name]) for name in parts}
 
 
-def _exchanged(rows: np.ndarray, same: np.ndarray, lengths: np.ndarray, mismatch: str, rng) -> np.ndarray:
+def _exchanged(
+    rows: np.ndarray, same: np.ndarray, lengths: np.ndarray, mismatch: str, rng: np.random.Generator
+) -> np.ndarray:
     """Return `rows` in another order, in which none stands where itself or one that equals it stood."""
     n = len(rows)
     order = rng.permutation(n)  # neighbours in this order exchange places

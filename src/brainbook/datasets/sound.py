@@ -3,9 +3,11 @@
 Mel bands and pitch need librosa, files need soundfile: `pip install "brainbook[sound]"`.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 
@@ -31,7 +33,7 @@ class Sound:
     samples: np.ndarray
     rate: int
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if self.samples.ndim != 1 or not len(self.samples) or not np.isfinite(self.samples).all() or self.rate <= 0:
             raise DatasetError(f"a sound is [samples], finite, at a rate above 0: {self.samples.shape}, {self.rate} Hz")
 
@@ -165,12 +167,14 @@ def pitch(sound: Sound, step: float = STEP, lowest: float = 65.0, highest: float
     return _series(np.arange(n_steps) * hop / sound.rate, values, ("pitch", "voiced"), np.array([mean, 0.0]))
 
 
-def _series(seconds, values, names, silence=None) -> SoundSeries:
+def _series(
+    seconds: np.ndarray, values: np.ndarray, names: Sequence[str], silence: np.ndarray | None = None
+) -> SoundSeries:
     silence = np.zeros(len(names)) if silence is None else silence
     return SoundSeries(np.asarray(seconds, float), values.astype(np.float32), names, silence)
 
 
-def _library(name: str):
+def _library(name: str) -> ModuleType:
     """Import librosa or soundfile, which only sound needs."""
     try:
         return import_module(name)

@@ -44,7 +44,7 @@ class StoryAnnotation:
 
     tr = LittlePrince.tr
 
-    def __init__(self, root: str | Path):
+    def __init__(self, root: str | Path) -> None:
         self.root = Path(root)
         self.languages = tuple(code for code in LANGUAGES if self._tables(code))
         if not self.languages:

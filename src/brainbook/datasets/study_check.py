@@ -5,6 +5,7 @@ import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -51,7 +52,7 @@ class Report:
         parts.append("Words and recordings are ready." if self.ok else f"Not ready: {len(self.problems)} to mend.")
         return "\n".join(parts)
 
-    def attempt(self, do: Callable, *arguments):
+    def attempt(self, do: Callable, *arguments: Any) -> Any:
         """Call a function; what it raises becomes a problem (and None is returned), what it warns of a warning."""
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
@@ -225,7 +226,16 @@ def _check_runs(dataset: Dataset, names: list[str], scans: dict, report: Report)
     return absent
 
 
-def _check_fit(dataset, language, names, words, scans, starts, cache, report: Report) -> None:
+def _check_fit(
+    dataset: Dataset,
+    language: str,
+    names: Any,
+    words: Any,
+    scans: Any,
+    starts: Any,
+    cache: str | Path | None,
+    report: Report,
+) -> None:
     """Compare the mean response of some participants with the one that speech should evoke."""
     responses = [report.attempt(dataset.responses, name, dataset.targets[0], cache) for name in names]
     if not names or any(each is None for each in responses):

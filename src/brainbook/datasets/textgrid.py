@@ -10,7 +10,7 @@ silently at the first damaged row of a short form.
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, NoReturn
 
 from brainbook.errors import AnnotationError
 
@@ -59,7 +59,7 @@ def read_tiers(text: str, path: str | Path) -> list[tuple[int, str, list[Interva
 class _Tokens:
     """The numbers, texts and flags of a file one by one, and the line that the last one stands on."""
 
-    def __init__(self, text: str, path: str | Path):
+    def __init__(self, text: str, path: str | Path) -> None:
         self.path, self.line = path, 1
         self._tokens = self._scan(text)
 
@@ -91,5 +91,5 @@ class _Tokens:
         text = self.take("text")
         return Interval(start, end, text, self.line)
 
-    def fail(self, what: str):
+    def fail(self, what: str) -> NoReturn:
         raise AnnotationError(f"{self.path}, line {self.line}: {what}")

@@ -93,7 +93,7 @@ def guess_format(path: Path, text: str) -> str:
     raise AnnotationError(f"{path}: its name does not tell its format; say it (one of {', '.join(_READERS)})")
 
 
-def _read_csv(path: Path, text: str, columns: dict[str, str], tier) -> pd.DataFrame:
+def _read_csv(path: Path, text: str, columns: dict[str, str], tier: str | int | None) -> pd.DataFrame:
     names = {name: columns.get(name, name) for name in ("word", "onset")}
     first = text.lstrip("\ufeff \n\r").partition("\n")[0]
     header = {mark: [name.strip(' "\r') for name in first.split(mark)] for mark in ",;\t"}
@@ -114,7 +114,7 @@ def _read_csv(path: Path, text: str, columns: dict[str, str], tier) -> pd.DataFr
     return _ends(table) if lasting else table
 
 
-def _read_events(path: Path, text: str, columns: dict[str, str], tier) -> pd.DataFrame:
+def _read_events(path: Path, text: str, columns: dict[str, str], tier: str | int | None) -> pd.DataFrame:
     header = text.partition("\n")[0].strip("\ufeff\r").split("\t")
     word = next((name for name in ("word", "trial_type", "value") if name in header), "word")
     table = _read_csv(path, text, {"word": word, "duration": "duration"} | columns, tier)
@@ -129,7 +129,7 @@ def _ends(table: pd.DataFrame) -> pd.DataFrame:
     return table.assign(offset=ends.where(duration.notna() & onset.notna(), table["offset"]))
 
 
-def _read_textgrid(path: Path, text: str, columns, tier: str | int | None) -> pd.DataFrame:
+def _read_textgrid(path: Path, text: str, columns: dict[str, str], tier: str | int | None) -> pd.DataFrame:
     tiers = read_tiers(text, path)
     if tier is None:
         named = [number for number, name, _ in tiers if _WORDS_TIER.fullmatch(name.strip())]
@@ -138,7 +138,7 @@ def _read_textgrid(path: Path, text: str, columns, tier: str | int | None) -> pd
     return _table([(f"line {each.line}", each.text.strip(), each.start, each.end) for each in intervals])
 
 
-def _read_gentle(path: Path, text: str, columns, tier) -> pd.DataFrame:
+def _read_gentle(path: Path, text: str, columns: dict[str, str], tier: str | int | None) -> pd.DataFrame:
     words = _list(path, _parse(path, text), "words")
     heard = [(number, word) for number, word in words if word.get("case") != "not-found-in-transcript"]
     return _table(
@@ -146,7 +146,7 @@ def _read_gentle(path: Path, text: str, columns, tier) -> pd.DataFrame:
     )
 
 
-def _read_gentle_csv(path: Path, text: str, columns, tier) -> pd.DataFrame:
+def _read_gentle_csv(path: Path, text: str, columns: dict[str, str], tier: str | int | None) -> pd.DataFrame:
     rows = []
     for number, cells in enumerate(csv.reader(text.splitlines()), 1):
         if cells and len(cells) != 4:
@@ -156,7 +156,7 @@ def _read_gentle_csv(path: Path, text: str, columns, tier) -> pd.DataFrame:
     return _table(rows)
 
 
-def _read_whisperx(path: Path, text: str, columns, tier) -> pd.DataFrame:
+def _read_whisperx(path: Path, text: str, columns: dict[str, str], tier: str | int | None) -> pd.DataFrame:
     content = _parse(path, text)
     if "segments" in content:
         words = [word for _, segment in _list(path, content, "segments") for word in _list(path, segment, "words")]

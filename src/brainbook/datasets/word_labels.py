@@ -3,6 +3,7 @@
 import html
 import re
 import unicodedata
+from collections.abc import Callable
 
 PAUSES = frozenset({"", "sp", "sil", "#"})
 NO_WORDS = frozenset({"spn", "nsn"})  # spoken and other noise, of the Montreal forced aligner and of Kaldi
@@ -53,7 +54,7 @@ def as_written(label: str, dataset: str | None = None) -> tuple[str, str]:
     if known or word.casefold() in PAUSES:
         return known or "", "a label known to be wrong" if known else ""
 
-    def repair(function, reason: str) -> None:
+    def repair(function: Callable[[str], str], reason: str) -> None:
         nonlocal word
         repaired = function(word).strip()
         if repaired != word:

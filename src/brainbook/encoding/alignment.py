@@ -184,14 +184,14 @@ def lanczos(
     return _weigh(states, scans, words, weights, n_scans, "sum", "zeros")
 
 
-def _states(states) -> np.ndarray:
+def _states(states: np.ndarray) -> np.ndarray:
     states = np.asarray(states)
     if states.ndim < 2:
         raise ValueError(f"states must be [words, units] or [layers, words, units]; they have shape {states.shape}")
     return states if states.dtype in (np.float32, np.float64) else states.astype(np.float32)
 
 
-def _seconds(times, name, states, tr) -> np.ndarray:
+def _seconds(times: np.ndarray, name: str, states: np.ndarray, tr: float) -> np.ndarray:
     """Return times of words as an array [words]; ValueError for what is no time in seconds."""
     times = np.asarray(times, float)
     if tr <= 0:
@@ -204,13 +204,23 @@ def _seconds(times, name, states, tr) -> np.ndarray:
     return times
 
 
-def _gather(states, scan_of_word, n_scans, aggregate, silence):
+def _gather(
+    states: np.ndarray, scan_of_word: np.ndarray, n_scans: int, aggregate: Aggregate, silence: Silence
+) -> np.ndarray:
     """Give each scan its whole words."""
     words = np.arange(len(scan_of_word))
     return _weigh(states, scan_of_word, words, np.ones(len(words)), n_scans, aggregate, silence)
 
 
-def _weigh(states, scans, words, weights, n_scans, aggregate, silence):
+def _weigh(
+    states: np.ndarray,
+    scans: np.ndarray,
+    words: np.ndarray,
+    weights: np.ndarray,
+    n_scans: int,
+    aggregate: Aggregate,
+    silence: Silence,
+) -> np.ndarray:
     """Sum weighted words, or average them, from triples of a scan, a word and its weight there."""
     check_choice(aggregate, "aggregate", ("mean", "sum"))
     check_choice(silence, "silence", ("zeros", "mean"))

@@ -9,8 +9,8 @@ from itertools import combinations
 import numpy as np
 import pandas as pd
 
-from brainbook.encoding.alpha_scores import mean_alpha_scores
-from brainbook.encoding.inputs import as_count
+from brainbook.encoding.alpha_scores import Plans, mean_alpha_scores
+from brainbook.encoding.inputs import Splits, as_count
 from brainbook.encoding.ridge_design import RidgeDesign
 from brainbook.encoding.targets import Targets
 
@@ -26,7 +26,9 @@ class AlphaChooser:
     sample : of each group at most so many usable targets, evenly spaced, are looked at.
     """
 
-    def __init__(self, targets: Targets, per_target: bool = True, groups=None, sample: int = 16):
+    def __init__(
+        self, targets: Targets, per_target: bool = True, groups: np.ndarray | None = None, sample: int = 16
+    ) -> None:
         self.per_target, self.usable = per_target, targets.usable
         self.sampled, self.group = targets, None
         if groups is None:
@@ -48,7 +50,7 @@ class AlphaChooser:
         self.sizes = np.array([len(places) for places in sampled])
         self.sampled = targets.subset(np.concatenate(sampled))
 
-    def choose(self, design: RidgeDesign, splits: list, alphas: np.ndarray, metric: str, approximate: bool) -> tuple:
+    def choose(self, design: RidgeDesign, splits: Splits, alphas: np.ndarray, metric: str, approximate: bool) -> tuple:
         """Return the best alpha for every target, and its mean score over inner folds (within groups: the group's).
 
         Returns
@@ -76,12 +78,12 @@ class AlphaChooser:
         return tuple(np.where(self.usable, array, np.nan) for array in arrays)
 
 
-def _evenly(places, n):
+def _evenly(places: np.ndarray, n: int) -> np.ndarray:
     """Return at most `n` of the places, evenly spaced."""
     return places[np.linspace(0, len(places) - 1, min(n, len(places))).round().astype(int)]
 
 
-def _inner_folds(splits):
+def _inner_folds(splits: Splits) -> Plans:
     """Return for each pair of folds the scans that both train on, and the [(outer fold, test scans)] that it serves.
 
     Each outer fold tries alphas on the other folds' test scans.

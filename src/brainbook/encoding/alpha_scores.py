@@ -17,6 +17,7 @@ mean of f(l_i)^2 and f(l_j)^2 stands in for f(l_i) f(l_j): it differs by the squ
 """
 
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import torch
@@ -27,11 +28,12 @@ from brainbook.encoding.splits import fold_weights
 from brainbook.encoding.targets import Targets
 
 NEAR = {torch.float32: 4e-3, torch.float64: 5e-6}  # cube roots of the precision: both errors are then about its 2/3
+Plans = list[tuple[np.ndarray, list[tuple[int, np.ndarray]]]]  # [(training scans, [(number, test scans), ...])]
 BLOCK = 128  # rows of the matrix of near pairs that are multiplied at a time
 
 
 def mean_alpha_scores(
-    design: RidgeDesign, targets: Targets, plans: list, alphas: np.ndarray, metric: str, approximate: bool = False
+    design: RidgeDesign, targets: Targets, plans: Plans, alphas: np.ndarray, metric: str, approximate: bool = False
 ) -> np.ndarray:
     """Compute the mean score of every alpha over folds, weighted as `fold_weights` says.
 
@@ -83,8 +85,15 @@ class AlphaScorer:
     """
 
     def __init__(
-        self, eigenvalues, test_projection, alphas, n_targets, metric="correlation", approximate=False, gaps=None
-    ):
+        self,
+        eigenvalues: torch.Tensor,
+        test_projection: torch.Tensor,
+        alphas: torch.Tensor,
+        n_targets: int,
+        metric: str = "correlation",
+        approximate: bool = False,
+        gaps: "EigenvalueGaps | None" = None,
+    ) -> None:
         self.metric = metric
         self.projection = _centred(test_projection) if metric == "correlation" else test_projection
         self.shrinkage = 1 / (eigenvalues + alphas[:, None])  # alphas, rank
@@ -100,7 +109,7 @@ class AlphaScorer:
             self.pairs = (gaps or EigenvalueGaps(eigenvalues)).pairs(self.projection)
 
     @classmethod
-    def of_fold(cls, fold: FoldDecomposition, *options) -> list["AlphaScorer"]:
+    def of_fold(cls, fold: FoldDecomposition, *options: Any) -> list["AlphaScorer"]:
         """Return a scorer for each of the test sets of one fold, which share the gaps of eigenvalues."""
         gaps = EigenvalueGaps(fold.eigenvalues)
         return [cls(fold.eigenvalues, projection, *options, gaps) for projection in fold.test_projections]
@@ -113,7 +122,7 @@ class AlphaScorer:
         observed = products.centred(fold, test) if correlates else (products.observed(fold, test),)
         return self.scores(loadings, *observed).masked_fill_(products.flat(fold, test), torch.nan)
 
-    def scores(self, loadings: torch.Tensor, observed: torch.Tensor, total=None) -> torch.Tensor:
+    def scores(self, loadings: torch.Tensor, observed: torch.Tensor, total: torch.Tensor | None = None) -> torch.Tensor:
         """Compute the score of every alpha for every target.
 
         Parameters
@@ -133,7 +142,7 @@ class AlphaScorer:
             return 1 - (observed.square().sum(0) - 2 * along + square) / total
         return torch.where(square > 0, along / (square * total).sqrt(), torch.zeros_like(along))
 
-    def _squared_norms(self, loadings):
+    def _squared_norms(self, loadings: torch.Tensor) -> torch.Tensor:
         """Compute the squared norms [alphas, targets] of the predictions."""
         if self.pairs is not None:
             far, near = self.pairs
@@ -154,7 +163,7 @@ class AlphaScorer:
 class EigenvalueGaps:
     """Which eigenvalues lie near to each other, and by what the pairs of the others are multiplied."""
 
-    def __init__(self, eigenvalues: torch.Tensor):
+    def __init__(self, eigenvalues: torch.Tensor) -> None:
         self.eigenvalues, self.tolerance = eigenvalues.double(), NEAR[eigenvalues.dtype]
 
     @cached_property
@@ -181,7 +190,7 @@ class EigenvalueGaps:
         return gram.mul_(far).to(projection.dtype), near
 
 
-def _centred(projection):
+def _centred(projection: torch.Tensor) -> torch.Tensor:
     """Return `projection` less its mean over scans; what is but rounding of a constant becomes 0."""
     centred = projection - projection.mean(0)
     constant = centred.square().sum(0) <= 1e-10 * projection.square().sum(0)

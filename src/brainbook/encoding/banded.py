@@ -6,8 +6,9 @@ search inside the training scans.
 """
 
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from typing import Any, Self
 
 import numpy as np
 import torch
@@ -20,10 +21,11 @@ from himalaya.kernel_ridge import (
 )
 from himalaya.ridge import solve_group_ridge_random_search
 from sklearn.base import BaseEstimator, RegressorMixin
+from sklearn.utils import Tags
 from sklearn.utils.validation import check_consistent_length, check_is_fitted, validate_data
 
 from brainbook.encoding.cross_validation import ALPHAS
-from brainbook.encoding.inputs import as_alphas, as_count, check_choice
+from brainbook.encoding.inputs import Splits, as_alphas, as_count, check_choice
 from brainbook.encoding.ridge_design import find_device
 from brainbook.encoding.splits import estimator_splits
 from brainbook.stats.scores import as_array
@@ -32,6 +34,7 @@ METRICS = {
     "r2": (scoring.r2_score, scoring.r2_score_split),
     "correlation": (scoring.correlation_score, scoring.correlation_score_split),
 }
+Spaces = np.ndarray | Mapping[str, np.ndarray]
 OFF = 1e-6  # share of a space that is as good as left out; himalaya divides by shares, so that 0 will not do
 _BATCH_BYTES = 2**28  # of one of himalaya's working arrays
 
@@ -56,7 +59,7 @@ def band_shares(n_spaces: int, n_candidates: int = 30, seed: int = 0) -> np.ndar
 def solve_bands(
     spaces: list[np.ndarray],
     y: np.ndarray,
-    splits: list,
+    splits: Splits,
     alphas: np.ndarray,
     shares: np.ndarray,
     metric: str = "r2",
@@ -91,7 +94,16 @@ def solve_bands(
     return weights, penalties, scores.max(0)
 
 
-def _solve(spaces, y, splits, alphas, shares, metric, per_target, device):
+def _solve(
+    spaces: list[np.ndarray],
+    y: np.ndarray,
+    splits: Splits,
+    alphas: np.ndarray,
+    shares: np.ndarray,
+    metric: str,
+    per_target: bool,
+    device: torch.device,
+) -> tuple[list[np.ndarray], np.ndarray, np.ndarray]:
     """Call himalaya: weights, penalties, and scores [candidates, targets] of each candidate's best alpha."""
     n_scans, widths = len(y), [x.shape[1] for x in spaces]
     longest = max(len(test) for _, test in splits)
@@ -200,7 +212,19 @@ class BandedRidge(RegressorMixin, BaseEstimator):
     {'rate': 0.8, 'states': 0.0}
     """
 
-    def __init__(self, spaces=None, alphas=ALPHAS, *, n_candidates=30, cv=None, metric="r2", seed=0, device="auto"):
+    __metadata_request__fit = {"groups": True}  # in a pipeline that routes metadata (see `Delayer`)
+
+    def __init__(
+        self,
+        spaces: Mapping[str, slice | np.ndarray] | None = None,
+        alphas: Sequence[float] | np.ndarray = ALPHAS,
+        *,
+        n_candidates: int = 30,
+        cv: Any = None,
+        metric: str = "r2",
+        seed: int = 0,
+        device: str = "auto",
+    ) -> None:
         self.spaces = spaces
         self.alphas = alphas
         self.n_candidates = n_candidates
@@ -209,7 +233,7 @@ class BandedRidge(RegressorMixin, BaseEstimator):
         self.seed = seed
         self.device = device
 
-    def fit(self, X, y, groups=None):
+    def fit(self, X: Spaces, y: np.ndarray, groups: np.ndarray | None = None) -> Self:
         """Choose the penalties and fit the weights.
 
         Parameters
@@ -248,7 +272,7 @@ class BandedRidge(RegressorMixin, BaseEstimator):
         self.intercept_ = center - sum(means[name] @ self.coef_[name] for name in self.names_)
         return self
 
-    def _split(self, X, reset=False) -> dict[str, np.ndarray]:
+    def _split(self, X: Spaces, reset: bool = False) -> dict[str, np.ndarray]:
         """Return X as {name: array [scans, features]}, checked."""
         if isinstance(X, Mapping):
             spaces = {name: as_array(x, f"space {name!r}") for name, x in X.items()}
@@ -263,25 +287,25 @@ class BandedRidge(RegressorMixin, BaseEstimator):
         X = validate_data(self, X, reset=reset, dtype=[np.float64, np.float32], ensure_min_samples=2 if reset else 1)
         return {name: X[:, columns] for name, columns in (self.spaces or {"features": slice(None)}).items()}
 
-    def _widths(self):
+    def _widths(self) -> list[tuple[str, int]]:
         return [(name, len(self.coef_[name])) for name in self.names_]
 
-    def predict_spaces(self, X) -> np.ndarray:
+    def predict_spaces(self, X: Spaces) -> np.ndarray:
         """Return what each space predicts beyond the training mean of the responses: [spaces, scans, targets]."""
         check_is_fitted(self)
         return np.stack([(x - self._means[name]) @ self.coef_[name] for name, x in self._split(X).items()])
 
-    def predict(self, X) -> np.ndarray:
+    def predict(self, X: Spaces) -> np.ndarray:
         """Predict responses, array [scans, targets] (or [scans], if `fit` was given such)."""
         predicted = self.predict_spaces(X).sum(0) + self._center
         return predicted[:, 0] if self._one_target else predicted
 
-    def space_scores(self, X, y) -> np.ndarray:
+    def space_scores(self, X: Spaces, y: np.ndarray) -> np.ndarray:
         """Return how much of the score each space explains, array [spaces, targets] (`split_scores`)."""
         parts = self.predict_spaces(X)
         return split_scores(parts, np.asarray(y, float).reshape(parts.shape[1], -1), self.metric)
 
-    def __sklearn_tags__(self):
+    def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
         tags.target_tags.multi_output = True
         return tags

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -10,10 +11,11 @@ import torch
 from brainbook.encoding.banded import METRICS, band_shares, solve_bands, split_scores
 from brainbook.encoding.cross_validation import ALPHAS, DTYPES, mean_of_folds
 from brainbook.encoding.encoding_design import EncodingDesign
-from brainbook.encoding.inputs import as_alphas, check_choice
+from brainbook.encoding.inputs import Splits, as_alphas, check_choice
 from brainbook.encoding.products import is_flat
 from brainbook.encoding.ridge_design import FoldFeatures, rows
 from brainbook.encoding.splits import fold_weights, inner_splits, short_folds
+from brainbook.stats.frames import TargetNames, target_frame
 
 
 @dataclass(frozen=True)
@@ -39,7 +41,7 @@ class BandedScores:
     penalties: np.ndarray
     predictions: np.ndarray | None
     metric: str
-    splits: list
+    splits: Splits
 
     @property
     def space_scores(self) -> np.ndarray:
@@ -52,11 +54,19 @@ class BandedScores:
         with np.errstate(invalid="ignore"):
             return np.where(share > 0, self.fold_space_scores * share, 0).sum(0) / share.sum(0)
 
-    def table(self, targets: pd.DataFrame | Mapping) -> pd.DataFrame:
-        """Return one row per space and target: columns of `targets` (one value per target each), space, value."""
-        columns = pd.DataFrame(targets)
-        parts = zip(self.names, self.space_scores, strict=True)
-        return pd.concat([columns.assign(space=name, value=values) for name, values in parts], ignore_index=True)
+    def to_frame(self, targets: TargetNames = None) -> pd.DataFrame:
+        """Return one row per space and target.
+
+        Parameters
+        ----------
+        targets : as in `CrossValidation.to_frame`.
+
+        Returns
+        -------
+        DataFrame: the targets' columns, space, score (`space_scores`) and penalty (the median over folds).
+        """
+        penalties = np.median(self.penalties, axis=0)
+        return target_frame(targets, {"space": self.names}, score=self.space_scores, penalty=penalties)
 
 
 def cross_validate_bands(
@@ -74,7 +84,7 @@ def cross_validate_bands(
     predictions: bool = False,
     device: str = "auto",
     dtype: str = "float32",
-    **design,
+    **design: Any,
 ) -> BandedScores:
     """Predict each run from the others by several feature spaces, each with its own penalty for every target.
 

@@ -7,17 +7,20 @@ by leaving each training run out in turn (`AlphaChooser`).
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+import pandas as pd
 import torch
 
 from brainbook.encoding.alpha_choice import AlphaChooser
 from brainbook.encoding.encoding_design import EncodingDesign
-from brainbook.encoding.inputs import as_alphas, check_choice
+from brainbook.encoding.inputs import Splits, as_alphas, check_choice
 from brainbook.encoding.products import SharedProducts
-from brainbook.encoding.ridge_design import METRICS, fold_groups, rows
+from brainbook.encoding.ridge_design import METRICS, RidgeDesign, fold_groups, rows
 from brainbook.encoding.splits import FEWEST, fold_weights, name_fold, short_folds
-from brainbook.encoding.targets import border_shares
+from brainbook.encoding.targets import Targets, border_shares
+from brainbook.stats.frames import TargetNames, target_frame
 from brainbook.stats.scores import fisher_mean
 
 ALPHAS = tuple(np.logspace(0, 6, 13).tolist())
@@ -50,7 +53,7 @@ class CrossValidation:
     inner_scores: np.ndarray
     predictions: np.ndarray | None
     alphas: np.ndarray
-    splits: list
+    splits: Splits
 
     def chosen_layer(self) -> np.ndarray:
         """Return the layer [folds, targets] that each outer fold chooses for each target from its training scans."""
@@ -65,6 +68,25 @@ class CrossValidation:
     def scores_of_chosen_layer(self) -> np.ndarray:
         """Return scores [targets] of the layer chosen inside the training scans of each fold, never on test scans."""
         return fisher_mean(self.fold_scores_of_chosen_layer(), weights=fold_weights(self.splits))
+
+    def to_frame(self, targets: TargetNames = None, *, folds: bool = False) -> pd.DataFrame:
+        """Return one row per target (with several feature spaces: per layer and target), or per fold too.
+
+        Parameters
+        ----------
+        targets : names of the targets, or a table with one row per target (such as `Responses.names`).
+        folds : one row per fold instead of the means over folds.
+
+        Returns
+        -------
+        DataFrame: the targets' columns (`target` where only names were given), layer (of several feature spaces), then
+        score and alpha (the median over folds); with `folds` fold (from 0 on), score, alpha and inner_score.
+        """
+        axes = {} if self.fold_scores.ndim == 2 else {"layer": range(len(self.scores))}
+        if not folds:
+            return target_frame(targets, axes, score=self.scores, alpha=np.median(self.best_alphas, axis=-2))
+        values = {"score": self.fold_scores, "alpha": self.best_alphas, "inner_score": self.inner_scores}
+        return target_frame(targets, {**axes, "fold": range(len(self.splits))}, **values)
 
 
 def cross_validate(
@@ -83,7 +105,7 @@ def cross_validate(
     device: str = "auto",
     dtype: str = "float32",
     block: int | None = None,
-    **design,
+    **design: Any,
 ) -> CrossValidation:
     """Predict each run from the others and score it; alphas are chosen inside the training runs only.
 
@@ -135,7 +157,15 @@ def cross_validate(
     return CrossValidation(*arrays[:4], arrays[4] if predictions else None, alphas, design.splits)
 
 
-def _score(design, targets, splits, best, metric, fold_scores, predictions) -> None:
+def _score(
+    design: RidgeDesign,
+    targets: Targets,
+    splits: Splits,
+    best: np.ndarray,
+    metric: str,
+    fold_scores: np.ndarray,
+    predictions: np.ndarray | None,
+) -> None:
     """Fill in the scores [folds, targets], and the predictions [scans, targets] if they are wanted."""
     for group in fold_groups(design, [(train, [test]) for train, test in splits]):
         shared = SharedProducts(design, [fold.train for _, fold in group])
@@ -155,7 +185,7 @@ def _score(design, targets, splits, best, metric, fold_scores, predictions) -> N
                     predictions[test, columns] = values * targets.size[columns] + targets.mean[columns]
 
 
-def mean_of_folds(fold_scores: np.ndarray, splits: list, metric: str = "correlation") -> np.ndarray:
+def mean_of_folds(fold_scores: np.ndarray, splits: Splits, metric: str = "correlation") -> np.ndarray:
     """Return scores [layers, targets] from those of the folds [layers, folds, targets], weighted by `fold_weights`."""
     weights = fold_weights(splits, metric)
     if metric == "correlation":

@@ -2,11 +2,14 @@
 
 from collections.abc import Sequence
 from itertools import pairwise
+from typing import Self
 
 import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.utils import Tags
+from sklearn.utils.validation import check_is_fitted, validate_data
 
-from brainbook.encoding.inputs import as_delays, as_runs
+from brainbook.encoding.inputs import as_delays, as_runs, check_choice
 from brainbook.stats.scores import as_array
 
 
@@ -104,24 +107,78 @@ class Delayer(TransformerMixin, BaseEstimator):
     Parameters
     ----------
     delays : shifts in scans.
-    runs : array [scans], the run of every scan that is transformed; None means that all are one run. `transform` takes
-        those of other scans.
+    runs : array [scans], the run of every scan that is fitted or transformed; None means that all are one run. `fit`
+        and `transform` take those of other scans, which cross-validation hands them where scikit-learn routes metadata.
+    fill : what stands where a delay looks beyond its run: "zeros", or the "mean" of the feature at that delay over the
+        scans given to `fit`, as in `cross_validate`.
+
+    Attributes
+    ----------
+    fill_ : array [delays x features], what stands there; only with "mean", which alone has to be fitted.
+    n_features_in_ : int.
+
+    Examples
+    --------
+    The predictions of `cross_validate`, by scikit-learn:
+
+    >>> import numpy as np
+    >>> import sklearn
+    >>> from sklearn.model_selection import cross_val_predict
+    >>> from sklearn.pipeline import make_pipeline
+    >>> from brainbook.encoding import Delayer, LeaveOneRunOut, RidgeEncoder, cross_validate
+    >>> rng, runs = np.random.default_rng(0), np.repeat([1, 2, 3], 40)
+    >>> features, responses = rng.standard_normal((120, 2)), rng.standard_normal((120, 5))
+    >>> pipeline = make_pipeline(Delayer((1, 2), fill="mean"), RidgeEncoder(alphas=[10.0]))
+    >>> with sklearn.config_context(enable_metadata_routing=True):
+    ...     of_runs = {"runs": runs, "groups": runs}
+    ...     predicted = cross_val_predict(pipeline, features, responses, cv=LeaveOneRunOut(), params=of_runs)
+    >>> ours = cross_validate(features, responses, runs, (1, 2), [10.0], predictions=True)
+    >>> np.allclose(predicted, ours.predictions, atol=1e-5)
+    True
     """
 
-    def __init__(self, delays: Sequence[int] = (1, 2, 3, 4), runs: np.ndarray | None = None):
+    __metadata_request__fit = {"runs": True}  # where metadata is routed it is taken without being asked for
+    __metadata_request__transform = {"runs": True}
+
+    def __init__(
+        self, delays: Sequence[int] = (1, 2, 3, 4), runs: np.ndarray | None = None, *, fill: str = "zeros"
+    ) -> None:
         self.delays = delays
         self.runs = runs
+        self.fill = fill
 
-    def fit(self, X, y=None):
-        """Do nothing: delays learn nothing from data."""
+    def fit(self, X: np.ndarray, y: object = None, runs: np.ndarray | None = None) -> Self:
+        """Note what stands beyond runs; `runs` are taken in place of those of the constructor."""
+        check_choice(self.fill, "fill", ("zeros", "mean"))
+        X = validate_data(self, X, dtype=[np.float64, np.float32])
+        delayed, held = self._delayed(X, runs)
+        if self.fill == "mean":
+            self.fill_ = delayed.sum(0, dtype=float) / np.maximum(held.sum(0), 1)
         return self
 
-    def transform(self, X, runs=None):
-        """Return the delayed features [scans, delays x features]; `runs` stand in for those of the constructor."""
-        return delay(X, self.delays, self.runs if runs is None else runs)
+    def transform(self, X: np.ndarray, runs: np.ndarray | None = None) -> np.ndarray:
+        """Return the delayed features [scans, delays x features]; `runs` as in `fit`."""
+        delayed, held = self._delayed(validate_data(self, X, dtype=[np.float64, np.float32], reset=False), runs)
+        if self.fill == "zeros":
+            return delayed
+        check_is_fitted(self, "fill_")
+        return np.where(held, delayed, self.fill_.astype(delayed.dtype))
 
-    def __sklearn_is_fitted__(self):
-        return True
+    def fit_transform(self, X: np.ndarray, y: object = None, runs: np.ndarray | None = None) -> np.ndarray:
+        """Fit, and return the delayed features [scans, delays x features]."""
+        return self.fit(X, y, runs).transform(X, runs)
+
+    def _delayed(self, X: np.ndarray, runs: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
+        """Return the delayed features, and where they hold a scan of the run."""
+        runs = self.runs if runs is None else runs
+        held = delay(np.ones((len(X), 1), bool), self.delays, runs)
+        return delay(X, self.delays, runs), np.repeat(held, X.shape[1], axis=1)
+
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        tags.requires_fit = self.fill == "mean"
+        tags.transformer_tags.preserves_dtype = ["float64", "float32"]
+        return tags
 
 
 def centred_delays(features: np.ndarray, delays: Sequence[int], runs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -3,13 +3,14 @@
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any, Self
 
 import numpy as np
 import pandas as pd
 import torch
 
 from brainbook.encoding.delays import centred_delays
-from brainbook.encoding.inputs import as_delays, as_runs, as_splits
+from brainbook.encoding.inputs import Splits, as_delays, as_runs, as_splits
 from brainbook.encoding.protocol_checks import warn_shared_runs
 from brainbook.encoding.ridge_design import RidgeDesign, find_device
 from brainbook.encoding.splits import leave_one_run_out, used_scans
@@ -48,13 +49,13 @@ class EncodingDesign:
     features: np.ndarray | Sequence[np.ndarray]
     runs: np.ndarray
     delays: Sequence[int] | None = (1, 2, 3, 4)
-    splits: list | None = None
+    splits: Splits | None = None
     trim: int = 0
     nuisance: np.ndarray | None = None
     scale: bool = True
     feature_scaling: list | None = None
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         self.runs = as_runs(self.runs)
         self.delays = None if self.delays is None else as_delays(self.delays)
         if self.splits is None:
@@ -73,11 +74,13 @@ class EncodingDesign:
             self.nuisance = _centred_within_runs(self.nuisance, self.runs)
 
     @classmethod
-    def of(cls, features, *arguments, **options) -> "EncodingDesign":
+    def of(
+        cls, features: np.ndarray | Sequence[np.ndarray] | Self, *arguments: Any, **options: Any
+    ) -> "EncodingDesign":
         """Return `features` if they are a design already, or else make one of all arguments."""
         return features if isinstance(features, cls) else cls(features, *arguments, **options)
 
-    def _checked(self, layer, place) -> np.ndarray:
+    def _checked(self, layer: np.ndarray, place: int) -> np.ndarray:
         name = "features" if self.single else f"features of layer {place}"
         layer = as_array(layer, name)
         if layer.ndim != 2 or len(layer) != len(self.runs) or not layer.shape[1]:
@@ -105,7 +108,9 @@ class EncodingDesign:
             padding = padding if padding[self.used].any() else None
         return RidgeDesign(features, self.nuisance, padding, self.scale, scaling, device, dtype)
 
-    def targets(self, responses, device: str = "auto", dtype: torch.dtype = torch.float32, block=None) -> Targets:
+    def targets(
+        self, responses: np.ndarray, device: str = "auto", dtype: torch.dtype = torch.float32, block: int | None = None
+    ) -> Targets:
         """Return responses [scans, targets] in blocks; a warning says how many cannot be predicted."""
         targets = Targets(responses, device=find_device(device), dtype=dtype, block=block)
         if targets.n_scans != len(self.runs):
@@ -114,7 +119,7 @@ class EncodingDesign:
         return targets
 
 
-def _centred_within_runs(nuisance, runs: np.ndarray) -> np.ndarray:
+def _centred_within_runs(nuisance: np.ndarray, runs: np.ndarray) -> np.ndarray:
     """Return signals [scans, signals] less their mean in each run; ValueError where they are not finite."""
     nuisance = as_array(nuisance, "nuisance")
     if len(nuisance) != len(runs) or not np.isfinite(nuisance).all():

@@ -32,7 +32,7 @@ def haemodynamic_response(times: np.ndarray, peak: float = 5.0) -> np.ndarray:
     return _glover(np.asarray(times, float) * (_GLOVER_PEAK / peak)) / _glover(_GLOVER_PEAK)
 
 
-def _glover(times):
+def _glover(times: np.ndarray | float) -> np.ndarray:
     return gamma.pdf(times, 6 / 0.9, scale=0.9) - 0.48 * gamma.pdf(times, 12 / 0.9, scale=0.9)
 
 

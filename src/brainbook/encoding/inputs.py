@@ -1,12 +1,15 @@
 """Arguments as users give them: what would be misread is refused, by the argument's name."""
 
+from collections.abc import Collection, Iterable, Sequence
 from numbers import Integral
 
 import numpy as np
 import pandas as pd
 
+Splits = list[tuple[np.ndarray, np.ndarray]]  # (training scans, test scans) of every fold
 
-def as_delays(delays) -> tuple[int, ...]:
+
+def as_delays(delays: Sequence[int]) -> tuple[int, ...]:
     """Return delays as a tuple of at least one whole number; ValueError for anything else."""
     if np.ndim(delays) != 1 or not len(delays):
         raise ValueError(f"delays are one or more whole numbers of scans, such as (1, 2, 3, 4), not {delays!r}")
@@ -15,7 +18,7 @@ def as_delays(delays) -> tuple[int, ...]:
     return tuple(int(shift) for shift in delays)
 
 
-def as_runs(runs) -> np.ndarray:
+def as_runs(runs: np.ndarray | Sequence) -> np.ndarray:
     """Return runs as an array [scans]; ValueError for more than one dimension, or scans without a run."""
     if isinstance(runs, np.ma.MaskedArray) and np.ma.count_masked(runs):
         raise ValueError(f"runs: {np.ma.count_masked(runs)} scans are masked: give every scan its run")
@@ -28,7 +31,7 @@ def as_runs(runs) -> np.ndarray:
     return runs
 
 
-def as_splits(splits, n_scans: int) -> list[tuple[np.ndarray, np.ndarray]]:
+def as_splits(splits: Iterable[tuple[np.ndarray, np.ndarray]], n_scans: int) -> list[tuple[np.ndarray, np.ndarray]]:
     """Return splits as a list of (training scans, test scans), integer arrays.
 
     Raises
@@ -52,20 +55,20 @@ def as_splits(splits, n_scans: int) -> list[tuple[np.ndarray, np.ndarray]]:
     return splits
 
 
-def as_count(value, name: str, least: int = 1) -> int:
+def as_count(value: object, name: str, least: int = 1) -> int:
     """Return a whole number of `least` or more; ValueError for anything else."""
     if not isinstance(value, Integral) or isinstance(value, bool) or value < least:
         raise ValueError(f"{name} must be a whole number of {least} or more, not {value!r}")
     return int(value)
 
 
-def check_choice(value, name: str, choices) -> None:
+def check_choice(value: object, name: str, choices: Collection[str]) -> None:
     """Raise ValueError for what is none of the choices."""
     if value not in choices:
         raise ValueError(f"{name} is {' or '.join(map(repr, choices))}, not {value!r}".replace("'", '"'))
 
 
-def as_alphas(alphas) -> np.ndarray:
+def as_alphas(alphas: np.ndarray | Sequence[float] | float) -> np.ndarray:
     """Return alphas as a sorted array of one or more positive numbers; ValueError for anything else."""
     alphas = np.unique(np.asarray(alphas, float))
     if not len(alphas):

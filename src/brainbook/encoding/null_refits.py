@@ -6,16 +6,17 @@ as honest as fitting anew, at a fraction of the price. (Comparing permuted respo
 once is not honest: run j trains k and k trains j, so the folds' scores are correlated, and 5% become 12-18%.)
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import reduce
+from typing import Any
 
 import numpy as np
 import torch
 
 from brainbook.encoding.delays import run_slices
 from brainbook.encoding.encoding_design import EncodingDesign
-from brainbook.encoding.inputs import as_alphas, check_choice
+from brainbook.encoding.inputs import Splits, as_alphas, check_choice
 from brainbook.encoding.products import is_flat
 from brainbook.encoding.ridge_design import FoldDecomposition, RidgeDesign, pearson, rows
 from brainbook.encoding.splits import fold_weights, short_folds
@@ -25,7 +26,7 @@ _COLUMNS = 1024  # few targets are permuted several times at once, so that a pro
 _WORTH_RANK = 50_000  # permuted targets from which on it pays to look for a low rank
 
 
-def hat_matrices(design: RidgeDesign, splits: list, alphas: np.ndarray) -> Iterator[tuple[float, torch.Tensor]]:
+def hat_matrices(design: RidgeDesign, splits: Splits, alphas: np.ndarray) -> Iterator[tuple[float, torch.Tensor]]:
     """Yield for each alpha the matrix H [scans, scans] from responses to their cross-validated predictions.
 
     Parameters
@@ -62,7 +63,7 @@ class LowRankMap:
     noise of a hundredth of its size, far below what 1,000 permutations resolve.
     """
 
-    def __init__(self, matrix: torch.Tensor, tolerance: float = 0.01):
+    def __init__(self, matrix: torch.Tensor, tolerance: float = 0.01) -> None:
         self.matrix, self.inner, self.outer = matrix, None, None
         if tolerance <= 0:
             return
@@ -95,7 +96,7 @@ class Permutations:
     used : integer array or None, the scans that take part; all others stay as they are.
     """
 
-    def __init__(self, runs: np.ndarray, null: str, count: int, seed: int, used: np.ndarray | None = None):
+    def __init__(self, runs: np.ndarray, null: str, count: int, seed: int, used: np.ndarray | None = None) -> None:
         check_choice(null, "null", ("shift", "phase"))
         self.null, self.count, self.n_scans = null, count, len(runs)
         used = np.arange(len(runs)) if used is None else used
@@ -124,13 +125,13 @@ class Permutations:
         for first in range(start, stop, at_once):
             yield permute(responses, slice(first, min(first + at_once, stop)))
 
-    def _shifted(self, responses, chosen):
+    def _shifted(self, responses: torch.Tensor, chosen: slice) -> torch.Tensor:
         source = np.repeat(np.arange(self.n_scans)[:, None], chosen.stop - chosen.start, axis=1)
         for number, part in enumerate(self.parts):
             source[part] = part[(np.arange(len(part))[:, None] - self.draws[chosen, number]) % len(part)]
         return responses[torch.as_tensor(source).to(responses.device)]
 
-    def _turned(self, responses, chosen):
+    def _turned(self, responses: torch.Tensor, chosen: slice) -> torch.Tensor:
         permuted = responses[:, None].repeat(1, chosen.stop - chosen.start, 1)
         for draws, part in zip(self.draws, self.parts, strict=True):
             angle = torch.as_tensor(draws[chosen].T, device=responses.device).to(responses.dtype)
@@ -177,9 +178,9 @@ class NullRefitter:
         device: str = "auto",
         tolerance: float = 0.01,
         block: int | None = None,
-        delays=None,
-        **design,
-    ):
+        delays: Sequence[int] | None = None,
+        **design: Any,
+    ) -> None:
         design = EncodingDesign.of(features, runs, delays, **design)
         if not design.single:
             raise ValueError("a permutation test takes one feature space: features [scans, units]")
@@ -191,7 +192,7 @@ class NullRefitter:
         self.permutations = Permutations(design.runs, null, n_permutations, seed, design.used)
         self.tolerance = tolerance if n_permutations * self.targets.n_targets > _WORTH_RANK else 0
 
-    def _alphas(self, alpha):
+    def _alphas(self, alpha: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return the different alphas, and each target's own (which `best_of` does not use)."""
         n_targets = self.targets.n_targets
         if self.best_of:
@@ -226,7 +227,7 @@ class NullRefitter:
         by_fold = (fold_correlations(map_(y), observed, tests).masked_fill_(flat, torch.nan) for map_ in maps)
         return reduce(np.maximum, (fisher_mean(r.cpu().numpy(), weights=self.weights) for r in by_fold))
 
-    def _without_signals(self, y):
+    def _without_signals(self, y: torch.Tensor) -> torch.Tensor:
         """Return every test scan's response without what training weights say of intercept and nuisance signals."""
         signals, residual = self.design.signals, y.clone()
         for train, test in self.splits:

@@ -1,12 +1,15 @@
 """Is a score more than nothing? p-values by target and by region, from scores refitted on permuted responses."""
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
+import pandas as pd
 
+from brainbook.encoding.encoding_design import EncodingDesign
 from brainbook.encoding.inputs import as_count
 from brainbook.encoding.null_refits import NullRefitter, RefitBlock
+from brainbook.stats.frames import TargetNames, target_frame
 from brainbook.stats.scores import fisher_z
 
 TIE = 1e-6  # a correlation that differs from another by less is the same, computed in another order
@@ -67,8 +70,18 @@ class PermutationScores:
         score = np.nan_to_num(self.score) @ share
         return names, score, permutation_p(score, np.nan_to_num(self.null) @ share)
 
+    def to_frame(self, targets: TargetNames = None) -> pd.DataFrame:
+        """Return one row per target: the targets' columns (as in `CrossValidation.to_frame`), score, p and family_p."""
+        return target_frame(targets, {}, score=self.score, p=self.p(), family_p=self.family_p())
 
-def permutation_scores(features, responses, runs=None, alpha=None, **options) -> PermutationScores:
+
+def permutation_scores(
+    features: np.ndarray | EncodingDesign,
+    responses: np.ndarray,
+    runs: np.ndarray | None = None,
+    alpha: float | np.ndarray | None = None,
+    **options: Any,
+) -> PermutationScores:
     """Score features on responses, and on responses permuted within runs, fitting anew each time.
 
     Where many targets hold nothing and each wants a p of its own, `sequential_permutation_test` gives it with far fewer
@@ -104,7 +117,13 @@ def permutation_scores(features, responses, runs=None, alpha=None, **options) ->
     return PermutationScores(score, nulls)
 
 
-def permutation_test(features, responses, runs=None, alpha=None, **options) -> tuple[np.ndarray, np.ndarray]:
+def permutation_test(
+    features: np.ndarray | EncodingDesign,
+    responses: np.ndarray,
+    runs: np.ndarray | None = None,
+    alpha: float | np.ndarray | None = None,
+    **options: Any,
+) -> tuple[np.ndarray, np.ndarray]:
     """Compute the cross-validated score of every target, and how often a refit on permuted responses does as well.
 
     For thousands of vertices see `sequential_permutation_test`, which stops early where nothing is.
@@ -136,9 +155,19 @@ class SequentialTest(NamedTuple):
     p: np.ndarray
     draws: np.ndarray
 
+    def to_frame(self, targets: TargetNames = None) -> pd.DataFrame:
+        """Return one row per target: the targets' columns (as in `CrossValidation.to_frame`), score, p and draws."""
+        return target_frame(targets, {}, **self._asdict())
+
 
 def sequential_permutation_test(
-    features, responses, runs=None, alpha=None, *, stop_after: int = 10, **options
+    features: np.ndarray | EncodingDesign,
+    responses: np.ndarray,
+    runs: np.ndarray | None = None,
+    alpha: float | np.ndarray | None = None,
+    *,
+    stop_after: int = 10,
+    **options: Any,
 ) -> SequentialTest:
     """Test as `permutation_test` in a fraction of the time: a target stops once the null has often reached its score.
 

@@ -22,7 +22,7 @@ class SharedProducts:
     design : the features. trains : integer arrays, the training scans of the folds.
     """
 
-    def __init__(self, design: RidgeDesign, trains: list[np.ndarray]):
+    def __init__(self, design: RidgeDesign, trains: list[np.ndarray]) -> None:
         inside = np.zeros((len(trains), len(design.x)), bool)
         for row, train in zip(inside, trains, strict=True):
             row[train] = True
@@ -46,7 +46,7 @@ class ResponseProducts:
     y : tensor [scans, targets].
     """
 
-    def __init__(self, shared: SharedProducts, y: torch.Tensor):
+    def __init__(self, shared: SharedProducts, y: torch.Tensor) -> None:
         self.y, self.design, self.used = y, shared.design, shared.used
         w = self.design.regressors.to(y.dtype)
         by_part = [rows(y, part) for part in shared.parts]
@@ -58,7 +58,7 @@ class ResponseProducts:
         self._highest = torch.stack([own.amax(0) for own in by_part])
         self._centred, self._flat = {}, {}
 
-    def _over(self, sums, fold: FoldDecomposition) -> torch.Tensor:
+    def _over(self, sums: tuple[torch.Tensor, torch.Tensor], fold: FoldDecomposition) -> torch.Tensor:
         """Sum over the fold's parts, or subtract the parts that it leaves out from the total, if these are fewer."""
         (by_part, total), used = sums, self.used[fold.train.tobytes()].to(self.y.device)
         if 2 * used.sum() > len(used):

@@ -7,7 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from brainbook.encoding.delays import delay, run_slices
+from brainbook.encoding.inputs import Splits
 
+Result = tuple[bool | None, str]  # of a check: passed, message
 RUNS_APART = "training and test scans come from different runs"
 
 
@@ -33,7 +35,7 @@ class Finding:
 
 def check_protocol(
     runs: np.ndarray,
-    splits: list,
+    splits: Splits | tuple[np.ndarray, np.ndarray],
     *,
     features: np.ndarray | None = None,
     delayed: np.ndarray | None = None,
@@ -80,21 +82,21 @@ def check_protocol(
     return findings
 
 
-def warn_shared_runs(runs: np.ndarray, splits: list, stacklevel: int = 3) -> None:
+def warn_shared_runs(runs: np.ndarray, splits: Splits, stacklevel: int = 3) -> None:
     """Warn when folds train and test on neighbouring scans of the same run (used by the estimators themselves)."""
     passed, message = _runs(np.asarray(runs), splits, gap=1)
     if not passed:
         warnings.warn(f"{RUNS_APART}: {message}", ProtocolWarning, stacklevel=stacklevel)
 
 
-def _overlap(splits):
+def _overlap(splits: Splits) -> Result:
     shared = max(len(np.intersect1d(train, test)) for train, test in splits)
     if shared:
         return False, f"{shared} rows train and test in the same fold: their noise is memorised"
     return True, "training and test rows are apart"
 
 
-def _scans(scans, splits):
+def _scans(scans: np.ndarray | None, splits: Splits) -> Result:
     if scans is None:
         return None, "each row taken as its own scan (give scans= when echoes are stacked)"
     scans = np.asarray(scans)
@@ -107,7 +109,7 @@ def _scans(scans, splits):
     return True, "no scan is read on both sides"
 
 
-def _runs(runs, splits, gap):
+def _runs(runs: np.ndarray, splits: Splits, gap: int) -> Result:
     share = max(np.isin(runs[test], runs[train]).mean() for train, test in splits)
     if not share:
         return True, "no fold shares a run"
@@ -120,7 +122,7 @@ def _runs(runs, splits, gap):
     )
 
 
-def _distance(runs, train, test):
+def _distance(runs: np.ndarray, train: np.ndarray, test: np.ndarray) -> int:
     """Return how many scans the nearest training scan of a test scan's run is away."""
     nearest = len(runs)
     for run in np.unique(runs[test]):
@@ -132,7 +134,7 @@ def _distance(runs, train, test):
     return nearest
 
 
-def _delays(runs, features, delayed, delays):
+def _delays(runs: np.ndarray, features: np.ndarray | None, delayed: np.ndarray | None, delays: Sequence[int]) -> Result:
     if delayed is None:
         return None, "no delayed features were given (delayed=)"
     delayed = np.asarray(delayed, float)
@@ -152,7 +154,7 @@ def _delays(runs, features, delayed, delays):
     return True, "the first scans of each run hold nothing of another run"
 
 
-def _edges(runs, splits, delays):
+def _edges(runs: np.ndarray, splits: Splits, delays: Sequence[int]) -> Result:
     reach = max(0, *(int(shift) for shift in delays))
     starts = np.concatenate([np.arange(len(runs))[part][:reach] for part in run_slices(runs)])
     count = len(np.intersect1d(starts, np.concatenate([test for _, test in splits])))
@@ -164,7 +166,7 @@ def _edges(runs, splits, delays):
     return True, f"test scans lie {reach} scans or more behind their run's start"
 
 
-def _scaling(runs, features, splits):
+def _scaling(runs: np.ndarray, features: np.ndarray | None, splits: Splits) -> Result:
     if features is None:
         return None, "no features were given (features=)"
     features = np.asarray(features, float)
@@ -184,11 +186,11 @@ def _scaling(runs, features, splits):
     )
 
 
-def _z_scored(x):
+def _z_scored(x: np.ndarray) -> bool:
     """Return whether every column has mean 0 and standard deviation 1."""
     return np.abs(x.mean(0)).max() < 1e-3 and np.abs(x.std(0) - 1).max() < 5e-3
 
 
-def _min_max_scaled(x):
+def _min_max_scaled(x: np.ndarray) -> bool:
     """Return whether all columns run from 0 to 1; a few of them might by chance, so it takes several."""
     return x.shape[1] >= 3 and np.abs(x.min(0)).max() < 1e-6 and np.abs(x.max(0) - 1).max() < 1e-6

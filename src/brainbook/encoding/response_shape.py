@@ -8,6 +8,7 @@ import pandas as pd
 
 from brainbook.encoding.delays import delay, run_slices
 from brainbook.encoding.inputs import as_count, as_delays
+from brainbook.stats.frames import TargetNames, target_frame
 from brainbook.stats.intervals import Interval, mean_interval
 from brainbook.stats.scores import as_array
 
@@ -32,15 +33,16 @@ class ResponseShape:
         """
         return mean_interval(self.weights, level)
 
-    def table(self, names: Sequence[str], level: float = 0.95) -> pd.DataFrame:
-        """Return one row per target and delay: series (its name), seconds, value, lower, upper."""
+    def to_frame(self, targets: TargetNames = None, level: float = 0.95) -> pd.DataFrame:
+        """Return one row per delay and target: the targets' columns, seconds, value, lower, upper.
+
+        Parameters
+        ----------
+        targets : as in `CrossValidation.to_frame`. level : of the interval.
+        """
         interval = self.interval(level)
-        parts = [interval.estimate, interval.lower, interval.upper]
-        if len(names) != self.weights.shape[2]:
-            raise ValueError(f"{len(names)} names for {self.weights.shape[2]} targets")
-        columns = {name: part.T.ravel() for name, part in zip(("value", "lower", "upper"), parts, strict=True)}
-        series = np.repeat(np.asarray(names, object), len(self.seconds))
-        return pd.DataFrame({"series": series, "seconds": np.tile(self.seconds, len(names)), **columns})
+        values = {"value": interval.estimate, "lower": interval.lower, "upper": interval.upper}
+        return target_frame(targets, {"seconds": self.seconds}, **values)
 
 
 def response_shape(

@@ -1,14 +1,18 @@
 """Ridge regression from features to thousands of targets, each with its own alpha: the estimator."""
 
+from collections.abc import Sequence
+from typing import Any, Self
+
 import numpy as np
 import torch
 from sklearn.base import BaseEstimator, RegressorMixin
+from sklearn.utils import Tags
 from sklearn.utils.validation import check_consistent_length, check_is_fitted, validate_data
 
 from brainbook.encoding.alpha_choice import AlphaChooser
 from brainbook.encoding.alpha_scores import mean_alpha_scores
 from brainbook.encoding.cross_validation import ALPHAS
-from brainbook.encoding.inputs import as_alphas, check_choice
+from brainbook.encoding.inputs import Splits, as_alphas, check_choice
 from brainbook.encoding.products import SharedProducts
 from brainbook.encoding.ridge_design import METRICS, FoldDecomposition, RidgeDesign, find_device
 from brainbook.encoding.splits import estimator_splits, fold_weights
@@ -62,18 +66,20 @@ class RidgeEncoder(RegressorMixin, BaseEstimator):
     (150, 5)
     """
 
+    __metadata_request__fit = {"groups": True}  # in a pipeline that routes metadata (see `Delayer`)
+
     def __init__(
         self,
-        alphas=ALPHAS,
+        alphas: Sequence[float] | np.ndarray = ALPHAS,
         *,
-        cv=None,
-        metric="correlation",
-        per_target=True,
-        scale=True,
-        approximate_alpha_search=False,
-        block=None,
-        device="auto",
-    ):
+        cv: Any = None,
+        metric: str = "correlation",
+        per_target: bool = True,
+        scale: bool = True,
+        approximate_alpha_search: bool = False,
+        block: int | None = None,
+        device: str = "auto",
+    ) -> None:
         self.alphas = alphas
         self.cv = cv
         self.metric = metric
@@ -83,7 +89,7 @@ class RidgeEncoder(RegressorMixin, BaseEstimator):
         self.block = block
         self.device = device
 
-    def fit(self, X, y, groups=None):
+    def fit(self, X: np.ndarray, y: np.ndarray, groups: np.ndarray | None = None) -> Self:
         """Choose the alphas and fit the weights.
 
         Parameters
@@ -116,12 +122,12 @@ class RidgeEncoder(RegressorMixin, BaseEstimator):
         self._fit_weights(design, targets)
         return self
 
-    def _validated(self, X, **options):
+    def _validated(self, X: np.ndarray, **options: Any) -> np.ndarray:
         if isinstance(X, np.ma.MaskedArray):  # scikit-learn's own check would unmask them silently
             as_array(X, "X")
         return validate_data(self, X, dtype=[np.float32, np.float64], **options)
 
-    def _choose_alphas(self, design, targets, splits):
+    def _choose_alphas(self, design: RidgeDesign, targets: Targets, splits: Splits) -> None:
         """Set cv_scores_ and best_alphas_; folds with too few scans count nothing."""
         scores = np.zeros((len(self.alphas_), targets.n_targets), np.float32)
         weights = fold_weights(splits, self.metric)
@@ -132,7 +138,7 @@ class RidgeEncoder(RegressorMixin, BaseEstimator):
         self.best_alphas_ = AlphaChooser(targets, self.per_target).best(scores[None], self.alphas_)[0][0]
         self.cv_scores_ = np.where(targets.usable, scores, np.float32(np.nan))
 
-    def _fit_weights(self, design, targets):
+    def _fit_weights(self, design: RidgeDesign, targets: Targets) -> None:
         everything = np.arange(targets.n_scans)
         fold = FoldDecomposition(design, everything)
         self._coefficients = np.empty(
@@ -149,7 +155,7 @@ class RidgeEncoder(RegressorMixin, BaseEstimator):
         self._means, self._sizes = targets.mean, np.where(targets.usable, targets.size, np.nan)
         self._block = targets.block
 
-    def predict(self, X):
+    def predict(self, X: np.ndarray) -> np.ndarray:
         """Predict responses.
 
         Parameters
@@ -176,7 +182,7 @@ class RidgeEncoder(RegressorMixin, BaseEstimator):
             predicted[:, columns] = values * self._sizes[columns] + self._means[columns]
         return predicted[:, 0] if self._one_target else predicted
 
-    def weights(self, targets=slice(None)):
+    def weights(self, targets: slice | np.ndarray = slice(None)) -> np.ndarray:
         """Return the weights of the features as they were given (not z-scored), made when asked for.
 
         Parameters
@@ -194,7 +200,7 @@ class RidgeEncoder(RegressorMixin, BaseEstimator):
             weights = self._train_features.T @ weights
         return weights * (scales / size)[:, None].astype(weights.dtype) * self._sizes[targets].astype(weights.dtype)
 
-    def score(self, X, y, sample_weight=None):
+    def score(self, X: np.ndarray, y: np.ndarray, sample_weight: None = None) -> float:
         """Return the mean over targets of r or R2 (by `metric`), a single number as scikit-learn's tools expect.
 
         For scores by target use `correlation(encoder.predict(X), y)`.
@@ -204,7 +210,7 @@ class RidgeEncoder(RegressorMixin, BaseEstimator):
         measure = correlation if self.metric == "correlation" else explained_variance
         return float(np.nanmean(measure(self.predict(X), np.asanyarray(y))))
 
-    def __sklearn_tags__(self):
+    def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
         tags.target_tags.multi_output = True
         return tags

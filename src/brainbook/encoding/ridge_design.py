@@ -55,8 +55,15 @@ class RidgeDesign:
     """
 
     def __init__(
-        self, features, nuisance=None, padding=None, scale=True, scaling=None, device="auto", dtype=torch.float32
-    ):
+        self,
+        features: np.ndarray,
+        nuisance: np.ndarray | None = None,
+        padding: np.ndarray | None = None,
+        scale: bool = True,
+        scaling: np.ndarray | None = None,
+        device: str = "auto",
+        dtype: torch.dtype = torch.float32,
+    ) -> None:
         self.device, self.dtype, self.scale = find_device(device), dtype, scale
         features = np.asarray(features)
         n_scans, n_features = features.shape
@@ -104,7 +111,7 @@ class FoldFeatures:
     scales : float64 tensor [features], what residuals are multiplied by.
     """
 
-    def __init__(self, design: RidgeDesign, train: np.ndarray):
+    def __init__(self, design: RidgeDesign, train: np.ndarray) -> None:
         self.design, self.train = design, train
         _, wx, ww = design.products_over(train)
         self._fit_removal(wx, ww)
@@ -120,13 +127,13 @@ class FoldFeatures:
         weights = self.signal_inverse @ (rows(signals, self.train).T @ rows(y, self.train).double())
         return rows(y, scans) - (rows(signals, scans) @ weights).to(y.dtype)
 
-    def _fit_removal(self, wx, ww):
+    def _fit_removal(self, wx: torch.Tensor, ww: torch.Tensor) -> None:
         """Set the inverse of the signals' products, and `removal`."""
         n_signals = self.design.signals.shape[1]
         self.signal_inverse = torch.linalg.pinv(ww[:n_signals, :n_signals], hermitian=True, rtol=1e-12)
         self.removal = self._removal(wx, ww)
 
-    def _removal(self, wx, ww):
+    def _removal(self, wx: torch.Tensor, ww: torch.Tensor) -> torch.Tensor:
         """Compute the matrix T [regressors, features] such that X - W T are the fold's residuals.
 
         With M the features' means over the training scans that hold them, padding P becomes M: X + P M. From that, the
@@ -139,7 +146,7 @@ class FoldFeatures:
         fill = torch.block_diag(*(wx[0].view(len(held), -1) / held[:, None]))  # delays, delays x units
         return torch.cat([self.signal_inverse @ (wx[:n] + ww[:n, n:] @ fill), -fill])
 
-    def _scales(self, variance):
+    def _scales(self, variance: torch.Tensor) -> torch.Tensor:
         """Compute what each feature is multiplied by; one without variance in training is uninformative: 0."""
         if not self.design.scale:
             return self.design.scaling.clone()
@@ -148,7 +155,7 @@ class FoldFeatures:
         scales = variance.clamp_min(1e-300).rsqrt() * self.design.scaling
         return torch.where(varies, scales, torch.zeros_like(variance))
 
-    def _residual(self, scans):
+    def _residual(self, scans: np.ndarray) -> torch.Tensor:
         x = rows(self.design.x, scans)
         return x - rows(self.design.regressors, scans).to(x.dtype) @ self.removal.to(x.dtype)
 
@@ -175,7 +182,7 @@ class FoldDecomposition(FoldFeatures):
     train_features : tensor [training scans, features], scaled residuals (dual form only).
     """
 
-    def __init__(self, design: RidgeDesign, train: np.ndarray, tests: list[np.ndarray] = ()):
+    def __init__(self, design: RidgeDesign, train: np.ndarray, tests: list[np.ndarray] = ()) -> None:
         self.design, self.train, self.tests, self.train_features = design, train, tests, None
         left_out = np.setdiff1d(np.arange(len(design.x)), train)
         if 0 < len(left_out) < len(train):
@@ -200,7 +207,7 @@ class FoldDecomposition(FoldFeatures):
         self.eigenvalues, self.basis = eigenvalues.to(design.dtype), basis.to(design.dtype)
         self.test_projections = [self._test_projection(test) for test in tests]
 
-    def _test_projection(self, scans):
+    def _test_projection(self, scans: np.ndarray) -> torch.Tensor:
         x = self._residual(scans)
         if self.design.primal:
             return x @ self.basis
@@ -260,7 +267,7 @@ def r2(predicted: torch.Tensor, observed: torch.Tensor) -> torch.Tensor:
 METRICS = {"correlation": pearson, "r2": r2}
 
 
-def _signals(n_scans: int, nuisance) -> np.ndarray:
+def _signals(n_scans: int, nuisance: np.ndarray | None) -> np.ndarray:
     """Return the intercept and the nuisance signals (standardised), array [scans, signals]."""
     if nuisance is None:
         return np.ones((n_scans, 1))
@@ -277,7 +284,7 @@ def _blas_libraries() -> ThreadpoolController:
     return ThreadpoolController()
 
 
-def _eigh(gram, dtype):
+def _eigh(gram: torch.Tensor, dtype: torch.dtype) -> tuple[torch.Tensor, torch.Tensor]:
     """Return ascending eigenvalues and vectors of a symmetric float64 matrix, without those that are only rounding."""
     if gram.device.type == "cpu":  # numpy's LAPACK takes two thirds of torch's time here
         with _blas_libraries().limit(limits=1 if len(gram) <= SMALL else None, user_api="blas"):

@@ -1,14 +1,15 @@
 """Which scans train and which test."""
 
 import warnings
+from collections.abc import Iterator
 from numbers import Integral
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from sklearn.model_selection import BaseCrossValidator, KFold, check_cv
 
 from brainbook.encoding.delays import run_slices
-from brainbook.encoding.inputs import as_count, as_splits
+from brainbook.encoding.inputs import Splits, as_count, as_splits
 from brainbook.encoding.protocol_checks import warn_shared_runs
 
 FEWEST = 10  # test scans that a score needs: over fewer, correlations of 1 come by luck
@@ -66,19 +67,25 @@ class LeaveOneRunOut(BaseCrossValidator):
     trim : scans at each end of every run that neither train nor test (see `leave_one_run_out`).
     """
 
-    def __init__(self, trim: int = 0):
+    __metadata_request__split = {"groups": True}
+
+    def __init__(self, trim: int = 0) -> None:
         self.trim = trim
 
-    def split(self, X, y=None, groups=None):
+    def split(
+        self, X: object, y: object = None, groups: np.ndarray | None = None
+    ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """Yield (training scans, test scans) of every fold."""
         yield from leave_one_run_out(groups, self.trim)
 
-    def get_n_splits(self, X=None, y=None, groups=None):
+    def get_n_splits(self, X: object = None, y: object = None, groups: np.ndarray | None = None) -> int:
         """Return the number of runs."""
         return len(run_slices(groups))
 
 
-def estimator_splits(cv, X, y=None, groups=None) -> list[tuple[np.ndarray, np.ndarray]]:
+def estimator_splits(
+    cv: Any, X: np.ndarray, y: np.ndarray | None = None, groups: np.ndarray | None = None
+) -> list[tuple[np.ndarray, np.ndarray]]:
     """Return the folds in which an estimator chooses penalties, by its parameter `cv` (see `RidgeEncoder`)."""
     n = len(X)
     if cv is None and groups is not None:
@@ -93,7 +100,7 @@ def estimator_splits(cv, X, y=None, groups=None) -> list[tuple[np.ndarray, np.nd
     return splits
 
 
-def inner_splits(splits: list, outer: int, n_folds: int | None = None) -> list[tuple[np.ndarray, np.ndarray]]:
+def inner_splits(splits: Splits, outer: int, n_folds: int | None = None) -> list[tuple[np.ndarray, np.ndarray]]:
     """Return the folds in which one outer fold chooses: the other folds' test scans, inside its own training scans.
 
     Parameters
@@ -125,7 +132,7 @@ def inner_splits(splits: list, outer: int, n_folds: int | None = None) -> list[t
     return folds
 
 
-def fold_weights(splits: list, metric: str = "correlation") -> np.ndarray:
+def fold_weights(splits: Splits, metric: str = "correlation") -> np.ndarray:
     """Return what each fold counts in a mean over folds, array [folds].
 
     Correlations count by their test scans less three, the inverse of the variance of Fisher's z; R2 by its test scans.
@@ -135,12 +142,12 @@ def fold_weights(splits: list, metric: str = "correlation") -> np.ndarray:
     return np.maximum(n - 3, 0) if metric == "correlation" else np.where(n > 1, n, 0)
 
 
-def used_scans(splits: list) -> np.ndarray:
+def used_scans(splits: Splits) -> np.ndarray:
     """Return the scans that train or test in some fold, ascending."""
     return np.unique(np.concatenate([scans for pair in splits for scans in pair]))
 
 
-def short_folds(runs: np.ndarray, splits: list) -> np.ndarray:
+def short_folds(runs: np.ndarray, splits: Splits) -> np.ndarray:
     """Return which folds have too few test scans (`FEWEST`) for a score, boolean [folds]; a warning names them.
 
     Raises

@@ -26,7 +26,14 @@ class Targets:
     mean, size : arrays [targets], what was taken away and divided by.
     """
 
-    def __init__(self, responses, *, device: torch.device, dtype=torch.float32, block: int | None = None):
+    def __init__(
+        self,
+        responses: np.ndarray,
+        *,
+        device: torch.device,
+        dtype: torch.dtype = torch.float32,
+        block: int | None = None,
+    ) -> None:
         responses = as_array(responses, "responses")
         if responses.ndim != 2:
             raise ValueError(f"responses must be [scans, targets]; they have shape {responses.shape}")

@@ -1,14 +1,18 @@
 """Shares of variance: what predictions carry, and what one feature space explains that another does not."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from brainbook.encoding.cross_validation import ALPHAS, cross_validate, mean_of_folds
+from brainbook.stats.frames import TargetNames, target_frame
 
 
 def prediction_covariance(
-    features: np.ndarray, responses: np.ndarray, runs: np.ndarray, alpha: float, **options
+    features: np.ndarray, responses: np.ndarray, runs: np.ndarray, alpha: float, **options: Any
 ) -> np.ndarray:
     """Compute how much of a response's variance the predictions of left-out runs carry, by their covariance with it.
 
@@ -71,17 +75,25 @@ class VariancePartition:
     def shared(self) -> np.ndarray:
         return self.first + self.second - self.joint
 
+    def to_frame(self, targets: TargetNames = None) -> pd.DataFrame:
+        """Return one row per target: its columns (as in `CrossValidation.to_frame`), then R2 in six columns.
+
+        These are first, second, joint, unique_first, unique_second and shared.
+        """
+        parts = ("first", "second", "joint", "unique_first", "unique_second", "shared")
+        return target_frame(targets, {}, **{part: getattr(self, part) for part in parts})
+
 
 def variance_partitioning(
     first: np.ndarray,
     second: np.ndarray,
     responses: np.ndarray,
     runs: np.ndarray,
-    delays=(1, 2, 3, 4),
+    delays: Sequence[int] | None = (1, 2, 3, 4),
     alphas: np.ndarray = ALPHAS,
     *,
     balances: tuple[float, ...] = (0.1, 0.5, 0.9),
-    **options,
+    **options: Any,
 ) -> VariancePartition:
     """Split what two feature spaces explain into each one's own part and the shared part.
 

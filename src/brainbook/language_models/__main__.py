@@ -11,6 +11,7 @@ import argparse
 import time
 from dataclasses import fields, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -57,7 +58,7 @@ def main(arguments: list[str] | None = None) -> None:
         parser.error(str(error))
 
 
-def _add_settings(parser: argparse.ArgumentParser, defaults, names: tuple[str, ...] = ()) -> None:
+def _add_settings(parser: argparse.ArgumentParser, defaults: Any, names: tuple[str, ...] = ()) -> None:
     """Add an option for each field (or those named) of the settings `defaults`."""
     for field in fields(defaults):
         default = getattr(defaults, field.name)
@@ -73,7 +74,7 @@ def _tiny_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--save-pretrained", action="store_true", help="make them part of this package")
 
 
-def train_tiny_models(options: argparse.Namespace):
+def train_tiny_models(options: argparse.Namespace) -> None:
     """Train the tiny models that are missing."""
     for name in options.names:
         folder = tiny_brainlm_folder if name in TINY_BRAINLMS else tiny_folder
@@ -92,7 +93,7 @@ def _brainlm_options(parser: argparse.ArgumentParser) -> None:
     _add_settings(parser, VERSIONS["2.0"], BRAINLM_OPTIONS)
 
 
-def train_brainlm_on_files(options: argparse.Namespace):
+def train_brainlm_on_files(options: argparse.Namespace) -> None:
     """Train a BrainLM on words and scans in files."""
     settings = replace(VERSIONS[options.version], **{name: getattr(options, name) for name in BRAINLM_OPTIONS})
     tasks = {"masked_language": 1.0} if options.ablation == "none" else settings.tasks
@@ -121,7 +122,7 @@ def _transfer_options(parser: argparse.ArgumentParser) -> None:
     _add_settings(parser, TransferSettings())
 
 
-def transfer(options: argparse.Namespace):
+def transfer(options: argparse.Namespace) -> None:
     """Fine-tune a language model on pairs of sentences."""
     settings = TransferSettings(**{field.name: getattr(options, field.name) for field in fields(TransferSettings)})
     pairs = {"n": options.n, "second": options.second, "mismatch": options.mismatch, "seed": options.seed}

@@ -1,7 +1,7 @@
 """From words to hidden states: every layer's state of every word in its context."""
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
@@ -148,7 +148,7 @@ class _Window(NamedTuple):
     targets: list[tuple[int, int, int]]  # word, first token, token after the last
 
 
-def _as_words(words) -> tuple[list[str], np.ndarray]:
+def _as_words(words: Sequence[str] | pd.DataFrame) -> tuple[list[str], np.ndarray]:
     table = words if isinstance(words, pd.DataFrame) else pd.DataFrame({"word": list(words)})
     if "word" not in table:
         raise ModelError(f"a table of words needs a column 'word'; it has {', '.join(map(str, table.columns))}")
@@ -158,7 +158,7 @@ def _as_words(words) -> tuple[list[str], np.ndarray]:
     return ["" if pd.isna(word) else str(word).strip() for word in table["word"]], sections
 
 
-def _pieces_alone(encode, word: str, space: str) -> list[int]:
+def _pieces_alone(encode: Callable[[str], list[int]], word: str, space: str) -> list[int]:
     encoding = encode(space + word, add_special_tokens=False)
     pairs = list(zip(encoding.ids, encoding.tokens, strict=True))
     if not space and len(pairs) > 1 and pairs[0][1] == "▁":  # sentencepiece's mark of a space that is not there
@@ -223,7 +223,13 @@ def _windows(
 
 
 def _read(
-    model: LanguageModel, texts: list[str], sections: np.ndarray, context, stride, language, precision
+    model: LanguageModel,
+    texts: list[str],
+    sections: np.ndarray,
+    context: int,
+    stride: int | None,
+    language: str | None,
+    precision: str,
 ) -> np.ndarray:
     before, after = _special_tokens(model)
     room = model.max_tokens - len(before) - len(after)
@@ -251,7 +257,7 @@ def _read(
     return states
 
 
-def _batches(windows: list[_Window], model: LanguageModel):
+def _batches(windows: list[_Window], model: LanguageModel) -> Iterator[list[_Window]]:
     """Batches of windows of about the same length, longest first (so memory runs out at once or never)."""
     budget = min(BATCH_TOKENS, STATE_BYTES // (4 * model.n_units * (model.n_layers + 1)))
     if model.device.type == "cuda":

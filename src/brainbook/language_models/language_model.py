@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -202,7 +203,7 @@ def quiet_transformers() -> Iterator[None]:
             transformers_logging.enable_progress_bar()
 
 
-def _load(source: str | Path, use_safetensors: bool | None = None, **options) -> tuple:
+def _load(source: str | Path, use_safetensors: bool | None = None, **options: Any) -> tuple:
     """Load the part of a model that reads text, and its tokenizer, without running their code.
 
     _NotLoaded names the file that transformers cannot load, or weights that do not belong to the configuration.

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from math import gcd
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -75,7 +76,7 @@ def load_speech_model(name: str, device: str = "auto") -> SpeechModel:
         raise ModelError(f"'{name}' cannot be had from the hub: {error}") from error
 
 
-def _load(name: str, device: str, **options) -> SpeechModel:
+def _load(name: str, device: str, **options: Any) -> SpeechModel:
     options["trust_remote_code"] = False
     with quiet_transformers():
         config = AutoConfig.from_pretrained(name, **options)

@@ -12,6 +12,8 @@ import pandas as pd
 from brainbook.number_sense.classifiers import CHANCE, Classifier
 from brainbook.number_sense.images import NUMBERS, Images
 from brainbook.number_sense.latents import class_means
+from brainbook.number_sense.mmvae import MMVAE
+from brainbook.number_sense.pixel_control import PixelControl
 
 OF_BEST = "without identities, of the best possible"
 Sums = tuple[pd.DataFrame, np.ndarray]  # equations, and the latents z(a) + z(b) - z(c) [equations, latent]
@@ -60,7 +62,9 @@ def sums_of_images(z: np.ndarray, images: Images, draws: int = 2, seed: int = 0)
     return table, picked[0] + picked[1] - picked[2]
 
 
-def solve(model, sums: Sums, target: str, classifier: Classifier, seed: int | None = None) -> pd.DataFrame:
+def solve(
+    model: MMVAE | PixelControl, sums: Sums, target: str, classifier: Classifier, seed: int | None = None
+) -> pd.DataFrame:
     """Decode sums in modality `target`: the equations with the column read, the number in the image, by the classifier.
 
     seed : None decodes as it is; a number adds one draw of the prior, as the published code does.
@@ -72,7 +76,13 @@ def solve(model, sums: Sums, target: str, classifier: Classifier, seed: int | No
 
 
 def solve_shuffled(
-    model, z: np.ndarray, images: Images, target: str, classifier: Classifier, times: int = 3, seed: int = 0
+    model: MMVAE | PixelControl,
+    z: np.ndarray,
+    images: Images,
+    target: str,
+    classifier: Classifier,
+    times: int = 3,
+    seed: int = 0,
 ) -> pd.DataFrame:
     """Solve the control: class means given to the numbers at random, and the answers given back.
 
@@ -149,7 +159,7 @@ def score_guesses(seed: int = 0) -> pd.DataFrame:
 
 
 def arithmetic(
-    model,
+    model: MMVAE | PixelControl,
     latents: Mapping[str, np.ndarray],
     images: Mapping[str, Images],
     classifiers: Mapping[str, Classifier],

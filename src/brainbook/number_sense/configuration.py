@@ -1,6 +1,6 @@
 """Typed settings of models, objectives and training; an unknown key is refused, not ignored."""
 
-from typing import Literal
+from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -12,7 +12,7 @@ class Configuration(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    def __init__(self, **values):
+    def __init__(self, **values: Any) -> None:
         try:
             super().__init__(**values)
         except ValidationError as error:
@@ -22,7 +22,7 @@ class Configuration(BaseModel):
             known = ", ".join(type(self).model_fields)
             raise ConfigurationError(f"{type(self).__name__}: {'; '.join(problems)} (known: {known})") from error
 
-    def replace(self, **changes) -> "Configuration":
+    def replace(self, **changes: Any) -> "Configuration":
         """Return the same settings with some changed, checked like new ones (`model_copy` checks nothing)."""
         return type(self)(**{**dict(self), **changes})
 
@@ -68,7 +68,7 @@ class ModelConfiguration(Configuration):
     output_bias: float = -2.0
 
     @model_validator(mode="after")
-    def _names_differ(self):
+    def _names_differ(self) -> Self:
         names = [modality.name for modality in self.modalities]
         if len(set(names)) < len(names):
             raise ValueError(f"modalities {names}: each needs a name of its own")
@@ -100,7 +100,7 @@ class Objective(Configuration):
     minimum_weight: float = Field(0.0, ge=0, lt=1)
 
     @model_validator(mode="after")
-    def _weights_exist(self):
+    def _weights_exist(self) -> Self:
         if self.minimum_weight and self.bound != "dreg":
             raise ValueError("minimum_weight is for the bound 'dreg'")
         return self
@@ -131,7 +131,7 @@ class Training(Configuration):
     rounds: int = Field(1, ge=1)
 
     @model_validator(mode="after")
-    def _one_length(self):
+    def _one_length(self) -> Self:
         if (self.steps is None) == (self.epochs is None):
             raise ValueError("give either steps or epochs")
         return self

@@ -5,6 +5,7 @@ import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from scipy import ndimage
@@ -34,7 +35,7 @@ class Digits:
     def __len__(self) -> int:
         return len(self.ink)
 
-    def __getitem__(self, index) -> "Digits":
+    def __getitem__(self, index: Any) -> "Digits":
         return Digits(self.ink[index], self.label[index], self.source[index])
 
 
@@ -181,7 +182,9 @@ def _split(digits: Digits, rng: np.random.Generator) -> dict[str, Digits]:
     return {split: digits[np.sort(np.concatenate(parts))] for split, parts in chosen.items()}
 
 
-def _balanced(n: int, label: np.ndarray, numbers, colours, rng) -> tuple[np.ndarray, np.ndarray]:
+def _balanced(
+    n: int, label: np.ndarray, numbers: Sequence[int], colours: Sequence[int], rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
     """Choose `n` rows of digits and their colours: number-colour classes of equal size, give or take one."""
     classes = [(number, colour) for number in numbers for colour in colours]
     sizes = np.bincount(np.resize(rng.permutation(len(classes)), n), minlength=len(classes))

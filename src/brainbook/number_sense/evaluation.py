@@ -1,6 +1,7 @@
 """Everything that is measured of a model, on held-out images, as tidy tables."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -12,6 +13,8 @@ from brainbook.number_sense.generation import confusions, generated_accuracy, jo
 from brainbook.number_sense.images import Images
 from brainbook.number_sense.latents import cluster_quality, magnitude, number_line, read_number, value_by_number
 from brainbook.number_sense.layout_free import LayoutFree
+from brainbook.number_sense.mmvae import MMVAE
+from brainbook.number_sense.pixel_control import PixelControl
 
 ARMS = ("unimodal", "multimodal", "private", "untrained", "pixels")
 MODALITIES = {"oscn": "objects", "cmnist": "digits"}
@@ -19,7 +22,7 @@ COLUMNS = ["measure", "source", "target", "factor", "condition", "value", "chanc
 
 
 def measure(
-    model,
+    model: MMVAE | PixelControl,
     held_out: Mapping[str, Images],
     train: Mapping[str, Images],
     classifiers: Mapping[str, Classifier],
@@ -76,13 +79,19 @@ def measure(
     }
 
 
-def evaluate(model, held_out, train, classifiers, **options) -> pd.DataFrame:
+def evaluate(
+    model: MMVAE | PixelControl,
+    held_out: Mapping[str, Images],
+    train: Mapping[str, Images],
+    classifiers: Mapping[str, Classifier],
+    **options: Any,
+) -> pd.DataFrame:
     """Return the table "evaluation" of `measure`, whose arguments these are."""
     return measure(model, held_out, train, classifiers, **options)["evaluation"]
 
 
 def measure_by_occurrence(
-    model,
+    model: MMVAE | PixelControl,
     held_out: Mapping[str, Images],
     train: Mapping[str, Images],
     classifiers: Mapping[str, Classifier],
@@ -106,7 +115,7 @@ def measure_by_occurrence(
     return {"evaluation": evaluation, "confusion": pd.concat(matrices)}
 
 
-def layout_free(model, train: Mapping[str, Images]) -> dict[str, LayoutFree]:
+def layout_free(model: MMVAE | PixelControl, train: Mapping[str, Images]) -> dict[str, LayoutFree]:
     """Return the typical images of each modality, for the likelihood that `model` has."""
     settings = getattr(model, "configuration", None)
     likelihoods = {modality.name: modality.likelihood for modality in settings.modalities} if settings else {}
@@ -114,7 +123,10 @@ def layout_free(model, train: Mapping[str, Images]) -> dict[str, LayoutFree]:
 
 
 def nearest_mean_accuracy(
-    model, held_out: Mapping[str, Images], typical: Mapping[str, LayoutFree], condition: str = "noise-free"
+    model: MMVAE | PixelControl,
+    held_out: Mapping[str, Images],
+    typical: Mapping[str, LayoutFree],
+    condition: str = "noise-free",
 ) -> pd.DataFrame:
     """Compute the accuracy of cross-modal generation, read by the nearest mean image; no rows for a single modality."""
     if len(model.targets(model.names[0])) == 1:

@@ -12,13 +12,18 @@ import pandas as pd
 
 from brainbook.number_sense.classifiers import CHANCE, Classifier
 from brainbook.number_sense.images import NUMBERS, Images
+from brainbook.number_sense.mmvae import MMVAE
+from brainbook.number_sense.pixel_control import PixelControl
 
 EACH_NUMBER = "each number"  # the factor of a share of the nine numbers
 DIRECTION = ["source", "target"]
 
 
 def read_generated(
-    model, images: Mapping[str, Images], classifiers: Mapping[str, Classifier], seed: int | None = None
+    model: MMVAE | PixelControl,
+    images: Mapping[str, Images],
+    classifiers: Mapping[str, Classifier],
+    seed: int | None = None,
 ) -> pd.DataFrame:
     """Generate images of each modality from each modality's `images`, and classify them.
 
@@ -99,7 +104,7 @@ def generated_accuracy(readings: pd.DataFrame, condition: str, best: Mapping[str
     return pd.concat([table, blurred], ignore_index=True).assign(condition=condition)
 
 
-def joint_coherence(model, classifiers: Mapping[str, Classifier], n: int = 1000, seed: int = 0) -> pd.DataFrame:
+def joint_coherence(model: MMVAE, classifiers: Mapping[str, Classifier], n: int = 1000, seed: int = 0) -> pd.DataFrame:
     """Test whether images that one draw from the prior gives in two modalities agree, in number and in colour.
 
     model : an MMVAE of two modalities. chance is what independent images with the same frequencies would reach.

@@ -1,6 +1,7 @@
 """A set of labelled images of number, in memory."""
 
 from dataclasses import dataclass, fields
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -30,7 +31,7 @@ class Images:
     shape: np.ndarray | None = None
     source: np.ndarray | None = None
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if self.pixels.dtype != np.uint8 or self.pixels.ndim != 4 or self.pixels.shape[1] != 3:
             raise DatasetError(
                 f"pixels must be uint8 [images, 3, height, width], not {self.pixels.dtype} {self.pixels.shape}"
@@ -46,7 +47,7 @@ class Images:
     def __len__(self) -> int:
         return len(self.pixels)
 
-    def __getitem__(self, index) -> "Images":
+    def __getitem__(self, index: Any) -> "Images":
         """Return the images at `index` (slice, mask or integers), in that order."""
         return Images(**{name: values[index] for name, values in self._arrays().items()})
 

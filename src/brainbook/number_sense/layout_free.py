@@ -21,7 +21,7 @@ class LayoutFree:
     factors = ("number", "colour")
     accuracy = {"number": 1.0, "colour": 1.0}  # on the typical images, by construction
 
-    def __init__(self, images: Images, likelihood: str | None = None):
+    def __init__(self, images: Images, likelihood: str | None = None) -> None:
         typical = np.median if likelihood == "laplace" else np.mean
         table = images.table[["number"]].assign(colour=images.colour)
         rows = table.groupby(list(self.factors)).indices

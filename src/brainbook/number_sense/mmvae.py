@@ -6,7 +6,7 @@ from another modality.
 """
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -35,7 +35,7 @@ def positive_scale(form: str, raw: Tensor) -> Tensor:
     return raw.clamp(LOWEST, HIGHEST).exp()
 
 
-def as_input(pixels: Tensor, device) -> Tensor:
+def as_input(pixels: Tensor, device: torch.device) -> Tensor:
     """Return uint8 [copies, batch, ...] as float 0..1, [copies, batch, pixels], on the device."""
     return pixels.to(device).flatten(2).to(torch.float32).div_(255)
 
@@ -47,7 +47,13 @@ class ModalityVAE(nn.Module):
     None for all.
     """
 
-    def __init__(self, configuration: ModelConfiguration, modality: Modality, generators, active: np.ndarray | None):
+    def __init__(
+        self,
+        configuration: ModelConfiguration,
+        modality: Modality,
+        generators: Sequence[torch.Generator],
+        active: np.ndarray | None,
+    ) -> None:
         super().__init__()
         active = np.ones(modality.size, dtype=bool) if active is None else np.asarray(active)
         if active.shape != modality.size or active.dtype != bool or not active.any():
@@ -100,7 +106,7 @@ class MMVAE(nn.Module):
         configuration: ModelConfiguration,
         seeds: Sequence[int] = (0,),
         active_pixels: Mapping[str, np.ndarray] | None = None,
-    ):
+    ) -> None:
         super().__init__()
         self.configuration, self.seeds = configuration, tuple(int(seed) for seed in seeds)
         if len(set(self.seeds)) < len(self.seeds) or not self.seeds:
@@ -224,7 +230,7 @@ class MMVAE(nn.Module):
 class VAE(MMVAE):
     """A variational autoencoder of a single modality: the control arm. Arguments as of MMVAE."""
 
-    def __init__(self, configuration: ModelConfiguration, *arguments, **options):
+    def __init__(self, configuration: ModelConfiguration, *arguments: Any, **options: Any) -> None:
         if len(configuration.modalities) != 1 or configuration.private:
             raise ConfigurationError("a VAE has one modality: take configuration.unimodal(name), or MMVAE")
         super().__init__(configuration, *arguments, **options)

@@ -27,7 +27,9 @@ def _uniform(shape: Sequence[int], n_inputs: int, generators: Sequence[torch.Gen
 class Linear(nn.Module):
     """[copies, rows, inputs] -> [copies, rows, outputs], each copy with its own weights."""
 
-    def __init__(self, n_inputs: int, n_outputs: int, generators: Sequence[torch.Generator], rectified: bool = False):
+    def __init__(
+        self, n_inputs: int, n_outputs: int, generators: Sequence[torch.Generator], rectified: bool = False
+    ) -> None:
         super().__init__()
         weight = _uniform((n_inputs, n_outputs), n_inputs, generators, rectified)
         self.weight = nn.Parameter(weight)  # copies, inputs, outputs
@@ -42,7 +44,7 @@ class Linear(nn.Module):
 class MLP(nn.Module):
     """Hidden layers of ReLU, the last layer linear: [copies, rows, inputs] -> [copies, rows, outputs]."""
 
-    def __init__(self, sizes: Sequence[int], generators):
+    def __init__(self, sizes: Sequence[int], generators: Sequence[torch.Generator]) -> None:
         super().__init__()
         last = len(sizes) - 2
         self.layers = nn.ModuleList(Linear(i, o, generators, k < last) for k, (i, o) in enumerate(pairwise(sizes)))
@@ -56,7 +58,15 @@ class MLP(nn.Module):
 class Convolution(nn.Module):
     """4 x 4 kernel, stride 2: halves an image, or doubles it when `up`. Copies lie side by side in the channels."""
 
-    def __init__(self, n_inputs: int, n_outputs: int, generators, rectified=True, up=False, output_padding=(0, 0)):
+    def __init__(
+        self,
+        n_inputs: int,
+        n_outputs: int,
+        generators: Sequence[torch.Generator],
+        rectified: bool = True,
+        up: bool = False,
+        output_padding: tuple[int, int] = (0, 0),
+    ) -> None:
         super().__init__()
         shape = (n_inputs, n_outputs, 4, 4) if up else (n_outputs, n_inputs, 4, 4)
         self.weight = nn.Parameter(_uniform(shape, n_inputs * 16 // (4 if up else 1), generators, rectified))
@@ -78,7 +88,14 @@ def _sizes(size: tuple[int, int, int]) -> list[tuple[int, int]]:
 class CNNEncoder(nn.Module):
     """[copies, rows, pixels] -> [copies, rows, outputs]: three convolutions and a hidden layer."""
 
-    def __init__(self, size: tuple[int, int, int], channels: int, width: int, n_outputs: int, generators):
+    def __init__(
+        self,
+        size: tuple[int, int, int],
+        channels: int,
+        width: int,
+        n_outputs: int,
+        generators: Sequence[torch.Generator],
+    ) -> None:
         super().__init__()
         depths = [size[0], channels, 2 * channels, 4 * channels]
         self.size = size
@@ -96,7 +113,14 @@ class CNNEncoder(nn.Module):
 class CNNDecoder(nn.Module):
     """[copies, rows, latents] -> [copies, rows, pixels]: the encoder's mirror image."""
 
-    def __init__(self, n_inputs: int, width: int, channels: int, size: tuple[int, int, int], generators):
+    def __init__(
+        self,
+        n_inputs: int,
+        width: int,
+        channels: int,
+        size: tuple[int, int, int],
+        generators: Sequence[torch.Generator],
+    ) -> None:
         super().__init__()
         sizes = _sizes(size)[::-1]
         depths = [4 * channels, 2 * channels, channels, size[0]]

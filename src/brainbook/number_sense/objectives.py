@@ -12,6 +12,7 @@ than from its own stratum.
 
 import math
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -39,7 +40,9 @@ def divergence(family: str, loc: Tensor, scale: Tensor, prior_scale: Tensor) -> 
     return (-ratio.log() + ratio * torch.exp(-loc.abs() / scale) + loc.abs() / prior_scale - 1).sum(-1)
 
 
-def standard_noise(family: str, shape: Sequence[int], generators: Sequence[torch.Generator], device) -> Tensor:
+def standard_noise(
+    family: str, shape: Sequence[int], generators: Sequence[torch.Generator], device: torch.device
+) -> Tensor:
     """Draw noise of location 0 and scale 1, [copies, *shape]: copy i's comes from generators[i] alone."""
     if family == "normal":
         return torch.stack([torch.randn(shape, generator=generator, device=device) for generator in generators])
@@ -55,7 +58,7 @@ class _LogLikelihood(torch.autograd.Function):
     """
 
     @staticmethod
-    def forward(ctx, logits: Tensor, images: Tensor, kind: str, scale: float) -> Tensor:
+    def forward(ctx: Any, logits: Tensor, images: Tensor, kind: str, scale: float) -> Tensor:
         # logits: copies, samples, batch, pixels; images: copies, batch, pixels
         ctx.save_for_backward(logits, images)
         ctx.kind, ctx.scale = kind, scale
@@ -74,7 +77,7 @@ class _LogLikelihood(torch.autograd.Function):
         return values.sub_(constant * logits.shape[-1])
 
     @staticmethod
-    def backward(ctx, gradient: Tensor):
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         logits, images = ctx.saved_tensors
         out = torch.empty_like(logits)
         for k in range(logits.shape[1]):
@@ -101,7 +104,7 @@ def log_likelihood(kind: str, logits: Tensor, images: Tensor, scale: float = 0.7
     return _LogLikelihood.apply(logits, images, kind, scale)
 
 
-def draw_noise(model: MMVAE, n_samples: int, n_images: int, seeds: Sequence[int], device) -> Noise:
+def draw_noise(model: MMVAE, n_samples: int, n_images: int, seeds: Sequence[int], device: torch.device) -> Noise:
     """Draw the standard noise of a step: of shared latents, of private ones, and of private ones from the prior.
 
     Each [copies, modalities, samples, batch, dimensions]. `seeds` : one per copy, whose noise depends on it alone.
@@ -184,7 +187,7 @@ def _divisor(log_w: Tensor, objective: Objective) -> int:
     return log_w.shape[-1] * (log_w.shape[1] if objective.looser else 1)
 
 
-def _log_likelihoods(model: MMVAE, images, z: Tensor, own: Tensor, drawn: Tensor) -> Tensor:
+def _log_likelihoods(model: MMVAE, images: Mapping[str, Tensor], z: Tensor, own: Tensor, drawn: Tensor) -> Tensor:
     """Return the weighted log-likelihood of all modalities given each sample: [copies, modalities, samples, batch].
 
     z, own : shared and private latents. drawn : standard noise, for private latents of the other modalities.
@@ -209,7 +212,7 @@ def _log_ratio(model: MMVAE, z: Tensor, posteriors: Sequence[Posterior]) -> Tens
     return (log_prior - (log_q.logsumexp(0) - math.log(len(log_q)))).view(z.shape[:-1])
 
 
-def _closed_form_elbo(model: MMVAE, log_p: Tensor, shared, private) -> Tensor:
+def _closed_form_elbo(model: MMVAE, log_p: Tensor, shared: Sequence, private: Sequence) -> Tensor:
     """Return the mean log-likelihood of samples less the posteriors' mean divergence from the prior: [copies]."""
     family, prior_scale = model.configuration.family, model.prior_scale[:, 0]
     value = log_p.mean((1, 2))
@@ -219,7 +222,9 @@ def _closed_form_elbo(model: MMVAE, log_p: Tensor, shared, private) -> Tensor:
     return value.mean(-1)
 
 
-def _thinned(model: MMVAE, images, posteriors, z: Tensor, objective: Objective) -> tuple[Tensor, Tensor]:
+def _thinned(
+    model: MMVAE, images: Mapping[str, Tensor], posteriors: Sequence, z: Tensor, objective: Objective
+) -> tuple[Tensor, Tensor]:
     """Compute DReG with a backward pass over only the samples that count; without private latents."""
     if len(model.seeds) > 1 or model.configuration.private:
         raise ConfigurationError("minimum_weight works for one seed at a time and without private latents; set it to 0")

@@ -17,7 +17,7 @@ class PixelControl:
     images : training images by modality, the first `n_fit` of which are fitted. latent : number of components.
     """
 
-    def __init__(self, images: Mapping[str, Images], latent: int = 20, n_fit: int = 3000):
+    def __init__(self, images: Mapping[str, Images], latent: int = 20, n_fit: int = 3000) -> None:
         self.names = tuple(images)
         self.sizes = {name: part.size for name, part in images.items()}
         self.models = {

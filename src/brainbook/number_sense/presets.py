@@ -1,7 +1,7 @@
 """Whole studies of number sense, from presets: a demonstration, reduced MNIST, the paper's, and a rehearsal of that."""
 
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import yaml
 from pydantic import Field
@@ -58,7 +58,7 @@ def read_presets() -> dict[str, dict]:
     return yaml.safe_load((Path(__file__).parent / "presets.yaml").read_text(encoding="utf-8"))
 
 
-def make_study(preset: str = "demo", **changes) -> Study:
+def make_study(preset: str = "demo", **changes: Any) -> Study:
     """Return a study of `presets.yaml` with changes.
 
     changes : any field of Study; fields of its model, objective and training as `model_width=400`,

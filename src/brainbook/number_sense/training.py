@@ -2,6 +2,7 @@
 
 from functools import lru_cache, partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -60,7 +61,7 @@ def train(
         noise = [np.random.SeedSequence([seed, NOISE, number]).generate_state(1, np.uint32)[0] for seed in seeds]
         return {"pairs": order(epoch)[:, step * batch_size :][:, :batch_size], "noise": list(map(int, noise))}
 
-    def loss(module: MMVAE, batch: dict):
+    def loss(module: MMVAE, batch: dict) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
         chosen = batch["pairs"].to(place)  # copies, batch
         images = {name: as_input(pixels[name][rows[name][chosen]], place) for name in module.names}
         noise = draw_noise(module, objective.samples, chosen.shape[1], batch["noise"], place)
@@ -69,7 +70,7 @@ def train(
 
     validate = None if validation is None else lambda module: -validation_bound(module, validation, objective)
 
-    def run(stage: str, first: int, steps: int, **how) -> pd.DataFrame:
+    def run(stage: str, first: int, steps: int, **how: Any) -> pd.DataFrame:
         options = training.model_dump(include={"learning_rate", "warm_up", "schedule", "precision", "validate_every"})
         options |= {"device": device, "seed": seeds[0], "description": description, "validate": validate}
         options |= {"checkpoint": checkpoint and Path(checkpoint) / stage, **how}

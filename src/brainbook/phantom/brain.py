@@ -145,7 +145,7 @@ class DrivenResponses:
         drivers: dict[int, dict[str, np.ndarray]],
         seed: int,
         tr: float = TR,
-    ):
+    ) -> None:
         self.cortex, self.plan, self.seed, self.tr = cortex, plan, seed, tr
         self.sections = list(drivers)
         self.sizes = {name: values.shape[1] for name, values in drivers[self.sections[0]].items()}

@@ -1,7 +1,10 @@
 """Writes a phantom: a simulated study in the layout of a real dataset, its truth in `truth/` unless left out."""
 
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
+from types import ModuleType
+from typing import Any
 
 import pandas as pd
 from tqdm import tqdm
@@ -121,7 +124,7 @@ def make_phantom(
     return root
 
 
-def _layout(name: str, space: str | None):
+def _layout(name: str, space: str | None) -> tuple[ModuleType, str]:
     """Return the module of a layout, and the space it is written in."""
     if name not in LAYOUTS:
         raise ConfigurationError(f"layout={name!r}: choose one of {', '.join(LAYOUTS)}")
@@ -143,7 +146,16 @@ def _participant_counts(participants: dict[str, int] | int, languages: tuple[str
 
 
 def _draw(
-    seed, null, scans, voxel_size, languages, signal, folder: Path, story: RealStory | None, layout, space: str
+    seed: int,
+    null: bool,
+    scans: Any,
+    voxel_size: float,
+    languages: Sequence[str],
+    signal: float,
+    folder: Path,
+    story: RealStory | None,
+    layout: ModuleType,
+    space: str,
 ) -> Study:
     """Draw story (unless a real one is given) and brains, and write the printed story."""
     regions = destrieux()

@@ -6,6 +6,7 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -39,7 +40,7 @@ def write_text(path: Path, text: str, encoding: str = "utf-8") -> None:
     path.write_text(text + "\n", encoding=encoding, newline="\n")
 
 
-def write_csv(path: Path, table: pd.DataFrame, **options) -> None:
+def write_csv(path: Path, table: pd.DataFrame, **options: Any) -> None:
     """Write a table without its index, six digits a number; `options` are those of pandas."""
     path.parent.mkdir(parents=True, exist_ok=True)
     table.to_csv(path, **{"index": False, "lineterminator": "\n", "float_format": "%.6g", **options})

@@ -117,7 +117,7 @@ class Participant:
     rng : for what a layout draws once for a participant.
     """
 
-    def __init__(self, study: Study, language: str, number: int, name: str):
+    def __init__(self, study: Study, language: str, number: int, name: str) -> None:
         code = LANGUAGES.index(language)
         self.study, self.language, self.number, self.name = study, language, number, name
         self.rng = np.random.default_rng([study.seed, 30, code, number])
@@ -162,7 +162,7 @@ class Participant:
 class Tally:
     """Sums up how much of each region's variance, as the loader will see it, is shared signal and own signal."""
 
-    def __init__(self, study: Study):
+    def __init__(self, study: Study) -> None:
         self.averaging, self.columns = study.places.averaging, study.plan[["region", "hemisphere"]]
         self.tr, self.null = study.tr, study.null
         self.sums = np.zeros((4, len(self.columns)))

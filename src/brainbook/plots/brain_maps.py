@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from textwrap import wrap
+from typing import TYPE_CHECKING, Any
 
 import matplotlib as mpl
 import matplotlib.pyplot as plt
@@ -31,6 +32,9 @@ from brainbook.plots.look import GREY, WIDTH, colours, finish_figure
 from brainbook.plots.own_surfaces import OwnSurface
 from brainbook.plots.pycortex_store import FSAVERAGE5, HEIGHT, open_store, store_folder
 from brainbook.plots.webgl import write_viewer
+
+if TYPE_CHECKING:  # arrays and tables in: no map needs recordings
+    from brainbook.datasets.atlas import Regions
 
 N_VERTICES = 20_484  # of fsaverage5; `brainbook.datasets.atlas` has it too, but figures know no dataset
 NAME_POINTS = 9.0  # size of the regions' names
@@ -56,7 +60,7 @@ class Scale:
         low, high = self.norm.boundaries[[0, -1]] if stepped else (self.norm.vmin, self.norm.vmax)
         return float(low), float(high)
 
-    def bar(self, figure: Figure, axes, **options) -> None:
+    def bar(self, figure: Figure, axes: Any, **options: Any) -> None:
         """Draw the labelled colour bar beside `axes`."""
         drawn = figure.colorbar(
             ScalarMappable(self.norm, self.cmap), ax=axes, extend=self.extend, ticks=self.ticks,
@@ -112,7 +116,7 @@ def value_scale(
     return Scale(mpl.colormaps["RdBu_r" if diverging else "viridis"], Normalize(low, high), unit, extend=extend)
 
 
-def vertex_values(values: np.ndarray, regions=None, shown: np.ndarray | None = None) -> np.ndarray:
+def vertex_values(values: np.ndarray, regions: "Regions | None" = None, shown: np.ndarray | None = None) -> np.ndarray:
     """Return values by vertex, float [20484], from values by vertex [20484] or by region [148] of `regions`.
 
     Where `shown`, of the same shape, is False, they are NaN.
@@ -131,7 +135,7 @@ def vertex_values(values: np.ndarray, regions=None, shown: np.ndarray | None = N
 
 def flatmap(
     values: np.ndarray,
-    regions=None,
+    regions: "Regions | None" = None,
     shown: np.ndarray | None = None,
     scale: Scale | None = None,
     title: str | None = None,
@@ -139,7 +143,7 @@ def flatmap(
     ax: Axes | None = None,
     store: str | Path | None = None,
     surface: OwnSurface = AVERAGE,
-    **scale_options,
+    **scale_options: Any,
 ) -> Axes:
     """Draw both hemispheres flat, left and right.
 
@@ -188,7 +192,7 @@ def flatmap(
 
 def flatmaps(
     maps: Mapping,
-    regions=None,
+    regions: "Regions | None" = None,
     shown: Mapping | None = None,
     columns: int = 1,
     title: str | None = None,
@@ -196,7 +200,7 @@ def flatmaps(
     scale: Scale | None = None,
     store: str | Path | None = None,
     surface: OwnSurface = AVERAGE,
-    **scale_options,
+    **scale_options: Any,
 ) -> Figure:
     """Draw small multiples of flat maps with one shared colour bar.
 
@@ -229,11 +233,11 @@ def flatmaps(
 
 def surface_views(
     values: np.ndarray,
-    regions=None,
+    regions: "Regions | None" = None,
     shown: np.ndarray | None = None,
     scale: Scale | None = None,
     title: str | None = None,
-    **scale_options,
+    **scale_options: Any,
 ) -> Figure:
     """Draw lateral and medial views of both inflated hemispheres (nilearn); parameters as in `flatmap`."""
     from nilearn import datasets, plotting
@@ -264,13 +268,13 @@ def surface_views(
 def viewer(
     layers: Mapping[str, np.ndarray],
     folder: str | Path,
-    regions=None,
+    regions: "Regions | None" = None,
     shown: Mapping | None = None,
     scale: Scale | None = None,
     title: str = "Brain maps",
     store: str | Path | None = None,
     surface: OwnSurface = AVERAGE,
-    **scale_options,
+    **scale_options: Any,
 ) -> Path:
     """Write one WebGL viewer in which every map of `layers` (name -> values) is a button; return its index.html.
 
@@ -294,11 +298,11 @@ def viewer(
     return write_viewer(drawn, folder, scale, draw_picture, alt, source, title, surface.subject, store)
 
 
-def _note(regions, surface: OwnSurface) -> str:
+def _note(regions: "Regions", surface: OwnSurface) -> str:
     return f"Borders: Destrieux regions, {regions.source}; {surface.subject}"
 
 
-def _write_names(ax: Axes, regions, places: dict[int, tuple[float, float, int]], n_names: int) -> None:
+def _write_names(ax: Axes, regions: "Regions", places: dict[int, tuple[float, float, int]], n_names: int) -> None:
     """Name the largest regions of each hemisphere, passing over a name that would cover another."""
     height = NAME_POINTS / 72 / WIDTH * _MAP_PIXELS  # of a line of text, in pixels of the map
     halo = withStroke(linewidth=2.2, foreground="white", alpha=0.85)

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from textwrap import fill
+from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -48,7 +49,7 @@ def claims_overview(table: pd.DataFrame, title: str | None = None, limit: float 
     return finish_figure(figure, title)
 
 
-def _draw_case(ax: Axes, row, height: float, styles: Mapping, limit: float) -> None:
+def _draw_case(ax: Axes, row: Any, height: float, styles: Mapping, limit: float) -> None:
     if np.isnan(row.strength):
         text = f"{row.note}: {row.verdict}" if row.note else row.verdict
         ax.text(0, height, text, ha="center", va="center", fontsize=10, color="#333333")

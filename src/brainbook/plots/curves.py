@@ -89,7 +89,7 @@ def response_curve(
 ) -> Axes:
     """Draw the estimated response to a feature over the seconds after it, one line with its band for each target.
 
-    `table` has the columns seconds, value, lower, upper, series (`brainbook.encoding.ResponseShape.table`).
+    `table` has the columns seconds, value, lower, upper, series: `ResponseShape.to_frame({"series": names})`.
     """
     ax = new_axes(ax)
     ax.axhline(0, color=GREY, linewidth=0.8)
@@ -116,7 +116,7 @@ def score_by_trim(
     chosen : the number that the chapter leaves out, marked by a dotted line.
     """
 
-    def draw(rows, title, ax):
+    def draw(rows: pd.DataFrame, title: str, ax: Axes) -> Axes:
         ax.axhline(0, color=GREY, linewidth=0.8)
         ax.axvline(chosen, color=GREY, linestyle=":", linewidth=1.4)
         for name, options in series_styles(rows.features).items():

@@ -4,6 +4,7 @@ Colours are Okabe and Ito's (2008), which people with any of the usual colour de
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
 
 import matplotlib as mpl
 import matplotlib.pyplot as plt
@@ -98,7 +99,7 @@ def panels(
     share_y: bool = True,
     height: float = 3.2,
     title: str | None = None,
-    **options,
+    **options: Any,
 ) -> Figure:
     """Draw small multiples: `draw(rows, ax=ax, title=panel, **options)` for each value of the column `by`.
 

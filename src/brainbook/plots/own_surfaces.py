@@ -23,6 +23,7 @@ import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import nibabel.freesurfer as fs
 import numpy as np
@@ -193,7 +194,7 @@ def _read_surface(path: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return coordinates, faces, np.asarray(about["cras"], float) if known else np.zeros(3)
 
 
-def _read_file(reader: Callable, path: Path):
+def _read_file(reader: Callable, path: Path) -> Any:
     """Return what `reader` reads in a file. Raises DatasetError that names the file if it is missing or damaged."""
     path = _link_target(path)
     if not path.exists():

@@ -16,6 +16,7 @@ import io
 import os
 import sys
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 
@@ -177,7 +178,7 @@ def _use(cortex: ModuleType, folder: Path) -> None:
 
 
 @contextlib.contextmanager
-def quiet():
+def quiet() -> Iterator[None]:
     """Silence what pycortex prints (progress, advice about Inkscape), so that it is not in rendered chapters."""
     with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
         yield

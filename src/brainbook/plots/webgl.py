@@ -10,6 +10,7 @@ import json
 import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from matplotlib.colors import to_hex
@@ -24,7 +25,7 @@ COLOUR_MAPS = ("viridis", "RdBu_r")  # those that both matplotlib and pycortex h
 def write_viewer(
     maps: Mapping[str, np.ndarray],
     folder: str | Path,
-    scale,
+    scale: Any,
     draw_picture: Callable[[Path], None],
     alt: str,
     source: str = "",

@@ -20,6 +20,7 @@ r the same as differences of r).
 """
 
 from dataclasses import dataclass
+from typing import Any, Protocol
 
 import numpy as np
 import pandas as pd
@@ -37,11 +38,21 @@ class Interval:
     upper: np.ndarray
     p: np.ndarray | None = None
 
-    def table(self, **columns) -> pd.DataFrame:
-        """Return one row per estimate: the given columns, then value, lower, upper and p."""
+    def to_frame(self, **columns: Any) -> pd.DataFrame:
+        """Return one row per estimate: the given columns, then value, lower, upper and p (where it was tested)."""
         numbers = {"value": self.estimate, "lower": self.lower, "upper": self.upper, "p": self.p}
         numbers = {name: np.atleast_1d(array) for name, array in numbers.items() if array is not None}
         return pd.DataFrame({**columns, **numbers})
+
+
+class _Nulls(Protocol):
+    """What `brainbook.encoding.permutation_scores` returns."""
+
+    @property
+    def score(self) -> np.ndarray: ...
+
+    @property
+    def null(self) -> np.ndarray: ...
 
 
 def mean_interval(values: np.ndarray, level: float = 0.95) -> Interval:
@@ -107,7 +118,7 @@ def compare_runs(first: np.ndarray, second: np.ndarray, level: float = 0.95, *, 
     return _over_runs(first - second, level)
 
 
-def null_interval(scores, level: float = 0.95) -> Interval:
+def null_interval(scores: _Nulls, level: float = 0.95) -> Interval:
     """Compute the interval of one participant's score from the spread of its refitted null.
 
     Parameters
@@ -122,7 +133,7 @@ def null_interval(scores, level: float = 0.95) -> Interval:
     return _on_r(_by_null(fisher_z(scores.score), fisher_z(scores.null), level))
 
 
-def compare_nulls(first, second, level: float = 0.95) -> Interval:
+def compare_nulls(first: _Nulls, second: _Nulls, level: float = 0.95) -> Interval:
     """Compute the interval of the difference between two feature spaces for one participant, from refitted nulls.
 
     Parameters

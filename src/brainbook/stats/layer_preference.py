@@ -89,7 +89,7 @@ def layers_alike_test(scores: np.ndarray, n_flips: int = MOST_FLIPS, seed: int =
     scores = np.asarray(scores, float)
     profiles = scores - scores.mean(axis=1, keepdims=True)
 
-    def variance(values, axis):  # values [..., layers, targets, participants]
+    def variance(values: np.ndarray, axis: int) -> np.ndarray:  # values [..., layers, targets, participants]
         return (values.mean(axis=axis) ** 2).mean(axis=-2)
 
     p = sign_flip_test(profiles, variance, alternative="greater", n_flips=n_flips, seed=seed)

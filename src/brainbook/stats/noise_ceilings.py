@@ -17,7 +17,9 @@ whatever comes again, that participant's own part included (`explainable_varianc
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 
+from brainbook.stats.frames import TargetNames, target_frame
 from brainbook.stats.scores import correlation, fisher_mean
 
 
@@ -95,6 +97,10 @@ class RepeatCeiling:
     split_half: np.ndarray
     single: np.ndarray
     mean: np.ndarray
+
+    def to_frame(self, targets: TargetNames = None) -> pd.DataFrame:
+        """Return one row per target: its columns (see `name_targets`), then a column for each attribute."""
+        return target_frame(targets, {}, **vars(self))
 
 
 def repeat_ceiling(repeats: np.ndarray, *, seed: int = 0) -> RepeatCeiling:
@@ -211,14 +217,14 @@ def perfect_r(intersubject: np.ndarray, n_participants: int) -> np.ndarray:
     return np.sqrt((square * (n - 2) + np.sqrt((square * (n - 2)) ** 2 + 4 * (n - 1) * square)) / (2 * (n - 1)))
 
 
-def _checked(responses, of: str = "participants") -> np.ndarray:
+def _checked(responses: np.ndarray, of: str = "participants") -> np.ndarray:
     responses = np.asarray(responses)
     if responses.ndim != 3 or len(responses) < 2:
         raise ValueError(f"a ceiling needs [{of}, scans, targets] with two {of} or more, not {responses.shape}")
     return responses
 
 
-def _by_run(first, second, runs):
+def _by_run(first: np.ndarray, second: np.ndarray, runs: np.ndarray | None) -> np.ndarray:
     if runs is None:
         return correlation(first, second)
     by_run = [np.asarray(runs) == run for run in np.unique(runs)]

@@ -1,6 +1,7 @@
 """How well predictions follow responses: correlation, explained variance, and Fisher's z."""
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
@@ -8,7 +9,7 @@ _BLOCK = 2**22  # elements taken at once: scores of 300,000 targets need no copy
 LARGEST_R = 0.999999  # correlations beyond it count as this one, so that Fisher's z is finite
 
 
-def as_array(values, name: str) -> np.ndarray:
+def as_array(values: Any, name: str) -> np.ndarray:
     """Return numbers as an array; an array stays as it is, memory-mapped ones too.
 
     Parameters
@@ -84,7 +85,7 @@ def fisher_mean(scores: np.ndarray, axis: int = 0, weights: np.ndarray | None = 
         return np.tanh(np.where(known, z * share, 0).sum(-1) / share.sum(-1))
 
 
-def _by_target(measure: Callable, predicted, observed) -> np.ndarray:
+def _by_target(measure: Callable, predicted: np.ndarray, observed: np.ndarray) -> np.ndarray:
     """Apply `measure` to blocks of targets; constant targets and values that are not finite give NaN."""
     predicted, observed = as_array(predicted, "predicted"), as_array(observed, "observed")
     if predicted.ndim == 1 and observed.ndim == 1:
@@ -102,17 +103,17 @@ def _by_target(measure: Callable, predicted, observed) -> np.ndarray:
     return scores
 
 
-def _pearson(p, o):
+def _pearson(p: np.ndarray, o: np.ndarray) -> np.ndarray:
     constant = _constant(p)
     p, o = p - p.mean(0), o - o.mean(0)
     r = (p * o).sum(0) / (np.linalg.norm(p, axis=0) * np.linalg.norm(o, axis=0))
     return np.clip(np.where(constant & np.isfinite(o).all(0), 0.0, r), -1, 1)
 
 
-def _r2(p, o):
+def _r2(p: np.ndarray, o: np.ndarray) -> np.ndarray:
     return 1 - ((o - p) ** 2).sum(0) / ((o - o.mean(0)) ** 2).sum(0)
 
 
-def _constant(x):
+def _constant(x: np.ndarray) -> np.ndarray:
     """Return which columns vary by no more than rounding."""
     return np.linalg.norm(x - x.mean(0), axis=0) <= 1e-12 * len(x) * np.abs(x).max(0)

@@ -1,5 +1,7 @@
 """Tests without a distribution, and the correction of many p-values: sign flips and false discovery rates."""
 
+from collections.abc import Callable
+
 import numpy as np
 from scipy.stats import false_discovery_control, permutation_test
 
@@ -30,7 +32,14 @@ def fdr(p: np.ndarray, method: str = "bh") -> np.ndarray:
     return q
 
 
-def sign_flip_test(values, statistic=np.mean, *, alternative="two-sided", n_flips=MOST_FLIPS, seed=0) -> np.ndarray:
+def sign_flip_test(
+    values: np.ndarray,
+    statistic: Callable = np.mean,
+    *,
+    alternative: str = "two-sided",
+    n_flips: int = MOST_FLIPS,
+    seed: int = 0,
+) -> np.ndarray:
     """Test a mean of 0 of paired differences by flipping the signs of whole participants.
 
     Parameters

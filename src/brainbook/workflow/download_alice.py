@@ -15,6 +15,7 @@ import sys
 import urllib.error
 import urllib.request
 import zipfile
+from collections.abc import Iterator
 from importlib.resources import files
 from pathlib import Path
 
@@ -91,7 +92,7 @@ def download(folder: str | Path, source: str | Path | None = None) -> int:
     return len(before)
 
 
-def _addresses(problems: list[str]):
+def _addresses(problems: list[str]) -> Iterator[str]:
     """Yield the addresses of archives: those that the page links to, then the others."""
     try:
         with urllib.request.urlopen(PAGE, timeout=TIMEOUT) as answer:

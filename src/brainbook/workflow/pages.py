@@ -8,7 +8,7 @@ import os
 from collections.abc import Callable
 from functools import partial
 from numbers import Integral, Real
-from typing import TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import pandas as pd
 from IPython import get_ipython
@@ -19,10 +19,13 @@ from brainbook.workflow.notebooks import ENDED
 from brainbook.workflow.run import MAY_LACK_DATA, RESULTS_OF_A_STUDY, ChapterRun
 from brainbook.workflow.tables import latest_table
 
+if TYPE_CHECKING:
+    from pandas.io.formats.style import Styler
+
 Loaded = TypeVar("Loaded")
 
 
-def show(table: pd.DataFrame, digits: int = 3):
+def show(table: pd.DataFrame, digits: int = 3) -> "Styler":
     """Return `table` as a page shows it: numbers with `digits` decimals, names without underscores, no row numbers.
 
     A p-value (a column called p, or p and more words) below the last decimal is shown as smaller than it.
@@ -60,7 +63,7 @@ def glue(**values: str | float) -> None:
         store(name, value if isinstance(value, int | float) else str(value), display=False)
 
 
-def format_interval(interval, spec: str = "+.3f") -> str:
+def format_interval(interval: Any, spec: str = "+.3f") -> str:
     """Return an Interval, or a row with value, lower and upper, as text for `glue`: '+0.024 (+0.008 to +0.040)'."""
     value = interval.value if hasattr(interval, "value") else interval.estimate
     value, lower, upper = (format(float(it), spec) for it in (value, interval.lower, interval.upper))
@@ -81,7 +84,7 @@ def saved_or_archived(run: ChapterRun, table: str) -> pd.DataFrame:
     return latest.rows
 
 
-def or_skip_the_rest(run: ChapterRun, load: Callable[..., Loaded], *arguments, **options) -> Loaded | None:
+def or_skip_the_rest(run: ChapterRun, load: Callable[..., Loaded], *arguments: Any, **options: Any) -> Loaded | None:
     """Call `load`; if it raises a BrainbookError (data or a model that cannot be had), end the page gracefully.
 
     The error, which says what to do, is shown on the page, the run's provenance is written, and the cells below run

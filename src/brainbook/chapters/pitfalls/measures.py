@@ -34,7 +34,7 @@ def with_shifted_copies(data: EncodingData, copies: int, seed: int = 0, original
     recordings allow: their copies alone.
     """
 
-    def add_copies(values):
+    def add_copies(values: np.ndarray | None) -> np.ndarray | None:
         if values is None:
             return None
         if values.ndim == 3:
@@ -257,7 +257,15 @@ def _refit(
     return permutation_scores(x, responses, data.runs, result.alpha, **options)
 
 
-def _refit_echoes(x, echoes, runs, alpha, split, n_permutations, seed) -> PermutationScores:
+def _refit_echoes(
+    x: np.ndarray,
+    echoes: np.ndarray,
+    runs: np.ndarray,
+    alpha: float,
+    split: tuple[np.ndarray, list[np.ndarray]],
+    n_permutations: int,
+    seed: int,
+) -> PermutationScores:
     """Score a pipeline on stacked echoes, and refit it on echoes that are shifted within runs, all three alike."""
     train, tests = split
     n, n_targets = len(x), echoes.shape[-1]
@@ -266,7 +274,7 @@ def _refit_echoes(x, echoes, runs, alpha, split, n_permutations, seed) -> Permut
     rows = z[train % n].astype(float)
     weights = np.linalg.solve(rows.T @ rows + alpha * np.eye(rows.shape[1]), rows.T).astype(np.float32)
 
-    def score(side_by_side):  # [scans, 3 x targets]
+    def score(side_by_side: np.ndarray) -> np.ndarray:  # [scans, 3 x targets]
         stacked = np.concatenate(np.split(side_by_side, [n_targets, 2 * n_targets], axis=1))
         fitted = weights @ stacked[train]
         return fisher_mean([correlation(z[test % n].astype(np.float32) @ fitted, stacked[test]) for test in tests])
@@ -281,7 +289,7 @@ def _refit_echoes(x, echoes, runs, alpha, split, n_permutations, seed) -> Permut
     return PermutationScores(score(together), np.stack(null))
 
 
-def _fixed_p(fixed, responses, runs, n_permutations, seed):
+def _fixed_p(fixed: np.ndarray, responses: np.ndarray, runs: np.ndarray, n_permutations: int, seed: int) -> np.ndarray:
     """Compute p by permuting responses against predictions that stay as they were fitted: the careful reader's trap."""
     used, weights = used_scans(fixed.splits), fold_weights(fixed.splits)
     tests = [np.searchsorted(used, test) for _, test in fixed.splits]

@@ -5,10 +5,10 @@ these functions is for an analysis, but for `reference_protocol`.
 """
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
-from typing import NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 from sklearn.model_selection import KFold
@@ -23,9 +23,11 @@ from brainbook.encoding import (
     published_split,
     run_slices,
 )
+from brainbook.encoding.inputs import Splits
 from brainbook.stats import correlation, fisher_mean
 
 N_VERTICES = 20_484
+Returned = TypeVar("Returned")
 ALPHAS = np.logspace(1, 5, 9)
 
 
@@ -214,7 +216,16 @@ def all_together(data: EncodingData, seed: int = 0) -> ProtocolResult:
     return _published(data, x, echoes, everything, True, seed, n=N_VERTICES, alphas=ALPHAS / 30, scale=False)
 
 
-def _published(data, x, echoes, scans, five_folds, seed, n=None, **options):
+def _published(
+    data: EncodingData,
+    x: np.ndarray,
+    echoes: np.ndarray,
+    scans: np.ndarray,
+    five_folds: bool,
+    seed: int,
+    n: int | None = None,
+    **options: Any,
+) -> ProtocolResult:
     split = published_split(len(scans), seed=seed)
     rows = np.concatenate([split.train, split.validation])
     stacked = np.concatenate([scans, scans + len(data.runs), scans + 2 * len(data.runs)])
@@ -225,7 +236,16 @@ def _published(data, x, echoes, scans, five_folds, seed, n=None, **options):
     return _score_echoes(x, echoes, stacked[rows], [stacked[split.test]], cv, n or len(split.test), **options)
 
 
-def _score_echoes(x, echoes, train, tests, cv, n, alphas=ALPHAS, scale=True):
+def _score_echoes(
+    x: np.ndarray,
+    echoes: np.ndarray,
+    train: np.ndarray,
+    tests: list[np.ndarray],
+    cv: Splits,
+    n: int,
+    alphas: Sequence[float] = ALPHAS,
+    scale: bool = True,
+) -> ProtocolResult:
     """Fit to rows of the stacked echoes and score on others; `tests` are scored apart, by Fisher's z."""
     stacked = np.concatenate(list(echoes))
     scans = train % len(x)
@@ -276,18 +296,20 @@ def applicable(data: EncodingData) -> list[str]:
     return [name for name, protocol in PROTOCOLS.items() if not absent & set(protocol.needs)]
 
 
-def quiet(function, *arguments, **options):
+def quiet(function: Callable[..., Returned], *arguments: Any, **options: Any) -> Returned:
     """Call without the warnings that these protocols rightly cause."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         return function(*arguments, **options)
 
 
-def _score(data, x, responses, splits, delays=None):
+def _score(
+    data: EncodingData, x: np.ndarray, responses: np.ndarray, splits: Splits, delays: Sequence[int] | None = None
+) -> ProtocolResult:
     result = quiet(cross_validate, x, responses, data.runs, delays, ALPHAS, splits=splits)
     alpha = float(np.nanmedian(result.best_alphas))
     return ProtocolResult(result.scores, _n_tested(splits), alpha, (x, responses, splits, delays))
 
 
-def _n_tested(splits):
+def _n_tested(splits: Splits) -> int:
     return sum(len(test) for _, test in splits)

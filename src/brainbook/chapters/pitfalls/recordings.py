@@ -5,6 +5,7 @@ A phantom's counterpart is its null twin; real recordings are compared with them
 
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -26,6 +27,7 @@ from brainbook.datasets import Alice, Dataset, destrieux, open_dataset, to_surfa
 from brainbook.datasets.cleaning import clean
 from brainbook.datasets.files import is_pointer
 from brainbook.datasets.images import open_image
+from brainbook.datasets.recordings import Recording
 from brainbook.encoding import blocks_with_gaps
 from brainbook.errors import BrainbookError
 from brainbook.language_models import load_language_model, word_states
@@ -267,12 +269,14 @@ def principal_components(values: np.ndarray, components: int) -> np.ndarray:
     return (values @ axes.T).astype(np.float32)
 
 
-def _aligned(dataset, language, states, components, **options) -> np.ndarray:
+def _aligned(dataset: Dataset, language: str, states: np.ndarray, components: int, **options: Any) -> np.ndarray:
     """Return principal components of one layer's states [words, units] on the clock of the scans."""
     return principal_components(align(dataset, language, states[None], **options).values[0], components)
 
 
-def _read_participant(dataset, participant, step, cache) -> tuple[dict[str, np.ndarray], pd.DataFrame]:
+def _read_participant(
+    dataset: Any, participant: str, step: int, cache: str | None
+) -> tuple[dict[str, np.ndarray], pd.DataFrame]:
     """Read a participant's recordings at every `step`-th vertex of the cortex, in all states that the chapter compares.
 
     Returns (name -> float32 array [scans, vertices], region and hemisphere of every vertex). Names: "responses"
@@ -291,7 +295,7 @@ def _read_participant(dataset, participant, step, cache) -> tuple[dict[str, np.n
         [dataset.recording(run)] + [dataset.bold(participant, run.section, echo) for echo in echoes] for run in runs
     ]
 
-    def read_run(combined, *images) -> np.ndarray:  # float32 [kinds, scans, vertices]
+    def read_run(combined: Recording, *images: Any) -> np.ndarray:  # float32 [kinds, scans, vertices]
         values = combined.to_surface(cache)[:, vertices]
         raw = [to_surface(image, cache=cache)[:, vertices] for image in images]
         cleaned = [clean(values, tr=tr), clean(values, tr=tr, high_pass=None), *(clean(echo, tr=tr) for echo in raw)]
@@ -309,7 +313,7 @@ def _read_participant(dataset, participant, step, cache) -> tuple[dict[str, np.n
     return dict(zip(kinds, arrays, strict=True)), regions.columns.iloc[regions.region_index[vertices]]
 
 
-def _has_echoes(dataset, participant):
+def _has_echoes(dataset: Dataset, participant: str) -> bool:
     return all(
         set(ECHOES) <= set(run.echoes) and not any(is_pointer(run.echoes[echo]) for echo in ECHOES)
         for run in dataset.runs(participant)

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -125,7 +126,7 @@ class Change:
             above_zero = compare_runs(z[0], np.zeros_like(z[0]), fisher=False).lower[0] > 0
             drawn = null[:, mask].mean(1)
             reached = np.abs(drawn - drawn.mean()) >= np.abs(score[mask].mean() - drawn.mean())
-            change = compare_runs(z[1], z[0], fisher=False).table(group=[group], before=before, after=after)
+            change = compare_runs(z[1], z[0], fisher=False).to_frame(group=[group], before=before, after=after)
             p = (1 + reached.sum()) / (1 + len(drawn))
             rows.append(change.assign(p_permutation=p, percent=100 * (after / before - 1) if above_zero else np.nan))
         return pd.concat(rows, ignore_index=True).rename(columns={"value": "change", "p": "p_runs"})
@@ -165,7 +166,7 @@ class Change:
         )
 
 
-def concat_changes(changes: Mapping[tuple[str, str], Change], part: str, *arguments) -> pd.DataFrame:
+def concat_changes(changes: Mapping[tuple[str, str], Change], part: str, *arguments: Any) -> pd.DataFrame:
     """Return a table of several changes, one below the other, with the columns language, model and condition (a label).
 
     Parameters

@@ -1,5 +1,7 @@
 """Sentences that several languages tell: what they share, placed on one language's words, and what is left over."""
 
+from collections.abc import Sequence
+
 import numpy as np
 from sklearn.linear_model import RidgeCV
 
@@ -86,7 +88,7 @@ def equal_shares(sections: np.ndarray, words_per_share: float, n_words: dict[int
 
 
 def residual_states(
-    states: np.ndarray, shared: np.ndarray, sections: np.ndarray, alphas=(1e1, 1e2, 1e3, 1e4)
+    states: np.ndarray, shared: np.ndarray, sections: np.ndarray, alphas: Sequence[float] = (1e1, 1e2, 1e3, 1e4)
 ) -> np.ndarray:
     """Compute what of the states the shared states do not predict.
 

@@ -80,7 +80,7 @@ def driver_change(
     rows = []
     for name, one, two in zip(drivers, *[np.split(score, ends[:-1], axis=1) for score in scores], strict=True):
         first, second = (np.nanmean(score, axis=1, keepdims=True) for score in (one, two))
-        change = compare_runs(second, first, fisher=False).table(driver=[name])
+        change = compare_runs(second, first, fisher=False).to_frame(driver=[name])
         rows.append(change.assign(before=np.tanh(first.mean()), after=np.tanh(second.mean())))
     table = pd.concat(rows, ignore_index=True).rename(columns={"value": "change", "p": "p_runs"})
     return table[["driver", "before", "after", "change", "lower", "upper", "p_runs"]]

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -40,7 +41,7 @@ class BrainText:
     def __len__(self) -> int:
         return len(self.texts)
 
-    def __getitem__(self, rows) -> "BrainText":
+    def __getitem__(self, rows: Any) -> "BrainText":
         rows = np.asarray(rows)
         return BrainText(*(getattr(self, field.name)[rows] for field in fields(self)))
 

@@ -4,6 +4,8 @@ Both see training runs only. The published autoencoder squeezes a scan's grey-ma
 are made of the 20,484 vertices of the cortex, or fewer of 148 regions.
 """
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 import torch
@@ -19,7 +21,7 @@ EXACT = 2000
 class BrainAutoencoder(nn.Module):
     """Scan [targets] -> features [features] -> scan: one hidden layer on either side."""
 
-    def __init__(self, n_targets: int, n_features: int = 64, n_hidden: int = 256):
+    def __init__(self, n_targets: int, n_features: int = 64, n_hidden: int = 256) -> None:
         super().__init__()
         self.n_targets, self.n_features = n_targets, n_features
         self.encoder = nn.Sequential(nn.Linear(n_targets, n_hidden), nn.GELU(), nn.Linear(n_hidden, n_features))
@@ -66,7 +68,7 @@ def fit_autoencoder(
     weight_decay: float = 0.1,
     seed: int = 0,
     device: str = "auto",
-    **options,
+    **options: Any,
 ) -> tuple[BrainAutoencoder, pd.DataFrame]:
     """Train an autoencoder on the scans of the training runs.
 

@@ -3,6 +3,7 @@
 from dataclasses import asdict
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -62,7 +63,7 @@ def train_on_recordings(
     brain: np.ndarray,
     run_of_scan: np.ndarray,
     settings: BrainLMSettings,
-    **options,
+    **options: Any,
 ) -> pd.DataFrame:
     """Train a BrainLM from the BERT `start` on recordings (see `pair_scans`); write it and its loss.csv to `folder`.
 
@@ -72,7 +73,7 @@ def train_on_recordings(
 
 
 def _train_and_save(
-    folder: str | Path, start: LanguageModel, pairs: BrainText, settings: BrainLMSettings, **options
+    folder: str | Path, start: LanguageModel, pairs: BrainText, settings: BrainLMSettings, **options: Any
 ) -> pd.DataFrame:
     model = new_brainlm(start, pairs.brain.shape[-1], settings.seed)
     curve = train_brainlm(model, pairs, start.tokenizer, settings, **options)

@@ -23,7 +23,7 @@ class BrainLM(nn.Module):
     of segment 1 and of its own position (0 for the first scan, so that it does not depend on the length of the text).
     """
 
-    def __init__(self, config: BertConfig, n_features: int):
+    def __init__(self, config: BertConfig, n_features: int) -> None:
         super().__init__()
         if config.type_vocab_size < 2:
             raise ModelError(f"the BERT has {config.type_vocab_size} token type: the brain segment needs a second one")

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -46,7 +47,7 @@ class BrainLMSettings:
     precision: str = "no"
     seed: int = 0
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         unknown = set(self.tasks) - set(TASKS)
         if unknown or not sum(self.tasks.values()) > 0 or min(self.tasks.values()) < 0:
             raise ConfigurationError(f"tasks {self.tasks}: weights of {', '.join(TASKS)}, none negative, one positive")
@@ -86,7 +87,7 @@ def train_brainlm(
     settings: BrainLMSettings,
     device: str = "auto",
     validation: BrainText | None = None,
-    **options,
+    **options: Any,
 ) -> pd.DataFrame:
     """Train `model` in place on examples of training runs; return its loss curve.
 

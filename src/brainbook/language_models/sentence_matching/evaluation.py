@@ -1,6 +1,7 @@
 """Compare a model that separates matches from mismatches with chance, sentence lengths, or what it began as."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -39,7 +40,7 @@ def interval(correct: int, n: int, chance: float = 0.5) -> dict[str, float]:
     return {**measured, "lower": limits.low, "upper": limits.high, "p": test.pvalue}
 
 
-def accuracy_table(match: np.ndarray, answers: Mapping[str, np.ndarray], **columns) -> pd.DataFrame:
+def accuracy_table(match: np.ndarray, answers: Mapping[str, np.ndarray], **columns: Any) -> pd.DataFrame:
     """Compute `accuracy` of several classifiers: one row for each of `answers`, with `classifier` and `columns`."""
     rows = [{"classifier": name, **columns, **accuracy(match, given)} for name, given in answers.items()]
     return pd.DataFrame(rows)

@@ -78,7 +78,7 @@ class MatchingHead(nn.Module):
     u and v are scaled to unit length times the root of their number of units, so a weight means the same in any model.
     """
 
-    def __init__(self, n_units: int, n_hidden: int = 0, seed: int = 0):
+    def __init__(self, n_units: int, n_hidden: int = 0, seed: int = 0) -> None:
         super().__init__()
         n_features = 2 * n_units + 1
         with torch.random.fork_rng(devices=[]):
@@ -111,7 +111,7 @@ class Matcher(nn.Module):
 
     def __init__(
         self, language_model: LanguageModel, with_language_head: bool = False, n_hidden: int = 0, seed: int = 0
-    ):
+    ) -> None:
         super().__init__()
         self.max_tokens = language_model.max_tokens
         self.body = (
@@ -121,7 +121,9 @@ class Matcher(nn.Module):
         self.plain_head = with_language_head and language_model.causal and _head_is_plain(self.body)
         self.head = MatchingHead(language_model.n_units, n_hidden, seed)
 
-    def embed(self, ids: torch.Tensor, mask: torch.Tensor, labels: torch.Tensor | None = None):
+    def embed(
+        self, ids: torch.Tensor, mask: torch.Tensor, labels: torch.Tensor | None = None
+    ) -> tuple[torch.Tensor, torch.Tensor | None]:
         """Return sentence vectors [sentences, units], the mean of the last layer's states over the tokens of `mask`.
 
         With `labels` [sentences, tokens] (-100 where nothing is asked) also the mean loss of the language model, nats
@@ -180,7 +182,7 @@ class Texts:
     tokenizer : of the model.
     """
 
-    def __init__(self, texts: Sequence[str], tokenizer: PreTrainedTokenizerBase, max_tokens: int):
+    def __init__(self, texts: Sequence[str], tokenizer: PreTrainedTokenizerBase, max_tokens: int) -> None:
         encoded = tokenizer(list(texts), truncation=True, max_length=max_tokens, return_attention_mask=False)
         self.ids = [torch.tensor(ids) for ids in encoded["input_ids"]]
         self.lengths = np.array([len(ids) for ids in self.ids])

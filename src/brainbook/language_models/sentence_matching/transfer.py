@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -91,7 +92,7 @@ class TransferSettings:
     precision: str = "no"
     seed: int = 0
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if self.cosine_form not in COSINE_FORMS:
             raise ConfigurationError(f"cosine_form is one of {', '.join(COSINE_FORMS)}, not {self.cosine_form!r}")
         weights = (self.match, self.cosine, self.contrast, self.language)
@@ -182,7 +183,7 @@ def _loss(settings: TransferSettings, model: Matcher, batch: dict) -> tuple[torc
 class _Batches:
     """Batches of pairs: token ids of the first and of the second sentences, which pairs match, and which they are."""
 
-    def __init__(self, pairs: pd.DataFrame, language_model: LanguageModel, settings: TransferSettings):
+    def __init__(self, pairs: pd.DataFrame, language_model: LanguageModel, settings: TransferSettings) -> None:
         if not len(pairs):
             raise ConfigurationError("no pairs to train on: none has the part 'train'")
         self.n = len(pairs)
@@ -279,6 +280,6 @@ def xnli_pairs(
     return _pairs_by_language(table, second, n=n, mismatch=mismatch, group="group", seed=seed)
 
 
-def _pairs_by_language(table: pd.DataFrame, second: Sequence[str], **options) -> pd.DataFrame:
+def _pairs_by_language(table: pd.DataFrame, second: Sequence[str], **options: Any) -> pd.DataFrame:
     pairs = [make_pairs(table, "EN", language, **options).assign(language=language) for language in second]
     return pd.concat(pairs, ignore_index=True)

@@ -73,7 +73,9 @@ def _most_frequent(counts: Counter[str]) -> list[str]:
 class TokenStream:
     """A corpus as one row of tokens, to cut training windows from. No window spans two stories."""
 
-    def __init__(self, tokenizer: PreTrainedTokenizerFast, languages: tuple[str, ...], n_sentences: int, seed: int):
+    def __init__(
+        self, tokenizer: PreTrainedTokenizerFast, languages: tuple[str, ...], n_sentences: int, seed: int
+    ) -> None:
         corpus = sentences(n_sentences, seed, languages)
         self.special = tokenizer.cls_token_id, tokenizer.sep_token_id
         encoded = [

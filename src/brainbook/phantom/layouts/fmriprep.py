@@ -4,6 +4,7 @@ The story begins some seconds after its run; events.tsv of the raw folder says w
 file per run, on the clock of the sound. `dataset.yaml` describes it all for `open_dataset`.
 """
 
+from collections.abc import Callable
 from pathlib import Path
 
 import nibabel as nib
@@ -103,7 +104,9 @@ def whisperx(words: pd.DataFrame, language: str) -> dict:
     return {"segments": segments, "language": {"CN": "zh"}.get(language, language.lower())}
 
 
-def write_participant(folder: Path, study: Study, participant: Participant, space: str, raw: bool, done) -> None:
+def write_participant(
+    folder: Path, study: Study, participant: Participant, space: str, raw: bool, done: Callable[[], object]
+) -> None:
     """Write the runs of one participant: recordings, sidecars, confounds, events."""
     name, rng = participant.name, participant.rng
     n_places = study.places.mixture.shape[0]

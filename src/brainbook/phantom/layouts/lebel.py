@@ -4,6 +4,7 @@ Names are those of real stories, what is heard is not. The scanner starts ten se
 the first ten and the last five scans are cut off, so that the first analysed scan lies inside the story.
 """
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -101,7 +102,9 @@ def with_marks(words: pd.DataFrame, seconds: float) -> list[tuple[float, float, 
     return [*intervals, (now, seconds, "{NS}")]
 
 
-def write_participant(folder: Path, study: Study, participant: Participant, space: str, raw: bool, done) -> None:
+def write_participant(
+    folder: Path, study: Study, participant: Participant, space: str, raw: bool, done: Callable[[], object]
+) -> None:
     """Write one file a story: z-scored voxels, and of the repeated story their mean and every repetition."""
     import h5py
 

@@ -1,5 +1,6 @@
 """A phantom in the layout of ds003643 (Le Petit Prince): nine runs on a grid in MNI space, raw echoes beside them."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -77,7 +78,9 @@ def write_top(folder: Path, study: Study, counts: dict[str, int], space: str) ->
     write_csv(folder / "annotation" / "scans.csv", pd.DataFrame(scans, columns=columns))
 
 
-def write_participant(folder: Path, study: Study, participant: Participant, space: str, raw: bool, done) -> None:
+def write_participant(
+    folder: Path, study: Study, participant: Participant, space: str, raw: bool, done: Callable[[], object]
+) -> None:
     """Write nine preprocessed runs of one participant, its anatomy, and its raw echoes if asked for."""
     language, name, rng, grid = participant.language, participant.name, participant.rng, study.places.grid
     first, last = RUN_NUMBERS[language]

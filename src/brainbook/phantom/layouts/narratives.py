@@ -5,6 +5,7 @@ comes before some; the sound, on whose clock the words are, begins with it. Ever
 `dataset.yaml` chooses the phantom's stories from the shipped description of the real dataset.
 """
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -108,7 +109,9 @@ def gentle(words: pd.DataFrame) -> dict:
     return {"transcript": " ".join(words["word"]), "words": rows}
 
 
-def write_participant(folder: Path, study: Study, participant: Participant, space: str, raw: bool, done) -> None:
+def write_participant(
+    folder: Path, study: Study, participant: Participant, space: str, raw: bool, done: Callable[[], object]
+) -> None:
     """Write the runs that one participant heard, as AFNI's cleaned residuals, and their events."""
     edges = [surfaces.subdivided_edges(faces) for faces in triangles()]
     for section, how in study.sections[participant.language].items():
