@@ -20,6 +20,7 @@ from himalaya.kernel_ridge import (
     solve_multiple_kernel_ridge_random_search,
 )
 from himalaya.ridge import solve_group_ridge_random_search
+from scipy.sparse import issparse
 from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.utils import Tags
 from sklearn.utils.validation import check_consistent_length, check_is_fitted, validate_data
@@ -274,7 +275,7 @@ class BandedRidge(RegressorMixin, BaseEstimator):
 
     def _split(self, X: Spaces, reset: bool = False) -> dict[str, np.ndarray]:
         """Return X as {name: array [scans, features]}, checked."""
-        if isinstance(X, Mapping):
+        if isinstance(X, Mapping) and not issparse(X):  # some sparse matrices are mappings
             spaces = {name: as_array(x, f"space {name!r}") for name, x in X.items()}
             wrong = [f"{name!r} {x.shape}" for name, x in spaces.items() if x.ndim != 2 or not x.shape[1]]
             if wrong or not spaces:
