@@ -23,6 +23,7 @@ from brainbook.datasets.region_names import region_name
 from brainbook.errors import DatasetError
 
 HEMISPHERES = ("lh", "rh")
+HEARING = ("G_temp_sup-G_T_transv", "S_temporal_transverse")  # where hearing begins in the cortex
 VERTICES_PER_HEMISPHERE = 10_242
 N_VERTICES = 2 * VERTICES_PER_HEMISPHERE
 NOT_CORTEX = ("Unknown", "Medial_wall")

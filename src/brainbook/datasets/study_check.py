@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from brainbook.datasets.atlas import functional_groups
+from brainbook.datasets.atlas import HEARING, functional_groups
 from brainbook.datasets.base import Dataset
 from brainbook.datasets.bids import DescribedDataset
 from brainbook.datasets.files import is_pointer
@@ -80,8 +80,8 @@ def check(study: str | Path | Dataset, n_participants: int = 3, cache: str | Pat
     study : a description, a folder, or an open dataset.
     n_participants : so many of each language have their responses read, to see whether they follow the words: the
         number of words in each scan, convolved with the haemodynamic response, is correlated with their mean response
-        in auditory regions at several lags (`lag_check`), without the edges of runs, and so are copies of the words
-        that are shifted far away.
+        where hearing begins (or else in auditory regions, or everywhere) at several lags (`lag_check`), without the
+        edges of runs, and so are copies of the words that are shifted far away.
     cache : folder of what is computed from recordings, for the chapters to find; None stores nothing.
 
     Returns
@@ -247,7 +247,9 @@ def _check_fit(
                 f"{name}: responses() has {len(each.run_of_scan)} scans, or others than scans(), which has {total}"
             )
             return
-    heard = responses[0].names["region"].isin(functional_groups().query("group == 'auditory'").region).to_numpy()
+    regions = responses[0].names["region"]
+    auditory = functional_groups().query("group == 'auditory'").region
+    heard = regions.isin(HEARING if regions.isin(HEARING).any() else auditory).to_numpy()
     chosen = heard if heard.any() else np.ones(len(heard), bool)
     means = [
         _mean_response(each.values[:, chosen], runs, dataset.nuisance(name))
