@@ -1,7 +1,6 @@
 """Checkpoints of a training run: weights and optimizer state as safetensors; the newest whole one counts."""
 
 import json
-import os
 import shutil
 import tempfile
 import warnings
@@ -12,7 +11,7 @@ from safetensors.torch import load_file, load_model, save_file, save_model
 from torch import nn
 
 from brainbook.errors import ConfigurationError, ModelError
-from brainbook.store import fingerprint
+from brainbook.store import fingerprint, sync
 
 _WRITTEN = "files.json"  # the key of every other file's content: a checkpoint is whole if they are what was written
 
@@ -72,10 +71,9 @@ class Checkpoints:
         (new / _WRITTEN).write_text(json.dumps({path.name: fingerprint(path) for path in new.iterdir()}))
         target = self.folder / f"step-{state['step']:08d}"
         shutil.rmtree(target, ignore_errors=True)  # a damaged one of this step
-        for path in (*new.iterdir(), new):
-            _sync(path)
+        sync(*new.iterdir(), new)
         new.rename(target)
-        _sync(self.folder)
+        sync(self.folder)
         for folder in set(self.folder.glob("step-*")) - {target, self.newest}:
             shutil.rmtree(folder)
         self.newest = target
@@ -99,17 +97,6 @@ def read_tensors(path: str | Path) -> dict[str, torch.Tensor]:
         return load_file(path)
     except Exception as error:  # safetensors' own error is a bare Exception
         raise ModelError(f"{path}: no safetensors file, or damaged or cut off: {error}. Get it again") from error
-
-
-def _sync(path: Path) -> None:
-    """Wait until a file or folder is on the disk: else a power cut could keep its name and lose its content."""
-    if os.name == "nt" and path.is_dir():  # which cannot be opened there
-        return
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def save_optimizer(optimizer: torch.optim.Optimizer, model: nn.Module, path: str | Path) -> None:

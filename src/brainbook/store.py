@@ -3,23 +3,72 @@
 Nothing here unpickles: arrays are `.npy` files without objects, everything else is JSON.
 """
 
+import errno
+import glob
 import hashlib
 import json
 import os
 import re
 import tempfile
+import warnings
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from tokenize import TokenError
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from filelock import FileLock
+from filelock import FileLock, SoftFileLock
 
 from brainbook.errors import ConfigurationError
 from brainbook.source_code import code_of
+
+NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP)  # the answers of disks that lock no files
+
+
+@contextmanager
+def file_lock(path: str | Path, timeout: float = -1, **options) -> Iterator[None]:
+    """Hold a lock on a file while the block runs: the operating system's, gone with the process that held it.
+
+    Raises filelock.Timeout if another process holds it for `timeout` seconds longer (-1 waits), and ConfigurationError
+    on a disk that cannot lock files, as some mounts of NFS and Lustre. `options` are those of `filelock.FileLock`.
+    """
+    lock = FileLock(path, timeout=timeout, **options)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # filelock then makes do with a file that would outlive a kill
+            lock.acquire()
+        reason = os.strerror(errno.ENOSYS) if isinstance(lock, SoftFileLock) else ""
+    except (OSError, NotImplementedError) as error:
+        if getattr(error, "errno", errno.ENOSYS) not in NO_LOCKS:
+            raise
+        reason = str(error)
+    try:
+        if reason:
+            raise ConfigurationError(
+                f"{path}: the disk cannot lock files ({reason}), so that two processes would do the same work at once: "
+                "use a folder on another disk, or have this one mounted with locks (NFS: lockd, Lustre: -o flock)"
+            )
+        yield
+    finally:
+        lock.release()
+
+
+def sync(*paths: Path) -> None:
+    """Wait until files and folders are on the disk: else a power cut could keep a name and lose the content."""
+    for path in paths:
+        if os.name == "nt" and path.is_dir():  # which cannot be opened there
+            continue
+        handle = os.open(path, os.O_RDONLY if path.is_dir() else os.O_RDWR)
+        try:
+            os.fsync(handle)
+        except OSError:
+            if not path.is_dir():  # some network disks sync no folders
+                raise
+        finally:
+            os.close(handle)
 
 
 @contextmanager
@@ -39,9 +88,9 @@ def atomic_write(path: str | Path) -> Iterator[Path]:
         umask = os.umask(0)
         os.umask(umask)
         temporary.chmod(0o666 & ~umask)
-        with temporary.open("rb+") as stream:  # else a power cut could keep the name and lose the content
-            os.fsync(stream.fileno())
+        sync(temporary)
         temporary.replace(path)
+        sync(path.parent)
     finally:
         temporary.unlink(missing_ok=True)
 
@@ -145,11 +194,16 @@ def cached_array(
     path = Path(folder) / f"{name}-{fingerprint(inputs, code)}.npy"
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(f"{path}.lock"):
+        with ExitStack() as locked:
+            with suppress(ConfigurationError):  # on a disk without locks two processes may compute the same
+                locked.enter_context(file_lock(f"{path}.lock"))
+                for left in path.parent.glob(f".writing-*-{glob.escape(path.name)}"):  # by a process that was killed
+                    left.unlink(missing_ok=True)
             if not path.exists():  # else another process made it while this one waited
                 array = compute()
                 with atomic_write(path) as temporary, temporary.open("wb") as stream:
-                    np.save(stream, array, allow_pickle=False)
+                    # of a full disk `write` says so, where np.save on a file says "100 requested and 0 written"
+                    np.save(SimpleNamespace(write=stream.write), array, allow_pickle=False)
     try:
         return np.load(path, mmap_mode="r" if mmap else None, allow_pickle=False)
     except (EOFError, ValueError, SyntaxError, TokenError):  # torn by a copy or a full disk

@@ -1,52 +1,12 @@
-"""A small project of its own, with trivial notebooks, in which studies are run as a user runs them."""
+"""Fixtures of the workflow's tests: a project to run studies in, and models where the hub's cache would be."""
 
-import ctypes
-import os
-import shutil
-import signal
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 from stand_ins import write_hub
+from toy import COUNT, HEAD, ROOT, Project  # noqa: F401  (tests take them from here)
 
 from brainbook.phantom.story import sentences
-
-ROOT = Path(__file__).resolve().parents[2]
-HEAD = """---
-jupytext:
-  text_representation: {extension: .md, format_name: myst}
-kernelspec: {display_name: Python 3, language: python, name: python3}
----
-# A chapter
-"""
-COUNT = """
-```{code-cell} ipython3
-:tags: [parameters]
-results = "results/x"
-cache = "cache"
-seed = 0
-number = 1
-seconds = 0.0
-```
-```{code-cell} ipython3
-import os, time
-from pathlib import Path
-journal = os.open("journal", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
-_ = os.write(journal, f"begin {results} {os.getpid()}\\n".encode())
-time.sleep(seconds)
-```
-```{code-cell} ipython3
-import numpy as np, pandas as pd
-from brainbook.store import atomic_write
-table = pd.DataFrame({"number": number, "value": np.random.default_rng(seed).normal(size=5) * number})
-with atomic_write(Path(results, "scores.parquet")) as temporary:
-    table.to_parquet(temporary)
-assert number != 13, "thirteen is not counted"
-_ = os.write(journal, f"end {results} {os.getpid()}\\n".encode())
-```
-"""
 
 
 @pytest.fixture(scope="session")
@@ -55,61 +15,6 @@ def hub(tmp_path_factory) -> Path:
     texts = sentences(60, 0, ("EN", "FR", "CN"))
     words = {code: sorted(set(" ".join(texts[code]).split())) for code in ("EN", "FR", "CN")}
     return write_hub(tmp_path_factory.mktemp("home"), words)
-
-
-def die_with_pytest() -> None:
-    """Let Linux stop what a test started, kernels included, when pytest dies, however it dies."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(1, signal.SIGTERM)
-
-
-class Project:
-    """A folder with a Snakefile, profiles, notebooks and studies, and the commands that a user types there."""
-
-    def __init__(self, folder: Path):
-        self.folder = folder
-        for name in ("notebooks", "studies", "logs"):
-            (folder / name).mkdir()
-        shutil.copy(ROOT / "Snakefile", folder)
-        shutil.copytree(ROOT / "profiles", folder / "profiles")
-        self.write("notebooks/count.md", HEAD + COUNT)
-
-    def write(self, name: str, text: str) -> None:
-        (self.folder / name).write_text(text, encoding="utf-8")
-
-    def start(self, *words: str, **environment: str) -> subprocess.Popen:
-        return subprocess.Popen(
-            [sys.executable, "-m", "brainbook", *words],
-            cwd=self.folder,
-            env=os.environ
-            | {"OMP_NUM_THREADS": "1", "JUPYTER_RUNTIME_DIR": str(self.folder / "jupyter")}
-            | environment,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            start_new_session=True,
-            preexec_fn=die_with_pytest,
-        )
-
-    def do(self, *words: str, **environment: str) -> tuple[int, str]:
-        process = self.start(*words, **environment)
-        try:
-            said, _ = process.communicate(timeout=400)
-        except subprocess.TimeoutExpired:
-            os.killpg(process.pid, signal.SIGKILL)
-            raise
-        return process.returncode, said
-
-    def journal(self) -> list[str]:
-        path = self.folder / "journal"
-        return path.read_text().splitlines() if path.exists() else []
-
-    def begun(self) -> list[str]:
-        """Which runs were computed, in order, since the journal was last emptied."""
-        return [line.split()[1].split("/", 2)[2] for line in self.journal() if line.startswith("begin")]
-
-    def forget(self) -> None:
-        (self.folder / "journal").unlink(missing_ok=True)
 
 
 @pytest.fixture

@@ -1,109 +1,33 @@
 """Killed at any moment, a study goes on where it was: nothing torn is taken for whole, nothing runs twice at once."""
 
 import os
-import random
 import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
 
-import nbformat
+import kills
 import pandas as pd
 import psutil
 import pytest
+from kills import never_twice_at_once, processes_of
 
 from brainbook.workflow.execution import execute_run, is_locked
 from brainbook.workflow.status import run_statuses
 from brainbook.workflow.study_file import read_study
 
-from .conftest import COUNT, HEAD, Project
-
-STUDY = """
-data: nowhere
-runs:
-  - chapter: count
-    parameters: {seconds: 0.5}
-    sweep: {number: [1, 2, 3], seed: [1, 2]}
-  - chapter: other
-    after: [count]
-"""
-
-
-def processes_of(project: Project) -> list[psutil.Process]:
-    """Everything that runs in the project's folder: sessions, Snakemake, runs, kernels."""
-    found = []
-    for process in psutil.process_iter():
-        try:
-            if process.cwd() == str(project.folder) and process.status() != psutil.STATUS_ZOMBIE:
-                found.append(process)
-        except psutil.Error:
-            continue
-    return found
-
-
-def kill(project: Project, session: subprocess.Popen, victim: str) -> None:
-    if victim == "session":
-        session.kill()
-    elif victim == "everything":
-        for process in processes_of(project):
-            process.kill()
-    else:
-        for process in processes_of(project):
-            if victim in " ".join(process.cmdline()):
-                process.kill()
-    session.wait(timeout=120)
+from .conftest import COUNT, HEAD
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", [1, 2])
-def test_killed_at_random_moments_it_ends_as_if_it_had_never_been(project, tmp_path_factory, seed):
-    project.write("studies/mine.yaml", STUDY)
-    project.write("notebooks/other.md", HEAD + COUNT.replace("number = 1\n", "number = 5\n"))
-    chance = random.Random(seed)
-    victims = ["session", "everything", "-m snakemake", "ipykernel", "brainbook run"]
-    chance.shuffle(victims)
-    for victim in victims:
-        session = project.start("study", "mine")
-        began = time.monotonic()
-        wait = chance.uniform(3, 14)
-        while session.poll() is None and time.monotonic() - began < wait:
-            time.sleep(0.05)
-        kill(project, session, victim)
-    code, said = project.do("study", "mine")
-    assert code == 0, said
-    assert "7 of 7 done" in said or "everything is there and current" in said  # runs outlive their sessions
-    for _ in range(100):
-        if not processes_of(project):
-            break
-        time.sleep(0.2)
-    assert not processes_of(project), "orphans"
-
-    calm = Project(tmp_path_factory.mktemp("calm"))
-    calm.write("studies/mine.yaml", STUDY)
-    calm.write("notebooks/other.md", HEAD + COUNT.replace("number = 1\n", "number = 5\n"))
-    assert calm.do("study", "mine")[0] == 0
-    wanted = sorted(path.relative_to(calm.folder) for path in (calm.folder / "results").rglob("*.parquet"))
-    assert wanted == sorted(
-        path.relative_to(project.folder) for path in (project.folder / "results").rglob("*.parquet")
-    )
-    for path in wanted:
-        pd.testing.assert_frame_equal(pd.read_parquet(calm.folder / path), pd.read_parquet(project.folder / path))
-        nbformat.validate(nbformat.read((project.folder / path).with_name("notebook.ipynb"), as_version=4))
-    left = [path for path in (project.folder / "results").rglob("*") if "part" in path.name or "writing" in path.name]
-    assert not left
-    assert never_twice_at_once(project.journal())
-
-
-def never_twice_at_once(journal: list[str]) -> bool:
-    """Whether every run that ended was alone between its begin and its end."""
-    for place, line in enumerate(journal):
-        if line.startswith("end"):
-            begun = journal.index(line.replace("end", "begin"))
-            run = line.split()[1]
-            if any(run == other.split()[1] for other in journal[begun + 1 : place]):
-                return False
-    return True
+def test_killed_at_random_moments_it_ends_as_if_it_had_never_been(project):
+    """The short version of `kills.py`: each kind of kill, and a power cut, once."""
+    ordeal = kills.Ordeal(project, seed=1, words=[], environment={}, longest=1.0)
+    ordeal.longest = ordeal.undisturbed()
+    ordeal.run(len(kills.VICTIMS), cut_every=1)
+    assert ordeal.counts["power cuts"] and ordeal.counts["studies brought to their end"]
+    assert not {name: ordeal.counts[name] for name in kills.WRONG if ordeal.counts[name]}
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])

@@ -7,9 +7,9 @@ import time
 
 import pandas as pd
 import pytest
+from kills import never_twice_at_once
 
 from . import cluster
-from .test_kill import never_twice_at_once
 
 STUDY = """
 data: nowhere

@@ -7,12 +7,11 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pandas as pd
-from filelock import FileLock
 from safetensors.torch import load_file, save_file
 
 from brainbook.errors import ModelError
 from brainbook.source_code import code_of
-from brainbook.store import fingerprint, write_json
+from brainbook.store import file_lock, fingerprint, sync, write_json
 
 PRETRAINED = Path(__file__).parent / "pretrained"
 VERSION = 1  # raise when a change of training code must replace the pretrained weights, too
@@ -70,7 +69,7 @@ def cached_model(
     if not allow_training:
         raise ModelError(f"{name} is not in {root}: python -m brainbook.language_models tiny {name}")
     root.mkdir(parents=True, exist_ok=True)
-    with FileLock(root / f".{folder.name}.lock"):
+    with file_lock(root / f".{folder.name}.lock"):
         if not folder.is_dir():
             with TemporaryDirectory(dir=root, prefix=".writing-") as temporary:
                 written = Path(temporary) / folder.name
@@ -78,5 +77,6 @@ def cached_model(
                 started = time.monotonic()
                 train(written)
                 write_json(written / "settings.json", {**inputs, "seconds": time.monotonic() - started})
+                sync(*written.rglob("*"), written)
                 written.rename(folder)
     return folder

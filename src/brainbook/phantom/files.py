@@ -11,7 +11,7 @@ from typing import Any
 import pandas as pd
 
 from brainbook.errors import ConfigurationError
-from brainbook.store import read_json, write_json
+from brainbook.store import read_json, sync, write_json
 
 AUTHORS = ["brainbook.phantom"]
 
@@ -60,6 +60,7 @@ def written_whole(root: Path) -> Iterator[Path]:
     folder.mkdir(parents=True)
     try:
         yield folder
+        sync(*folder.rglob("*"), folder)
         if root.exists():
             root.rename(scratch / "old")
         folder.rename(root)

@@ -17,18 +17,27 @@ import time
 from datetime import UTC, datetime
 from pathlib import Path
 
-from filelock import FileLock, Timeout
+from filelock import Timeout
 from papermill.exceptions import PapermillExecutionError
 
 from brainbook.errors import ConfigurationError
-from brainbook.store import atomic_write, write_json
-from brainbook.workflow.content import outputs_of, prerequisites, run_folder, run_key, why_not_current
+from brainbook.store import atomic_write, file_lock, write_json
+from brainbook.workflow.content import (
+    is_ready,
+    outputs_of,
+    prerequisites,
+    read_state,
+    run_folder,
+    run_key,
+    why_not_current,
+)
 from brainbook.workflow.gpus import reserved
 from brainbook.workflow.notebooks import execute
 from brainbook.workflow.run import MAY_LACK_DATA, RESULTS_OF_A_STUDY, peak_memory
 from brainbook.workflow.study_file import PlannedRun, Study
 
 DONE = ".done"
+ORPHAN_SECONDS = 2  # a kernel looks every second whether the process that began it is still there, and else ends
 
 
 def is_locked(folder: Path) -> bool:
@@ -36,7 +45,7 @@ def is_locked(folder: Path) -> bool:
     if not (folder / ".lock").exists():
         return False
     try:
-        with FileLock(folder / ".lock", timeout=0):
+        with file_lock(folder / ".lock", timeout=0):
             return False
     except Timeout:
         return True
@@ -50,10 +59,12 @@ def execute_run(study: Study, run: PlannedRun) -> str:
     """
     folder = run_folder(study, run)
     folder.mkdir(parents=True, exist_ok=True)
-    with FileLock(folder / ".lock"):  # a process of an earlier session that was killed may still work on it
+    with file_lock(folder / ".lock"):  # a process of an earlier session that was killed may still work on it
         if not why_not_current(study, run):
             (folder / DONE).touch()
             return "kept"
+        if read_state(folder).get("state") == "running":  # it was killed
+            time.sleep(ORPHAN_SECONDS)
         for pattern in ("*.parquet", "*.ipynb", "provenance.json", ".writing-*", DONE):
             for path in folder.glob(pattern):
                 path.unlink(missing_ok=True)
@@ -104,20 +115,29 @@ def prepare(study: Study, what: str) -> int:
     if what not in made:
         raise ConfigurationError(f"study {study.name!r} makes no {what!r}; it makes {', '.join(made) or 'nothing'}")
     stamp, key = made[what]
-    if what == "phantom":
-        made_by = "brainbook.chapters.story" if "story" in study.phantom else "brainbook.phantom"
-        command = [made_by, study.data]
-        for name, value in (study.phantom or {}).items():
-            values = value if isinstance(value, list) else [value]
-            if value is not False:
-                command += [f"--{name.replace('_', '-')}", *([] if value is True else map(str, values))]
-    else:
-        command = ["brainbook.language_models", "tiny", what, "--cache", study.cache]
-    code = subprocess.run([sys.executable, "-m", *command]).returncode
-    if code == 0:
-        with atomic_write(stamp) as temporary:
-            temporary.write_text(key + "\n", encoding="utf-8")
+    place = stamp.parent if what == "phantom" else stamp
+    place.parent.mkdir(parents=True, exist_ok=True)
+    with file_lock(place.with_name(f".{place.name}.lock")):  # another study may want the same one now
+        if is_ready(stamp, key):
+            return 0
+        code = subprocess.run(_command_of(study, what)).returncode
+        if code == 0:
+            with atomic_write(stamp) as temporary:
+                temporary.write_text(key + "\n", encoding="utf-8")
     return code
+
+
+def _command_of(study: Study, what: str) -> list[str]:
+    """Return the command that makes the study's phantom or a model."""
+    if what != "phantom":
+        return [sys.executable, "-m", "brainbook.language_models", "tiny", what, "--cache", study.cache]
+    made_by = "brainbook.chapters.story" if "story" in study.phantom else "brainbook.phantom"
+    command = [sys.executable, "-m", made_by, study.data]
+    for name, value in study.phantom.items():
+        values = value if isinstance(value, list) else [value]
+        if value is not False:
+            command += [f"--{name.replace('_', '-')}", *([] if value is True else map(str, values))]
+    return command
 
 
 def one_line(error: BaseException) -> str:

@@ -13,9 +13,10 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
-from filelock import FileLock, Timeout
+from filelock import Timeout
 
 from brainbook.errors import ConfigurationError
+from brainbook.store import file_lock
 
 POLLING_S = 0.5
 
@@ -79,7 +80,7 @@ def _lock_free_gpus(gpus: list[str], count: int, locks: ExitStack) -> list[str]:
             path = lock_folder() / f"gpu-{gpu.replace('/', '-')}.lock"
             try:
                 with suppress(Timeout):
-                    attempt.enter_context(FileLock(path, timeout=0, mode=0o666))  # other users lock it, too
+                    attempt.enter_context(file_lock(path, timeout=0, mode=0o666))  # other users lock it, too
                     selected.append(gpu)
             except OSError as error:
                 raise ConfigurationError(

@@ -15,6 +15,7 @@ import jupytext
 import nbformat
 
 from brainbook.errors import ConfigurationError
+from brainbook.store import sync
 
 # The same run twice on one machine gives the same numbers: no result depends on the order in which a set of words is
 # gone through, or on how cuBLAS splits its work. (torch.linalg.lstsq repeats with the driver "gelsd" only.)
@@ -167,5 +168,5 @@ def execute(
             cell.metadata["tags"] = [*cell.metadata["tags"], "remove-cell"]
     with partial.open("w", encoding="utf-8") as stream:
         nbformat.write(executed, stream)
-        os.fsync(stream.fileno())  # a power loss must not leave an empty file of the final name
+    sync(partial)
     partial.replace(output)

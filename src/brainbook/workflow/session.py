@@ -18,11 +18,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import nbformat
-from filelock import FileLock, Timeout
+from filelock import Timeout
 from nbformat.v4 import new_markdown_cell, new_notebook
 
 from brainbook.errors import ConfigurationError
-from brainbook.store import atomic_write, read_json, write_json
+from brainbook.store import atomic_write, file_lock, read_json, write_json
 from brainbook.workflow.content import is_ready, prerequisites, run_folder, why_not_current
 from brainbook.workflow.execution import DONE
 from brainbook.workflow.gpus import visible_gpus
@@ -62,7 +62,7 @@ def run_study(
     folder = Path("results") / study.name
     folder.mkdir(parents=True, exist_ok=True)
     try:
-        with FileLock(folder / ".session.lock", timeout=0):
+        with file_lock(folder / ".session.lock", timeout=0):
             write_json(folder / SESSION_FILE, {"process": os.getpid(), "data": data})
             return _run_session(study, jobs, memory_mb, profile)
     except Timeout:

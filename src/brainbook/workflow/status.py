@@ -1,6 +1,7 @@
 """Where a study stands: what is done, runs, failed (and why) or waits, and how long the rest will take."""
 
 from collections import Counter
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -63,8 +64,10 @@ def _run_status(study: Study, run: PlannedRun, since: str | None) -> RunStatus:
     elif record.get("state") == "failed" and (since is None or status.finished >= since):
         status.state, status.why = "failed", str(record.get("error", ""))
     elif record.get("state") == "running" and is_locked(folder):
-        began = datetime.fromisoformat(record["began"])
-        status.state, status.seconds = "running", (datetime.now(UTC) - began).total_seconds()
+        status.state = "running"
+        with suppress(KeyError, TypeError, ValueError):  # a damaged state
+            began = datetime.fromisoformat(record["began"])
+            status.seconds = max(0.0, (datetime.now(UTC) - began).total_seconds())  # a clock may have been set back
     elif record.get("state") == "running" and since is None:
         status.state, status.why = "interrupted", "its process is gone; the next make runs it again"
     return status
