@@ -44,7 +44,7 @@ def file_lock(path: str | Path, timeout: float = -1, **options) -> Iterator[None
     except (OSError, NotImplementedError) as error:
         if getattr(error, "errno", errno.ENOSYS) not in NO_LOCKS:
             raise
-        reason = str(error)
+        reason = getattr(error, "strerror", None) or str(error)
     try:
         if reason:
             raise ConfigurationError(

@@ -218,7 +218,14 @@ def test_a_run_that_breaks_off_leaves_nothing_behind(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize(
     "wrong",
-    [{"participants": 0}, {"participants": {"EN": 3}}, {"scans": 3}, {"voxel_size": 1.0}, {"languages": ("DE",)}],
+    [
+        {"participants": 0},
+        {"participants": {"EN": 3}},
+        {"scans": 3},
+        {"voxel_size": 1.0},
+        {"languages": ("DE",)},
+        {"seed": -1},
+    ],
 )
 def test_impossible_parameters_are_refused(tmp_path, wrong):
     with pytest.raises(ConfigurationError):

@@ -15,7 +15,6 @@ import argparse
 import os
 import random
 import shutil
-import signal
 import subprocess
 import sys
 import tempfile
@@ -45,6 +44,7 @@ runs:
     after: [count]
     memory_mb: 300
 """
+HANGS = 900  # seconds
 VICTIMS = ("session", "-m snakemake", "brainbook run", "ipykernel", "everything")
 CUT = ("results", "cache", "logs", ".snakemake")
 TEST_FILES = tuple(f"tests/workflow/{name}.py" for name in ("kills", "toy"))
@@ -155,6 +155,7 @@ class Ordeal:
         self.lines = 0
         self.counts: Counter[str] = Counter()
         self.victims: Counter[str] = Counter()
+        self.victims_left: list[str] = []  # of one round: each kind once, in random order
 
     def undisturbed(self) -> float:
         """Run the study to its end once; return the seconds that this took."""
@@ -172,25 +173,30 @@ class Ordeal:
         self.project.forget()
         self.whole, self.lines = set(), 0
 
-    def strike(self, victim: str, cut_every: int) -> bool:
-        """Begin the study, or go on with it, and kill `victim`; return whether it was struck before its end."""
+    def session(self, kills: int, cut_every: int) -> bool:
+        """Begin the study, or go on with it, and kill again and again; return whether it came to its end unharmed."""
         session = self.project.start("study", "mine", *self.words, **self.environment)
-        time.sleep(self.chance.uniform(0.3, self.longest))
-        whole = done(self.project)
-        struck = session.poll() is None and kill(self.project, session, victim) > 0
-        try:
-            session.communicate(timeout=300)
-        except subprocess.TimeoutExpired:
-            self.counts["sessions that hung"] += 1
-            os.killpg(session.pid, signal.SIGKILL)
-        if struck:
-            self.victims[victim] += 1
-            if victim == "everything" and self.victims[victim] % cut_every == 0:
-                self.counts["files cut"] += len(cut_files(self.project, self.chance))
-                self.counts["power cuts"] += 1
-                whole = set()
-            self.check(whole)
-        return struck
+        whole, struck, began = set(), False, time.monotonic()
+        while session.poll() is None:
+            if time.monotonic() - began > HANGS:
+                raise RuntimeError(f"the session does not end: {self.counts}")
+            self.victims_left = self.victims_left or self.chance.sample(VICTIMS, len(VICTIMS))
+            try:
+                session.wait(self.chance.uniform(0.3, self.longest))
+            except subprocess.TimeoutExpired:
+                whole |= done(self.project)
+                victim = self.victims_left[-1]
+                if sum(self.victims.values()) < kills and kill(self.project, session, victim):
+                    self.victims[self.victims_left.pop()] += 1
+                    struck = True
+                    if victim == "everything" and self.victims[victim] % cut_every == 0:
+                        session.wait(60)
+                        self.counts["files cut"] += len(cut_files(self.project, self.chance))
+                        self.counts["power cuts"] += 1
+                        whole = set()
+        session.communicate()
+        self.check(whole)
+        return not struck
 
     def check(self, whole: set[str]) -> None:
         """Count what is wrong after a kill: `whole` are the runs that were done before it."""
@@ -217,24 +223,19 @@ class Ordeal:
         self.counts["runs twice at once"] += not never_twice_at_once(self.project.journal())
 
     def run(self, kills: int, cut_every: int = 3) -> None:
-        """Strike until `kills` have struck, and bring each study to its end before the next.
+        """Kill `kills` times, and bring each study to its end before the next.
 
         After every `cut_every`-th kill of everything files are cut.
         """
-        victims: list[str] = []
         while sum(self.victims.values()) < kills:
             self.begin_anew()
-            going = True
-            while going and sum(self.victims.values()) < kills:
-                victims = victims or self.chance.sample(VICTIMS, len(VICTIMS))
-                if going := self.strike(victims[-1], cut_every):
-                    victims.pop()
+            while not self.session(kills, cut_every):
+                pass
             self.finish()
 
 
 WRONG = ("half-written taken for whole", "done and lost", "done and computed again", "tables that differ")
 WRONG += ("not resumed by the same command", "half-written files left", "left processes", "runs twice at once")
-WRONG += ("sessions that hung",)
 
 
 def main() -> None:
@@ -245,24 +246,21 @@ def main() -> None:
     parser.add_argument("--slurm", action="store_true")
     parser.add_argument("--keep", action="store_true", help="keep the counts with the book")
     given = parser.parse_args()
-    words, place = ["--jobs", str(given.jobs)], "two cores"
+    words = ["--jobs", str(given.jobs)]
     if given.slurm:
-        words, place = [*words, "--profile", "slurm"], "Slurm, one node"
+        words += ["--profile", "slurm"]
         if reason := cluster.lacking():
             parser.exit(2, f"{reason}\n")
     with tempfile.TemporaryDirectory() as folder, cluster.slurm() if given.slurm else nullcontext({}) as environment:
         ordeal = Ordeal(Project(Path(folder)), given.seed, words, environment, longest=1.0)
-        ordeal.longest = took = ordeal.undisturbed()
+        took = ordeal.undisturbed()
+        ordeal.longest = took / 2
         print(f"undisturbed: {took:.1f} s", flush=True)
         ordeal.run(given.kills)
     counts = ordeal.counts
-    about = {
-        "place": place,
-        "kills": sum(ordeal.victims.values()),
-        **{f"of {name}": ordeal.victims[name] for name in VICTIMS},
-    }
-    about |= {name: counts[name] for name in ("power cuts", "files cut", "studies brought to their end", *WRONG)}
-    table = pd.DataFrame({"what": list(about), "count": [str(value) for value in about.values()]})
+    struck = {"kills": sum(ordeal.victims.values()), **{f"of {name}": ordeal.victims[name] for name in VICTIMS}}
+    others = {name: counts[name] for name in ("power cuts", "files cut", "studies brought to their end", *WRONG)}
+    table = pd.DataFrame({"what": [*struck, *others], "count": [*struck.values(), *others.values()]})
     print(table.to_string(index=False))
     if given.keep:
         command = f"python tests/workflow/kills.py {' '.join(sys.argv[1:])}"

@@ -24,7 +24,7 @@ from .conftest import COUNT, HEAD
 def test_killed_at_random_moments_it_ends_as_if_it_had_never_been(project):
     """The short version of `kills.py`: each kind of kill, and a power cut, once."""
     ordeal = kills.Ordeal(project, seed=1, words=[], environment={}, longest=1.0)
-    ordeal.longest = ordeal.undisturbed()
+    ordeal.longest = ordeal.undisturbed() / 2
     ordeal.run(len(kills.VICTIMS), cut_every=1)
     assert ordeal.counts["power cuts"] and ordeal.counts["studies brought to their end"]
     assert not {name: ordeal.counts[name] for name in kills.WRONG if ordeal.counts[name]}

@@ -95,8 +95,10 @@ def make_phantom(
     counts = _participant_counts(participants, tuple(languages))
     if not 30 <= scans <= 400:
         raise ConfigurationError(f"scans={scans}: a section has 30 to 400 scans on average")
-    if echoes < 0 or not 0 < signal <= 5:
-        raise ConfigurationError(f"echoes={echoes}, signal={signal}: echoes is at least 0, signal between 0 and 5")
+    if echoes < 0 or seed < 0 or not 0 < signal <= 5:
+        raise ConfigurationError(
+            f"echoes={echoes}, seed={seed}, signal={signal}: echoes and seed are at least 0, signal between 0 and 5"
+        )
     if root.exists() and not is_simulated(root) and (not root.is_dir() or any(root.iterdir())):
         raise ConfigurationError(f"{root} exists and is not a phantom: name another folder, or empty this one first")
     given = {"seed": seed, "null": null, "scans": scans, "voxel_size": voxel_size, "signal": signal}

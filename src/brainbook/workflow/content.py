@@ -101,9 +101,12 @@ def why_not_current(study: Study, run: PlannedRun) -> str:
     made_from, outputs = state.get("made_from"), state.get("outputs")
     if state.get("state") != "done" or not isinstance(made_from, dict) or not isinstance(outputs, dict):
         return "not done"
-    present = outputs_of(folder)
+    try:
+        present, current = outputs_of(folder), run_key(study, run)
+    except FileNotFoundError:  # another process removes it: it begins that run, or an earlier one, anew
+        return "not done"
     damaged = [name for name in outputs if present.get(name) != outputs[name]]
-    changed = [what for what, key in run_key(study, run).items() if made_from.get(what) != key]
+    changed = [what for what, key in current.items() if made_from.get(what) != key]
     changed += [] if damaged else archive_changes(folder)
     reasons = [f"changed: {', '.join(changed)}"] if changed else []
     return "; ".join(reasons + ([f"damaged or gone: {', '.join(damaged)}"] if damaged else []))
