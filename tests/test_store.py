@@ -28,13 +28,14 @@ def test_a_failed_write_leaves_nothing_and_keeps_the_old_file(tmp_path):
     assert [file.name for file in path.parent.iterdir()] == ["table.csv"]
 
 
-def test_content_is_on_disk_before_it_has_its_name(tmp_path, monkeypatch):
+def test_content_is_on_disk_before_it_has_its_name_and_then_the_name(tmp_path, monkeypatch):
     seen = []
     monkeypatch.setattr(
-        "os.fsync", lambda descriptor: seen.append((os.fstat(descriptor).st_size, list(tmp_path.glob("a*"))))
+        "os.fsync", lambda descriptor: seen.append((os.fstat(descriptor).st_ino, list(tmp_path.glob("a*"))))
     )
-    write_json(tmp_path / "a.json", {"b": 1})
-    assert seen == [((tmp_path / "a.json").stat().st_size, [])]
+    path = tmp_path / "a.json"
+    write_json(path, {"b": 1})
+    assert seen == [(path.stat().st_ino, []), (tmp_path.stat().st_ino, [path])]
 
 
 def test_the_temporary_file_keeps_the_suffixes(tmp_path):
