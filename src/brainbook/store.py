@@ -29,7 +29,7 @@ NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP)  # the 
 
 
 @contextmanager
-def file_lock(path: str | Path, timeout: float = -1, **options) -> Iterator[None]:
+def file_lock(path: str | Path, timeout: float = -1, **options: Any) -> Iterator[None]:
     """Hold a lock on a file while the block runs: the operating system's, gone with the process that held it.
 
     Raises filelock.Timeout if another process holds it for `timeout` seconds longer (-1 waits), and ConfigurationError
