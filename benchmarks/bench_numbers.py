@@ -1,12 +1,12 @@
 """Training an MMVAE of two modalities: pairs per second, against multivae 1.0.3 and what the arithmetic allows.
 
-    python benchmarks/bench_numbers.py [--rounds 12] [--warm 100] [--threads 2] [--bf16]
+    python benchmarks/bench_numbers.py [--rounds 12] [--warm 100] [--threads 2] [--bf16] [--keep]
 
 Same architecture (two modalities of 3 x 32 x 32, 4 hidden layers of 400, 20 latents, Laplace with softmax scales), same
 bound, batch 128, Adam with amsgrad, images of objects and of digits. The contenders take turns, so a busy machine
 slows all alike: trust the ratios, which come with their quartiles over rounds. Ours is first trained for `--warm`
 steps: later in training few samples carry weight, and DReG that leaves out the rest gets faster (what multivae does
-costs the same at any time).
+costs the same at any time). With --keep the table goes to book/archive/bench.
 
 multivae is not a dependency (it pulls in torchvision, which it uses for data sets only). For its rows, install it
 without dependencies into a folder of its own:
@@ -23,11 +23,13 @@ from collections.abc import Callable
 from unittest.mock import MagicMock
 
 import numpy as np
+import pandas as pd
 import torch
 from torch import nn
 
 from brainbook.number_sense import MMVAE, Modality, ModelConfiguration, Objective, make_image_pairs
 from brainbook.number_sense.objectives import bound, draw_noise
+from brainbook.workflow import archive_table
 
 SIZE, LATENT, WIDTH, LAYERS, BATCH = (3, 32, 32), 20, 400, 4, 128
 PIXELS = 3 * 32 * 32
@@ -166,10 +168,11 @@ def main() -> None:
     parser.add_argument("--warm", type=int, default=100, help="steps of training before ours is timed")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--bf16", action="store_true", help="a row in bfloat16: for processors with AVX512-BF16 or AMX")
+    parser.add_argument("--keep", action="store_true", help="keep the table with the book")
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
     torch.manual_seed(0)
-    images = load_images()
+    images, rows = load_images(), []
     for title, samples, name, theirs in (
         ("ELBO (K = 1)", 1, "iwae", "iwae_looser"),
         ("DReG, K = 10", 10, "dreg", "dreg_looser"),
@@ -189,16 +192,22 @@ def main() -> None:
             contenders["multivae 1.0.3"] = peer
         seconds = race(contenders, images, arguments.rounds, repeats=8 if samples == 1 else 1)
         speed = np.median([matrix_speed(2 * BATCH * samples) for _ in range(5)])
-        print(f"{title}: pairs per second, batch {BATCH}, {arguments.threads} thread(s), after {arguments.warm} steps")
-        print(f"  {'what float32 matrix products alone allow':<44}{speed / operations(samples):8.0f}")
+        row = {"bound": title, "contestant": "what float32 matrix products alone allow"}
+        rows.append(row | {"pairs_per_second": speed / operations(samples)})
         for contender, taken in seconds.items():
-            ratio = ""
-            if peer and contender in contenders and "brainbook" in contender:
-                low, middle, high = np.quantile(seconds["multivae 1.0.3"] / taken, [0.25, 0.5, 0.75])
-                ratio = f"  {middle:.2f} ({low:.2f} to {high:.2f}) x multivae (aim {AIM})"
-            print(f"  {contender:<44}{BATCH / np.median(taken):8.0f}{ratio}")
+            row = {"bound": title, "contestant": contender, "pairs_per_second": BATCH / np.median(taken)}
+            if peer:
+                ratios = np.quantile(seconds["multivae 1.0.3"] / taken, [0.25, 0.5, 0.75])
+                row |= dict(zip(["lower", "times_multivae", "upper"], ratios, strict=True))
+            rows.append(row)
         if not peer:
-            print("  multivae 1.0.3 is not installed: the head of this file says how to get it")
+            print("multivae 1.0.3 is not installed: the head of this file says how to get it")
+    table = pd.DataFrame(rows).assign(threads=arguments.threads, batch=BATCH, warm=arguments.warm)
+    print(f"aim: {AIM} x multivae\n{table.to_string(index=False, float_format='{:.4g}'.format)}")
+    if arguments.keep:
+        options = f"--rounds {arguments.rounds} --warm {arguments.warm} --threads {arguments.threads}"
+        options += " --bf16" if arguments.bf16 else ""
+        archive_table("bench", "mmvae", table, f"python benchmarks/bench_numbers.py {options} --keep")
 
 
 if __name__ == "__main__":

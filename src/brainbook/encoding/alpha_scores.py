@@ -22,8 +22,9 @@ from typing import Any
 import numpy as np
 import torch
 
+from brainbook.encoding.fold_systems import FoldSystem, SystemScorer, solving_is_cheaper
 from brainbook.encoding.products import ResponseProducts, SharedProducts
-from brainbook.encoding.ridge_design import FoldDecomposition, RidgeDesign, fold_groups
+from brainbook.encoding.ridge_design import FoldDecomposition, RidgeDesign, centred_columns, fold_groups
 from brainbook.encoding.splits import fold_weights
 from brainbook.encoding.targets import Targets
 
@@ -51,22 +52,43 @@ def mean_alpha_scores(
     float32 array [means, alphas, targets].
     """
     n_means = 1 + max(number for _, tests in plans for number, _ in tests)
-    total = np.zeros((n_means, len(alphas), targets.n_targets), np.float32)
-    count = np.zeros((n_means, 1, targets.n_targets), np.float32)
-    options = torch.as_tensor(alphas).to(targets.device, targets.dtype), targets.n_targets, metric, approximate
-    for group in fold_groups(design, [(train, [test for _, test in tests]) for train, tests in plans]):
+    total = torch.zeros(n_means, len(alphas), targets.n_targets, device=targets.device)
+    count = torch.zeros(n_means, 1, targets.n_targets, device=targets.device)
+    folds = [(train, [test for _, test in tests]) for train, tests in plans]
+    if solving_is_cheaper(design, folds, alphas, targets):
+        low_precision = approximate and has_bfloat16(targets.device)
+        kind, scorer_of, options = FoldSystem, SystemScorer, (alphas, targets.n_targets, metric, low_precision)
+    else:
+        grid = torch.as_tensor(alphas).to(targets.device, targets.dtype)
+        kind, scorer_of, options = FoldDecomposition, DecomposedScorer, (grid, targets.n_targets, metric, approximate)
+    for group in fold_groups(design, folds, kind, len(alphas)):
         shared = SharedProducts(design, [fold.train for _, fold in group])
-        scorers = [AlphaScorer.of_fold(fold, *options) for _, fold in group]
+        scorers = [scorer_of(fold, *options) for _, fold in group]
         for columns, y in targets.batches():
             products = shared.of(y)
-            for (plan, fold), of_tests in zip(group, scorers, strict=True):
-                loadings = products.loadings(fold)
-                for (number, test), scorer in zip(plans[plan][1], of_tests, strict=True):
-                    scores = scorer.fold_scores(products, loadings, fold, test)
-                    weight = fold_weights([(None, test)], metric)[0] * ~products.flat(fold, test).cpu().numpy()
-                    total[number, :, columns] += weight * torch.nan_to_num(scores, nan=0.0).cpu().numpy()
-                    count[number, 0, columns] += weight
-    return np.divide(total, count, out=total, where=count > 0)
+            for (plan, fold), scorer in zip(group, scorers, strict=True):
+                for (number, test), scores in zip(plans[plan][1], scorer.scores(products), strict=True):
+                    flat, weight = products.flat(fold, test), float(fold_weights([(None, test)], metric)[0])
+                    scores = torch.nan_to_num(scores, nan=0.0).masked_fill_(flat, 0)
+                    total[number, :, columns].add_(scores, alpha=weight)
+                    count[number, 0, columns].add_(~flat, alpha=weight)
+    return torch.where(count > 0, total / count, total).cpu().numpy()
+
+
+class DecomposedScorer:
+    """Scores of all alphas in the tests of one decomposed fold: an `AlphaScorer` each, which share the gaps."""
+
+    def __init__(self, fold: FoldDecomposition, *options: Any) -> None:
+        self.fold, gaps = fold, EigenvalueGaps(fold.eigenvalues)
+        self.scorers = [AlphaScorer(fold.eigenvalues, right, *options, gaps) for right in fold.test_projections]
+
+    def scores(self, products: ResponseProducts) -> list[torch.Tensor]:
+        """Return the scores of a block of responses, a tensor [alphas, targets] for each of the tests."""
+        loadings = products.loadings(self.fold)
+        return [
+            scorer.scores(loadings, *products.to_score(self.fold, test, scorer.metric))
+            for scorer, test in zip(self.scorers, self.fold.tests, strict=True)
+        ]
 
 
 class AlphaScorer:
@@ -81,7 +103,7 @@ class AlphaScorer:
     metric : "correlation" or "r2".
     approximate : measure norms one alpha at a time in bfloat16 where the processor has it (errors of about 1e-3 in the
         score); elsewhere nothing changes.
-    gaps : those of the eigenvalues, where they are known already (see `of_fold`).
+    gaps : those of the eigenvalues, where they are known already.
     """
 
     def __init__(
@@ -95,7 +117,7 @@ class AlphaScorer:
         gaps: "EigenvalueGaps | None" = None,
     ) -> None:
         self.metric = metric
-        self.projection = _centred(test_projection) if metric == "correlation" else test_projection
+        self.projection = centred_columns(test_projection) if metric == "correlation" else test_projection
         self.shrinkage = 1 / (eigenvalues + alphas[:, None])  # alphas, rank
         self.low_precision = approximate and has_bfloat16(test_projection.device)
         # f shifted by a constant serves as well: -x / (alpha (x + alpha)) keeps the digits of large alphas
@@ -107,20 +129,6 @@ class AlphaScorer:
         pays = 2 * n * rank + 1.2 * rank * n_targets < len(alphas) * n * n_targets
         if pays and not self.low_precision:
             self.pairs = (gaps or EigenvalueGaps(eigenvalues)).pairs(self.projection)
-
-    @classmethod
-    def of_fold(cls, fold: FoldDecomposition, *options: Any) -> list["AlphaScorer"]:
-        """Return a scorer for each of the test sets of one fold, which share the gaps of eigenvalues."""
-        gaps = EigenvalueGaps(fold.eigenvalues)
-        return [cls(fold.eigenvalues, projection, *options, gaps) for projection in fold.test_projections]
-
-    def fold_scores(
-        self, products: ResponseProducts, loadings: torch.Tensor, fold: FoldDecomposition, test: np.ndarray
-    ) -> torch.Tensor:
-        """Compute `scores` of a block of responses in a fold's test scans; NaN where it is flat."""
-        correlates = self.metric == "correlation"
-        observed = products.centred(fold, test) if correlates else (products.observed(fold, test),)
-        return self.scores(loadings, *observed).masked_fill_(products.flat(fold, test), torch.nan)
 
     def scores(self, loadings: torch.Tensor, observed: torch.Tensor, total: torch.Tensor | None = None) -> torch.Tensor:
         """Compute the score of every alpha for every target.
@@ -188,13 +196,6 @@ class EigenvalueGaps:
             (rows, columns, (gram[rows, columns] * is_near).to(projection.dtype)) for rows, columns, is_near in blocks
         ]
         return gram.mul_(far).to(projection.dtype), near
-
-
-def _centred(projection: torch.Tensor) -> torch.Tensor:
-    """Return `projection` less its mean over scans; what is but rounding of a constant becomes 0."""
-    centred = projection - projection.mean(0)
-    constant = centred.square().sum(0) <= 1e-10 * projection.square().sum(0)
-    return torch.where(constant, torch.zeros_like(centred), centred)
 
 
 def has_bfloat16(device: torch.device) -> bool:

@@ -15,6 +15,7 @@ import torch
 
 from brainbook.encoding.alpha_choice import AlphaChooser
 from brainbook.encoding.encoding_design import EncodingDesign
+from brainbook.encoding.fold_systems import final_fold
 from brainbook.encoding.inputs import Splits, as_alphas, check_choice
 from brainbook.encoding.products import SharedProducts
 from brainbook.encoding.ridge_design import METRICS, RidgeDesign, fold_groups, rows
@@ -125,7 +126,7 @@ def cross_validate(
     approximate_alpha_search : choose alphas by approximate scores (see `RidgeEncoder`).
     predictions : return the predictions of the test scans.
     device : "auto", "cpu", "cuda".
-    dtype : "float32" or "float64"; decompositions are always float64.
+    dtype : "float32" or "float64"; eigenvectors are always float64.
     block : targets at a time; None chooses by memory.
     design : splits, trim, nuisance, scale, feature_scaling: see `EncodingDesign`. With splits each fold chooses its
         alphas on the other folds' test scans, training on what both folds may train on.
@@ -167,15 +168,15 @@ def _score(
     predictions: np.ndarray | None,
 ) -> None:
     """Fill in the scores [folds, targets], and the predictions [scans, targets] if they are wanted."""
-    for group in fold_groups(design, [(train, [test]) for train, test in splits]):
+    best = np.nan_to_num(best, nan=1.0)
+    kind, n_alphas = final_fold(design, best), len(np.unique(best))
+    for group in fold_groups(design, [(train, [test]) for train, test in splits], kind, n_alphas):
         shared = SharedProducts(design, [fold.train for _, fold in group])
         for columns, y in targets.batches():
             products = shared.of(y)
             for number, fold in group:
                 test = fold.tests[0]
-                alpha = torch.as_tensor(np.nan_to_num(best[number, columns], nan=1.0)).to(y)
-                loadings = products.loadings(fold).div_(fold.eigenvalues[:, None] + alpha)
-                predicted = fold.test_projections[0] @ loadings
+                predicted = fold.predictions(products, best[number, columns])[0]
                 observed = products.observed(fold, test)
                 scores = METRICS[metric](predicted, observed).masked_fill(products.flat(fold, test), torch.nan)
                 fold_scores[number, columns] = scores.double().cpu().numpy()

@@ -16,9 +16,10 @@ import torch
 
 from brainbook.encoding.delays import run_slices
 from brainbook.encoding.encoding_design import EncodingDesign
+from brainbook.encoding.fold_systems import final_fold
 from brainbook.encoding.inputs import Splits, as_alphas, check_choice
 from brainbook.encoding.products import is_flat
-from brainbook.encoding.ridge_design import FoldDecomposition, RidgeDesign, pearson, rows
+from brainbook.encoding.ridge_design import RidgeDesign, pearson, rows
 from brainbook.encoding.splits import fold_weights, short_folds
 from brainbook.stats.scores import LARGEST_R, fisher_mean
 
@@ -40,19 +41,20 @@ def hat_matrices(design: RidgeDesign, splits: Splits, alphas: np.ndarray) -> Ite
     (alpha, H), H in the design's precision; rows of scans that never test are zero. Predictions H Y lack the mean,
     which no correlation within a fold needs.
     """
-    folds = []
+    folds, kind = [], final_fold(design, alphas)
     for train, test in splits:
-        fold = FoldDecomposition(design, train, [test])
-        left, signals = fold.train_projection(), rows(design.signals, train).to(design.dtype)
-        # responses lose what the intercept and nuisance signals explain in training
-        left = left - torch.linalg.pinv(signals).T @ (signals.T @ left)
+        signals = rows(design.signals, train).to(design.dtype)
         scans = torch.as_tensor(test)[:, None], torch.as_tensor(train)
-        folds.append((scans, fold.eigenvalues, fold.test_projections[0], left))
+        fold = kind(design, train, [test])
+        fold.train_features = None  # no more test scans are projected
+        folds.append((scans, fold, signals, torch.linalg.pinv(signals)))
     n_scans = len(design.x)
     for alpha in alphas:
         matrix = torch.zeros(n_scans, n_scans, device=design.device, dtype=design.dtype)
-        for scans, eigenvalues, right, left in folds:
-            matrix[scans] = (right / (eigenvalues + alpha)) @ left.T
+        for scans, fold, signals, inverse in folds:
+            own = fold.hat_matrix(float(alpha))
+            # responses lose what the intercept and nuisance signals explain in training
+            matrix[scans] = own - (own @ signals) @ inverse
         yield float(alpha), matrix
 
 

@@ -9,9 +9,17 @@ the scans that each pair leaves out would make eight.
 import numpy as np
 import torch
 
-from brainbook.encoding.ridge_design import FoldDecomposition, RidgeDesign, rows
+from brainbook.encoding.ridge_design import FoldDecomposition, FoldGram, RidgeDesign, rows
 
 MOST_PARTS = 64  # of scans; splits that are cut into more share little, and each fold is a part of its own
+
+
+class _PartsOfFold:
+    """Which parts a fold trains on, as indices on the device; `most`: whether these are more than half of them."""
+
+    def __init__(self, used: np.ndarray, device: torch.device) -> None:
+        self.parts, self.others = (torch.as_tensor(np.flatnonzero(which)).to(device) for which in (used, ~used))
+        self.most = 2 * used.sum() > len(used)
 
 
 class SharedProducts:
@@ -30,7 +38,7 @@ class SharedProducts:
         self.parts = [np.flatnonzero(part_of_scan.ravel() == part) for part in range(used.shape[1])]
         if len(self.parts) > MOST_PARTS:
             self.parts, used = trains, np.eye(len(trains), dtype=bool)
-        self.used = {train.tobytes(): torch.as_tensor(row) for train, row in zip(trains, used, strict=True)}
+        self.used = {train.tobytes(): _PartsOfFold(row, design.device) for train, row in zip(trains, used, strict=True)}
         self.design = design
 
     def of(self, y: torch.Tensor) -> "ResponseProducts":
@@ -58,18 +66,18 @@ class ResponseProducts:
         self._highest = torch.stack([own.amax(0) for own in by_part])
         self._centred, self._flat = {}, {}
 
-    def _over(self, sums: tuple[torch.Tensor, torch.Tensor], fold: FoldDecomposition) -> torch.Tensor:
+    def _over(self, sums: tuple[torch.Tensor, torch.Tensor], fold: FoldGram) -> torch.Tensor:
         """Sum over the fold's parts, or subtract the parts that it leaves out from the total, if these are fewer."""
-        (by_part, total), used = sums, self.used[fold.train.tobytes()].to(self.y.device)
-        if 2 * used.sum() > len(used):
-            return total - by_part[~used].sum(0)
-        return by_part[used].sum(0)
+        (by_part, total), used = sums, self.used[fold.train.tobytes()]
+        if used.most:
+            return total - by_part[used.others].sum(0)
+        return by_part[used.parts].sum(0)
 
-    def xy(self, fold: FoldDecomposition) -> torch.Tensor:
+    def xy(self, fold: FoldGram) -> torch.Tensor:
         """Return X'Y over the fold's training scans, tensor [features, targets] (primal form only)."""
         return self._over(self._xy, fold)
 
-    def wy(self, fold: FoldDecomposition) -> torch.Tensor:
+    def wy(self, fold: FoldGram) -> torch.Tensor:
         """Return W'Y over the fold's training scans, W the regressors, tensor [regressors, targets]."""
         return self._over(self._wy, fold)
 
@@ -79,13 +87,27 @@ class ResponseProducts:
             return fold.basis.T @ rows(self.y, fold.train)
         return fold.basis.T @ self.xy(fold).addmm_(fold.removal.T.to(self.y.dtype), self.wy(fold), alpha=-1)
 
-    def observed(self, fold: FoldDecomposition, test: np.ndarray) -> torch.Tensor:
+    def right_side(self, fold: FoldGram) -> torch.Tensor:
+        """Return the right side of the fold's normal equations, tensor [order, targets].
+
+        Primal: X'Y of the scaled residuals; dual: training responses less what intercept and signals explain.
+        """
+        if not self.design.primal:
+            return self.observed(fold, fold.train)
+        residual = self.xy(fold).addmm_(fold.removal.T.to(self.y.dtype), self.wy(fold), alpha=-1)
+        return residual.mul_(fold.scales.to(self.y.dtype)[:, None])
+
+    def to_score(self, fold: FoldGram, test: np.ndarray, metric: str) -> tuple[torch.Tensor, torch.Tensor | None]:
+        """Return what predictions of test scans are compared with, and for correlations its sums of squares."""
+        return self.centred(fold, test) if metric == "correlation" else (self.observed(fold, test), None)
+
+    def observed(self, fold: FoldGram, test: np.ndarray) -> torch.Tensor:
         """Return responses of test scans less what intercept and signals predict, by weights of the training scans."""
         y, signals = rows(self.y, test), rows(self.design.signals, test)
         weights = (signals @ fold.signal_inverse).to(y.dtype)
         return torch.addmm(y, weights, self.wy(fold)[: signals.shape[1]], alpha=-1)
 
-    def centred(self, fold: FoldDecomposition, test: np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
+    def centred(self, fold: FoldGram, test: np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
         """Return `observed` less its mean over the test scans, and its sums of squares [targets].
 
         With no signals but the intercept it is the same whatever the training scans, and computed once for all folds.
@@ -100,11 +122,11 @@ class ResponseProducts:
             self._centred[test.tobytes()] = values, squares
         return values, squares
 
-    def flat(self, fold: FoldDecomposition, test: np.ndarray) -> torch.Tensor:
+    def flat(self, fold: FoldGram, test: np.ndarray) -> torch.Tensor:
         """Return which targets do not vary in a fold's training or test scans (dead in a run): boolean [targets]."""
         if test.tobytes() not in self._flat:
             self._flat[test.tobytes()] = is_flat(rows(self.y, test))
-        used = self.used[fold.train.tobytes()].to(self.y.device)
+        used = self.used[fold.train.tobytes()].parts
         ends = torch.stack([self._lowest[used].amin(0), self._highest[used].amax(0)])
         return self._flat[test.tobytes()] | is_flat(ends)
 

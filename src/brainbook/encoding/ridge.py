@@ -12,9 +12,10 @@ from sklearn.utils.validation import check_consistent_length, check_is_fitted, v
 from brainbook.encoding.alpha_choice import AlphaChooser
 from brainbook.encoding.alpha_scores import mean_alpha_scores
 from brainbook.encoding.cross_validation import ALPHAS
+from brainbook.encoding.fold_systems import final_fold
 from brainbook.encoding.inputs import Splits, as_alphas, check_choice
 from brainbook.encoding.products import SharedProducts
-from brainbook.encoding.ridge_design import METRICS, FoldDecomposition, RidgeDesign, find_device
+from brainbook.encoding.ridge_design import METRICS, RidgeDesign, find_device
 from brainbook.encoding.splits import estimator_splits, fold_weights
 from brainbook.encoding.targets import Targets, border_shares
 from brainbook.stats.scores import as_array, correlation, explained_variance
@@ -51,8 +52,9 @@ class RidgeEncoder(RegressorMixin, BaseEstimator):
 
     Notes
     -----
-    Computes in float32 unless features and targets are both float64; decompositions are always float64. Targets may be
-    a memory-mapped array: they are read block by block.
+    Computes in float32 unless features and targets are both float64. Alphas are compared by eigenvectors (float64) or
+    by Cholesky factors, whichever is less work: `brainbook.encoding.fold_systems` says why that is as exact. Targets
+    may be a memory-mapped array: they are read block by block.
 
     Examples
     --------
@@ -139,16 +141,14 @@ class RidgeEncoder(RegressorMixin, BaseEstimator):
         self.cv_scores_ = np.where(targets.usable, scores, np.float32(np.nan))
 
     def _fit_weights(self, design: RidgeDesign, targets: Targets) -> None:
-        everything = np.arange(targets.n_scans)
-        fold = FoldDecomposition(design, everything)
-        self._coefficients = np.empty(
-            (len(fold.basis), targets.n_targets), np.float64 if targets.dtype.itemsize == 8 else np.float32
-        )
+        everything, best = np.arange(targets.n_scans), np.nan_to_num(self.best_alphas_, nan=1.0)
+        fold = final_fold(design, best)(design, everything)
+        order = design.x.shape[1] if design.primal else targets.n_scans
+        dtype = np.float64 if targets.dtype.itemsize == 8 else np.float32
+        self._coefficients = np.empty((order, targets.n_targets), dtype)
         shared = SharedProducts(design, [everything])
-        for columns, y in targets.batches():
-            alpha = torch.as_tensor(np.nan_to_num(self.best_alphas_[columns], nan=1.0)).to(y)
-            loadings = shared.of(y).loadings(fold).div_(fold.eigenvalues[:, None] + alpha)
-            self._coefficients[:, columns] = (fold.basis @ loadings).cpu().numpy()
+        for alpha, columns, y in targets.batches_by(best):
+            self._coefficients[:, columns] = fold.coefficients(shared.of(y), alpha).cpu().numpy()
         scales = torch.ones_like(fold.scales) if design.primal else fold.scales  # the primal basis holds them already
         self._scale = (design.shift, design.size, scales.cpu().numpy(), fold.removal.cpu().numpy())
         self._train_features = None if design.primal else fold.train_features.cpu().numpy()

@@ -9,10 +9,11 @@ dual   (more features than scans): X X' = U L U', train_projection = U, test_pro
 primal (fewer):                    X' X = V L V', train_projection = X V, test_projection = X_test V, eigenvalues = L
 
 so that no inverse and no prediction has to be made anew for another alpha or target (`alpha_scores` compares alphas).
+Where that is more work than it saves, `fold_systems` factors the same Gram matrix for each alpha.
 """
 
-from collections.abc import Iterator
-from functools import cache, cached_property
+from collections.abc import Iterator, Sequence
+from functools import cache, cached_property, lru_cache
 
 import numpy as np
 import torch
@@ -20,7 +21,7 @@ from threadpoolctl import ThreadpoolController
 
 PRIMAL_BELOW = 0.8  # with fewer than this many features per scan, the features' own Gram matrix is the cheaper one
 SMALL = 1024  # matrices up to this are decomposed by one thread: several save little, and wait long on a busy machine
-GROUP_BYTES = 2**29  # of decomposed folds that are held at the same time
+GROUP_BYTES = 2**29  # of prepared folds that are held at the same time; of a GPU's free memory, an eighth
 _SMALLEST = {torch.float32: 1e-9, torch.float64: 1e-14}  # eigenvalues below this share of the largest are rounding
 
 
@@ -29,6 +30,18 @@ def find_device(device: str = "auto") -> torch.device:
     if device == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     return torch.device(device)
+
+
+def to_device(values: np.ndarray, device: torch.device) -> torch.Tensor:
+    """Return a copy of an array as a tensor on a device, float32 where that holds all digits, else float64."""
+    values = np.asarray(values)
+    short = values.dtype.kind == "f" and values.dtype.itemsize <= 4
+    return torch.from_numpy(np.array(values, dtype=np.float32 if short else np.float64)).to(device)
+
+
+def memory_share(device: torch.device, share: float, least: int) -> int:
+    """Return `least` bytes, or a share of a GPU's free memory if that is more."""
+    return max(least, int(share * torch.cuda.mem_get_info(device)[0])) if device.type == "cuda" else least
 
 
 class RidgeDesign:
@@ -44,7 +57,7 @@ class RidgeDesign:
         there.
     scale : divide each feature by its standard deviation over the fold's training scans.
     scaling : array [features] or None; factors applied after scaling: what is larger is penalised less.
-    device, dtype : where and in what precision to compute. Gram matrices are always decomposed in float64.
+    device, dtype : where and in what precision to compute. Eigenvectors are always computed in float64.
 
     Attributes
     ----------
@@ -52,6 +65,7 @@ class RidgeDesign:
     signals : float64 tensor [scans, signals], the intercept and the nuisance signals.
     regressors : float64 tensor, the signals, then one indicator of padding for each delay.
     primal : whether folds are decomposed in the primal form.
+    diagonal : about the mean of the Gram matrix's diagonal, beside which its rounding is small.
     """
 
     def __init__(
@@ -65,21 +79,24 @@ class RidgeDesign:
         dtype: torch.dtype = torch.float32,
     ) -> None:
         self.device, self.dtype, self.scale = find_device(device), dtype, scale
-        features = np.asarray(features)
-        n_scans, n_features = features.shape
+        values = to_device(features, self.device).double()
+        n_scans, n_features = values.shape
         # A constant that is the same for all scans changes no fold's result (each centres and scales for itself); it
         # only keeps the digits of features that lie far from zero.
-        self.shift = features.mean(0, dtype=float)
+        shift, deviation = values.mean(0), values.std(0, correction=0)
+        self.shift, deviation = shift.cpu().numpy(), deviation.cpu().numpy()
         self.size, self.constant = np.ones(n_features), np.zeros(n_features, bool)
         if scale:
-            size = features.std(0, dtype=float)
-            self.constant = size <= np.maximum(1e-10 * np.abs(self.shift), 1e-300)
-            self.size = np.where(self.constant, 1.0, size)
+            self.constant = deviation <= np.maximum(1e-10 * np.abs(self.shift), 1e-300)
+            self.size = np.where(self.constant, 1.0, deviation)
         scaling = np.ones(n_features) if scaling is None else np.asarray(scaling, float)
         self.scaling = torch.as_tensor(scaling).to(self.device)
-        x = ((features - self.shift) / self.size).astype(np.float64)
-        self.x = torch.as_tensor(x).to(self.device, dtype)
-        self.signals = self.regressors = torch.as_tensor(_signals(n_scans, nuisance)).to(self.device)
+        variance = ~self.constant if scale else deviation**2
+        energy = float(variance @ scaling**2)  # of a scan, on average: the mean diagonal of X X'
+        self.diagonal = max(energy, energy * n_scans / n_features)
+        self.x = values.sub_(shift).div_(torch.as_tensor(self.size).to(self.device)).to(dtype)
+        self.host_signals = _signals(n_scans, nuisance)
+        self.signals = self.regressors = torch.as_tensor(self.host_signals).to(self.device)
         if padding is not None and padding.any():
             padded = torch.as_tensor(padding, device=self.device)
             for place, block in enumerate(self.x.tensor_split(padded.shape[1], dim=1)):
@@ -128,9 +145,10 @@ class FoldFeatures:
         return rows(y, scans) - (rows(signals, scans) @ weights).to(y.dtype)
 
     def _fit_removal(self, wx: torch.Tensor, ww: torch.Tensor) -> None:
-        """Set the inverse of the signals' products, and `removal`."""
-        n_signals = self.design.signals.shape[1]
-        self.signal_inverse = torch.linalg.pinv(ww[:n_signals, :n_signals], hermitian=True, rtol=1e-12)
+        """Set the inverse of the signals' products (made on the host, which waits for no GPU), and `removal`."""
+        signals = self.design.host_signals[self.train]
+        inverse = np.linalg.pinv(signals.T @ signals, rcond=1e-12, hermitian=True)
+        self.signal_inverse = torch.as_tensor(inverse).to(self.design.device)
         self.removal = self._removal(wx, ww)
 
     def _removal(self, wx: torch.Tensor, ww: torch.Tensor) -> torch.Tensor:
@@ -160,8 +178,8 @@ class FoldFeatures:
         return x - rows(self.design.regressors, scans).to(x.dtype) @ self.removal.to(x.dtype)
 
 
-class FoldDecomposition(FoldFeatures):
-    """The decomposed features of one set of training scans (the module's head says what for).
+class FoldGram(FoldFeatures):
+    """The Gram matrix of one set of training scans, of features in the primal form or of scans in the dual.
 
     Sums over the training scans are those over all scans less those over the scans left out, when these are fewer: the
     folds of a cross-validation differ in little, and so does their work.
@@ -174,15 +192,13 @@ class FoldDecomposition(FoldFeatures):
 
     Attributes
     ----------
-    eigenvalues : tensor [rank], ascending.
-    test_projections : list of tensors [test scans, rank], one for each of the tests.
-    basis : tensor, [features, rank] in the primal form, [training scans, rank] in the dual.
+    gram : tensor [order, order]; order is the number of features (primal, float64) or of training scans (dual).
     removal : tensor [regressors, features]; X less regressors @ removal are the fold's residuals.
     scales : float64 tensor [features], what residuals are multiplied by.
     train_features : tensor [training scans, features], scaled residuals (dual form only).
     """
 
-    def __init__(self, design: RidgeDesign, train: np.ndarray, tests: list[np.ndarray] = ()) -> None:
+    def __init__(self, design: RidgeDesign, train: np.ndarray, tests: Sequence[np.ndarray] = ()) -> None:
         self.design, self.train, self.tests, self.train_features = design, train, tests, None
         left_out = np.setdiff1d(np.arange(len(design.x)), train)
         if 0 < len(left_out) < len(train):
@@ -197,47 +213,84 @@ class FoldDecomposition(FoldFeatures):
             self.scales = self._scales(torch.diagonal(gram) / len(train))
             gram *= self.scales
             gram *= self.scales[:, None]
-            eigenvalues, basis = _eigh(gram, design.dtype)
-            basis = self.scales[:, None] * basis
         else:
             x = self._residual(train)
             self.scales = self._scales(x.square().mean(0).double())
             self.train_features = x.mul_(self.scales.to(x.dtype))  # training scans, features
-            eigenvalues, basis = _eigh((x @ x.T).double(), design.dtype)
-        self.eigenvalues, self.basis = eigenvalues.to(design.dtype), basis.to(design.dtype)
-        self.test_projections = [self._test_projection(test) for test in tests]
+            # numpy makes only half of such a product
+            gram = torch.from_numpy(x.numpy() @ x.numpy().T) if x.device.type == "cpu" else x @ x.T
+        self.gram = gram
 
-    def _test_projection(self, scans: np.ndarray) -> torch.Tensor:
-        x = self._residual(scans)
-        if self.design.primal:
-            return x @ self.basis
-        return ((x * self.scales.to(x.dtype)) @ self.train_features.T) @ self.basis
+    def test_features(self, scans: np.ndarray) -> torch.Tensor:
+        """Return what solutions are multiplied by to predict scans, tensor [scans, order]."""
+        x = self.of(scans)
+        return x if self.design.primal else x @ self.train_features.T
+
+
+class FoldDecomposition(FoldGram):
+    """The decomposed features of one set of training scans (the module's head says what for).
+
+    Attributes
+    ----------
+    eigenvalues : tensor [rank], ascending.
+    test_projections : list of tensors [test scans, rank], one for each of the tests.
+    basis : tensor, [features, rank] in the primal form, [training scans, rank] in the dual.
+    """
+
+    def __init__(self, design: RidgeDesign, train: np.ndarray, tests: Sequence[np.ndarray] = ()) -> None:
+        super().__init__(design, train, tests)
+        eigenvalues, basis = _eigh(self.gram.double(), design.dtype)
+        self.gram = None
+        self.eigenvalues, rotation = eigenvalues.to(design.dtype), basis.to(design.dtype)
+        self.test_projections = [self.test_features(test) @ rotation for test in tests]
+        self.basis = (self.scales[:, None] * basis).to(design.dtype) if design.primal else rotation
+
+    @staticmethod
+    def held(order: int, n_tests: int, n_test_scans: int, n_alphas: int) -> int:
+        """Return how many numbers a fold holds: of each test, too, the two matrices of an `AlphaScorer`."""
+        return order * (order * (1 + n_tests) + 2 * n_test_scans)
 
     def train_projection(self) -> torch.Tensor:
         """Compute the matrix [training scans, rank] whose transpose makes loadings of responses."""
         return self._residual(self.train) @ self.basis if self.design.primal else self.basis
 
+    def hat_matrix(self, alpha: float) -> torch.Tensor:
+        """Return the map [test scans, training scans] from responses to predictions of the first of the tests."""
+        return (self.test_projections[0] / (self.eigenvalues + alpha)) @ self.train_projection().T
 
-def fold_groups(design: RidgeDesign, plans: list[tuple[np.ndarray, list]]) -> Iterator[list]:
-    """Decompose folds, as many at a time as fit into GROUP_BYTES, so that responses are read once for all of them.
+    def coefficients(self, products, alpha: float) -> torch.Tensor:
+        """Return weights of the residuals (primal) or of the training scans (dual), tensor [order, targets]."""
+        return self.basis @ products.loadings(self).div_(self.eigenvalues[:, None] + alpha)
+
+    def predictions(self, products, alphas: np.ndarray) -> list[torch.Tensor]:
+        """Return what is predicted in each of the tests, tensors [test scans, targets], by each target's own alpha."""
+        own = torch.as_tensor(alphas).to(self.eigenvalues)
+        loadings = products.loadings(self).div_(self.eigenvalues[:, None] + own)
+        return [projection @ loadings for projection in self.test_projections]
+
+
+def fold_groups(
+    design: RidgeDesign, plans: list[tuple[np.ndarray, list]], kind: type = FoldDecomposition, n_alphas: int = 1
+) -> Iterator[list]:
+    """Prepare folds, as many at a time as fit into GROUP_BYTES, so that responses are read once for all of them.
 
     Parameters
     ----------
     plans : list of (training scans, list of test scans).
+    kind : `FoldDecomposition`, or `FoldSystem` with factors of at most `n_alphas`.
 
     Yields
     ------
-    lists of (number of the plan, FoldDecomposition).
+    lists of (number of the plan, fold).
     """
     n_features, size = design.x.shape[1], design.x.element_size()
-    ranks = np.array([n_features if design.primal else len(train) for train, _ in plans])
-    n_tests = np.array([(len(tests), sum(map(len, tests))) for _, tests in plans])
-    # of a decomposition and, for each of the tests, the two matrices of an `AlphaScorer`
-    held = ranks * (ranks * (1 + n_tests[:, 0]) + 2 * n_tests[:, 1]) * size
-    start = 0
+    orders = [n_features if design.primal else len(train) for train, _ in plans]
+    n_tests = [(len(tests), sum(map(len, tests))) for _, tests in plans]
+    held = [kind.held(order, *counts, n_alphas) * size for order, counts in zip(orders, n_tests, strict=True)]
+    limit, start = memory_share(design.device, 1 / 8, GROUP_BYTES), 0
     while start < len(plans):
-        stop = start + max(1, int(np.searchsorted(np.cumsum(held[start:]), GROUP_BYTES, side="right")))
-        group = [(number, FoldDecomposition(design, *plans[number])) for number in range(start, stop)]
+        stop = start + max(1, int(np.searchsorted(np.cumsum(held[start:]), limit, side="right")))
+        group = [(number, kind(design, *plans[number])) for number in range(start, stop)]
         for _, fold in group:
             fold.train_features = None  # no more test scans are projected
         yield group
@@ -248,7 +301,20 @@ def rows(values: torch.Tensor, scans: np.ndarray) -> torch.Tensor:
     """Return some scans of a tensor, without a copy where they follow one another."""
     if len(scans) and scans[-1] - scans[0] == len(scans) - 1 and (np.diff(scans) == 1).all():
         return values[int(scans[0]) : int(scans[-1]) + 1]
-    return values[torch.as_tensor(scans, device=values.device)]
+    return values.index_select(0, _index(scans.astype(np.int64).tobytes(), values.device))
+
+
+@lru_cache(maxsize=256)
+def _index(scans: bytes, device: torch.device) -> torch.Tensor:
+    """Return scans as an index on the device, sent there once."""
+    return torch.from_numpy(np.frombuffer(scans, np.int64).copy()).to(device)
+
+
+def centred_columns(values: torch.Tensor) -> torch.Tensor:
+    """Return values [scans, columns] less their means; what is but rounding of a constant becomes 0."""
+    centred = values - values.mean(0)
+    constant = centred.square().sum(0) <= 1e-10 * values.square().sum(0)
+    return centred.masked_fill_(constant, 0)
 
 
 def pearson(predicted: torch.Tensor, observed: torch.Tensor) -> torch.Tensor:

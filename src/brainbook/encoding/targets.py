@@ -7,6 +7,7 @@ import numpy as np
 import torch
 
 from brainbook.encoding.inputs import as_count
+from brainbook.encoding.ridge_design import memory_share, to_device
 from brainbook.stats.scores import as_array
 
 BLOCK_BYTES = 2**25  # of one block of responses; several arrays of about this size exist at a time
@@ -39,16 +40,18 @@ class Targets:
             raise ValueError(f"responses must be [scans, targets]; they have shape {responses.shape}")
         self.responses, self.device, self.dtype = responses, device, dtype
         self.n_scans, self.n_targets = responses.shape
-        by_memory = max(64, BLOCK_BYTES // max(1, self.n_scans * torch.finfo(dtype).bits // 8))
-        self.block = by_memory if block is None else as_count(block, "block")
+        by_memory = memory_share(device, 1 / 64, BLOCK_BYTES) // max(1, self.n_scans * torch.finfo(dtype).bits // 8)
+        self.block = max(64, by_memory) if block is None else as_count(block, "block")
+        self.step = min(self.block, BATCH) if device.type == "cpu" else self.block
+        self._on_gpu = None
         mean, size = np.zeros(self.n_targets), np.zeros(self.n_targets)
         for columns in self.blocks():
-            values = np.asarray(responses[:, columns], float)
-            if np.isinf(values).any():
+            values = to_device(responses[:, columns], device).double()
+            if values.isinf().any():
                 raise ValueError(
                     "Input Y contains infinity or a value too large for its dtype: mend or leave out the targets"
                 )
-            mean[columns], size[columns] = values.mean(0), values.std(0)
+            mean[columns], size[columns] = values.mean(0).cpu().numpy(), values.std(0, correction=0).cpu().numpy()
         if self.n_targets and np.isnan(mean).all():
             raise ValueError("Input Y contains NaN in every target: nothing to predict")
         self.usable = size > 1e-10 * np.abs(mean)  # False for NaN and for a constant
@@ -62,22 +65,36 @@ class Targets:
         """Return slices of targets, so that a block of them has at most BLOCK_BYTES."""
         return [slice(start, min(start + self.block, self.n_targets)) for start in range(0, self.n_targets, self.block)]
 
-    def read(self, columns: slice) -> torch.Tensor:
+    def read(self, columns: slice | np.ndarray) -> torch.Tensor:
         """Return the block's targets, tensor [scans, block], standardised over all scans; unusable ones are zero."""
-        values = np.array(self.responses[:, columns], dtype=np.float64 if self.dtype == torch.float64 else np.float32)
-        values -= self.mean[columns]
-        values /= self.size[columns]
-        values[:, ~self.usable[columns]] = 0
-        return torch.as_tensor(values).to(self.device)
+        if self.device.type == "cpu" or self.block < self.n_targets:
+            return self._standardised(columns)
+        if self._on_gpu is None:  # where all fit into one block, they stay there
+            self._on_gpu = self._standardised(slice(None))
+        return self._on_gpu[:, columns if isinstance(columns, slice) else torch.as_tensor(columns).to(self.device)]
+
+    def _standardised(self, columns):
+        values = to_device(self.responses[:, columns], self.device).to(self.dtype)
+        mean, size, usable = (
+            torch.as_tensor(part[columns]).to(self.device) for part in (self.mean, self.size, self.usable)
+        )
+        return values.sub_(mean).div_(size).masked_fill_(~usable, 0)
 
     def batches(self) -> Iterator[tuple[slice, torch.Tensor]]:
         """Yield all targets as they are read, and on a processor in smaller batches: (slice, tensor)."""
         for block in self.blocks():
             y = self.read(block)
-            step = BATCH if self.device.type == "cpu" else self.block
-            for start in range(block.start, block.stop, step):
-                stop = min(start + step, block.stop)
+            for start in range(block.start, block.stop, self.step):
+                stop = min(start + self.step, block.stop)
                 yield slice(start, stop), y[:, start - block.start : stop - block.start]
+
+    def batches_by(self, labels: np.ndarray) -> Iterator[tuple[object, np.ndarray, torch.Tensor]]:
+        """Yield all targets in batches that share a label, as (label, columns, tensor)."""
+        for label in np.unique(labels):
+            columns = np.flatnonzero(labels == label)
+            for start in range(0, len(columns), self.step):
+                part = columns[start : start + self.step]
+                yield label, part, self.read(part)
 
     def warn_unusable(self, stacklevel: int = 3) -> None:
         """Warn of targets that are constant or hold NaN; their scores are NaN."""

@@ -1,0 +1,78 @@
+"""Factors for each alpha against eigenvectors, where rounding matters, and that nothing waits for a GPU."""
+
+import numpy as np
+import pytest
+import torch
+
+from brainbook.encoding import RidgeEncoder, alpha_scores, fold_systems, leave_one_run_out
+from brainbook.encoding.fold_systems import FoldSystem, SystemScorer, solves_safely
+from brainbook.encoding.products import SharedProducts
+from brainbook.encoding.ridge_design import FoldDecomposition, RidgeDesign
+from brainbook.encoding.targets import Targets
+
+ALPHAS = np.logspace(0, 6, 7)
+WIDTHS = {"primal": 60, "dual": 400}
+
+
+def scores(monkeypatch, study, solve, n_targets, metric, dtype):
+    features, responses, runs = study
+    monkeypatch.setattr(alpha_scores, "solving_is_cheaper", lambda *_: solve)
+    design = RidgeDesign(features, device="cpu", dtype=dtype)
+    targets = Targets(responses[:, :n_targets], device=torch.device("cpu"), dtype=dtype)
+    plans = [(train, [(fold, test)]) for fold, (train, test) in enumerate(leave_one_run_out(runs))]
+    return alpha_scores.mean_alpha_scores(design, targets, plans, ALPHAS, metric)
+
+
+@pytest.mark.parametrize("metric", ["correlation", "r2"])
+@pytest.mark.parametrize("n_targets", [5, 80], ids=["weights", "maps"])
+@pytest.mark.parametrize("width", WIDTHS.values(), ids=WIDTHS)
+def test_factors_are_as_exact_as_eigenvectors_where_one_direction_dominates(
+    rng, study, monkeypatch, width, n_targets, metric
+):
+    """All units of a model rise and fall together: the largest eigenvalue holds most of the Gram matrix."""
+    features, responses, runs = study(rng, n_features=width, n_targets=80)
+    features = features + 8 * rng.standard_normal((len(features), 1))
+    made = features, responses, runs
+    exact = scores(monkeypatch, made, False, n_targets, metric, torch.float64)
+    decomposed, solved = (scores(monkeypatch, made, solve, n_targets, metric, torch.float32) for solve in (False, True))
+    assert np.abs(solved - exact).max() < max(2 * np.abs(decomposed - exact).max(), 1e-4)
+    double = scores(monkeypatch, made, True, n_targets, metric, torch.float64)
+    np.testing.assert_allclose(double, exact, atol=1e-6)
+
+
+def test_alphas_near_the_rounding_are_left_to_eigenvectors(rng, study, monkeypatch):
+    features, responses, runs = study(rng, n_features=400, n_targets=5)
+    design = RidgeDesign(features, device="cpu")
+    assert solves_safely(design, ALPHAS) and not solves_safely(design, [1e-6, 1.0])
+    assert solves_safely(RidgeDesign(features, device="cpu", dtype=torch.float64), [1e-6, 1.0])
+    monkeypatch.setattr(fold_systems, "FoldSystem", None)  # what it would do is not asked
+    encoder = RidgeEncoder(alphas=[1e-6]).fit(features.astype(np.float32), responses.astype(np.float32), groups=runs)
+    np.testing.assert_allclose(encoder.predict(features), responses, atol=0.02)  # more features than scans: exact
+
+
+def on_meta(features, nuisance):
+    """Return a design whose tensors hold no numbers, so that whatever asks for one raises."""
+    design = RidgeDesign(features, nuisance, device="cpu")
+    for name in ("x", "signals", "regressors", "scaling"):
+        setattr(design, name, getattr(design, name).to("meta"))
+    design.device = torch.device("meta")
+    return design
+
+
+@pytest.mark.parametrize("metric", ["correlation", "r2"])
+@pytest.mark.parametrize("n_targets", [5, 80])
+@pytest.mark.parametrize("with_nuisance", [False, True], ids=["", "nuisance"])
+@pytest.mark.parametrize("width", WIDTHS.values(), ids=WIDTHS)
+def test_no_number_goes_to_the_host_inside_a_fold(rng, study, width, with_nuisance, n_targets, metric):
+    """Tensors on PyTorch's meta device have shapes alone: .item(), .cpu(), .numpy() and conditions on them fail."""
+    features, _, runs = study(rng, n_features=width)
+    design = on_meta(features, rng.standard_normal((len(runs), 2)) if with_nuisance else None)
+    train, test = leave_one_run_out(runs)[2]
+    fold = FoldSystem(design, train, [test])
+    products = SharedProducts(design, [train]).of(torch.empty(len(runs), n_targets, device="meta"))
+    (found,) = SystemScorer(fold, ALPHAS, n_targets, metric).scores(products)
+    assert found.shape == (len(ALPHAS), n_targets) and products.flat(fold, test).shape == (n_targets,)
+    (predicted,) = fold.predictions(products, np.resize(ALPHAS, n_targets))
+    assert predicted.shape == (len(test), n_targets)
+    with pytest.raises((RuntimeError, NotImplementedError)):  # the decomposition does ask: for its rank
+        FoldDecomposition(design, train, [test])
