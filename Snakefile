@@ -8,6 +8,7 @@ from pathlib import Path
 from brainbook.workflow.study_file import read_study
 from brainbook.workflow.content import prerequisites
 from brainbook.workflow.session import last_session
+from brainbook.workflow.times import Plan
 
 NAME = Path(config.get("study", "studies/demo.yaml")).stem
 GIVEN = last_session(NAME).get("data")  # ${DATA} comes by a file: Snakemake would read it as YAML, more than once
@@ -36,7 +37,7 @@ rule all:
 
 
 # One rule for each entry of the study: the longest chain of runs that wait for one another goes first.
-for number, (entry, seconds) in enumerate(STUDY.priorities().items()):
+for number, (entry, seconds) in enumerate(Plan.of(STUDY, pace=1.0).priorities().items()):
 
     rule:
         name:

@@ -15,9 +15,9 @@ EXAMPLES = sorted(path for path in PACKAGE.rglob("*.py") if ">>>" in path.read_t
 
 
 def offered(room: str) -> dict:
-    names = vars(importlib.import_module(f"brainbook.{room}"))
-    ours = {name: it for name, it in names.items() if inspect.isfunction(it) or inspect.isclass(it)}
-    return {name: it for name, it in ours.items() if it.__module__.startswith("brainbook") and name[0] != "_"}
+    module = importlib.import_module(f"brainbook.{room}")
+    names = {name: getattr(module, name) for name in module.__all__}
+    return {name: it for name, it in names.items() if inspect.isfunction(it) or inspect.isclass(it)}
 
 
 @pytest.mark.parametrize("room", ROOMS)

@@ -24,7 +24,7 @@ ROOMS = (
     "encoding",
     "stats",
 )
-LEAVES = {"errors", "store", "source_code", "checkpoints", "training"}
+LEAVES = {"errors", "store", "source_code", "checkpoints", "training", "lazy_imports"}
 ALONE = {
     "number_sense": {"stats"},
     "plots": set(),

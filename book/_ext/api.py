@@ -21,14 +21,14 @@ def setup(app):
 
 
 class Api(Directive):
-    """All public functions and classes of a module, in the order of its imports."""
+    """All public functions and classes of a module, in the order of its `__all__`."""
 
     required_arguments = 1
 
     def run(self):
         module = importlib.import_module(self.arguments[0])
-        public = {name: it for name, it in vars(module).items() if not name.startswith("_") and _is_ours(it)}
-        return [part for name, it in public.items() for part in _entry(f"{module.__name__}.{name}", it)]
+        public = [(name, it) for name in module.__all__ if _is_ours(it := getattr(module, name))]
+        return [part for name, it in public for part in _entry(f"{module.__name__}.{name}", it)]
 
 
 def _is_ours(it) -> bool:

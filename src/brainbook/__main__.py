@@ -7,8 +7,6 @@ import signal
 import sys
 from pathlib import Path
 
-import nbformat
-
 from brainbook.errors import BrainbookError, ConfigurationError
 from brainbook.workflow.archive import archive_lines, remake
 from brainbook.workflow.execution import execute_run, prepare
@@ -44,6 +42,7 @@ def main(arguments: list[str] | None = None) -> int:
     study.add_argument("--jobs", type=int, default=2, help="cores (local) or queued runs (cluster) at a time")
     study.add_argument("--memory", type=int, default=6000, help="MB that all local runs together may take")
     study.add_argument("--profile", default="local", help="a folder of profiles/: local or slurm")
+    commands["status"].add_argument("--timeline", action="store_true", help="what ran when in the last session")
     commands["run"].add_argument("run", help="the run's name, as `list` prints it")
     commands["prepare"].add_argument("what", help="phantom, or a model's name")
     commands["keep"].add_argument("tables", nargs="+", help="names of tables, as the chapter saved them")
@@ -95,7 +94,12 @@ def _run_command(options: argparse.Namespace) -> int:
         case "list":
             print("\n".join(study.runs))
         case "status":
-            print("\n".join(status_lines(study)))
+            if options.timeline:
+                from brainbook.workflow.timeline import timeline_lines
+
+                print("\n".join(timeline_lines(study)))
+            else:
+                print("\n".join(status_lines(study)))
         case "check":
             return _check(study)
         case "study":
@@ -117,6 +121,8 @@ def _notebook(chapter: str, data: str | None) -> int:
     if not re.fullmatch(r"\w+", chapter) or not source.is_file():
         known = ", ".join(sorted(path.stem for path in NOTEBOOKS.glob("*.md")))
         raise ConfigurationError(f"there is no chapter {chapter!r}; there are {known}")
+    import nbformat
+
     print(nbformat.writes(chapter_notebook(source, data)))
     return 0
 
@@ -132,10 +138,11 @@ def _study(study: Study, options: argparse.Namespace) -> int:
 def _check(study: Study) -> int:
     from brainbook.workflow.estimate import estimate, estimate_lines
     from brainbook.workflow.readiness import missing
+    from brainbook.workflow.times import Plan, plan_lines
 
     chapters = len({run.chapter for run in study.runs.values()})
     print(f"Study {study.name}: {len(study.runs)} runs of {chapters} chapters; the file is sound.\n")
-    print("\n".join(estimate_lines(estimate(study))))
+    print("\n".join([*estimate_lines(estimate(study)), "", *plan_lines(Plan.of(study))]))
     lines = missing(study)
     print("\nMissing on this machine, and needed before it runs:" if lines else "\nNothing is missing.")
     print("\n".join(f"  {line}" for line in lines))

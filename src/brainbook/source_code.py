@@ -17,6 +17,8 @@ from functools import cache, lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
+from brainbook.lazy_imports import is_type_checking
+
 PACKAGE = Path(__file__).resolve().parent
 BEGAN = time.time()  # nearly when this process began
 Entry = Path | str | tuple[Path, str]  # a file as a whole, or what one name in it stands for
@@ -243,7 +245,12 @@ def _unannotated(node: ast.stmt) -> ast.stmt:
 
 
 def _imports(node: ast.stmt) -> dict[str, tuple[str, str]]:
-    """Return what an import brings: {name: (module, name there; "" for the module itself)}."""
+    """Return what an import brings: {name: (module, name there; "" for the module itself)}.
+
+    So do those below `if TYPE_CHECKING:`, which a room makes at the first use of a name (`brainbook.lazy_imports`).
+    """
+    if isinstance(node, ast.If) and is_type_checking(node):
+        return {name: where for inner in node.body for name, where in _imports(inner).items()}
     if isinstance(node, ast.ImportFrom) and node.level == 0 and node.module and node.names[0].name != "*":
         return {alias.asname or alias.name: (node.module, alias.name) for alias in node.names}
     if isinstance(node, ast.Import):
@@ -277,7 +284,7 @@ def _is_remark(node: ast.stmt, in_class: bool = False) -> bool:
     if isinstance(node, ast.Expr):
         return isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
     if isinstance(node, ast.If):
-        return isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING"
+        return is_type_checking(node)
     return isinstance(node, ast.AnnAssign) and node.value is None and not in_class
 
 

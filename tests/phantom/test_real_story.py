@@ -10,7 +10,7 @@ from brainbook.datasets import LittlePrince, StoryAnnotation
 from brainbook.errors import ConfigurationError
 from brainbook.phantom import make_phantom, read_truth, real_story
 from brainbook.phantom.drivers import CELLS
-from brainbook.phantom.real_story import scan_drivers
+from brainbook.phantom.real_stories import scan_drivers
 
 
 @pytest.fixture(scope="module")

@@ -1,9 +1,6 @@
-from pathlib import Path
-
 import pytest
 
 from brainbook.errors import ConfigurationError
-from brainbook.workflow.status import RunStatus, time_left
 from brainbook.workflow.study_file import read_study
 
 from .conftest import HEAD, ROOT
@@ -70,25 +67,6 @@ def test_an_entry_may_have_data_of_its_own_or_none(folders):
         "data: d\nruns: [{chapter: one}, {chapter: one, name: two, data: e}, {chapter: one, name: three, data: ''}]"
     )
     assert [run.parameters["data"] for run in study.runs.values()] == ["d", "e", ""]
-
-
-def test_the_longest_chain_goes_first(folders):
-    rows = (
-        "{chapter: one, name: a, work: {minutes: 1}}, {chapter: one, name: b, work: {minutes: 2}, "
-        "sweep: {seed: [1, 2]}, after: [a]}, "
-        "{chapter: one, name: c, work: {minutes: 4}, after: [b]}, {chapter: one, name: d, minutes: 15}"
-    )
-    assert folders(f"data: d\nruns: [{rows}]").priorities() == {"a": 420, "b": 360, "c": 240, "d": 300}
-
-
-def test_the_time_left_is_what_runs_took_or_what_the_study_file_says(folders):
-    entries = "{chapter: one, sweep: {seed: [1, 2]}, work: {minutes: 8}}, {chapter: one, name: long, minutes: 30}"
-    study = folders(f"data: d\nruns: [{entries}]")
-    rows = [RunStatus(name, "waiting", Path()) for name in study.runs]
-    assert time_left(rows, study, jobs=2) == (8 * 60 + 8 * 60 + 30 * 60 / 3) / 2
-    assert time_left(rows, study, jobs=9) == 600, "no job is shorter than its longest run"
-    rows[0] = RunStatus("one/seed=1", "done", Path(), seconds=100)
-    assert time_left(rows, study, jobs=1) == 200, "runs of the same chapter take as long as the one that is done"
 
 
 def test_everything_wrong_is_named_at_once(folders):

@@ -4,24 +4,29 @@ Everything that takes long is cached under a key made of its inputs, so that no 
 chapter.
 """
 
-from brainbook.chapters.shared import (
-    ALIGNMENTS,
-    EDGE,
-    Features,
-    ParticipantScores,
-    align,
-    archived_calibration,
-    average_by,
-    driver_masks,
-    group_masks,
-    score_participants,
-    speech_or_silence,
-    stack_responses,
-    story_states,
-    true_ceilings,
-    true_drivers,
-    word_count,
-)
+from typing import TYPE_CHECKING
+
+from brainbook.lazy_imports import lazy_names
+
+if TYPE_CHECKING:
+    from brainbook.chapters.shared import (
+        ALIGNMENTS,
+        EDGE,
+        Features,
+        ParticipantScores,
+        align,
+        archived_calibration,
+        average_by,
+        driver_masks,
+        group_masks,
+        score_participants,
+        speech_or_silence,
+        stack_responses,
+        story_states,
+        true_ceilings,
+        true_drivers,
+        word_count,
+    )
 
 __all__ = [
     "ALIGNMENTS",
@@ -41,3 +46,4 @@ __all__ = [
     "true_drivers",
     "word_count",
 ]
+__getattr__, __dir__ = lazy_names(__name__, __file__)

@@ -9,10 +9,8 @@ import pandas as pd
 from brainbook.chapters import published
 from brainbook.chapters.shared import TRIM, Features, ParticipantScores, average_by, rows_with
 from brainbook.datasets import Dataset
-from brainbook.datasets.little_prince import PARTICIPANTS, reliability_by_region
-from brainbook.encoding import ConstantFeatures, cross_validate, leave_one_run_out, permutation_p, permutation_scores
-from brainbook.encoding.delays import run_slices
-from brainbook.encoding.splits import FEWEST
+from brainbook.datasets.little_prince import reliability_by_region
+from brainbook.datasets.little_prince_runs import PARTICIPANTS
 from brainbook.errors import ConfigurationError
 from brainbook.phantom import Truth
 from brainbook.phantom.brain import reliability_of_halves, share_from_reliability
@@ -105,6 +103,9 @@ def scores_by_trim(
     -------
     DataFrame: features (the name), trim, group, value (mean r of the participants).
     """
+    from brainbook.encoding import ConstantFeatures, cross_validate, run_slices
+    from brainbook.encoding.splits import FEWEST
+
     side_by_side = np.moveaxis(responses, 0, 1).reshape(responses.shape[1], -1)
     tables = []
     for name, space in spaces.items():
@@ -139,6 +140,8 @@ def intersubject_correlations(
     -------
     array [targets]; NaN where nobody else was recorded.
     """
+    from brainbook.encoding import leave_one_run_out
+
     if len(responses) < 2:
         return np.full(responses.shape[-1], np.nan)
     if runs is not None:
@@ -239,6 +242,8 @@ def chance_by_group(
     -------
     DataFrame: group, value (r of the group average), p (one-sided), lower, upper (2.5 and 97.5 per cent of the null).
     """
+    from brainbook.encoding import permutation_p, permutation_scores
+
     permutations = permutation_scores(
         features.values[layer],
         responses.mean(axis=0),

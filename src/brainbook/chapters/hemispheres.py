@@ -9,7 +9,8 @@ from scipy import stats
 from brainbook.chapters import published
 from brainbook.chapters.group_scores import GroupScores
 from brainbook.chapters.shared import Features, ParticipantScores, average_by
-from brainbook.datasets.little_prince import PARTICIPANTS, reliability_by_region
+from brainbook.datasets.little_prince import reliability_by_region
+from brainbook.datasets.little_prince_runs import PARTICIPANTS
 from brainbook.encoding import prediction_covariance
 from brainbook.stats import (
     Interval,

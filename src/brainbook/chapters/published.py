@@ -13,7 +13,8 @@ from typing import Any
 
 import pandas as pd
 
-from brainbook.datasets.little_prince import PARTICIPANTS, reliability_by_region
+from brainbook.datasets.little_prince import reliability_by_region
+from brainbook.datasets.little_prince_runs import PARTICIPANTS
 
 __all__ = [
     "PARTICIPANTS",

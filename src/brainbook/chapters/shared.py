@@ -1,4 +1,7 @@
-"""What several chapters share: features on the clock of the scans, responses side by side, scores by group."""
+"""What several chapters share: features on the clock of the scans, responses side by side, scores by group.
+
+What brings torch along is imported where it is used: a chapter's first cell should not wait for it.
+"""
 
 import warnings
 from collections.abc import Mapping
@@ -9,22 +12,9 @@ import numpy as np
 import pandas as pd
 
 from brainbook.datasets import Dataset, functional_groups
-from brainbook.encoding import (
-    BorderWarning,
-    ConstantFeatures,
-    cross_validate,
-    delays_in_scans,
-    fisher_mean,
-    fixed_length,
-    fold_weights,
-    interval_weighted,
-    lanczos,
-    leave_one_run_out,
-    variable_length,
-)
 from brainbook.errors import ConfigurationError
-from brainbook.language_models import load_language_model, word_states
 from brainbook.phantom import Truth
+from brainbook.stats import fisher_mean
 from brainbook.store import cached_array, fingerprint
 from brainbook.workflow import archived_table
 
@@ -54,6 +44,8 @@ class Features:
     @property
     def delays(self) -> tuple[int, ...]:
         """The scans nearest to delays of 2, 4, 6 and 8 seconds."""
+        from brainbook.encoding import delays_in_scans
+
         return delays_in_scans(self.tr)
 
     @property
@@ -89,6 +81,8 @@ def story_states(
     -------
     float32 array [layers + 1, words, units], words in the order of `dataset.words(language)`.
     """
+    from brainbook.language_models import load_language_model, word_states
+
     words = dataset.words(language)
     loaded = load_language_model(model, cache=cache or "cache", device=device)
     stride = stride if loaded.causal else None
@@ -126,6 +120,8 @@ def align(
     silence : with the "mean" of words, what scans without words get: the "mean" of the same section's scans with words,
         so that silence is nothing out of the ordinary, or "zeros" as published. A sum over no words is zero.
     """
+    from brainbook.encoding import fixed_length, interval_weighted, lanczos, variable_length
+
     silence = silence if aggregate == "mean" else "zeros"
     if alignment not in DOWN_SAMPLINGS:
         raise ConfigurationError(f"alignment is one of {', '.join(DOWN_SAMPLINGS)}, not {alignment!r}")
@@ -256,6 +252,8 @@ def score_participants(
         training scans; None takes nothing out.
     options : for `brainbook.encoding.cross_validate` (alphas, ...); delays are those of the features unless given.
     """
+    from brainbook.encoding import BorderWarning, ConstantFeatures, cross_validate, fold_weights, leave_one_run_out
+
     n_participants, n_scans, n_targets = responses.shape
     runs, nuisance = features.run_of_scan, [dataset and dataset.nuisance(name) for name in participants]
     parts = [(np.moveaxis(responses, 0, 1).reshape(n_scans, -1), None)]

@@ -29,7 +29,6 @@ from brainbook.datasets.word_checks import check_clock
 from brainbook.datasets.words import changed_words, read_words
 from brainbook.errors import AnnotationError, DatasetError
 
-PARTICIPANTS = {"EN": 49, "FR": 28, "CN": 35}  # in the whole dataset
 _FOLDER = Path(__file__).parent
 HOW_TO_GET = (
     "Get it (CC0; version 2.0.5 or later, earlier ones hold damaged Chinese files) with `datalad clone "

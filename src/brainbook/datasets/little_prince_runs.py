@@ -13,6 +13,7 @@ from brainbook.datasets.base import Run
 from brainbook.errors import DatasetError
 
 LANGUAGES = ("EN", "FR", "CN")
+PARTICIPANTS = {"EN": 49, "FR": 28, "CN": 35}  # in the whole dataset
 N_SECTIONS = 9
 STORY = "little_prince"
 _PARTICIPANT = re.compile(r"sub-(EN|FR|CN)(\d{3})")

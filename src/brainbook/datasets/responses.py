@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from tqdm import tqdm
 
 from brainbook.datasets.atlas import Regions, destrieux
 from brainbook.datasets.base import Dataset, Responses, Run
@@ -56,9 +57,8 @@ def load_responses(
 
     def compute() -> np.ndarray:
         averaged = regions if targets == "regions" else None
-        return np.concatenate(
-            [_clean_run(recording, dataset.tr, averaged, cache, sampling) for recording in recordings]
-        )
+        bar = tqdm(recordings, f"cleaning {participant}", unit="run", leave=False, disable=None)
+        return np.concatenate([_clean_run(recording, dataset.tr, averaged, cache, sampling) for recording in bar])
 
     values = cached_array(cache and Path(cache) / "responses", f"{participant}-{targets}", inputs, compute)
     run_of_scan = np.repeat([run.section for run in runs], [run.n_scans for run in runs])

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import torch
+from tqdm import tqdm
 
 from brainbook.encoding.alpha_choice import AlphaChooser
 from brainbook.encoding.encoding_design import EncodingDesign
@@ -143,7 +144,7 @@ def cross_validate(
     fold_scores, best, inner = np.full(shape, np.nan), np.empty(shape), np.empty(shape)
     predicted = np.full((shape[0], *responses.shape), np.nan, np.float32) if predictions else [None] * shape[0]
     chooser = AlphaChooser(targets, per_target, alpha_groups, group_sample)
-    for layer in range(len(design.layers)):
+    for layer in tqdm(range(len(design.layers)), "encoding", unit="layer", leave=False, disable=None):
         space = design.ridge_design(layer, device, DTYPES[dtype])
         best[layer], inner[layer] = chooser.choose(space, design.splits, alphas, metric, approximate_alpha_search)
         _score(space, targets, design.splits, best[layer], metric, fold_scores[layer], predicted[layer])

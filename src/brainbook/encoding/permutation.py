@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
+from tqdm import tqdm
 
 from brainbook.encoding.encoding_design import EncodingDesign
 from brainbook.encoding.inputs import as_count
@@ -113,7 +114,12 @@ def permutation_scores(
     nulls = np.full((refitter.permutations.count, len(score)), np.nan, np.float32)
     for part in refitter.blocks():
         score[part.columns] = part.score
-        nulls[:, part.columns] = np.concatenate(list(part.null()))
+        done = 0
+        with tqdm(desc="permutations", total=len(nulls), unit="refit", leave=False, disable=None) as bar:
+            for null in part.null():
+                nulls[done : done + len(null), part.columns] = null
+                done += len(null)
+                bar.update(len(null))
     return PermutationScores(score, nulls)
 
 
@@ -195,7 +201,7 @@ def sequential_permutation_test(
     refitter = NullRefitter(features, responses, runs, alpha, **options)
     n_targets, limit = refitter.targets.n_targets, refitter.permutations.count
     score, p, draws = np.full(n_targets, np.nan), np.full(n_targets, np.nan), np.zeros(n_targets, int)
-    for block in refitter.blocks():
+    for block in tqdm(refitter.blocks(), "permutations", unit=" blocks of targets", leave=False, disable=None):
         reached, drawn = _draw(block, limit, stop_after)
         p_of_block = np.where(reached >= stop_after, stop_after / np.maximum(drawn, 1), (reached + 1) / (limit + 1))
         score[block.columns], draws[block.columns] = block.score, drawn

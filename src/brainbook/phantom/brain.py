@@ -14,8 +14,8 @@ from scipy import sparse
 from scipy.signal import lfilter
 
 from brainbook.datasets.atlas import N_VERTICES, Regions
-from brainbook.datasets.little_prince import PARTICIPANTS, reliability_by_region
-from brainbook.datasets.little_prince_runs import LANGUAGES
+from brainbook.datasets.little_prince import reliability_by_region
+from brainbook.datasets.little_prince_runs import LANGUAGES, PARTICIPANTS
 from brainbook.phantom.drivers import DRIVERS, TR, convolve, without_slow
 
 LATERALITY = 0.25  # (left - right) / (left + right) of the correlations that a perfect model reaches

@@ -10,14 +10,13 @@ import pandas as pd
 from tqdm import tqdm
 
 from brainbook.datasets.atlas import destrieux
-from brainbook.datasets.little_prince import PARTICIPANTS
-from brainbook.datasets.little_prince_runs import LANGUAGES
+from brainbook.datasets.little_prince_runs import LANGUAGES, PARTICIPANTS
 from brainbook.errors import ConfigurationError
 from brainbook.phantom.brain import Cortex, DrivenResponses, plan_regions
 from brainbook.phantom.drivers import CELLS, story_drivers
 from brainbook.phantom.files import is_simulated, write_text, written_whole
 from brainbook.phantom.layouts import fmriprep, lebel, little_prince, narratives
-from brainbook.phantom.real_story import RealStory, scan_drivers
+from brainbook.phantom.real_stories import RealStory, scan_drivers
 from brainbook.phantom.story import tell_story
 from brainbook.phantom.study import Participant, Study, sound_seconds
 from brainbook.phantom.truth import write_truth

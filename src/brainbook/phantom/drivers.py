@@ -13,7 +13,6 @@ import pandas as pd
 from scipy.signal import lfilter
 
 from brainbook.datasets.little_prince import LittlePrince
-from brainbook.encoding import haemodynamic_response
 from brainbook.phantom.world import N_SCENES, World
 
 TR = LittlePrince.tr  # seconds, of ds003643: other layouts say theirs
@@ -125,6 +124,8 @@ def convolve(fine: np.ndarray, peak: float, tr: float = TR) -> np.ndarray:
     A scan is taken to see the brain at its middle, so the response of scan k to a step at t seconds is
     h((k + 1/2) tr - t). Nothing comes from before the section.
     """
+    from brainbook.encoding import haemodynamic_response  # brings scikit-learn along, which takes a second
+
     lags = (np.arange(HAEMODYNAMIC_SECONDS * CELLS / tr) + 0.5) * tr / CELLS
     curve = haemodynamic_response(lags, peak)
     return lfilter(curve, 1.0, fine, axis=0)[CELLS // 2 - 1 :: CELLS]

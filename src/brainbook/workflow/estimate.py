@@ -15,20 +15,20 @@ In a study file `work` says what one run of an entry does, in stages of `rates.c
 multiples of BERT-base: weights that a word passes through, over the 85 million of BERT-base.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.resources import files
 
 import pandas as pd
 
-from brainbook.datasets.little_prince import PARTICIPANTS as PUBLISHED_PARTICIPANTS
+from brainbook.datasets.little_prince_runs import PARTICIPANTS as PUBLISHED_PARTICIPANTS
 from brainbook.workflow.status import duration
 from brainbook.workflow.study_file import PlannedRun, Study, models_of
 
 WORDS = {"EN": 15.4, "FR": 15.4, "CN": 16.0}  # thousands in the story; FR and CN are approximate
 UNKNOWN_MODEL = {"layers": 24, "relative_cost": 3.6}  # taken to be as large as BERT-large
 NODES = 16
-SHARED = ("download", "recordings", "states")  # computed once in a study
+SHARED = ("recordings", "states")  # computed once in a study
 TOTAL = dict.fromkeys(("runs", "cpu_s", "gpu_s", "disk_mb"), "sum") | dict.fromkeys(("memory_mb", "longest_s"), "max")
 
 
@@ -58,43 +58,64 @@ def rates() -> pd.DataFrame:
 
 def estimate(study: Study) -> Estimate:
     """Add up the work of all runs. Nothing is opened, loaded or asked of a network."""
-    table = rates().set_index(["stage", "device"])
-    sizes = pd.read_csv(files("brainbook.workflow").joinpath("models.csv")).set_index("model")
-    counted: set[tuple] = set()
-
-    def row(chapter: str, steps: Iterable[tuple[str, tuple, float]], gpu: bool, **own: float) -> dict:
-        amount = dict.fromkeys(TOTAL, 0.0) | {"chapter": chapter} | own
-        for stage, key, units in steps:
-            if stage in SHARED and (stage, *key) in counted:
-                continue
-            counted.add((stage, *key))
-            device = "gpu" if gpu and (stage, "gpu") in table.index else "cpu"
-            rate = table.loc[(stage, device)]
-            for what, of_unit in (
-                (f"{device}_s", rate.seconds),
-                ("longest_s", rate.seconds),
-                ("disk_mb", rate.disk_mb),
-            ):
-                amount[what] += units * of_unit
-        return amount
-
-    rows = []
-    for run in study.runs.values() if study.phantom is None else ():
-        if "recordings" in run.work:
-            steps = (("download", participant, 1.0) for participant in _participants(run))
-            rows.append(row("(recordings to download)", steps, gpu=False) | {"longest_s": 0.0})
-    for run in study.runs.values():
-        own = {"runs": 1, "disk_mb": run.disk_mb, "memory_mb": run.memory_mb}
-        rows.append(row(run.chapter, _steps(run, sizes), run.gpus > 0, **own))
-    chapters = pd.DataFrame(rows).groupby("chapter", sort=False).agg(TOTAL)
+    rows = run_costs(study).reset_index(drop=True)
+    if study.phantom is None and (downloads := _downloads(study)):
+        rows = pd.concat([pd.DataFrame(downloads), rows])
+    chapters = rows.groupby("chapter", sort=False).agg(TOTAL)
     return Estimate(chapters, [run.name for run in study.runs.values() if not run.work])
 
 
-def _steps(run: PlannedRun, sizes: pd.DataFrame) -> Iterator[tuple[str, tuple, float]]:
+def run_costs(study: Study, gpu: bool = True) -> pd.DataFrame:
+    """Return what each run takes, one row per run, on the machine of the rates; what runs share, the first one pays.
+
+    Parameters
+    ----------
+    gpu : whether runs that ask for a GPU get one.
+
+    Returns
+    -------
+    DataFrame with the runs' names as its index: chapter, runs (1), cpu_s, gpu_s, disk_mb, memory_mb, longest_s.
+    """
+    table = rates().set_index(["stage", "device"])[["seconds", "disk_mb"]].to_dict("index")
+    sizes = pd.read_csv(files("brainbook.workflow").joinpath("models.csv")).set_index("model").to_dict("index")
+    counted: set[tuple] = set()
+    rows = {}
+    for run in study.runs.values():
+        amount = {"runs": 1, "cpu_s": 0.0, "gpu_s": 0.0, "disk_mb": run.disk_mb, "memory_mb": run.memory_mb}
+        amount |= {"chapter": run.chapter, "longest_s": 0.0}
+        for stage, key, units in _steps(run, sizes):
+            if stage in SHARED and (stage, *key) in counted:
+                continue
+            counted.add((stage, *key))
+            device = "gpu" if gpu and run.gpus > 0 and (stage, "gpu") in table else "cpu"
+            rate = table[stage, device]
+            amount[f"{device}_s"] += units * rate["seconds"]
+            amount["longest_s"] += units * rate["seconds"]
+            amount["disk_mb"] += units * rate["disk_mb"]
+        rows[run.name] = amount
+    return pd.DataFrame.from_dict(rows, orient="index")
+
+
+def _downloads(study: Study) -> list[dict]:
+    """Return what the recordings of all participants take to download, each once, as a row of `run_costs`."""
+    rate = rates().set_index("stage").loc["download"]
+    read = {
+        participant for run in study.runs.values() if "recordings" in run.work for participant in _participants(run)
+    }
+    zeros = dict.fromkeys(TOTAL, 0.0)
+    row = {
+        "chapter": "(recordings to download)",
+        "cpu_s": len(read) * rate.seconds,
+        "disk_mb": len(read) * rate.disk_mb,
+    }
+    return [zeros | row] if read else []
+
+
+def _steps(run: PlannedRun, sizes: dict[str, dict]) -> Iterator[tuple[str, tuple, float]]:
     """Yield (stage, what it is computed for, how many units) of a run; each ridge brings its decompositions."""
     models = models_of(run)
     size = {model: dict(UNKNOWN_MODEL) for model in models}
-    size |= {model: sizes.loc[name] for model in models if (name := model.removeprefix("untrained:")) in sizes.index}
+    size |= {model: sizes[name] for model in models if (name := model.removeprefix("untrained:")) in sizes}
     for stage, times in (run.work or {"minutes": run.minutes / 3}).items():
         if stage == "recordings":
             yield from ((stage, participant, times) for participant in _participants(run))

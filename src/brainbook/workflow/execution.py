@@ -18,7 +18,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from filelock import Timeout
-from papermill.exceptions import PapermillExecutionError
 
 from brainbook.errors import ConfigurationError
 from brainbook.store import atomic_write, file_lock, write_json
@@ -33,7 +32,7 @@ from brainbook.workflow.content import (
 )
 from brainbook.workflow.gpus import reserved
 from brainbook.workflow.notebooks import execute
-from brainbook.workflow.run import MAY_LACK_DATA, RESULTS_OF_A_STUDY, peak_memory
+from brainbook.workflow.run import MAY_LACK_DATA, RESULTS_OF_A_STUDY, cpu_seconds, peak_memory
 from brainbook.workflow.study_file import PlannedRun, Study
 
 DONE = ".done"
@@ -63,7 +62,8 @@ def execute_run(study: Study, run: PlannedRun) -> str:
         if not why_not_current(study, run):
             (folder / DONE).touch()
             return "kept"
-        if read_state(folder).get("state") == "running":  # it was killed
+        earlier = read_state(folder)
+        if earlier.get("state") == "running":  # it was killed
             time.sleep(ORPHAN_SECONDS)
         for pattern in ("*.parquet", "*.ipynb", "provenance.json", ".writing-*", DONE):
             for path in folder.glob(pattern):
@@ -76,6 +76,7 @@ def execute_run(study: Study, run: PlannedRun) -> str:
             "host": socket.gethostname(),
             "process": os.getpid(),
             "slurm_job": os.environ.get("SLURM_JOB_ID"),
+            "took_s": earlier.get("wall_s") if earlier.get("state") == "done" else earlier.get("took_s"),
         }
         write_json(folder / "state.json", state)
         began = time.perf_counter()
@@ -94,7 +95,7 @@ def execute_run(study: Study, run: PlannedRun) -> str:
                 raise
         finally:
             state |= {"finished": _now(), "wall_s": round(time.perf_counter() - began, 1)}
-            state["peak_memory_mb"] = peak_memory(children=True) // 1_000_000
+            state |= {"cpu_s": cpu_seconds(), "peak_memory_mb": peak_memory(children=True) // 1_000_000}
             write_json(folder / "state.json", state)
             if state["state"] == "done":
                 (folder / DONE).touch()
@@ -120,8 +121,11 @@ def prepare(study: Study, what: str) -> int:
     with file_lock(place.with_name(f".{place.name}.lock")):  # another study may want the same one now
         if is_ready(stamp, key):
             return 0
+        began, clock = _now(), time.perf_counter()
         code = subprocess.run(_command_of(study, what)).returncode
+        times = {"wall_s": round(time.perf_counter() - clock, 1), "cpu_s": cpu_seconds()}
         if code == 0:
+            write_json(Path("logs", study.name, f"{what}.json"), {"began": began, "finished": _now(), **times})
             with atomic_write(stamp) as temporary:
                 temporary.write_text(key + "\n", encoding="utf-8")
     return code
@@ -142,7 +146,7 @@ def _command_of(study: Study, what: str) -> list[str]:
 
 def one_line(error: BaseException) -> str:
     """Describe why a run failed in one line: of a cell its number and its exception."""
-    if isinstance(error, PapermillExecutionError):
+    if type(error).__name__ == "PapermillExecutionError":  # papermill takes a second to import
         text = f"cell {error.exec_count}: {error.ename}: {error.evalue}"
     elif isinstance(error, KeyboardInterrupt):
         text = "stopped by the user"

@@ -18,7 +18,6 @@ from importlib.metadata import version
 from pathlib import Path
 
 import pandas as pd
-from IPython import get_ipython
 
 from brainbook.errors import ConfigurationError
 from brainbook.store import atomic_write, fingerprint, write_json
@@ -139,7 +138,8 @@ def _check_folder(folder: Path) -> None:
 
 def _check_parameters(chapter: str, parameters: dict) -> None:
     """Refuse text where the chapter's default is something else, and text that looks like a list or a dictionary."""
-    source, shell = Path("notebooks", f"{chapter}.md"), get_ipython()
+    ipython = sys.modules.get("IPython")  # in a notebook it is there
+    source, shell = Path("notebooks", f"{chapter}.md"), ipython and ipython.get_ipython()
     defaults = notebook_parameters(source) if re.fullmatch(r"\w+", chapter) and source.is_file() else {}
     cells = {name: shell.user_ns[name] for name in defaults if name in shell.user_ns} if shell else {}
     for name, value in {**parameters, **cells}.items():
@@ -164,6 +164,12 @@ def folder_fingerprint(folder: str | Path) -> str | None:
         return None
     sizes = {str(path.relative_to(folder)): path.stat().st_size for path in sorted(folder.rglob("*")) if path.is_file()}
     return fingerprint(sizes)
+
+
+def cpu_seconds() -> float | None:
+    """Return the CPU seconds that this process and its ended children have used; None on Windows."""
+    times = os.times()
+    return None if sys.platform == "win32" else round(sum(times[:4]), 1)
 
 
 def peak_memory(children: bool = False) -> int:

@@ -29,6 +29,7 @@ from brainbook.workflow.gpus import visible_gpus
 from brainbook.workflow.status import run_statuses, status_lines, summary
 from brainbook.workflow.study_file import Study
 from brainbook.workflow.tables import write_overview
+from brainbook.workflow.times import Plan, time_left
 
 PROFILES = Path("profiles")
 SESSION_FILE = ".session.json"
@@ -114,6 +115,7 @@ def _run_session(study: Study, jobs: int, memory_mb: int, profile: str) -> int:
         command += ["--cores", str(jobs), "--resources", f"mem_mb={memory_mb}", f"gpu={len(visible_gpus()) or 10**6}"]
     else:
         command += ["--jobs", str(jobs)]
+    plan = Plan.of(study)
     began = datetime.now(UTC).isoformat(timespec="seconds")
     with log.open("w") as stream:
         process = subprocess.Popen(
@@ -125,7 +127,7 @@ def _run_session(study: Study, jobs: int, memory_mb: int, profile: str) -> int:
             start_new_session=True,  # so that all of it, and not Snakemake alone, can be stopped
         )
         try:
-            _report_progress(process, study, jobs, began)
+            _report_progress(process, plan, jobs, began)
         except KeyboardInterrupt:
             print("\nstopping; what is done is kept", file=sys.stderr)
             with suppress(ProcessLookupError):
@@ -149,15 +151,16 @@ def _finish(study: Study, code: int, log: Path) -> int:
     return 0
 
 
-def _report_progress(process: subprocess.Popen, study: Study, jobs: int, began: str) -> None:
+def _report_progress(process: subprocess.Popen, plan: Plan, jobs: int, began: str) -> None:
     """Print the progress line when a run began or ended (on a terminal: in place) until Snakemake ends."""
     terminal = sys.stderr.isatty()
     printed, ended = "", False
     while not ended:
         with suppress(subprocess.TimeoutExpired):
-            process.wait(max(1.0, len(study.runs) / 200))
+            process.wait(max(1.0, len(plan.study.runs) / 200))
         ended = process.poll() is not None
-        line = summary(run_statuses(study, since=began), study, jobs)
+        rows = run_statuses(plan.study, since=began)
+        line = summary(rows, plan.study, None if ended else time_left(rows, plan, jobs, began))
         if terminal:
             print(f"\r\x1b[K{line}", end="\n" if ended else "", file=sys.stderr, flush=True)
         elif line.partition(" · about")[0] != printed.partition(" · about")[0]:

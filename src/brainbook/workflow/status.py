@@ -5,7 +5,6 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from statistics import mean
 
 from brainbook.workflow.content import is_ready, prerequisites, read_state, run_folder, why_not_current
 from brainbook.workflow.execution import DONE, is_locked
@@ -104,34 +103,14 @@ def status_lines(study: Study) -> list[str]:
     return [*lines, summary(runs, study)]
 
 
-def summary(rows: list[RunStatus], study: Study, jobs: int | None = None) -> str:
-    """Return the progress line: how many runs are done, running, failed and waiting, and with `jobs` the time left."""
+def summary(rows: list[RunStatus], study: Study, seconds_left: float | None = None) -> str:
+    """Return the progress line: how many runs are done, running, failed and waiting; the time left if it is given."""
     counts = Counter(row.state for row in rows)
     waiting = counts["waiting"] + counts["interrupted"] + counts["out of date"]
     parts = [f"{counts['done']} of {len(rows)} done", f"{counts['running']} running", f"{counts['failed']} failed"]
     parts += [f"{waiting} waiting"] if waiting else []
-    if jobs and (waiting or counts["running"]):
-        parts.append(f"about {duration(time_left(rows, study, jobs))} left")
+    parts += [f"about {duration(seconds_left)} left"] if seconds_left is not None else []
     return f"{study.name}: {' · '.join(parts)}"
-
-
-def time_left(rows: list[RunStatus], study: Study, jobs: int) -> float:
-    """Estimate the seconds until all is done with `jobs` runs at a time, from what runs of the same chapter took.
-
-    A chapter of which no run is done is taken to need the minutes of its `work` in the study file, or, without those, a
-    third of the time that the study file allows it.
-    """
-    took: dict[str, list[float]] = {}
-    for row in rows:
-        if row.state in ("done", "out of date") and row.seconds is not None:
-            took.setdefault(study.runs[row.run].chapter, []).append(row.seconds)
-    left = [0.0]
-    for row in rows:
-        if row.state not in ("done", "failed"):
-            run = study.runs[row.run]
-            expected = mean(took.get(run.chapter, [60.0 * run.work.get("minutes", run.minutes / 3)]))
-            left.append(max(expected - (row.seconds or 0.0), 1.0) if row.state == "running" else expected)
-    return max(sum(left) / jobs, *left)
 
 
 def duration(seconds: float) -> str:

@@ -134,23 +134,6 @@ class Study(Strict):
         """Return the runs whose results `run` reads: those that its `after` names, every run of a named sweep."""
         return [earlier for earlier in self.runs.values() if _is_named(earlier.name, run.after)]
 
-    def priorities(self) -> dict[str, int]:
-        """Return {entry: seconds of work from its longest run's start to the end of all that waits for it}.
-
-        The longest chain of runs decides when a study is finished: who starts it first loses no time.
-        """
-        seconds = {name: 60 * run.work.get("minutes", run.minutes / 3) for name, run in self.runs.items()}
-        chain = dict(seconds)
-        before = {name: [earlier.name for earlier in self.before(run)] for name, run in self.runs.items()}
-        for name in reversed(list(graphlib.TopologicalSorter(before).static_order())):
-            for earlier in before[name]:
-                chain[earlier] = max(chain[earlier], seconds[earlier] + chain[name])
-        entries: dict[str, int] = {}
-        for name, length in chain.items():
-            entry = name.split("/")[0]
-            entries[entry] = max(entries.get(entry, 0), round(length))
-        return entries
-
     def page(self, chapter: str) -> PlannedRun | None:
         """Return the run that a chapter's page shows: the one of the chapter's name, else the first of its runs."""
         runs = [run for run in self.runs.values() if run.chapter == chapter]
@@ -270,7 +253,7 @@ def _swept(values: list | str, data: str) -> list:
     match = re.fullmatch(ALL_PARTICIPANTS, values)
     if not match:
         return []  # named in _problems
-    from brainbook.datasets.little_prince import PARTICIPANTS  # slow to import, and seldom needed
+    from brainbook.datasets.little_prince_runs import PARTICIPANTS
 
     processed = next(Path(data).glob("derivatives/*/sub-*"), None)  # by fMRIPrep or AFNI, not as ds003643 is published
     if (

@@ -27,8 +27,6 @@ from brainbook.chapters.shared import (
     word_count,
 )
 from brainbook.datasets import Dataset
-from brainbook.encoding import leave_one_run_out
-from brainbook.encoding.splits import used_scans
 from brainbook.errors import ConfigurationError
 from brainbook.phantom import Truth
 from brainbook.stats import fdr, fisher_mean, mean_interval, noise_ceiling, perfect_r, sign_flip_test
@@ -113,6 +111,8 @@ def intersubject_correlations(
 
     Returns a DataFrame: language, participant, group, value. A language with one participant has none.
     """
+    from brainbook.encoding import leave_one_run_out, used_scans  # with scikit-learn, which takes a second
+
     rows = []
     for language, names in participants.items():
         if len(names) < 2:
