@@ -20,11 +20,13 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import yaml
 from filelock import FileLock, SoftFileLock
 
-from brainbook.errors import ConfigurationError
+from brainbook.errors import BrainbookError, ConfigurationError
 from brainbook.source_code import code_of
 
+_YAML_CHARACTERS, _YAML_VALUES = 500_000, 100_000
 NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP)  # the answers of disks that lock no files
 
 
@@ -116,6 +118,63 @@ def read_json(path: str | Path) -> dict:
     return content
 
 
+def read_yaml(text: str, path: str | Path, error: type[BrainbookError] = ConfigurationError) -> dict:
+    """Return the keys of a YAML text, the content of `path`; `error` names the file and the line if it cannot be used.
+
+    Refused are keys that stand twice (the last would silently win), values that hold themselves, and texts that are
+    longer than a person writes, also once their aliases are written out.
+    """
+    if len(text) > _YAML_CHARACTERS:
+        raise error(f"{path} has {len(text):,} characters, more than {_YAML_CHARACTERS:,}: it is no file of settings")
+    try:
+        loader = _UniqueKeys(text)
+        node = loader.get_single_node()
+        if node is not None and _expanded(node, {}) > _YAML_VALUES:
+            raise error(f"{path}: written out, its aliases (*name) are more than {_YAML_VALUES:,} values")
+        content = None if node is None else loader.construct_document(node)
+    except BrainbookError:
+        raise
+    except (yaml.YAMLError, ValueError, RecursionError, AttributeError, TypeError, OverflowError, LookupError) as bad:
+        mark = getattr(bad, "problem_mark", None)
+        where = f", line {mark.line + 1}" if mark else ""
+        what = getattr(bad, "problem", None) or str(bad) or type(bad).__name__
+        raise error(
+            f"{path}{where}: not YAML ({what}). A text that begins with a brace or a star, or holds ': ', stands in "
+            "quotes"
+        ) from None
+    if not isinstance(content, dict) or not all(isinstance(key, str) for key in content):
+        raise error(f"{path} should hold keys and their values, as in `name: value`")
+    return content
+
+
+class _UniqueKeys(yaml.SafeLoader):
+    """YAML in which a key stands once."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict:
+        merge = "tag:yaml.org,2002:merge"  # `<<: *anchor` brings keys in, which those written here go before
+        seen = set()
+        for key, _ in node.value if isinstance(node, yaml.MappingNode) else ():
+            if key.tag != merge and isinstance(key, yaml.ScalarNode):
+                value = self.construct_object(key, deep=True)
+                if value in seen:
+                    raise yaml.constructor.ConstructorError(
+                        None, None, f"the key {value!r} stands twice", key.start_mark
+                    )
+                seen.add(value)
+        return super().construct_mapping(node, deep)
+
+
+def _expanded(node: yaml.Node, sizes: dict[yaml.Node, float]) -> float:
+    """Return how many values a node holds when its aliases are written out; infinite if it holds itself."""
+    if node not in sizes:
+        sizes[node] = float("inf")  # until it is known: asked again meanwhile, it is within itself
+        values = () if isinstance(node, yaml.ScalarNode) else node.value
+        sizes[node] = 1 + sum(
+            _expanded(value, sizes) for pair in values for value in (pair if isinstance(pair, tuple) else (pair,))
+        )
+    return sizes[node]
+
+
 def fingerprint(*parts: object) -> str:
     """Return a short hexadecimal key that changes whenever any of `parts` does.
 
@@ -171,6 +230,16 @@ def _feed(digest: Any, part: object) -> None:
     digest.update(b";")
 
 
+def read_array(path: str | Path, mmap: bool = False) -> np.ndarray:
+    """Read a .npy file that holds no objects; ConfigurationError, which names the file, if it is none or damaged."""
+    try:
+        return np.load(path, mmap_mode="r" if mmap else None, allow_pickle=False)
+    except FileNotFoundError:
+        raise ConfigurationError(f"{path} does not exist: check the path") from None
+    except (EOFError, ValueError, SyntaxError, TokenError, MemoryError, OverflowError, TypeError) as error:
+        raise ConfigurationError(f"{path} is no .npy file of numbers, or damaged ({error}): make it again") from None
+
+
 def cached_array(
     folder: str | Path | None, name: str, inputs: dict, compute: Callable[[], np.ndarray], mmap: bool = False
 ) -> np.ndarray:
@@ -205,7 +274,7 @@ def cached_array(
                     # of a full disk `write` says so, where np.save on a file says "100 requested and 0 written"
                     np.save(SimpleNamespace(write=stream.write), array, allow_pickle=False)
     try:
-        return np.load(path, mmap_mode="r" if mmap else None, allow_pickle=False)
-    except (EOFError, ValueError, SyntaxError, TokenError):  # torn by a copy or a full disk
+        return read_array(path, mmap)
+    except ConfigurationError:  # torn by a copy or a full disk
         path.unlink(missing_ok=True)
         return cached_array(folder, name, inputs, compute, mmap)

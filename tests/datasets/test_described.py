@@ -365,7 +365,7 @@ def test_sections_that_cannot_be_are_refused(tmp_path, words, keys, error):
         ("recordings: x\nstories: {a: {words: b}}", "no language for a: say language"),
         ("recordings: x\nlanguage: EN\nstories: {a: {words: b}}\nonly: [c]", "only names c; stories are a"),
         ("like: nothing", "like is 'nothing'; shipped descriptions are little_prince_fmriprep, narratives"),
-        ("- 1", "describes no study"),
+        ("- 1", "should hold keys and their values"),
         (
             "recordings: x\nlanguage: NO\nstories: {a: {words: b}}",
             "language is 'False': .*no, on and off stand in quotes",

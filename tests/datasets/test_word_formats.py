@@ -170,5 +170,5 @@ def test_a_section_may_have_any_number(tmp_path):
     path.write_text("word,onset,offset,section\n" + "".join(f"w,{s},{s + 0.5},{s}\n" for s in range(1, 13)))
     assert read_timed_words(path)["section"].tolist() == list(range(1, 13))
     path.write_text("word,onset,offset,section\nw,1,2,0\n")
-    with pytest.raises(AnnotationError, match="section 0 is not a whole number from 1 on"):
+    with pytest.raises(AnnotationError, match="section 0 is not a whole number from 1 to 10,000"):
         read_timed_words(path)

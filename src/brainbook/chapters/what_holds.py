@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from markupsafe import Markup
 from scipy import stats
 
 from brainbook.chapters import published
@@ -262,7 +263,8 @@ def compact(table: pd.DataFrame) -> pd.DataFrame:
     lowest = [_lowest(row) if row.value == row.value else "" for row in table.itertuples()]
     shown = table[["claim", "data", "test", "verdict", "met"]].assign(claim=table.claim + " " + table.label)
     shown["lowest case"] = lowest
-    shown["where"] = [f'<a href="{name}.html">{name}</a>' for name in table.chapter]
+    links = [Markup(f'<a href="{name}.html">{name}</a>') for name in table.chapter]
+    shown["where"] = pd.Series(links, shown.index, dtype=object)
     return shown.rename(columns={"test": "our test", "met": "cases that agree"}).reset_index(drop=True)
 
 

@@ -27,14 +27,14 @@ def read_confounds(path: str | Path, wanted: Sequence[str], n_scans: int) -> pd.
     DatasetError : a column is missing, n/a stands elsewhere, or there are not as many rows as scans.
     """
     header = read_text(path).partition("\n")[0].strip().split("\t")
-    names = []
+    names: dict[str, None] = {}
     for pattern in wanted:
         matching = fnmatch.filter(header, pattern)
         if not matching and "*" not in pattern:
             near = [name for name in header if name[:4] == pattern[:4]] or header
             raise DatasetError(f"{path} has no column {pattern}; its columns are {', '.join(near[:8])}, ...")
-        names += [name for name in matching if name not in names]
-    table = read_table(path, dict.fromkeys(names, float), sep="\t", blank=tuple(names))[names]
+        names |= dict.fromkeys(matching)
+    table = read_table(path, dict.fromkeys(names, float), sep="\t", blank=tuple(names))[[*names]]
     if len(table) != n_scans:
         raise DatasetError(
             f"{path} has {len(table)} rows, and its recording {n_scans} scans: one of them is of another run or cut off"
@@ -43,6 +43,7 @@ def read_confounds(path: str | Path, wanted: Sequence[str], n_scans: int) -> pd.
     if (missing := table.isna()).any(axis=None):
         row, column = missing.to_numpy().nonzero()
         raise DatasetError(
-            f"{path}, line {row[0] + 2}, column {names[column[0]]}: n/a where a number should be. Leave that column out"
+            f"{path}, line {row[0] + 2}, column {table.columns[column[0]]}: n/a where a number should be. "
+            "Leave that column out"
         )
     return table

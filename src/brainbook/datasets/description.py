@@ -24,11 +24,11 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from brainbook.datasets.files import read_text
 from brainbook.errors import DatasetError
+from brainbook.store import read_yaml
 
 SHIPPED = Path(__file__).with_name("descriptions")
 FORMATS = ("csv", "textgrid", "gentle", "gentle_csv", "whisperx", "events", "ds003643")
@@ -74,13 +74,15 @@ KEYS = {
 _BRANCH = re.compile(r"EventStart|WordFile|str|float|int|(?:list|constrained).*")  # pydantic's names of kinds
 
 Count = Annotated[int, Field(ge=0)]
-Seconds = Annotated[float, Field(ge=0)]
+_LONG = 1e6  # seconds
+Seconds = Annotated[float, Field(ge=0, le=_LONG)]
+Clock = Annotated[float, Field(ge=-_LONG, le=_LONG)]
 
 
 class Strict(BaseModel):
     """A part of a description; it refuses keys that it does not know."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class EventStart(Strict):
@@ -89,7 +91,7 @@ class EventStart(Strict):
     event: str
     column: str = "trial_type"
     nth: int = Field(default=1, ge=1)
-    clock: float = 0.0
+    clock: Clock = 0.0
 
 
 class WordFile(Strict):
@@ -109,7 +111,7 @@ class Story(Strict):
     language: str | None = None
     where: dict[str, str | int] | None = None
     sections_by: str | None = None
-    start: float | EventStart | list[float | EventStart] = 0.0
+    start: Clock | EventStart | list[Clock | EventStart] = 0.0
     lead_in: Seconds = 0.0
     seconds: Seconds | list[Seconds] | None = None
     trimmed: Count | None = None
@@ -131,7 +133,7 @@ class Description(Strict):
     root: Path
     recordings: str | list[str]
     stories: Annotated[dict[str, Story], Field(min_length=1)]
-    tr: Annotated[float, Field(gt=0)] | None = None
+    tr: Annotated[float, Field(gt=0, le=100)] | None = None
     confounds: str | None = None
     nuisance: list[str] = Field(default_factory=list)
     events: str | None = None
@@ -157,23 +159,17 @@ def read_keys(path: str | Path, root: str | Path | None = None) -> dict[str, Any
     DatasetError names the line where the file is no YAML, and the shipped descriptions where `like` names none.
     """
     path = Path(path)
-    try:
-        keys = yaml.safe_load(read_text(path))
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        where = f", line {mark.line + 1}" if mark else ""
-        raise DatasetError(
-            f"{path}{where}: not YAML ({getattr(error, 'problem', error)}). A text that begins with a brace or a star, "
-            "or holds ': ', stands in quotes"
-        ) from None
-    if not isinstance(keys, dict):
-        raise DatasetError(f"{path} describes no study: it should hold keys such as recordings and stories")
+    keys = read_yaml(read_text(path), path, DatasetError)
     if (base := keys.pop("like", None)) is not None:
         shipped = {file.stem: file for file in sorted(SHIPPED.glob("*.yaml"))}
-        if base not in shipped:
+        if not isinstance(base, str) or base not in shipped:
             raise DatasetError(f"{path}: like is {base!r}; shipped descriptions are {', '.join(shipped)}")
         keys = {name: value for name, value in read_keys(shipped[base]).items() if name != "root"} | keys
-    keys["root"] = path.parent / Path(str(root if root is not None else keys.get("root", "."))).expanduser()
+    folder = str(root if root is not None else keys.get("root", "."))
+    try:
+        keys["root"] = path.parent / Path(folder).expanduser()
+    except RuntimeError as error:  # of ~somebody
+        raise DatasetError(f"{path}: root is {folder!r}: {error}") from None
     keys.setdefault("name", path.stem)
     return keys
 

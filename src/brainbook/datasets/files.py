@@ -22,11 +22,21 @@ _POINTERS = {  # what a text begins with; on Windows with backslashes
     "Git LFS": re.compile(rb"\s*version https://git-lfs"),
 }
 _POINTER_BYTES = 1024  # no pointer is longer
+_MOST_COLUMNS = 10_000
 CONTROL_CHARACTERS = "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ufffd]"
 
 
 class MissingFileError(DatasetError, AnnotationError):
     """A file is not there, or its content has not been downloaded yet."""
+
+
+def check_name(name: str, path: str | Path) -> str:
+    """Return a participant's name that a file bears, if it can stand in names of files and in pages as it is."""
+    if not re.fullmatch(r"[^\W_][\w .+-]*", name):
+        raise DatasetError(
+            f"{path}: {name!r} cannot be a participant's name: letters, digits, spaces and . + - only. Rename the file"
+        )
+    return name
 
 
 def check_content(path: str | Path) -> Path:
@@ -104,13 +114,10 @@ def read_text(
     return text
 
 
-def read_cells(
-    text: str, path: str | Path, columns: Iterable[str], sep: str, error: type[BrainbookError]
-) -> tuple[list[str], dict[int, list[str]]]:
-    """Return the names of the columns, and the cells of each further line that is not empty, {line: cells}.
+def split_cells(text: str, path: str | Path, sep: str, error: type[BrainbookError]) -> dict[int, list[str]]:
+    """Return the cells of each line that is not empty, {line: cells}.
 
-    Every line is a row: a quote that swallows the lines below it is an error, as are a missing or repeated one of
-    `columns` and a line with more cells than the first.
+    Every line is a row: `error` names the line of a quote that would swallow the lines below it.
     """
     lines = {number: line for number, line in enumerate(re.split(r"\r\n|\r|\n", text), 1) if line.strip()}
     rows = {}
@@ -123,7 +130,21 @@ def read_cells(
                 what = f"a quote is left open, or a cell is too long ({bad}). Close or double it"
                 raise error(f"{path}, line {number}: {what}") from None
         rows[number] = cells
+    return rows
+
+
+def read_cells(
+    text: str, path: str | Path, columns: Iterable[str], sep: str, error: type[BrainbookError]
+) -> tuple[list[str], dict[int, list[str]]]:
+    """Return the names of the columns, and the cells of each further line that is not empty, {line: cells}.
+
+    Beside what `split_cells` refuses, a missing or repeated one of `columns` is an error, and a line with more cells
+    than the first.
+    """
+    rows = split_cells(text, path, sep, error)
     header = [name.strip() for name in rows.pop(next(iter(rows), None), [])]
+    if len(header) > _MOST_COLUMNS:
+        raise error(f"{path} names {len(header):,} columns, more than {_MOST_COLUMNS:,}: it is no such table")
     absent = [name for name in columns if name not in header]
     repeated = [name for name in columns if header.count(name) > 1]
     if absent or repeated:

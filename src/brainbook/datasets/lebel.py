@@ -6,15 +6,18 @@ scan k begins at 2.0045 k - 10 s of the TextGrid's clock, and of every run the f
 off. This class was written for the real files and tested on a phantom in their layout only.
 """
 
+import math
+from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from brainbook.datasets.base import Responses, Run
 from brainbook.datasets.cleaning import clean, zscore
-from brainbook.datasets.files import check_content, is_pointer, read_table
+from brainbook.datasets.files import check_content, check_name, is_pointer, read_table
 from brainbook.datasets.words import read_textgrid
 from brainbook.errors import ConfigurationError, DatasetError
 from brainbook.store import read_json
@@ -23,6 +26,8 @@ TR = 2.0045
 SOUND_START = 10.0  # seconds after the scanner's
 TRIM = (10, 5)  # scans that the published files lack at the beginning and at the end of each run
 PAD = 5  # further scans that respdict.json counts
+_DEFLATE = 1032  # times smaller than its content is the smallest compressed file
+_REPEATS = "individual_repeats"
 NO_WORDS = frozenset(["sentence_start", "sentence_end", "br", "lg", "ls", "ns", "sp"])
 HOW_TO_GET = (
     "Get one participant (CC0) with `python -m brainbook.workflow.download FOLDER UTS01 --dataset ds003020`, or make a "
@@ -93,7 +98,8 @@ class LeBel:
     def participants(self, language: str = "EN") -> list[str]:
         """Return names such as 'UTS01', sorted."""
         self._check_language(language)
-        return sorted({path.parent.name for path in self.derivative.glob("preprocessed_data/*/*.hf5")})
+        folders = {path.parent for path in self.derivative.glob("preprocessed_data/*/*.hf5")}
+        return sorted(check_name(folder.name, folder) for folder in folders)
 
     def runs(self, participant: str) -> list[Run]:
         """Return the runs of a participant, one for each story that was heard."""
@@ -171,22 +177,16 @@ class LeBel:
 
     def repeats(self, participant: str, targets: str = "", cache: str | Path | None = None) -> dict[int, np.ndarray]:
         """Return {section: array [repetitions, scans, targets]} of the story that was heard ten times."""
-        import h5py
-
         targets, repeated = targets or self.targets[0], {}
         for run in self.runs(participant):
-            with h5py.File(run.path) as file:
-                repeats = file["individual_repeats"][:] if "individual_repeats" in file else []
+            repeats = _read(run.path, lambda file: file[_REPEATS][:] if _REPEATS in file else [])
             if len(repeats) > 1:
                 repeated[run.section] = np.stack([self._targets(each, participant, targets) for each in repeats])
         return repeated
 
     def _first_time(self, path: Path) -> np.ndarray:
         """Return [scans, voxels] of the first time that a story was heard; `data` is the mean of all times."""
-        import h5py
-
-        with h5py.File(path) as file:
-            return file["individual_repeats"][0] if "individual_repeats" in file else file["data"][:]
+        return _read(path, lambda file: file[_REPEATS][0] if _REPEATS in file else file["data"][:])
 
     def _targets(self, values: np.ndarray, participant: str, targets: str) -> np.ndarray:
         """Clean [scans, voxels] of a run; average over regions if these are asked for."""
@@ -197,9 +197,9 @@ class LeBel:
         if targets == "voxels":
             return cleaned
         owner, names = self._regions(participant)
-        if (last := max(map(int, owner["voxel"]))) >= values.shape[1]:
+        if len(outside := owner["voxel"][~owner["voxel"].between(0, values.shape[1] - 1)]):
             raise DatasetError(
-                f"{self._table(participant)} names voxel {last}, and there are {values.shape[1]} from 0 on"
+                f"{self._table(participant)} names voxel {outside.iloc[0]}, and there are {values.shape[1]} from 0 on"
             )
         moving = np.isfinite(cleaned).all(axis=0)  # a voxel without a signal is left out of its region's mean
         means = np.full((len(cleaned), len(names)), np.nan)
@@ -232,22 +232,35 @@ class LeBel:
 
     def _shape(self, path: Path) -> tuple[int, int]:
         """Return scans and voxels of a recording; DatasetError if it is no such file."""
-        import h5py
-
-        try:
-            with h5py.File(check_content(path)) as file:
-                shape, repeats = file["data"].shape, file.get("individual_repeats")
-                repeated = shape if repeats is None else repeats.shape[1:]
-        except (OSError, KeyError) as error:
-            if isinstance(error, DatasetError):
-                raise
-            raise DatasetError(f"{path} is no HDF5 file with a dataset `data` ({error}): get it again") from error
-        if len(shape) != 2 or repeated != shape:
+        shape, repeated, kind = _read(path, _describe)
+        if kind not in "iuf" or len(shape) != 2 or repeated != shape:
             raise DatasetError(
-                f"{path}: data is {shape} and its repeats {repeated}, not [scans, voxels] both: get it again"
+                f"{path}: data is {shape} and its repeats {repeated}, not numbers [scans, voxels] both: get it again"
             )
+        if math.prod(shape) > path.stat().st_size * _DEFLATE:
+            raise DatasetError(f"{path}: {path.stat().st_size} bytes cannot hold numbers {shape}: get it again")
         return shape
 
     def _check_language(self, language: str) -> None:
         if language not in self.languages:
             raise DatasetError(f"{language!r} is no language of this dataset, which is in EN")
+
+
+def _describe(file) -> tuple[tuple, tuple, str]:
+    """Return the shapes of a recording and of one repeat, and the kind of its numbers, as NumPy calls it."""
+    shape = tuple(file["data"].shape)
+    return shape, tuple(file[_REPEATS].shape[1:]) if _REPEATS in file else shape, file["data"].dtype.kind
+
+
+def _read(path: Path, read: Callable) -> Any:
+    """Return what `read` takes from a recording; DatasetError if it is no HDF5 file of one, or damaged."""
+    import h5py
+
+    check_content(path)
+    try:
+        with h5py.File(path) as file:
+            return read(file)
+    except (OSError, KeyError, AttributeError, TypeError, ValueError, RuntimeError) as error:  # as h5py reports damage
+        raise DatasetError(
+            f"{path} is no HDF5 file with a dataset `data`, or damaged ({error}): get it again"
+        ) from error

@@ -69,6 +69,8 @@ def _open_description(path: Path) -> Dataset:
         )
     make = _load_class(path, keys["reader"])
     options = keys.get("options") or {}
+    if not isinstance(options, dict):
+        raise DatasetError(f"{path}: options should hold names and values, not {options!r:.60}")
     try:
         dataset = make(keys["root"], **options)
     except TypeError as error:

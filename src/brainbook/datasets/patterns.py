@@ -17,6 +17,8 @@ def find_files(root: Path, pattern: str) -> dict[Path, dict[str, str]]:
     """
     expression = compile_pattern(pattern)
     found = {}
+    if "**" in pattern or "\0" in pattern:
+        raise DatasetError(f"{pattern!r}: ** and zero bytes stand in no pattern; name the folders, or * for each")
     wildcards = re.sub(r"(?:\[[^\[\]]*\]|\{[^{}]*\}|\*)+", "*", pattern)
     for path in sorted(root.glob(wildcards)):
         match = expression.fullmatch(path.relative_to(root).as_posix())

@@ -142,7 +142,7 @@ def sidecar_tr(path: Path, root: Path) -> tuple[float, Path] | None:
     for sidecar in (own, own_func, *shared):
         if sidecar.is_file():
             time = read_json(sidecar).get("RepetitionTime")
-            if isinstance(time, int | float) and time > 0:
+            if isinstance(time, int | float) and not isinstance(time, bool) and 0 < time < float("inf"):
                 return float(time), sidecar
     return None
 
@@ -166,7 +166,7 @@ def repetition_time(recording: Recording, root: Path, given: float | None = None
         raise DatasetError(
             f"{recording.path}: neither its header nor a sidecar says how far apart scans are: say it as tr (seconds)"
         )
-    if max(times) > 1.01 * min(times):
+    if not all(0.01 < time < 100 for time in times) or max(times) > 1.01 * min(times):
         listed = ", ".join(f"{time:g} s by {who}" for who, time in said.items())
         raise DatasetError(
             f"{recording.path}: scans are {listed}. Correct what is wrong: words and scans drift apart otherwise"
@@ -187,7 +187,10 @@ def _head(path: Path) -> tuple[int, float | None]:
     else:
         scans = int(count[1])
     step = _TIME_STEP.search(head)
-    seconds = float(step[1]) if step else 0.0
+    try:
+        seconds = float(step[1]) if step else 0.0
+    except ValueError:
+        raise DatasetError(f"{path}: its TimeStep is {step[1].decode()!r}, which is no number: get it again") from None
     seconds = seconds / 1e3 if seconds > 100 else seconds
     return scans, seconds if seconds not in (0, 1) else None
 

@@ -10,6 +10,7 @@ Beside them may lie, from public repositories that state no licence (for local s
 and the column logfreq in the table of words.
 """
 
+import zlib
 from functools import cached_property
 from pathlib import Path
 
@@ -143,10 +144,10 @@ def _by_onset(words: pd.DataFrame, path: Path, sep: str, onset: str, column: str
 
     AnnotationError where less than nine words in ten are in the table: it then belongs to other words.
     """
-    table = pd.read_csv(check_content(path), sep=sep, keep_default_na=False)
+    table = read_table(path, {"section": int, onset: float}, sep=sep, error=AnnotationError)
     if column not in table:
         return None
-    keys = pd.MultiIndex.from_arrays([table["section"], table[onset].astype(float).round(2)])
+    keys = pd.MultiIndex.from_arrays([table["section"], table[onset].round(2)])
     values = pd.Series(pd.to_numeric(table[column], errors="coerce").to_numpy(), keys).groupby(level=[0, 1]).sum()
     own = values.reindex(pd.MultiIndex.from_arrays([words["section"], words["onset"].round(2)]))
     if own.isna().mean() > 0.1:
@@ -158,5 +159,5 @@ def _by_onset(words: pd.DataFrame, path: Path, sep: str, onset: str, column: str
 def _read_numbers(path: Path, columns: tuple[str, ...]) -> pd.DataFrame:
     try:
         return pd.read_csv(check_content(path), usecols=columns).astype(float)
-    except (ValueError, OSError, EOFError) as error:
+    except (ValueError, OSError, EOFError, zlib.error) as error:
         raise DatasetError(f"{path} is no table of {' and '.join(columns)} ({error}): get it again") from None

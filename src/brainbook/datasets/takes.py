@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from brainbook.datasets.description import Description, Story
-from brainbook.datasets.files import is_pointer
+from brainbook.datasets.files import check_name, is_pointer
 from brainbook.datasets.patterns import find_files, in_order, names_in, same_value
 from brainbook.datasets.recordings import Recording, make_recording
 from brainbook.datasets.sections import Section
@@ -57,6 +57,7 @@ def find_recordings(description: Description) -> list[Files]:
             raise DatasetError(f"{description.name}: a pattern of the recordings holds no {{participant}}: {pattern}")
         grouped: dict[tuple, dict[str, Path]] = {}
         for path, values in find_files(root, pattern).items():
+            check_name(values["participant"], path)
             side = values.pop("hemisphere", "")
             files = grouped.setdefault(tuple(sorted(values.items())), {})
             if other := files.get(side := _HEMISPHERES.get(side[:1].lower(), side)):

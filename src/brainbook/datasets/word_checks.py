@@ -10,6 +10,8 @@ from brainbook.errors import AnnotationError
 COLUMNS = ["word", "onset", "offset", "section"]
 SECTIONS = range(1, 10)
 MOST_SECONDS = 10.0  # of half of the words of a table: longer ones are milliseconds or samples
+_MOST_SECTIONS = 10_000
+_SECTION = f"a whole number from 1 to {_MOST_SECTIONS:,}"
 SLACK = 2.0  # seconds that a word may lie after the end of its section's audio
 _CORRECT = "Correct it in the file"
 _NO_TIME = ("n/a", "N/A", "NA", "nan", "NaN", "")
@@ -43,7 +45,7 @@ def check_words(
     rows = rows.assign(onset_above=rows["onset"].shift(), section_above=rows["section"].shift())
     same_section = rows["section"] == rows["section_above"]
     if sections is None:
-        outside, named = (rows["section"] < 1) | (rows["section"] % 1 != 0), "a whole number from 1 on"
+        outside, named = ~rows["section"].between(1, _MOST_SECTIONS) | (rows["section"] % 1 != 0), _SECTION
     else:
         outside, named = ~rows["section"].isin(sections), f"one of the sections {sections[0]} to {sections[-1]}"
     for bad, message, remedy in (

@@ -5,7 +5,6 @@ WhisperX (JSON), BIDS (events.tsv), and tables with columns of any name. What no
 words are left out and counted.
 """
 
-import csv
 import json
 import re
 import warnings
@@ -14,7 +13,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from brainbook.datasets.files import CONTROL_CHARACTERS, read_cells, read_text
+from brainbook.datasets.files import CONTROL_CHARACTERS, read_cells, read_text, split_cells
 from brainbook.datasets.textgrid import read_tiers
 from brainbook.datasets.word_checks import COLUMNS, check_language
 from brainbook.datasets.words import choose_tier, clean_words, read_words
@@ -87,7 +86,8 @@ def guess_format(path: Path, text: str) -> str:
     if path.name.endswith("events.tsv"):
         return "events"
     if path.suffix.lower() in (".csv", ".tsv", ".txt"):
-        cells = next(csv.reader(text.splitlines()[:1]), [])
+        first = split_cells(text.lstrip().partition("\n")[0], path, ",", AnnotationError)
+        cells = first.get(1, [])
         numbers = [bool(re.fullmatch(r"[\d.]*", cell.strip())) for cell in cells]
         return "gentle_csv" if len(cells) == 4 and numbers[2:] == [True, True] else "csv"
     raise AnnotationError(f"{path}: its name does not tell its format; say it (one of {', '.join(_READERS)})")
@@ -148,11 +148,10 @@ def _read_gentle(path: Path, text: str, columns: dict[str, str], tier: str | int
 
 def _read_gentle_csv(path: Path, text: str, columns: dict[str, str], tier: str | int | None) -> pd.DataFrame:
     rows = []
-    for number, cells in enumerate(csv.reader(text.splitlines()), 1):
-        if cells and len(cells) != 4:
+    for number, cells in split_cells(text, path, ",", AnnotationError).items():
+        if len(cells) != 4:
             raise AnnotationError(f"{path}, line {number}: {len(cells)} cells; gentle writes word, word, start, end")
-        if cells:
-            rows.append((f"line {number}", cells[0].strip(), cells[2].strip(), cells[3].strip()))
+        rows.append((f"line {number}", cells[0].strip(), cells[2].strip(), cells[3].strip()))
     return _table(rows)
 
 
@@ -174,8 +173,13 @@ def _read_whisperx(path: Path, text: str, columns: dict[str, str], tier: str | i
 def _table(rows: list[tuple]) -> pd.DataFrame:
     """Return a table of rows (label, word, onset, offset), whose values are not checked yet."""
     labels = [row[0] for row in rows]
-    table = pd.DataFrame([row[1:] for row in rows], columns=["word", "onset", "offset"], index=labels, dtype=object)
-    return table.assign(word=table["word"].map(str))
+    cells = [(str(word), _time(onset), _time(offset)) for _, word, onset, offset in rows]
+    return pd.DataFrame(cells, columns=["word", "onset", "offset"], index=labels, dtype=object)
+
+
+def _time(value: object) -> object:
+    """Return a time as JSON has it, as a number that fits a float, None, or the text of what is no time."""
+    return value if value is None or (type(value) in (int, float) and abs(value) < 1e300) else str(value)
 
 
 def _parse(path: Path, text: str) -> dict:

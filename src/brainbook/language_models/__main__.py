@@ -13,9 +13,9 @@ from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
+from brainbook.datasets.files import read_table
 from brainbook.errors import BrainbookError
 from brainbook.language_models.brainlm.folders import TINY_BRAINLMS, tiny_brainlm_folder, train_on_recordings
 from brainbook.language_models.brainlm.training import BRAINS, VERSIONS
@@ -28,6 +28,7 @@ from brainbook.language_models.sentence_matching.transfer import (
 )
 from brainbook.language_models.tiny.folders import tiny_folder
 from brainbook.language_models.tiny.settings import JOINT, TINY_MODELS
+from brainbook.store import read_array
 
 BRAINLM_OPTIONS = ("steps", "batch", "accumulate", "learning_rate", "seed", "precision")
 
@@ -100,9 +101,9 @@ def train_brainlm_on_files(options: argparse.Namespace) -> None:
     curve = train_on_recordings(
         options.out,
         load_language_model(options.start, options.cache, "cpu"),
-        pd.read_csv(options.words),
-        np.load(options.brain),
-        np.load(options.runs),
+        read_table(options.words, {"word": str, "onset": float, "section": int}),
+        read_array(options.brain),
+        read_array(options.runs),
         replace(settings, tasks=tasks, brain=options.ablation),
         device=options.device,
         checkpoint=Path(options.out) / "checkpoints",

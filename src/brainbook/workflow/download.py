@@ -1,15 +1,18 @@
 """`python -m brainbook.workflow.download FOLDER PARTICIPANT...`: recordings that a study needs, from OpenNeuro.
 
 Of Le Petit Prince (ds003643), or with `--dataset` of Narratives (ds002345) or LeBel et al. (ds003020), which were
-tested against a stand-in for OpenNeuro only. openneuro-py fetches them: it goes on with files that broke off, checks
-sizes and checksums, and leaves alone what is there already. `download_sources` says which files, whose they are, and
-what may be done with them; this module how large they are.
+tested against a stand-in for OpenNeuro only. openneuro-py fetches them: it goes on with files that broke off, compares
+sizes, and checksums with those of the mirror NEMAR (where that cannot be asked, with what OpenNeuro's storage says),
+and leaves alone what is there already. `download_sources` says which files, whose they are, and what may be done with
+them; this module how large they are.
 """
 
 import argparse
 import shutil
 import sys
-from collections.abc import Iterable
+import threading
+import time
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from brainbook.datasets import open_dataset
@@ -18,6 +21,7 @@ from brainbook.workflow.download_sources import SOURCES, Source
 
 DATASET = "ds003643"
 MIN_RETRIES = 5
+LOOK_S, STALLED_S, LEAST_BYTES = 1.0, 1800.0, 1_000_000  # so little in so long is no download any more
 
 
 def source_of(dataset: str = DATASET) -> Source:
@@ -98,17 +102,44 @@ def download(
         raise ConfigurationError(
             f"{megabytes(needed)} are to come and {megabytes(free)} are free on the disk of {folder}"
         )
-    try:
+
+    def fetch() -> None:
         openneuro.download(
             dataset=dataset,
             tag=source_of(dataset).version,
             target_dir=folder,
             include=sorted(files),
-            verify_hash=True,
+            verify_hash="nemar",  # its own checksums: storage knows none of files that came in several parts
             max_retries=MIN_RETRIES,
         )
+
+    try:
+        _while_it_grows(fetch, lambda: present_bytes(folder, files))
     except (RuntimeError, OSError) as error:
         raise DatasetError(f"not everything came: {error} The same command goes on where it stopped.") from error
+
+
+def _while_it_grows(fetch: Callable[[], None], size: Callable[[], int]) -> None:
+    """Call `fetch` and wait for it; OSError if `size` hardly grows meanwhile: a server that drips never ends."""
+    failures: list[Exception] = []
+
+    def call() -> None:
+        try:
+            fetch()
+        except Exception as error:
+            failures.append(error)
+
+    thread = threading.Thread(target=call, daemon=True)  # ends with this process
+    thread.start()
+    seen, since = size(), time.monotonic()
+    while thread.is_alive():
+        thread.join(LOOK_S)
+        if (now := size()) - seen >= LEAST_BYTES:
+            seen, since = now, time.monotonic()
+        elif thread.is_alive() and time.monotonic() - since > STALLED_S:
+            raise OSError(f"the server sent less than {megabytes(LEAST_BYTES)} in {STALLED_S / 60:.0f} minutes.")
+    if failures:
+        raise failures[0]
 
 
 def megabytes(size: int) -> str:

@@ -10,11 +10,12 @@ import hashlib
 import html
 import os
 import re
-import shutil
 import sys
+import time
 import urllib.error
 import urllib.request
 import zipfile
+import zlib
 from collections.abc import Iterator
 from importlib.resources import files
 from pathlib import Path
@@ -34,7 +35,8 @@ CITATION = (
     "Brennan, J. R., Stabler, E. P., Van Wagenen, S. E., Luh, W.-M., & Hale, J. T. (2016). Abstract linguistic "
     "structure correlates with temporal activity during naturalistic comprehension. Brain and Language, 157-158, 81-94."
 )
-TIMEOUT = 30  # seconds without an answer
+TIMEOUT, OVERALL = 30, 900  # seconds without an answer, and in all for one archive
+MOST_BYTES, LARGEST = 1_000_000_000, 10_000_000  # of an archive (it holds the sound), and of a file that is taken
 BY_HAND = f"By hand: save both archives from {PAGE} into a folder, and say `make alice FROM=that/folder`"
 _LINK = re.compile(r"""href=["']([^"']*(?:\.zip|drive\.google\.com/(?:file/d/|open\?id=)|box\.com/)[^"']*)["']""")
 _DRIVE = re.compile(r"drive\.google\.com/(?:file/d/|open\?id=|uc\?.*id=)([\w-]+)(?:.*[?&](resourcekey=[\w-]+))?")
@@ -96,7 +98,7 @@ def _addresses(problems: list[str]) -> Iterator[str]:
     """Yield the addresses of archives: those that the page links to, then the others."""
     try:
         with urllib.request.urlopen(PAGE, timeout=TIMEOUT) as answer:
-            page = answer.read().decode("utf-8", "replace")
+            page = answer.read(LARGEST).decode("utf-8", "replace")
         yield from dict.fromkeys(html.unescape(link) for link in _LINK.findall(page))
     except OSError as error:
         problems.append(f"{PAGE} cannot be read: {error}")
@@ -106,6 +108,8 @@ def _addresses(problems: list[str]) -> Iterator[str]:
 
 def _fetch(address: str, folder: Path) -> Path:
     """Download an archive into `folder`, going on with what an earlier try left; returns its path."""
+    if not address.startswith(("https://", "http://")):
+        raise OSError("it is no address on the web")
     folder.mkdir(parents=True, exist_ok=True)
     if match := _DRIVE.search(address):
         key = f"&{match[2]}" if match[2] else ""
@@ -120,8 +124,12 @@ def _fetch(address: str, folder: Path) -> Path:
         with urllib.request.urlopen(request, timeout=TIMEOUT) as answer:
             there = there if answer.status == 206 else 0  # 206: the rest; 200: all of it again
             promised = there + int(answer.headers.get("Content-Length", 0))
+            began = time.monotonic()
             with part.open("ab" if there else "wb") as stream:
-                shutil.copyfileobj(answer, stream)
+                while block := answer.read1(1 << 16):
+                    stream.write(block)
+                    if stream.tell() > MOST_BYTES or time.monotonic() - began > OVERALL:
+                        raise OSError(f"it sends more than {MOST_BYTES} bytes, or takes more than {OVERALL} s")
         if part.stat().st_size < promised:
             raise OSError(f"broke off after {part.stat().st_size} of {promised} bytes")
     except urllib.error.HTTPError as error:
@@ -135,11 +143,11 @@ def _unpack(archive: Path, folder: Path) -> list[str]:
     try:
         with zipfile.ZipFile(archive) as zipped:
             contents = {}
-            for name in zipped.namelist():
-                if not name.endswith((".wav", ".mp3", "/")):
-                    content = zipped.read(name)
+            for entry in zipped.infolist():
+                if not entry.filename.endswith((".wav", ".mp3", "/")) and entry.file_size < LARGEST:
+                    content = zipped.read(entry)
                     contents[hashlib.sha256(content).hexdigest()] = content
-    except (zipfile.BadZipFile, OSError) as error:
+    except (zipfile.BadZipFile, OSError, RuntimeError, NotImplementedError, zlib.error) as error:
         if archive.parent.name == ".downloads":  # ours, so that the next try does not find it again
             archive.unlink()
         return [f"{archive.name} is no archive ({error})"]

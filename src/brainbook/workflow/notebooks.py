@@ -102,13 +102,18 @@ def insert_glued(notebook: nbformat.NotebookNode) -> None:
             raise ConfigurationError(f"no cell glued {name!r}, which a sentence of the page needs")
         value = values.get(name, math.nan)
         if isinstance(value, str):
-            return value
+            return without_tags(value)
         text = format(value, spec) if math.isfinite(value) else "–"
         return text[1:] if re.fullmatch(r"-0(\.0*)?%?", text) else text  # no minus before a zero
 
     for cell in notebook.cells:
         if cell.cell_type == "markdown":
             cell.source = GLUE_ROLE.sub(value_of, cell.source)
+
+
+def without_tags(text: str) -> str:
+    """Return Markdown in which no HTML begins: it may hold the words of a file."""
+    return re.sub(r"<(?=[A-Za-z/!?])", "&lt;", text)
 
 
 def _check_kernel() -> None:

@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import pandas as pd
 from IPython import get_ipython
 from IPython.display import Markdown, display
+from markupsafe import escape
 
 from brainbook.errors import BrainbookError, ConfigurationError
-from brainbook.workflow.notebooks import ENDED
+from brainbook.workflow.notebooks import ENDED, without_tags
 from brainbook.workflow.run import MAY_LACK_DATA, RESULTS_OF_A_STUDY, ChapterRun
 from brainbook.workflow.tables import latest_table
 
@@ -28,12 +29,13 @@ Loaded = TypeVar("Loaded")
 def show(table: pd.DataFrame, digits: int = 3) -> "Styler":
     """Return `table` as a page shows it: numbers with `digits` decimals, names without underscores, no row numbers.
 
-    A p-value (a column called p, or p and more words) below the last decimal is shown as smaller than it.
+    A p-value (a column called p, or p and more words) below the last decimal is shown as smaller than it. Text is
+    escaped, as it may come from a file; what is HTML on purpose comes as `markupsafe.Markup`.
     """
 
     def text_of(value: object, digits: int = digits) -> str:
         if isinstance(value, bool) or not isinstance(value, Real):
-            return str(value)
+            return escape(value)
         if isinstance(value, Integral):
             return f"{value:,}"
         return f"{round(value, digits) + 0:,.{digits}f}"  # + 0: no minus before a zero
@@ -41,7 +43,8 @@ def show(table: pd.DataFrame, digits: int = 3) -> "Styler":
     def text_of_p(p: float) -> str:
         return f"< {10**-digits:g}" if p < 10**-digits else text_of(p)
 
-    styled = table.rename(columns=lambda name: str(name).replace("_", " ")).style
+    readable = table.rename(columns=lambda name: escape(str(name).replace("_", " ")))
+    styled = readable.rename(index=lambda name: escape(name) if isinstance(name, str) else name).style
     formats = {}
     for name in styled.columns:
         label = str(name[-1] if isinstance(name, tuple) else name)
@@ -107,7 +110,7 @@ def or_skip_the_rest(run: ChapterRun, load: Callable[..., Loaded], *arguments: A
         if get_ipython() is None or must_compute:
             raise
         note = "The cells below were not run; the text around them describes what the page does."
-        end_here(run, f"**Not computed on this machine.** {error}\n\n{note}")
+        end_here(run, f"**Not computed on this machine.** {without_tags(str(error))}\n\n{note}")
         return None
 
 

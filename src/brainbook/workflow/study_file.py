@@ -22,19 +22,21 @@ import itertools
 import os
 import re
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 from string import Template
 from typing import Annotated, Any, Literal
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from brainbook.errors import ConfigurationError
+from brainbook.store import read_yaml
 from brainbook.workflow.notebooks import Expression, notebook_parameters
 
 MODEL_PARAMETERS = ("model", "models", "controls", "before", "after", "start")  # those that name language models
 STUDIES = Path("studies")
 NOTEBOOKS = Path("notebooks")
+MOST_RUNS = 20_000  # each is a folder of results and a job
 ALL_PARTICIPANTS = r"participants(?: (\w+))?"  # the values of a sweep, instead of a list
 Device = Literal["auto", "cpu", "cuda"]
 
@@ -162,20 +164,20 @@ def read_study(
         known = ", ".join(sorted(file.stem for file in Path(studies).glob("*.yaml")))
         raise ConfigurationError(f"no study {name!r}: {path} does not exist; there are {known}")
     try:
-        content = yaml.load(path.read_text(encoding="utf-8"), Loader=_UniqueKeys)
+        content = read_yaml(path.read_text(encoding="utf-8"), path)
         file = StudyFile.model_validate(_fill_in(content, data, path))
     except ValidationError as error:
         problems = "\n".join(
             f"  {'.'.join(str(step) for step in problem['loc'])}: {problem['msg']}" for problem in error.errors()
         )
         raise ConfigurationError(f"{path} has {error.error_count()} problem(s):\n{problems}") from None
-    except (yaml.YAMLError, ValueError, RecursionError, AttributeError, TypeError) as error:
-        if isinstance(error, ConfigurationError):
-            raise
-        raise ConfigurationError(f"{path} is not YAML: {str(error) or type(error).__name__}") from None
+    except UnicodeDecodeError as error:
+        raise ConfigurationError(f"{path} is not text in UTF-8 ({error.reason}): save it as UTF-8") from None
     paths = {entry.chapter: Path(notebooks, f"{entry.chapter}.md") for entry in file.runs}
     defaults = {chapter: notebook_parameters(path) for chapter, path in paths.items() if path.exists()}
-    runs = [run for entry in file.runs for run in _expand(entry, file, name, defaults.get(entry.chapter, {}))]
+    every = (run for entry in file.runs for run in _expand(entry, file, name, defaults.get(entry.chapter, {})))
+    if len(runs := list(itertools.islice(every, MOST_RUNS + 1))) > MOST_RUNS:
+        raise ConfigurationError(f"{path} makes more than {MOST_RUNS:,} runs: make several studies of it")
     absent = [f"chapter {chapter!r}: there is no {path}" for chapter, path in paths.items() if chapter not in defaults]
     if problems := absent + _problems(file, runs, defaults):
         listed = "\n".join(f"  {problem}" for problem in problems)
@@ -187,17 +189,6 @@ def read_study(
         notebooks=Path(notebooks),
         runs={run.name: run for run in runs},
     )
-
-
-class _UniqueKeys(yaml.SafeLoader):
-    """YAML in which a key stands once: of two the last would silently win."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict:
-        merge = "tag:yaml.org,2002:merge"  # `<<: *anchor` brings keys in, which those written here go before
-        keys = [self.construct_object(key, deep=True) for key, _ in node.value if key.tag != merge]
-        if twice := [key for place, key in enumerate(keys) if key in keys[:place]]:
-            raise yaml.constructor.ConstructorError(None, None, f"the key {twice[0]!r} stands twice", node.start_mark)
-        return super().construct_mapping(node, deep)
 
 
 def _fill_in(value: Any, data: str | None, path: Path) -> Any:
@@ -219,12 +210,11 @@ def _fill_in(value: Any, data: str | None, path: Path) -> Any:
         raise ConfigurationError(f"{path}: in {value!r} a $ stands for no folder; write $$ for the sign") from None
 
 
-def _expand(entry: Entry, file: StudyFile, study: str, defaults: dict[str, object]) -> list[PlannedRun]:
-    """Return all runs of an entry: one for each combination of the values that are swept."""
+def _expand(entry: Entry, file: StudyFile, study: str, defaults: dict[str, object]) -> Iterator[PlannedRun]:
+    """Yield all runs of an entry: one for each combination of the values that are swept."""
     device, data = entry.device or file.device, file.data if entry.data is None else entry.data
     resources = {key: getattr(entry, key) for key in Resources.model_fields}
     resources["gpus"] = 0 if device == "cpu" else max(entry.gpus, device == "cuda")
-    runs = []
     for values in itertools.product(*(_swept(values, data) for values in entry.sweep.values())):
         swept = dict(zip(entry.sweep, values, strict=True))
         name = "/".join([entry.name or entry.chapter, *(_slug(key, value) for key, value in swept.items())])
@@ -232,18 +222,15 @@ def _expand(entry: Entry, file: StudyFile, study: str, defaults: dict[str, objec
         common = {key: value for key, value in {**common, "device": device}.items() if key in defaults}
         given = common | entry.parameters | swept
         named = set(_strings(list((defaults | given).values())))
-        runs.append(
-            PlannedRun(
-                **resources,
-                name=name,
-                chapter=entry.chapter,
-                parameters=given,
-                defaults=defaults,
-                after=entry.after,
-                models=[model for model in file.models if model in named],
-            )
+        yield PlannedRun(
+            **resources,
+            name=name,
+            chapter=entry.chapter,
+            parameters=given,
+            defaults=defaults,
+            after=entry.after,
+            models=[model for model in file.models if model in named],
         )
-    return runs
 
 
 def _swept(values: list | str, data: str) -> list:
