@@ -1,15 +1,73 @@
-"""Fixtures that all rooms share: where the real data lies, and one generator per test."""
+"""Fixtures that all rooms share: where the real data lies, one generator per test; no network; searches; random order.
+
+Property-based tests try 25 examples, always the same ones; `HYPOTHESIS_PROFILE=long` tries 2,000 new ones of each.
+`--random-order-seed N` runs the tests in another order. No test reaches another machine.
+"""
 
 import gzip
+import ipaddress
 import os
+import random
+import socket
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import settings
+
+settings.register_profile("short", max_examples=25, derandomize=True, deadline=None)
+settings.register_profile("long", max_examples=2000, deadline=None, print_blob=True)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE") or "short")
 
 ROOT = Path(__file__).resolve().parents[1]
 REAL_DATA = Path(os.environ.get("BRAINBOOK_DATA") or ROOT.parent / "shared" / "data")
+
+
+def pytest_addoption(parser):
+    parser.addoption(
+        "--random-order-seed", type=int, default=None, help="run files, and tests in them, in random order"
+    )
+
+
+def pytest_collection_modifyitems(config, items):
+    """Shuffle files, and tests within each: those of one file stay together, as they share fixtures."""
+    if (seed := config.getoption("--random-order-seed")) is not None:
+        order = random.Random(seed)
+        ranks = {path: order.random() for path in sorted({item.path for item in items})}
+        items.sort(key=lambda item: (ranks[item.path], order.random()))
+
+
+@pytest.fixture(autouse=True, scope="session")
+def no_network():
+    """Let no socket of this process reach another machine: what needs one fails as it does without a network."""
+    connect, look_up = socket.socket.connect, socket.getaddrinfo
+
+    def connect_here(self, address):
+        if self.family in (socket.AF_INET, socket.AF_INET6) and not is_here(address[0]):
+            raise OSError(101, f"Network is unreachable: tests connect to this machine only, not to {address[0]}")
+        return connect(self, address)
+
+    def look_up_here(host, *arguments, **options):
+        if not is_here(host):
+            raise socket.gaierror(-3, f"Temporary failure in name resolution: tests look up no {host}")
+        return look_up(host, *arguments, **options)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(socket.socket, "connect", connect_here)
+        patch.setattr(socket, "getaddrinfo", look_up_here)
+        yield
+
+
+def is_here(host: str | bytes | None) -> bool:
+    """Whether a host is this machine."""
+    host = host.decode() if isinstance(host, bytes) else host
+    if host in (None, "", "localhost", socket.gethostname()):
+        return True
+    try:
+        return ipaddress.ip_address(host.partition("%")[0]).is_loopback
+    except ValueError:  # a name
+        return False
 
 
 def real_folder(name: str) -> Path:

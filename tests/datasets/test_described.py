@@ -124,7 +124,7 @@ def test_words_and_responses_stay_together_whatever_is_cut(study, story, keys):
         assert starts[1] + 20 >= 0 and starts[1] + 20 < TR
 
 
-@settings(max_examples=200, deadline=None)
+@settings(deadline=None)
 @given(
     start=st.floats(-20, 60), tr=st.floats(0.5, 3), trimmed=st.integers(0, 12), skipped=st.integers(0, 12),
     lead_in=st.floats(0, 20), onset=st.floats(0, 100),

@@ -78,7 +78,7 @@ def test_what_a_table_may_hold(tmp_path):
     assert read_table(path, {"name": str}, others=float, sep="\t").to_dict("list") == {"name": ['5" disk'], "n": [3.0]}
 
 
-@settings(max_examples=150, deadline=None)
+@settings(deadline=None)
 @given(
     content=st.one_of(
         st.binary(max_size=80), st.text(',\n\r"ab1.\t-e\0', max_size=40).map(lambda t: b"a,b\n" + t.encode())

@@ -19,7 +19,7 @@ from brainbook.errors import DatasetError
 from brainbook.store import fingerprint
 
 AFFINE = np.diag([3.0, 3, 3, 1])
-SMALL = settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+SMALL = settings(deadline=None, suppress_health_check=list(HealthCheck))
 
 
 def write(path, data=None, affine=AFFINE, tr=2.0, unit="sec", codes=None):

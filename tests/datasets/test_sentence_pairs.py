@@ -13,7 +13,7 @@ from brainbook.datasets import make_pairs, read_xnli, shuffle_pairs, xnli_from_h
 from brainbook.datasets.xnli import LABELS
 from brainbook.errors import BrainbookError, ConfigurationError, DatasetError
 
-QUIET = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+QUIET = settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 ROWS = {
     "en": ["He left.\tHe is here.\tcontradiction", "He left.\tHe went.\tentailment", "It rains.\tIt is wet.\tneutral"],
     "fr": [
@@ -241,7 +241,7 @@ def test_the_datasets_library_reads_a_stand_in_of_the_hub(tmp_path, monkeypatch)
 texts = st.lists(st.sampled_from("abcdefghijkl"), min_size=24, max_size=60)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(deadline=None)
 @given(texts, texts, st.integers(0, 2**32 - 1), st.sampled_from(["random", "length"]), st.booleans())
 def test_no_draw_leaks_or_matches_by_accident(english, french, seed, mismatch, unique):
     n = min(len(english), len(french))

@@ -10,7 +10,7 @@ from praatio import textgrid as praatio
 from brainbook.datasets import MissingFileError, read_textgrid
 from brainbook.errors import AnnotationError, BrainbookError
 
-QUIET = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+QUIET = settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 STORY = [(0.0, 0.5, "sp"), (0.5, 0.9, "Alice"), (0.9, 1.0, ""), (1.0, 1.4, "was"), (1.4, 2.0, 'so "very" tired')]
 
 

@@ -92,7 +92,7 @@ labels = st.text(st.characters(categories=["Ll", "Lu", "Lo"]), min_size=1, max_s
 stories = st.lists(st.tuples(labels, st.integers(1, 60), st.integers(0, 40)), min_size=1, max_size=12)
 
 
-@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 @given(stories, st.sampled_from(sorted(FILES)))
 def test_any_words_come_back_as_they_were_written(tmp_path, story, name):
     rows, clock = [], 0.0
@@ -118,7 +118,7 @@ ODD = [
 ]
 
 
-@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 @given(st.text(max_size=80) | st.sampled_from(ODD), st.sampled_from(sorted(FILES)))
 def test_no_text_breaks_a_reader(tmp_path, text, name):
     path = tmp_path / name

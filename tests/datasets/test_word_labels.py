@@ -45,7 +45,7 @@ def test_damaged_labels_are_repaired(label, word):
 @given(st.text(st.characters(min_codepoint=0xC0, max_codepoint=0x17F, categories=("Lu", "Ll")), min_size=1))
 @example("été")
 @example("À")
-@settings(max_examples=100, deadline=None)
+@settings(deadline=None)
 def test_utf8_that_was_read_as_latin1_is_read_again(word):
     garbled = word.encode().decode("latin-1")
     if garbled == garbled.strip():  # else a byte was taken for a space, and is lost
@@ -53,7 +53,7 @@ def test_utf8_that_was_read_as_latin1_is_read_again(word):
 
 
 @given(st.text(string.ascii_letters + "éèàçïœÀ" + "'-", min_size=1).filter(lambda t: any(c.isalnum() for c in t)))
-@settings(max_examples=100, deadline=None)
+@settings(deadline=None)
 def test_words_stay_as_they_are(word):
     if word.casefold() not in ("sp", "sil", "spn", "nsn"):
         assert as_written(word) == (word, "")

@@ -14,7 +14,7 @@ from brainbook.errors import AnnotationError, BrainbookError, DatasetError
 
 HEADER = ",word,lemma,onset,offset,pos,section"
 ROWS = ["0,Once,once,0.1,0.4,ADV,1", "1,when,when,0.4,0.7,ADV,1", "2,the,the,0.05,0.2,DET,2"]
-QUIET = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+QUIET = settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 def write(folder, rows=ROWS, header=HEADER, name="lppCN_word_information.csv", encoding="utf-8"):

@@ -14,7 +14,7 @@ def words_by_hand(states, scan_of_word, n_scans, aggregate):
     return np.array(rows)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(deadline=None)
 @given(
     onsets=st.lists(st.floats(0, 60), min_size=1, max_size=60).map(sorted),
     n_scans=st.integers(1, 35),
@@ -26,7 +26,7 @@ def test_variable_length_takes_the_words_that_begin_in_a_scan(onsets, n_scans, a
     np.testing.assert_allclose(variable_length(states, onsets, n_scans, aggregate=aggregate), expected, atol=1e-12)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(deadline=None)
 @given(n_words=st.integers(1, 60), n_scans=st.integers(1, 20), size=st.integers(1, 7))
 def test_fixed_length_takes_the_next_words_whatever_the_clock_says(n_words, n_scans, size):
     states = np.random.default_rng(0).standard_normal((n_words, 3))
@@ -105,7 +105,7 @@ def test_words_lie_in_the_scan_of_their_own_time(start, tr):
     np.testing.assert_allclose(lanczos(states, onsets, n_scans, tr, start=start), moved, atol=1e-12)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(deadline=None)
 @given(
     words=st.lists(st.tuples(st.floats(0, 50), st.floats(0.01, 6)), min_size=1, max_size=30),
     tr=st.sampled_from([0.72, 1.5, 2.0]),

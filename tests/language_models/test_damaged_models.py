@@ -15,7 +15,7 @@ from brainbook.language_models.brainlm.model import BrainLM, load_brainlm, save_
 from brainbook.language_models.brainlm.published import read_checkpoint
 
 DEEP = b"[" * 100_000
-QUIET = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+QUIET = settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 @pytest.fixture(scope="module")

@@ -175,7 +175,7 @@ def test_a_piece_that_would_span_two_words_is_not_used():
 
 
 @given(st.lists(st.text(alphabet="abé 商人☃\u0301'-", max_size=6), min_size=1, max_size=12))
-@settings(max_examples=60, deadline=None)
+@settings(deadline=None)
 def test_pieces_lose_nothing_whatever_the_words(english_bert, words):
     texts = [word.strip() for word in words]
     pieces = word_pieces(english_bert, texts, "EN")

@@ -1,5 +1,7 @@
 """The truth of a phantom: what was heard, what drives each region, how well anything could predict it."""
 
+import zipfile
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -94,8 +96,12 @@ class Truth:
         table = self.scans[self.scans["language"] == language].set_index("section")
         scans = table["scans_preprocessed"]
         if (stored := self.root / "truth" / f"drivers_{language}.npz").is_file():  # of a real story
-            with np.load(stored, allow_pickle=False) as values:
-                return {name: (values[name], np.repeat(scans.index.to_numpy(), scans.to_numpy())) for name in DRIVERS}
+            try:
+                with np.load(stored, allow_pickle=False) as values:
+                    features = {name: values[name] for name in DRIVERS}
+            except (OSError, ValueError, LookupError, zipfile.BadZipFile, zlib.error) as error:
+                raise DatasetError(f"{stored} is damaged ({error}). {_again(self.root)}") from None
+            return {name: (features[name], np.repeat(scans.index.to_numpy(), scans.to_numpy())) for name in DRIVERS}
         if "cut" not in table:  # ds003643
             table = table.assign(cut=0, scans_raw=scans, start=0.0)
         starts = table["start"] + table["cut"] * self.tr  # of the first recorded scan

@@ -24,7 +24,7 @@ from brainbook.language_models.sentence_matching.evaluation import (
 )
 
 
-@settings(max_examples=50, deadline=None)
+@settings(deadline=None)
 @given(st.integers(1, 3000).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n))))
 def test_the_interval_is_clopper_and_pearsons(counted):
     correct, n = counted
@@ -88,7 +88,7 @@ def test_lengths_are_judged_by_the_training_part_alone():
     np.testing.assert_array_equal(length_only(pairs), length_only(other))
 
 
-@settings(max_examples=100, deadline=None)
+@settings(deadline=None)
 @given(st.lists(st.tuples(st.integers(0, 6), st.booleans()), min_size=2, max_size=30))
 def test_no_threshold_is_better(cases):
     score, match = (np.array(x, float) for x in zip(*cases, strict=True))
