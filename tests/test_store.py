@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from brainbook.errors import ConfigurationError
 from brainbook.source_code import PACKAGE
-from brainbook.store import atomic_write, cached_array, fingerprint, read_json, write_json
+from brainbook.store import atomic_write, cached_array, fingerprint, read_json, read_yaml, write_json
 
 
 def test_a_failed_write_leaves_nothing_and_keeps_the_old_file(tmp_path):
@@ -215,3 +215,41 @@ def test_the_lock_of_a_killed_process_is_gone(tmp_path):
     killed.join()
     slowly(tmp_path, journal)
     assert journal.read_text() == "computed\n" * 2
+
+
+BOMB = "a: &a [x, x, x, x, x, x, x, x, x, x]\n" + "".join(
+    f"{name}: &{name} [{', '.join(['*' + before] * 10)}]\n" for before, name in zip("abcdefgh", "bcdefghi", strict=True)
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (BOMB, r"written out, its aliases .* are more than 100,000 values"),
+        ("a: &a [*a]", "written out"),
+        ("a: &a {b: *a}", "written out"),
+        ("a: 1\nb: 2\na: 3", "line 3: not YAML .the key 'a' stands twice"),
+        ("a: {b: 1, b: 2}", "line 1: not YAML .the key 'b' stands twice"),
+        ("a: " + "[" * 5000, "not YAML"),
+        ("a: !!python/object/apply:os.system [id]", "not YAML"),
+        ("a: 2020-13-45", "not YAML .month must be in"),
+        ("a: !!timestamp 2001", "not YAML"),
+        ("? [a]\n: b", "not YAML"),
+        ("1: b", "keys and their values"),
+        ("- 1", "keys and their values"),
+        ("", "keys and their values"),
+        ("a: " + "x" * 600_000, "600,003 characters, more than 500,000"),
+    ],
+    ids=str,
+)
+def test_yaml_that_could_mislead_or_grow_is_refused(text, message):
+    began = time.process_time()
+    with pytest.raises(ConfigurationError, match=f"mine.yaml.*{message}"):
+        read_yaml(text, "mine.yaml")
+    assert time.process_time() - began < 3
+
+
+def test_yaml_as_people_write_it():
+    text = "base: &base {a: 1, b: 2}\nown: {<<: *base, a: 3}\nagain: [*base, *base]"
+    base = {"a": 1, "b": 2}
+    assert read_yaml(text, "x") == {"base": base, "own": {"a": 3, "b": 2}, "again": [base, base]}

@@ -365,6 +365,11 @@ def test_sections_that_cannot_be_are_refused(tmp_path, words, keys, error):
         ("recordings: x\nstories: {a: {words: b}}", "no language for a: say language"),
         ("recordings: x\nlanguage: EN\nstories: {a: {words: b}}\nonly: [c]", "only names c; stories are a"),
         ("like: nothing", "like is 'nothing'; shipped descriptions are little_prince_fmriprep, narratives"),
+        ("recordings: x\nrecordings: y", "line 2: not YAML .the key 'recordings' stands twice"),
+        ("like: [narratives]", "like is .*shipped descriptions are"),
+        ("root: ~no_such_user_here/x", "root is '~no_such_user_here/x'"),
+        ("recordings: x\nlanguage: EN\ntr: .nan\nstories: {a: {words: b}}", "tr is 'nan'"),
+        ("recordings: x\nlanguage: EN\nstories: {a: {words: b, start: .inf}}", "stories.a.start is 'inf'"),
         ("- 1", "should hold keys and their values"),
         (
             "recordings: x\nlanguage: NO\nstories: {a: {words: b}}",
@@ -446,3 +451,12 @@ def test_a_description_is_checked_from_the_command_line(study, capsys):
 def test_a_pattern_begins_from_the_root(study):
     with pytest.raises(DatasetError, match="/data/.*: patterns begin from root"):
         study(recordings="/data/{participant}_{task}.nii").participants("EN")
+
+
+def test_a_participant_whose_name_is_no_name_is_refused(study):
+    """A folder from elsewhere may be called anything; names stand in file names and, as links, in pages."""
+    shutil.copytree(study.root / "fmriprep/sub-01", study.root / "fmriprep/<img src=x>")
+    for path in (study.root / "fmriprep/<img src=x>/func").iterdir():
+        path.rename(path.with_name(path.name.replace("sub-01", "<img src=x>")))
+    with pytest.raises(DatasetError, match="'<img src=x>' cannot be a participant's name: letters"):
+        study().participants("EN")

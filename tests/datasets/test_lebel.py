@@ -152,3 +152,30 @@ def test_damaged_files_are_named(folder):
 
 def test_it_keeps_the_contract_of_datasets(folder):
     check_contract(open_dataset(folder))
+
+
+def test_damage_within_a_recording_is_named(folder, values):
+    path = folder / "derivative" / "preprocessed_data" / "UTS01" / "avatar.hf5"
+    path.unlink()
+    with h5py.File(path, "w") as file:
+        file.create_dataset("data", data=np.arange(280.0).reshape(40, 7), chunks=(40, 7), fletcher32=True)
+    sound = path.read_bytes()
+    at = sound.index(np.arange(280.0).tobytes()[80:160])
+    path.write_bytes(sound[:at] + b"\xa5" + sound[at + 1 :])
+    with pytest.raises(DatasetError, match=r"avatar\.hf5 is no HDF5 file with a dataset `data`, or damaged"):
+        LeBel(folder).responses("UTS01", "voxels")
+    with h5py.File(path, "w") as file:
+        file.create_dataset("data", (10**9, 10**9), chunks=(10, 10))  # nothing of it is written
+    with pytest.raises(DatasetError, match=r"avatar\.hf5: \d+ bytes cannot hold numbers \(1000000000, 1000000000\)"):
+        LeBel(folder).runs("UTS01")
+    with h5py.File(path, "w") as file:
+        file["data"] = np.array([["a"]], dtype=object)
+    with pytest.raises(DatasetError, match=r"avatar\.hf5: data is \(1, 1\).*not numbers"):
+        LeBel(folder).runs("UTS01")
+
+
+def test_a_voxel_below_the_first_is_no_voxel(folder):
+    regions(folder, "voxel,region,hemisphere\n-1,S_a,lh\n")
+    regions(folder, "voxel,region,hemisphere\n1,S_a,lh\n", name="UTS02")
+    with pytest.raises(DatasetError, match=r"UTS01\.csv names voxel -1, and there are 7 from 0 on"):
+        LeBel(folder).responses("UTS01")

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import threading
+import time
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -20,7 +21,7 @@ DROPPED, CORRUPT, BEGUN = BOLD.format(7), BOLD.format(8), BOLD.format(9)
 @pytest.fixture
 def openneuro(monkeypatch, rng):
     """A server; `.files` {path: bytes}, `.asked` [(path, Range header)], `.sick` the paths it serves badly once."""
-    from openneuro import _download
+    from openneuro import _download, _nemar
 
     paths = ["annotation/EN/lppEN_word_information.csv", "annotation/EN/lppEN_prosody.csv", "stimuli/task-lppEN.wav"]
     paths += [BOLD.format(n) for n in range(6, 10)] + ["sub-EN057/func/sub-EN057_task-lppEN_run-06_echo-1_bold.nii.gz"]
@@ -29,9 +30,11 @@ def openneuro(monkeypatch, rng):
     files["dataset_description.json"] = json.dumps(doi).encode()
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     server.daemon_threads = True
-    server.files, server.asked, server.sick = files, [], {DROPPED, CORRUPT}
+    server.files, server.asked, server.sick, server.in_parts = files, [], {DROPPED, CORRUPT}, False
     threading.Thread(target=server.serve_forever, daemon=True).start()
     monkeypatch.setattr(_download, "gql_url", f"http://127.0.0.1:{server.server_port}/crn/graphql")
+    server.checksums = {}  # of NEMAR, the mirror: {path: (checksum, kind)}; none where it cannot be reached
+    monkeypatch.setattr(_nemar, "get_checksums", lambda **_: server.checksums)
     yield server
     server.shutdown()
 
@@ -76,7 +79,8 @@ class Handler(BaseHTTPRequestHandler):
         wanted = self.headers.get("Range", "")
         start = int(wanted.removeprefix("bytes=").rstrip("-")) if wanted else 0
         self.send_response(206 if wanted else 200)
-        self.send_header("ETag", f'"{hashlib.md5(content).hexdigest()}"')
+        parts = "-2" if self.server.in_parts else ""  # then it is no checksum of the content
+        self.send_header("ETag", f'"{hashlib.md5(content).hexdigest()}{parts}"')
         self.send_header("Content-Length", str(len(content) - start))
         self.end_headers()
         if not body:
@@ -124,6 +128,29 @@ def test_a_file_that_stays_corrupt_is_an_error(openneuro, tmp_path, monkeypatch)
     openneuro.sick = Stubborn({CORRUPT})
     with pytest.raises(DatasetError, match="not everything came.*same command"):
         download(tmp_path / "ds", ["sub-EN057"])
+
+
+def test_the_mirrors_checksums_count_where_storage_knows_none(openneuro, tmp_path, monkeypatch):
+    """Of a file that came to the storage in parts the ETag is no checksum: other bytes of the right size would pass."""
+    monkeypatch.setattr("brainbook.workflow.download.MIN_RETRIES", 1)
+    openneuro.in_parts, openneuro.sick = True, set()
+    openneuro.checksums = {path: (hashlib.md5(content).hexdigest(), "md5") for path, content in openneuro.files.items()}
+    download(tmp_path / "whole", ["sub-EN057"])
+    openneuro.files[CORRUPT] = openneuro.files[CORRUPT][::-1]
+    with pytest.raises(DatasetError, match="not everything came"):
+        download(tmp_path / "changed", ["sub-EN057"])
+    openneuro.checksums = {}
+    download(tmp_path / "unseen", ["sub-EN057"])  # as SECURITY.md says
+
+
+def test_a_server_that_drips_is_left(openneuro, tmp_path, monkeypatch):
+    for name, value in {"LOOK_S": 0.05, "STALLED_S": 0.3}.items():
+        monkeypatch.setattr(f"brainbook.workflow.download.{name}", value)
+    monkeypatch.setattr("openneuro.download", lambda **_: time.sleep(20))
+    began = time.monotonic()
+    with pytest.raises(DatasetError, match="the server sent less than 1.0 MB in 0 minutes.*same command"):
+        download(tmp_path / "ds", ["sub-EN057"])
+    assert time.monotonic() - began < 10
 
 
 def test_what_cannot_be_is_said_before_anything_is_fetched(openneuro, tmp_path, monkeypatch, capsys):

@@ -91,6 +91,19 @@ def test_other_content_is_not_taken(server, tmp_path):
     assert not list(tmp_path.rglob("*.txt"))
 
 
+def test_an_archive_without_end_is_left(server, tmp_path, monkeypatch):
+    monkeypatch.setattr(download_alice, "MOST_BYTES", 100)
+    with pytest.raises(DatasetError, match="sends more than 100 bytes"):
+        download_alice.download(tmp_path)
+
+
+def test_an_address_that_is_none_of_the_web_is_not_opened(server, tmp_path):
+    (tmp_path / "secret.zip").write_bytes(b"secret")
+    server[2]["/page"] = f'<a href="file://{tmp_path}/secret.zip">here</a>'.encode()
+    with pytest.raises(DatasetError, match="secret.zip: it is no address on the web"):
+        download_alice.download(tmp_path / "alice")
+
+
 def test_without_a_network_the_message_says_how_to_go_on(monkeypatch, tmp_path, capsys):
     monkeypatch.setattr(download_alice, "PAGE", "http://127.0.0.1:9/nothing")
     assert download_alice.main([str(tmp_path / "alice")]) == 2

@@ -117,7 +117,7 @@ REFUSED = {
     "data: costs $5\nruns: [{chapter: one}]": "write \\$\\$",
     "data: x\nruns: " + "[" * 5000: "not YAML",
     "seed: !!timestamp 2001\ndata: x\nruns: [{chapter: one}]": "not YAML",
-    "[]": "problem",
+    "[]": "keys and their values",
     "{[1]: 2}": "not YAML",
 }
 
@@ -128,10 +128,16 @@ def test_what_could_do_harm_or_is_no_study_is_refused(folders, text):
         folders(text)
 
 
+def test_a_sweep_of_a_million_runs_is_refused_before_it_is_made(folders):
+    many = list(range(1000))
+    with pytest.raises(ConfigurationError, match="makes more than 20,000 runs"):
+        folders(f"data: d\nruns: [{{chapter: one, sweep: {{seed: {many}, model: {many}}}}}]")
+
+
 def test_a_file_that_is_no_text_is_refused(folders, tmp_path):
     folders("data: d\nruns: [{chapter: one}]")
     (tmp_path / "studies/mine.yaml").write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(ConfigurationError, match="not YAML"):
+    with pytest.raises(ConfigurationError, match="not text in UTF-8"):
         read_study("mine", studies=tmp_path / "studies", notebooks=tmp_path / "notebooks")
 
 
