@@ -1,5 +1,7 @@
 """Generated images, clusters, magnitude and the number line, each where the answer is known."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -16,6 +18,7 @@ from brainbook.number_sense.generation import (
     read_generated,
     summarise_confusions,
 )
+from brainbook.number_sense.images import Images
 from brainbook.number_sense.latents import (
     class_means,
     cluster_quality,
@@ -49,6 +52,30 @@ class TestGeneration:
         assert share.sum() == pytest.approx(9)
         summary = summarise_confusions(confusions(readings)).iloc[0]
         assert (summary.numbers, summary.most_frequent, summary.its_share) == (1, 5, 1.0)
+
+    @pytest.mark.parametrize("seed", [None, 3])
+    def test_the_image_of_the_source_is_what_is_decoded_and_what_counts(self, seed):
+        """Were the target's own image decoded, every model would seem to have a number sense."""
+        numbers = {"dots": np.arange(1, 10), "digits": np.roll(np.arange(1, 10), 4)}
+        shown = {name: Images(np.zeros((9, 3, 2, 2), np.uint8), number, number * 0) for name, number in numbers.items()}
+        asked = []
+
+        def generate(images, source, target, seed):
+            asked.append((source, target, seed))
+            return images.number[:, None] / 10
+
+        model = SimpleNamespace(names=tuple(numbers), targets=lambda source: tuple(numbers), generate=generate)
+        reads = SimpleNamespace(
+            predict=lambda x: {"number": np.round(10 * x[:, 0]).astype(int)}, accuracy={"number": 0.9}
+        )
+        readings = read_generated(model, shown, dict.fromkeys(numbers, reads), seed)
+        assert asked == [(source, target, seed) for source in numbers for target in numbers]
+        for (source, _), rows in readings.groupby(["source", "target"]):
+            assert rows.true.tolist() == rows.predicted.tolist() == numbers[source].tolist()
+        table = generated_accuracy(readings.query("factor == 'number'"), "x").query("factor == 'number'")
+        assert (table.value == 1).all() and sorted(table.measure) == 2 * ["cross-modal generation"] + 2 * [
+            "reconstruction"
+        ]
 
     def test_blur_of_an_average_over_layouts(self):
         """Objects of number n in nine cells: a pixel of a cell is active with probability n / 9."""
