@@ -21,8 +21,8 @@ import brainbook.encoding, brainbook.stats, brainbook.course, brainbook.datasets
 from brainbook.store import cached_array
 from brainbook.encoding import cross_validate
 rng = np.random.default_rng(0)
-X = rng.normal(size=(80, 3))
-scores = cross_validate(X, X @ rng.normal(size=(3, 2)), np.repeat([1, 2], 40), delays=None).scores
+X = rng.normal(size=(90, 3))
+scores = cross_validate(X, X @ rng.normal(size=(3, 2)), np.repeat([1, 2, 3], 30), delays=None).scores
 assert scores.min() > 0.9, scores
 assert brainbook.course.exercises().shape[0]
 assert not [name for name in {sorted(UNIX)!r} if name in sys.modules]

@@ -212,7 +212,7 @@ def _read_annotations(folder: Path) -> Regions:
         try:
             label, _, own = read_annot(path)
             own = [name.decode() for name in own]
-        except (OSError, EOFError, LookupError, MemoryError, OverflowError, TypeError, ValueError) as error:
+        except Exception as error:  # nibabel's own are bare Exceptions
             raise DatasetError(f"{path} cannot be read as labels of vertices ({error}): delete it") from error
         if len(label) != VERTICES_PER_HEMISPHERE:
             raise DatasetError(

@@ -43,8 +43,11 @@ def show(table: pd.DataFrame, digits: int = 3) -> "Styler":
     def text_of_p(p: float) -> str:
         return f"< {10**-digits:g}" if p < 10**-digits else text_of(p)
 
-    readable = table.rename(columns=lambda name: escape(str(name).replace("_", " ")))
-    styled = readable.rename(index=lambda name: escape(name) if isinstance(name, str) else name).style
+    def escaped(name: object) -> object:
+        return escape(name) if isinstance(name, str) else name
+
+    readable = table.rename(columns=lambda name: escape(str(name).replace("_", " ")), index=escaped)
+    styled = readable.rename_axis(index=escaped, columns=escaped).style
     formats = {}
     for name in styled.columns:
         label = str(name[-1] if isinstance(name, tuple) else name)

@@ -72,7 +72,7 @@ def _records(study: str, root: str | Path) -> dict[Path, dict]:
         try:
             if not state.exists() or read_json(state).get("state") == "done":
                 record = read_json(path)
-                if absent := [key for key, kind in RECORD.items() if not isinstance(record.get(key, RECORD), kind)]:
+                if absent := [key for key, kind in RECORD.items() if not isinstance(record.get(key, ...), kind)]:
                     raise ConfigurationError(f"{path} has no {', '.join(absent)}, as a run's provenance should")
                 records[path.parent] = record
         except ConfigurationError as error:
