@@ -1,3 +1,5 @@
+import time
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -65,6 +67,14 @@ def test_what_is_wrong_with_a_table_is_said_with_its_place(tmp_path, content, me
         read_table(path, {"name": str, "n": int, "x": float})
     with pytest.raises(AnnotationError, match="table"):
         read_table(path, {"name": str, "n": int, "x": float}, error=AnnotationError)
+
+
+def test_a_hundred_thousand_columns_are_refused_at_once(tmp_path):
+    path, began = tmp_path / "table.csv", time.process_time()
+    path.write_text("\n".join([",".join(f"x{n}" for n in range(100_000)), ",".join(["0"] * 100_000)]))
+    with pytest.raises(DatasetError, match="table.csv names 100,000 columns, more than 10,000"):
+        read_table(path, {f"x{n}": float for n in range(100_000)})
+    assert time.process_time() - began < 5
 
 
 def test_what_a_table_may_hold(tmp_path):

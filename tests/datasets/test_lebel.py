@@ -165,7 +165,7 @@ def test_damage_within_a_recording_is_named(folder, values):
     with pytest.raises(DatasetError, match=r"avatar\.hf5 is no HDF5 file with a dataset `data`, or damaged"):
         LeBel(folder).responses("UTS01", "voxels")
     with h5py.File(path, "w") as file:
-        file.create_dataset("data", (10**9, 10**9), chunks=(10, 10))  # nothing of it is written
+        file.create_dataset("data", (10**9, 10**9), chunks=(10, 10), dtype="f4")  # nothing of it is written
     with pytest.raises(DatasetError, match=r"avatar\.hf5: \d+ bytes cannot hold numbers \(1000000000, 1000000000\)"):
         LeBel(folder).runs("UTS01")
     with h5py.File(path, "w") as file:

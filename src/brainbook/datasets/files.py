@@ -9,6 +9,7 @@ import csv
 import os
 import re
 import shlex
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
@@ -143,10 +144,9 @@ def read_cells(
     """
     rows = split_cells(text, path, sep, error)
     header = [name.strip() for name in rows.pop(next(iter(rows), None), [])]
-    if len(header) > _MOST_COLUMNS:
-        raise error(f"{path} names {len(header):,} columns, more than {_MOST_COLUMNS:,}: it is no such table")
-    absent = [name for name in columns if name not in header]
-    repeated = [name for name in columns if header.count(name) > 1]
+    counts = Counter(header)
+    absent = [name for name in columns if not counts[name]]
+    repeated = [name for name in columns if counts[name] > 1]
     if absent or repeated:
         what = "has no" if absent else "names more than once the"
         listed = ", ".join(header)[:200] or "none"
@@ -184,6 +184,8 @@ def read_table(
     header, rows = read_cells(read_text(path, error), path, columns, sep, error)
     if not rows:
         raise error(f"{path} names columns but has no row. Get it again")
+    if len(header) > _MOST_COLUMNS:
+        raise error(f"{path} names {len(header):,} columns, more than {_MOST_COLUMNS:,}: it is no such table")
     for line, cells in rows.items():
         if len(cells) < len(header):
             raise error(f"{path}, line {line}: {len(cells)} cells under {len(header)} columns")
