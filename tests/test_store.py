@@ -209,7 +209,7 @@ def test_the_lock_of_a_killed_process_is_gone(tmp_path):
     journal = tmp_path / "journal"
     killed = multiprocessing.get_context("fork").Process(target=slowly, args=(tmp_path, journal))
     killed.start()
-    while not journal.exists():
+    while not (journal.exists() and journal.read_text()):
         time.sleep(0.01)
     killed.kill()
     killed.join()
