@@ -10,6 +10,7 @@ import os
 import re
 import sys
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import jupytext
 import nbformat
@@ -154,6 +155,8 @@ def execute(
     limits = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), str(threads))
     before = dict(os.environ)
     os.environ.update(limits | REPEATABLE | QUIET | (environment or {}))  # the kernel inherits it
+    runtime = TemporaryDirectory(prefix="brainbook-")  # of the kernel's ports: a user's home may be read only
+    os.environ["JUPYTER_RUNTIME_DIR"] = runtime.name
     try:
         papermill.execute_notebook(
             chapter_notebook(source, parameters.get("data")),
@@ -166,6 +169,7 @@ def execute(
     finally:
         os.environ.clear()
         os.environ.update(before)
+        runtime.cleanup()
     executed = nbformat.read(partial, as_version=4)
     insert_glued(executed)
     for cell in executed.cells:

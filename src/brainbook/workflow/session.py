@@ -16,6 +16,7 @@ import sys
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import nbformat
 from filelock import Timeout
@@ -117,12 +118,12 @@ def _run_session(study: Study, jobs: int, memory_mb: int, profile: str) -> int:
         command += ["--jobs", str(jobs)]
     plan = Plan.of(study)
     began = datetime.now(UTC).isoformat(timespec="seconds")
-    with log.open("w") as stream:
+    with log.open("w") as stream, TemporaryDirectory(prefix="brainbook-") as scratch:
         process = subprocess.Popen(
             command,
             stdout=stream,
             stderr=subprocess.STDOUT,
-            env=os.environ | {"PYTHONUNBUFFERED": "1"},
+            env=_home(scratch) | os.environ | {"PYTHONUNBUFFERED": "1"},
             preexec_fn=_die_with_parent,
             start_new_session=True,  # so that all of it, and not Snakemake alone, can be stopped
         )
@@ -166,6 +167,19 @@ def _report_progress(process: subprocess.Popen, plan: Plan, jobs: int, began: st
         elif line.partition(" · about")[0] != printed.partition(" · about")[0]:
             print(line, file=sys.stderr, flush=True)
             printed = line
+
+
+def _home(scratch: str) -> dict[str, str]:
+    """Return variables that stand for the home of a user who has none, or may not write to it; {} for all others.
+
+    Snakemake and Jupyter write there. Models are looked for where they were before.
+    """
+    try:
+        home = Path.home()
+    except RuntimeError:  # a user without a name, as in containers
+        return {"HOME": scratch}
+    own = {"XDG_CACHE_HOME": scratch, "HF_HOME": str(home / ".cache/huggingface")}
+    return {} if os.access(home, os.W_OK) else own
 
 
 def _die_with_parent() -> None:
