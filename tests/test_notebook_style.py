@@ -53,6 +53,19 @@ def test_a_name_is_glued_for_one_value(path):
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_figures_have_a_number_and_are_read(path):
+    """Each has words for those who cannot see it, a caption, a name, and a sentence that refers to it by that name."""
+    cells = jupytext.read(path).cells
+    prose = "\n".join(cell.source for cell in cells if cell.cell_type == "markdown")
+    for about in (cell.metadata["mystnb"] for cell in cells if "image" in cell.metadata.get("mystnb", {})):
+        figure = about["figure"]
+        assert (
+            figure["name"].startswith(f"fig-{path.stem}-") and figure["caption"].endswith(".") and about["image"]["alt"]
+        )
+        assert f"{{numref}}`{figure['name']}`" in prose, f"no sentence reads {figure['name']}"
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 def test_the_linter_accepts_notebooks(path, tmp_path):
     script = tmp_path / f"{path.stem}.py"
     jupytext.write(jupytext.read(path), script, fmt="py:percent")

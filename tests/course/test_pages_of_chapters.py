@@ -2,6 +2,7 @@
 
 import io
 import re
+import sys
 from pathlib import Path
 
 import nbformat
@@ -10,10 +11,19 @@ from sphinx.application import Sphinx
 from sphinx.util.docutils import docutils_namespace, patch_docutils
 
 ROOT = Path(__file__).resolve().parents[2]
-INTRO = "# Book\n\n```{toctree}\nchapters/recordings\nchapters/alignment\nglossary\n```\n\n```{chapter-table}\n```\n"
+sys.path.insert(0, str(ROOT / "book" / "_ext"))
+import launch  # noqa: E402
+
+INTRO = (
+    "# Book\n\n```{toctree}\nchapters/recordings\nchapters/alignment\nglossary\n```\n\n```{chapter-table}\n```\n\n"
+    "```{chapter-cards}\n```\n"
+)
+DOT = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
+ABOUT = {"image": {"alt": "A dot."}, "figure": {"name": "fig-recordings-dot", "caption": "One dot."}}
 GLOSSARY = (
     "# Glossary\n\n```{glossary}\nvoxel\n  A box.\n\nnoise ceiling\nceiling\n  A bound.\n\nrun\n  A recording.\n```\n"
 )
+EXTENSIONS = ["chapter_line", "glossary_links", "scripts", "figures", "launch", "chapter_cards"]
 TEXT = "Many `voxel` names. Voxels are boxes, and a voxel is small; its noise ceiling is a ceiling. We run them all."
 
 
@@ -23,21 +33,35 @@ def pages(tmp_path_factory) -> dict[str, str]:
     (folder / "book/chapters").mkdir(parents=True)
     (folder / "_toc.yml").write_text("- book/chapters/recordings\n- book/chapters/alignment\n")
     (folder / "book/intro.md").write_text(INTRO)
+    (folder / ".binder").mkdir()
+    (folder / ".binder/begin.py").write_text((ROOT / ".binder/begin.py").read_text())
     (folder / "book/glossary.md").write_text(GLOSSARY)
     lines = {
         "recordings": {"read": "must", "learned": "tell scans from runs", "data": "real"},
         "alignment": {"read": "may", "learned": "lay words on scans", "skip": ["Details"], "data": "phantom"},
     }
     for name, way in lines.items():
-        sources = [f"# The {name}\n\n{TEXT}\n\n## Details", "word " * 700]
+        read = "In {numref}`fig-recordings-dot`, and not in {numref}`fig-recordings-gone`."
+        question = "**The question of this chapter:** what is *in* the folder?"
+        sources = [f"# The {name}\n\n{TEXT}\n\n{question}\n\n## Details\n\n{read}", "word " * 700]
         cells = [nbformat.v4.new_markdown_cell(source) for source in sources]
+        drawn = [nbformat.v4.new_output("display_data", {"image/png": DOT})]
+        metadata = {"mystnb": ABOUT}
+        if name == "recordings":
+            cells.append(nbformat.v4.new_code_cell("draw()", outputs=drawn, metadata=metadata))
+        cells.append(
+            nbformat.v4.new_code_cell("results = 'mine'", metadata={"tags": ["injected-parameters", "remove-cell"]})
+        )
         nbformat.write(
             nbformat.v4.new_notebook(cells=cells, metadata={"way": way}), folder / f"book/chapters/{name}.ipynb"
         )
     with pytest.MonkeyPatch.context() as patch, patch_docutils(), docutils_namespace():
         patch.syspath_prepend(str(ROOT / "book" / "_ext"))
         settings = {
-            "extensions": ["myst_nb", "chapter_line", "glossary_links", "scripts"],
+            "extensions": ["myst_nb", "sphinx_design", *EXTENSIONS],
+            "myst_enable_extensions": ["colon_fence"],
+            "book_repository": "https://github.com/owner/name",
+            "numfig": True,
             "nb_execution_mode": "off",
             "root_doc": "book/intro",
             "html_theme": "basic",
@@ -57,7 +81,9 @@ def pages(tmp_path_factory) -> dict[str, str]:
     found = {
         name: (folder / f"out/book/{name}.html").read_text() for name in ("intro", *(f"chapters/{it}" for it in lines))
     }
-    return found | {"warnings": warnings.getvalue()}
+    notebook = (folder / "out/notebooks/recordings.ipynb").read_text()
+    card = (folder / "book/_static/generated/cards/recordings.png").read_bytes()
+    return found | {"warnings": warnings.getvalue(), "notebook": notebook, "card": card}
 
 
 def test_a_chapter_says_where_it_stands(pages):
@@ -83,3 +109,42 @@ def test_terms_are_linked_once_and_everyday_words_never(pages):
 
 def test_pages_load_no_script_of_thebe(pages):
     assert "thebe-lite.js" not in pages["intro"] and "other.js" in pages["intro"]
+
+
+def test_figures_have_numbers_and_those_that_were_not_drawn_have_none(pages):
+    page = pages["chapters/recordings"]
+    assert re.search(r"<figcaption>.*?Fig\. 1.*?One dot\.", page, re.DOTALL)
+    read = page.partition("In ")[2][:300]
+    assert 'href="#fig-recordings-dot"' in read and "the figure (not drawn here)" in page
+    assert "numref" not in pages["warnings"] and "fig-" not in pages["warnings"]
+
+
+def test_a_chapter_can_be_taken_along_as_a_notebook_that_runs_by_itself(pages):
+    page, notebook = pages["chapters/recordings"], nbformat.reads(pages["notebook"], as_version=4)
+    assert 'href="../../notebooks/recordings.ipynb" download' in page
+    assert "colab.research.google.com/github/owner/name/blob/notebooks/recordings.ipynb" in page
+    assert "mybinder.org/v2/gh/owner/name/HEAD" in page
+    begin, *others = notebook.cells
+    assert 'REPOSITORY = "https://github.com/owner/name"' in begin.source
+    assert not [cell for cell in others if "mine" in cell.source]  # the parameters of the run that made the page
+    assert "{numref}" not in pages["notebook"] and "In the figure" in pages["notebook"]
+
+
+def test_a_card_has_the_question_and_a_small_picture_of_its_chapter(pages):
+    cards = pages["intro"].partition("chapter-cards")[2]
+    assert cards.count("what is in the folder?") == 2 and 'alt="A dot."' in cards and "0 · The recordings" in cards
+    assert pages["card"].startswith(b"\x89PNG") and len(pages["card"]) < 20_000
+
+
+def test_without_a_repository_nothing_is_offered_outside_of_the_book():
+    assert launch.launch_links("", "alignment") == {}
+    assert launch.launch_links("https://example.org/owner/name", "alignment") == {}
+
+
+def test_what_only_sphinx_reads_becomes_words():
+    box = "```{admonition} Phantom\n:class: warning\nSimulated {cite:p}`li2022petit`.\n```"
+    assert launch.readable(box) == "> **Phantom**\n> \n> Simulated [li2022petit]."
+    exercise = "```{exercise} warm-up, 3 minutes\n:label: x-1\nHow many?\n\n    answer = ...\n```"
+    assert launch.readable(exercise) == "> **Exercise: warm-up, 3 minutes**\n> \n> How many?\n> \n>     answer = ..."
+    assert launch.readable("A [page](alignment) and {doc}`words <x>`.") == "A [page](alignment) and words."
+    assert launch.readable("```{solution-start} x-1\n:class: dropdown\n```\nNow.").strip() == "Now."

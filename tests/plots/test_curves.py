@@ -6,7 +6,8 @@ import itertools
 import numpy as np
 import pandas as pd
 
-from brainbook.plots import alignment_error, loss_curves, score_by_trim, words_on_scans
+from brainbook.plots import alignment_error, loss_curves, panels, score_by_trim, scores_by_group, words_on_scans
+from brainbook.plots.signals import apart
 
 
 def test_every_word_is_joined_to_both_scans():
@@ -62,3 +63,22 @@ def test_loss_curves_show_what_is_left_after_the_first_tenth():
     ax = loss_curves(pd.concat([table, checked]))
     np.testing.assert_allclose(ax.get_ylim(), (0.95, 2.1))
     assert [list(line.get_ydata())[-1] for line in ax.lines] == [2.0, 1.5]
+
+
+def test_upright_words_keep_a_line_apart_in_order_and_inside():
+    places = np.sort(np.random.default_rng(0).uniform(0, 12, 30))
+    moved = apart(places, 0, 12)
+    assert np.diff(moved).min() >= 12 / 33 - 1e-9 and moved.min() >= 0 and moved.max() <= 12
+    np.testing.assert_array_equal(apart(np.array([1.0, 6.0, 11.0]), 0, 12), [1, 6, 11])
+
+
+def test_a_series_looks_alike_in_every_panel_and_stands_in_the_legend():
+    """Also one that the first panel lacks."""
+    rows = [("one", "a", 1.0), ("two", "a", 2.0), ("two", "b", 3.0)]
+    table = pd.DataFrame(rows, columns=["panel", "condition", "value"]).assign(group="g")
+    figure = panels(scores_by_group, table, by="panel")
+    drawn = {float(line.get_ydata()[0]): line for ax in figure.axes for line in ax.lines if line.get_markersize() == 8}
+    assert drawn[1].get_color() == drawn[2].get_color() != drawn[3].get_color()
+    (legend,) = figure.legends
+    assert [text.get_text() for text in legend.get_texts()] == ["a", "b"]
+    assert not any(ax.get_legend() for ax in figure.axes)

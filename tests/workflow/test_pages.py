@@ -1,4 +1,6 @@
 import ast
+import base64
+import io
 import json
 import re
 from types import SimpleNamespace
@@ -146,6 +148,29 @@ def test_a_table_is_shown_with_plain_names_and_sensible_digits():
     p_values = show(pd.DataFrame({"p": [0.0004, 0.04], "p of groups": [float("nan"), 1e-9]})).to_html()
     assert p_values.count("&lt; 0.001<") == 2 or p_values.count("< 0.001<") == 2
     assert ">0.040<" in p_values and ">–<" in p_values
+
+
+def test_of_a_long_table_a_dozen_rows_are_shown_and_all_can_be_taken_along():
+    table = pd.DataFrame({"n": range(30), "r": np.linspace(0, 1, 30)})
+    page = show(table).to_html()
+    shown, folded = page.split("<details>")
+    assert (
+        shown.count("<tr") == 1 + 12 and folded.count("<tr") == 1 + 18 and "<summary>18 more rows</summary>" in folded
+    )
+    sent = re.search(r"data:text/csv;base64,([^\"]+)", folded)[1]
+    pd.testing.assert_frame_equal(pd.read_csv(io.BytesIO(base64.b64decode(sent))), table)
+    assert "<details" not in show(table[:12]).to_html()
+
+
+def test_regions_and_hemispheres_are_written_out():
+    table = pd.DataFrame({"region": ["S_temporal_sup", "LATL", None], "hemisphere": ["lh", "rh", "lh"], "r": 0.5})
+    page = show(table).to_html()
+    assert "superior temporal sulcus" in page and "LATL" in page and ">left<" in page and ">right<" in page
+    assert "S_temporal_sup" not in page and table.region[0] == "S_temporal_sup"
+    indexed = table[:2].set_index(["region", "hemisphere"])
+    assert "superior temporal sulcus" in show(indexed).to_html() and ">left<" in show(indexed).to_html()
+    two = pd.concat({"ours": table[:2].drop(columns="r")}, axis=1)
+    assert "superior temporal sulcus" in show(two).to_html()
 
 
 def test_a_table_is_that_of_the_run_or_else_of_the_archive(tmp_path, monkeypatch):

@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     )
     from brainbook.plots.claims import claims_overview
     from brainbook.plots.curves import (
-        alignment_error,
-        before_and_after,
         lag_curve,
         layer_profile,
         learning_curves,
@@ -29,14 +27,18 @@ if TYPE_CHECKING:
         roc_curves,
         score_by_trim,
         score_by_words_per_scan,
-        section_course,
         shrinking_interval,
         task_curves,
+    )
+    from brainbook.plots.look import colours, panels, style
+    from brainbook.plots.signals import (
+        alignment_error,
+        before_and_after,
+        section_course,
         time_course,
         words_on_scans,
         words_per_scan,
     )
-    from brainbook.plots.look import colours, panels, style
 
 __all__ = [
     "accuracy_intervals",

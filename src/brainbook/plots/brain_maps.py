@@ -311,7 +311,7 @@ def _write_names(ax: Axes, regions: "Regions", places: dict[int, tuple[float, fl
     left = {"lh": n_names, "rh": n_names}
     for index, (x, y, _) in sorted(places.items(), key=lambda item: -item[1][2]):
         lines, hemisphere = wrap(names[index], 16), regions.columns.hemisphere.iloc[index]
-        half, high = 0.3 * height * max(map(len, lines)), 0.6 * height * len(lines)
+        half, high = 0.33 * height * max(map(len, lines)), 0.75 * height * len(lines)
         covers = any(abs(x - x2) < half + half2 and abs(y - y2) < high + high2 for x2, y2, half2, high2 in taken)
         if left[hemisphere] and not covers:
             ax.text(x, y, "\n".join(lines), ha="center", va="center", fontsize=NAME_POINTS, path_effects=[halo])

@@ -103,7 +103,7 @@ def scores_by_group(
 def group_axis(ax: Axes, groups: Sequence, unit: str) -> None:
     """Write the names of groups below their places 0, 1, 2 ..., at an angle where they are long."""
     ax.set_xticks(range(len(groups)), [str(name) for name in groups])
-    if max(len(str(name)) for name in groups) * len(groups) > 44:
+    if max(len(line) for name in groups for line in str(name).split("\n")) * len(groups) > 52:
         plt.setp(ax.get_xticklabels(), rotation=35, ha="right", rotation_mode="anchor")
     ax.set(ylabel=unit, xlim=(-0.6, len(groups) - 0.4))
 
@@ -140,7 +140,7 @@ def mirror_scatter(table: pd.DataFrame, group: str, label: str, n_labels: int = 
     far = table.loc[(table["left"] - table["right"]).abs().nlargest(n_labels).index].sort_values("right")
     height = far["right"].to_numpy(float).copy()
     for k in range(1, len(height)):  # names stand one above the other, not one over the other
-        height[k] = max(height[k], height[k - 1] + 0.032 * (limits[1] - limits[0]))
+        height[k] = max(height[k], height[k - 1] + 0.042 * (limits[1] - limits[0]))
     for (_, row), y in zip(far.iterrows(), height, strict=True):
         inward = row["left"] < sum(limits) / 2  # names grow towards the middle, so that none leaves the axes
         ax.annotate(
@@ -200,6 +200,8 @@ def forest(
         for column, marker in ((truth, "|"), (published, "*")):
             if column:
                 ax.plot(rows[column], y, **mark_style(marker))
+    for row in range(1, len(labels), 2) if len(styles) > 1 else ():  # which marks belong to one row
+        ax.axhspan(row - 0.5, row + 0.5, color="#000000", alpha=0.05, linewidth=0, zorder=-1)
     ax.set_yticks(range(len(labels)), wrapped)
     ax.set(xlabel=unit, ylim=(len(labels) - 0.4, -0.6))
     ax.xaxis.set_major_locator(MaxNLocator(6))  # labels such as -0.075 are wide

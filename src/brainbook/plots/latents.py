@@ -1,6 +1,7 @@
 """Charts of the number study: image grids, maps of latents, confusions, number lines, scores between their limits."""
 
 from collections.abc import Mapping, Sequence
+from textwrap import fill
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -12,20 +13,23 @@ from matplotlib.lines import Line2D
 from brainbook.plots.charts import scores_by_group
 from brainbook.plots.look import GREY, OKABE_ITO, WIDTH, finish, finish_figure, new_axes, series_styles
 
+READABLE = {"oscn": "objects", "cmnist": "digits"}
 INK = {"red": "#D62728", "green": "#2CA02C", "blue": "#1F77B4", "white": "#9A9A9A"}
 
 
 def image_grid(
-    rows: Mapping[str, Sequence[np.ndarray]], columns: Sequence[str] = (), title: str | None = None, size: float = 0.8
+    rows: Mapping[str, Sequence[np.ndarray]], columns: Sequence[str] = (), title: str | None = None
 ) -> Figure:
     """Draw images in labelled rows.
 
     rows : by label, images [3, height, width], uint8 or float 0..1; they may be of different sizes. columns : labels
-    above. size : inches of an image.
+    above, wrapped.
     """
     n = max(len(images) for images in rows.values())
-    inches = (max(WIDTH, size * n + 1.6), size * len(rows) + 0.9)
-    figure, axes = plt.subplots(len(rows), n, figsize=inches, layout="constrained", squeeze=False)
+    size = (WIDTH - 1.4) / n  # of an image; the rest is for the labels
+    above = [fill(label, 9) for label in columns]
+    height = size * len(rows) + 0.6 + 0.18 * max((label.count("\n") + 1 for label in above), default=0)
+    figure, axes = plt.subplots(len(rows), n, figsize=(WIDTH, height), layout="constrained", squeeze=False)
     for line, (label, images) in zip(axes, rows.items(), strict=True):
         for ax in line:
             ax.set(xticks=[], yticks=[])
@@ -33,7 +37,7 @@ def image_grid(
         for ax, image in zip(line, images, strict=False):
             ax.imshow(np.moveaxis(np.asarray(image), 0, -1), interpolation="nearest")
         line[0].set_ylabel(label, rotation=0, ha="right", va="center", fontsize=11)
-    for ax, label in zip(axes[0], columns, strict=False):
+    for ax, label in zip(axes[0], above, strict=False):
         ax.set_title(label, fontsize=11, loc="center")
     return finish_figure(figure, title)
 
@@ -50,7 +54,7 @@ def equation_strip(
     for row, (a, b, c, answer) in enumerate(equations[["a", "b", "c", "answer"]].to_numpy()):
         decoded = [made[row] for made in results.values()]
         rows[f"{a} + {b} - {c} = {answer}"] = [*images[[a - 1, b - 1, c - 1]], *decoded]
-    return image_grid(rows, ["a", "b", "c", *results], title, size=1.15)
+    return image_grid(rows, ["a", "b", "c", *results], title)
 
 
 def latent_maps(points: Mapping[str, np.ndarray], factors: Mapping[str, Sequence], title: str | None = None) -> Figure:
@@ -94,7 +98,7 @@ def confusion_grid(table: pd.DataFrame, panels: Mapping[str, tuple[str, str]], t
     table : columns source, target, number, read, share. Rows of a panel are the true numbers, columns numbers read.
     """
     n_rows = -(-len(panels) // 2)
-    figure, axes = plt.subplots(n_rows, 2, figsize=(7.0, 3.3 * n_rows), layout="constrained", squeeze=False)
+    figure, axes = plt.subplots(n_rows, 2, figsize=(WIDTH, 2.9 * n_rows), layout="constrained", squeeze=False)
     for ax, (name, (source, target)) in zip(axes.flat, panels.items(), strict=False):
         chosen = table[(table.source == source) & (table.target == target)]
         share = chosen.pivot_table(index="number", columns="read", values="share", aggfunc="mean")
@@ -115,11 +119,12 @@ def learning_curves(studies: Mapping[str, pd.DataFrame], title: str | None = Non
     """
     first, *_ = studies.values()
     panels = first[first.design == "published"].groupby(["arm", "source"], sort=False)
-    figure, axes = plt.subplots(
-        1, panels.ngroups, figsize=(3.4 * panels.ngroups, 3.6), layout="constrained", squeeze=False
-    )
+    n_rows = -(-panels.ngroups // 2)
+    figure, axes = plt.subplots(n_rows, 2, figsize=(WIDTH, 2.5 * n_rows + 0.7), layout="constrained", squeeze=False)
     styles = dict(zip(studies, [{"color": OKABE_ITO[0]}, {"color": GREY}], strict=False))
-    for ax, ((arm, source), _) in zip(axes.flat, panels, strict=True):
+    for ax in axes.flat[panels.ngroups :]:
+        ax.set_visible(False)
+    for ax, ((arm, source), _) in zip(axes.flat, panels, strict=False):
         for name, table in reversed(studies.items()):
             rows = table[(table.design == "published") & (table.arm == arm) & (table.source == source)]
             for _, curve in rows.groupby("seed"):
@@ -128,8 +133,9 @@ def learning_curves(studies: Mapping[str, pd.DataFrame], title: str | None = Non
                     ax.plot(curve.step.iloc[-1], curve.validation.iloc[-1], "o", markersize=4, **styles[name])
         low = rows.groupby("seed").validation.nth(1).min() if rows.step.nunique() > 1 else rows.validation.min() - 1
         ax.set(xlabel="step", ylim=(low, rows.validation.max() + 0.05 * (rows.validation.max() - low)))
-        ax.set_title(arm if source == "both" else f"{arm}, {source}", fontsize=12)
-    axes[0, 0].set_ylabel("nats per pair")
+        ax.set_title(arm if source == "both" else f"{arm}, {READABLE.get(source, source)}", fontsize=12)
+    for ax in axes[:, 0]:
+        ax.set_ylabel("nats per pair")
     handles = [Line2D([], [], label=name, **style) for name, style in styles.items()]
     figure.legend(handles=handles, loc="outside lower center", ncols=len(handles))
     return finish_figure(figure, title)

@@ -3,6 +3,7 @@
 Colours are Okabe and Ito's (2008), which people with any of the usual colour deficiencies can tell apart.
 """
 
+import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
@@ -57,9 +58,14 @@ _CHINESE_FONTS = "Noto Sans CJK SC, Noto Sans CJK JP, WenQuanYi Zen Hei, WenQuan
 def style() -> None:
     """Set matplotlib's defaults for the book; call it once, at the top of a chapter.
 
-    Chinese words appear under time courses; of the fonts the first one that has a character writes it.
+    Chinese words appear under time courses; of the fonts the first one that has a character writes it. In a notebook
+    figures have twice the pixels of their size on the page, for dense screens.
     """
     mpl.rcParams.update({**STYLE, "font.family": ["DejaVu Sans", *_fonts_with_chinese()]})
+    if "IPython" in sys.modules and sys.modules["IPython"].get_ipython() is not None:
+        from matplotlib_inline.backend_inline import set_matplotlib_formats
+
+        set_matplotlib_formats("retina")
 
 
 def _fonts_with_chinese() -> list[str]:
@@ -83,11 +89,20 @@ def colours(names: Iterable) -> dict:
 
 
 def series_styles(names: Iterable) -> dict[str, dict]:
-    """Return how each series of a chart is drawn: its own colour, marker and label, as options of `ax.plot`."""
-    return {
+    """Return how each series of a chart is drawn: its own colour, marker and label, as options of `ax.plot`.
+
+    In small multiples a series is drawn alike in every panel, also where others are absent.
+    """
+    names = list(dict.fromkeys(names))
+    everywhere = _of_panels if set(names) <= set(_of_panels) else names
+    styles = {
         name: {"color": colour, "marker": MARKERS[k % len(MARKERS)], "label": str(name)}
-        for k, (name, colour) in enumerate(colours(names).items())
+        for k, (name, colour) in enumerate(colours(everywhere).items())
     }
+    return {name: styles[name] for name in names}
+
+
+_of_panels: list = []  # the series of the small multiples that are being drawn
 
 
 def panels(
@@ -112,22 +127,36 @@ def panels(
         rows, columns, figsize=(WIDTH * (1 if columns < 3 else 1.5), height * rows),
         sharex=share_x, sharey=share_y, squeeze=False, layout="constrained",
     )  # fmt: skip
-    for ax, name in zip(axes.flat, names, strict=False):
-        chosen = {
-            key: value[name] if isinstance(value, Mapping) and set(value) == set(names) else value
-            for key, value in options.items()
-        }
-        draw(table[table[by] == name], ax=ax, title=str(name), **chosen)
-        legend = ax.get_legend() is not None
-        if legend and (name != names[0] or columns > 1):
-            ax.get_legend().remove()
-            ax.set_title(ax.get_title(loc="left"), loc="left", pad=6)
-        if share_x or share_y:
-            ax.label_outer()
+    named = (options.get("condition"), options.get("series"), "condition", "series")
+    series = next((column for column in named if column in table), by)
+    handles: dict[str, list] = {}  # of the panels' legends, by panel
+    _of_panels[:] = list(dict.fromkeys(table[series]))
+    try:
+        for ax, name in zip(axes.flat, names, strict=False):
+            chosen = {
+                key: value[name] if isinstance(value, Mapping) and set(value) == set(names) else value
+                for key, value in options.items()
+            }
+            draw(table[table[by] == name], ax=ax, title=str(name), **chosen)
+            if legend := ax.get_legend():
+                labels = [text.get_text() for text in legend.get_texts()]
+                handles[name] = list(zip(legend.legend_handles, labels, strict=True))
+            if share_x or share_y:
+                ax.label_outer()
+    finally:
+        _of_panels.clear()
     for ax in axes.flat[len(names) :]:
         ax.set_visible(False)
-    below = axes.flat[0] if columns > 1 and legend else None  # in a narrow panel it would take the width of the axes
-    return finish_figure(figure, title, below)
+    everything = {label: handle for of_panel in handles.values() for handle, label in of_panel}
+    # in a narrow panel the legend would take the width of the axes, and that of the first may lack a series of another
+    below = columns > 1 or len(everything) > len(handles.get(names[0], ()))
+    for ax, name in zip(axes.flat, names, strict=False):
+        if ax.get_legend() and (below or name != names[0]):
+            ax.get_legend().remove()
+            ax.set_title(ax.get_title(loc="left"), loc="left", pad=6)
+    if everything and below:
+        figure.legend(everything.values(), everything.keys(), loc="outside lower center", ncols=2, frameon=False)
+    return finish_figure(figure, title)
 
 
 def new_axes(ax: Axes | None, size: Sequence[float] = (WIDTH, 4.0)) -> Axes:
@@ -138,8 +167,8 @@ def new_axes(ax: Axes | None, size: Sequence[float] = (WIDTH, 4.0)) -> Axes:
 def finish(ax: Axes, title: str | None, handles: Sequence = ()) -> Axes:
     """Put the title left, the legend between title and axes, where neither covers data nor narrows the axes."""
     if handles:
-        letters = sum(len(str(handle.get_label())) for handle in handles)
-        columns = min(len(handles), 3 if letters <= 32 else 2)
+        lengths = [len(str(handle.get_label())) for handle in handles]
+        columns = min(len(handles), 3 if sum(lengths) <= 32 else 2 if max(lengths) <= 21 else 1)
         rows = -(-len(handles) // columns)
         ax.legend(
             handles=list(handles), loc="lower left", bbox_to_anchor=(0, 1.0), ncols=columns,

@@ -147,6 +147,8 @@ def execute(
     """
     import papermill
 
+    from brainbook.workflow.pictures import lighten
+
     _check_kernel()
     source, output = Path(source), Path(output)
     output.parent.mkdir(parents=True, exist_ok=True)
@@ -172,6 +174,7 @@ def execute(
         runtime.cleanup()
     executed = nbformat.read(partial, as_version=4)
     insert_glued(executed)
+    lighten(executed)
     for cell in executed.cells:
         if "injected-parameters" in cell.metadata.get("tags", []):  # the table of provenance has them, readable
             cell.metadata["tags"] = [*cell.metadata["tags"], "remove-cell"]

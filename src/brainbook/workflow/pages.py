@@ -5,6 +5,7 @@ page stand in its Markdown. `notebooks.insert_glued` puts the values in when the
 """
 
 import os
+from base64 import b64encode
 from collections.abc import Callable
 from functools import partial
 from numbers import Integral, Real
@@ -26,13 +27,65 @@ if TYPE_CHECKING:
 Loaded = TypeVar("Loaded")
 
 
-def show(table: pd.DataFrame, digits: int = 3) -> "Styler":
+ROWS = 12  # of a table that a page shows; the others fold out
+
+
+class LongTable:
+    """A table whose first rows are shown, whose others fold out, and which a reader can take along as a CSV file."""
+
+    def __init__(self, table: pd.DataFrame, first: "Styler", rest: "Styler"):
+        self.table, self.first, self.rest = table, first, rest
+
+    def to_html(self) -> str:
+        text = self.table.to_csv(index=not isinstance(self.table.index, pd.RangeIndex))
+        link = f"data:text/csv;base64,{b64encode(text.encode()).decode()}"
+        return (
+            f"{self.first.to_html()}<details><summary>{len(self.table) - ROWS} more rows</summary>{self.rest.to_html()}"
+            f'</details><a download="table.csv" href="{link}">All {len(self.table)} rows as a CSV file</a>'
+        )
+
+    _repr_html_ = to_html
+
+
+def show(table: pd.DataFrame, digits: int = 3) -> "Styler | LongTable":
     """Return `table` as a page shows it: numbers with `digits` decimals, names without underscores, no row numbers.
 
-    A p-value (a column called p, or p and more words) below the last decimal is shown as smaller than it. Text is
+    A p-value (a column called p, or p and more words) below the last decimal is shown as smaller than it. Regions of
+    the Destrieux atlas and hemispheres are written out. Of more than a dozen rows the others fold out. Text is
     escaped, as it may come from a file; what is HTML on purpose comes as `markupsafe.Markup`.
     """
+    readable = _readable(table)
+    if len(table) <= ROWS:
+        return _styled(readable, digits)
+    return LongTable(table, *(_styled(part, digits) for part in (readable.iloc[:ROWS], readable.iloc[ROWS:])))
 
+
+CODED = {"region", "hemisphere", "side", "group"}  # columns and levels of an index that hold codes of the atlas
+
+
+def _readable(table: pd.DataFrame) -> pd.DataFrame:
+    """Write names in place of codes of the atlas."""
+    table, names = table.copy(), table.index.names
+    for place, column in enumerate(table.columns):
+        label = column[-1] if isinstance(column, tuple) else column
+        if label in CODED:
+            table.isetitem(place, [_name(label, value) for value in table.iloc[:, place]])
+    if CODED & set(names):
+        levels = [[_name(name, it) for it in table.index.get_level_values(level)] for level, name in enumerate(names)]
+        several = len(names) > 1
+        table.index = pd.MultiIndex.from_arrays(levels, names=names) if several else pd.Index(levels[0], name=names[0])
+    return table
+
+
+def _name(label: str, value: object) -> object:
+    from brainbook.datasets import region_name  # few tables need it, and it imports much
+
+    if label not in CODED or not isinstance(value, str):
+        return value
+    return region_name(value) if label == "region" else region_name("", value)
+
+
+def _styled(table: pd.DataFrame, digits: int) -> "Styler":
     def text_of(value: object, digits: int = digits) -> str:
         if isinstance(value, bool) or not isinstance(value, Real):
             return escape(value)
