@@ -1,4 +1,4 @@
-"""The first cell of a downloaded notebook, as a script: it finds the book's folder or gets it, and simulates recordings."""
+"""The first cell of a downloaded notebook, as a script: it finds the book or gets it, and simulates recordings."""
 
 import os
 import shutil

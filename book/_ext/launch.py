@@ -15,7 +15,7 @@ from docutils import nodes
 BRANCH = (
     "notebooks"  # of the repository: what is in the built book's folder of that name (Colab opens files of GitHub only)
 )
-FENCE = re.compile(r"^(`{3,})\{(\w[\w-]*)\} ?(.*)$\n((?::.*\n)*)(.*?)^\1$", re.MULTILINE | re.DOTALL)
+FENCE = re.compile(r"^(`{3,})\{(\w[\w-]*)\} ?([^\n]*)\n((?::[^\n]*\n)*)(.*?)^\1$", re.MULTILINE | re.DOTALL)
 
 
 def readable(markdown: str) -> str:
@@ -43,7 +43,8 @@ def standalone(notebook: nbformat.NotebookNode, begin: str) -> nbformat.Notebook
         if cell.cell_type == "markdown":
             cell.source = readable(cell.source)
         cells.append(cell)
-    return nbformat.v4.new_notebook(cells=cells, metadata={"kernelspec": notebook.metadata.get("kernelspec", {})})
+    kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
+    return nbformat.v4.new_notebook(cells=cells, metadata={"kernelspec": kernel})
 
 
 def write_notebooks(app, error):

@@ -89,7 +89,7 @@ def test_lag_curve_marks_the_peak():
 def test_words_stand_at_their_onsets():
     words = pd.DataFrame({"word": ["once", "when", "late"], "onset": [0.5, 3.0, 99.0]})
     ax = charts.time_course(np.arange(0, 10, 2.0), {"word rate": np.zeros(5)}, words)
-    assert {text.get_text(): text.xy[0] for text in ax.texts} == {"once": 0.5, "when": 3.0}
+    assert {text.get_text(): text.get_position()[0] for text in ax.texts} == {"once": 0.5, "when": 3.0}
 
 
 def test_mirror_has_equal_axes_and_names_the_lopsided():
