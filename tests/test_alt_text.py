@@ -12,7 +12,20 @@ from sphinx.util.docutils import docutils_namespace, patch_docutils
 ROOT = Path(__file__).parents[1]
 CHAPTERS = sorted((ROOT / "notebooks").glob("*.md"))
 # What the rooms of figures have that draws nothing.
-SILENT = {"style", "value_scale", "viewer", "viewer_html", "open_store", "own_surface", "colours", "vertex_values"}
+SILENT = {
+    "alignment_widget",
+    "arithmetic_widget",
+    "possible_sums",
+    "ridge_widget",
+    "style",
+    "value_scale",
+    "viewer",
+    "viewer_html",
+    "open_store",
+    "own_surface",
+    "colours",
+    "vertex_values",
+}
 
 
 def drawing_names(notebook) -> set[str]:

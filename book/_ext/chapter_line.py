@@ -106,6 +106,9 @@ def add_line(app, doctree, page):
         line += nodes.paragraph(
             "", "A first reading may leave out: " + "; ".join(f"‘{title}’" for title in chapter.skip) + "."
         )
+        for title in doctree.findall(nodes.title):
+            if isinstance(title.parent, nodes.section) and title.astext() in chapter.skip:
+                title.parent["classes"].append("may-skip")
     section = next(doctree.findall(nodes.section))
     section.insert(1, line)
 

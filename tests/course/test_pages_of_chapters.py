@@ -23,7 +23,16 @@ ABOUT = {"image": {"alt": "A dot."}, "figure": {"name": "fig-recordings-dot", "c
 GLOSSARY = (
     "# Glossary\n\n```{glossary}\nvoxel\n  A box.\n\nnoise ceiling\nceiling\n  A bound.\n\nrun\n  A recording.\n```\n"
 )
-EXTENSIONS = ["chapter_line", "glossary_links", "scripts", "figures", "launch", "chapter_cards"]
+EXTENSIONS = [
+    "chapter_line",
+    "glossary_links",
+    "scripts",
+    "figures",
+    "launch",
+    "chapter_cards",
+    "languages",
+    "small_pictures",
+]
 TEXT = "Many `voxel` names. Voxels are boxes, and a voxel is small; its noise ceiling is a ceiling. We run them all."
 
 
@@ -44,6 +53,7 @@ def pages(tmp_path_factory) -> dict[str, str]:
         read = "In {numref}`fig-recordings-dot`, and not in {numref}`fig-recordings-gone`."
         question = "**The question of this chapter:** what is *in* the folder?"
         sources = [f"# The {name}\n\n{TEXT}\n\n{question}\n\n## Details\n\n{read}", "word " * 700]
+        sources += ['<figure class="widget" data-widget="alignment"></figure>'] * (name == "alignment")
         cells = [nbformat.v4.new_markdown_cell(source) for source in sources]
         drawn = [nbformat.v4.new_output("display_data", {"image/png": DOT})]
         metadata = {"mystnb": ABOUT}
@@ -148,3 +158,18 @@ def test_what_only_sphinx_reads_becomes_words():
     assert launch.readable(exercise) == "> **Exercise: warm-up, 3 minutes**\n> \n> How many?\n> \n>     answer = ..."
     assert launch.readable("A [page](alignment) and {doc}`words <x>`.") == "A [page](alignment) and words."
     assert launch.readable("```{solution-start} x-1\n:class: dropdown\n```\nNow.").strip() == "Now."
+
+
+def test_the_head_of_a_page_says_what_it_is_about(pages):
+    page = pages["chapters/recordings"]
+    assert re.search(r'<meta name="description" content="Many voxel names\. Voxels are [^"]*"', page)
+    assert '<meta property="og:image" content="../../_images/flatmap.png"' in page and 'og:title" content="The' in page
+
+
+def test_what_may_be_skipped_is_marked(pages):
+    assert re.search(r'<section class="[^"]*may-skip[^"]*" id="details">', pages["chapters/alignment"])
+    assert "may-skip" not in pages["chapters/recordings"]
+
+
+def test_a_page_loads_the_scripts_of_its_own_widgets(pages):
+    assert "widget_alignment.js" in pages["chapters/alignment"] and "widgets.js" not in pages["chapters/recordings"]

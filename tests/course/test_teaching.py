@@ -1,8 +1,11 @@
 """What teachers get: right numbers in answers, session plans that add up, and nothing of it among the pages."""
 
+import importlib.util
 import re
 from pathlib import Path
 
+import jupytext
+import nbformat
 import pytest
 import yaml
 
@@ -42,3 +45,31 @@ def test_the_book_does_not_publish_the_teachers_folder():
     assert "teaching" in settings["exclude_patterns"]
     assert "teaching" not in (ROOT / "_toc.yml").read_text(encoding="utf-8")
     assert not [page for page in (ROOT / "book").glob("*.md") if "exam.md" in page.read_text(encoding="utf-8")]
+
+
+def clock():
+    spec = importlib.util.spec_from_file_location("by_the_clock", ROOT / "teaching" / "by_the_clock.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.mark.parametrize("number", range(1, 9))
+def test_the_parts_that_are_timed_are_those_of_the_plan(number):
+    """`teaching/by_the_clock.py` times the parts of the plan, by sections and exercises that are there."""
+    plan = clock().sessions().query("session == @number")
+    session = COURSE.partition(f"\n### {number} · ")[2].partition("\n##")[0]
+    assert plan.minutes.tolist() == [int(it) for it in re.findall(r"^\| (\d+) \|", session, re.MULTILINE)]
+    for part in plan[plan.chapter != ""].itertuples():
+        notebook = jupytext.read(ROOT / "notebooks" / f"{part.chapter}.md")
+        assert not part.first or clock().chosen_sections(notebook, part.first, part.last)
+        text, _, work = clock().material_minutes(part, notebook)
+        assert 0 < text + work <= part.minutes, part
+
+
+def test_cells_are_timed_by_their_section():
+    text, code = nbformat.v4.new_markdown_cell, nbformat.v4.new_code_cell
+    first, second, third = (code("x", metadata={"papermill": {"duration": seconds}}) for seconds in (1.0, 10.0, 100.0))
+    cells = [text("# A"), first, text("## B\n\nwords"), second, text("more"), code("y"), text("## C"), third]
+    notebook = nbformat.v4.new_notebook(cells=cells)
+    assert clock().seconds_of_cells(notebook, ["B"]) == 10 and clock().seconds_of_cells(notebook, ["B", "C"]) == 110
