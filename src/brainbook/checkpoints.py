@@ -5,6 +5,7 @@ import shutil
 import tempfile
 import warnings
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors.torch import load_file, load_model, save_file, save_model
@@ -63,7 +64,7 @@ class Checkpoints:
         for unfinished in self.folder.glob(".writing-*"):  # by a run that was killed
             shutil.rmtree(unfinished)
         new = Path(tempfile.mkdtemp(prefix=".writing-", dir=self.folder))
-        save_model(model, new / "model.safetensors")
+        save_model(model, new / "model.safetensors")  # type: ignore[arg-type]  # a path does as well
         save_optimizer(optimizer, model, new / "optimizer.safetensors")
         if best is not None:
             save_file({name: tensor.clone() for name, tensor in best.items()}, new / "best.safetensors")
@@ -101,7 +102,7 @@ def read_tensors(path: str | Path) -> dict[str, torch.Tensor]:
 
 def save_optimizer(optimizer: torch.optim.Optimizer, model: nn.Module, path: str | Path) -> None:
     """Write an optimizer's state by parameter name ("weight/exp_avg"), without pickle; scalars become 0-d tensors."""
-    names = {parameter: name for name, parameter in model.named_parameters()}
+    names: dict[Any, str] = {parameter: name for name, parameter in model.named_parameters()}
     tensors = {
         f"{names[parameter]}/{key}": torch.as_tensor(value).detach().cpu().contiguous().clone()
         for parameter, values in optimizer.state.items()

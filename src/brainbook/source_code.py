@@ -47,8 +47,12 @@ class Rooms:
     def __init__(self, *names: str, outside: bool = False) -> None:
         self.names, self.outside = names, outside
 
-    def __contains__(self, file: Path) -> bool:
-        return PACKAGE in file.parents and (file.relative_to(PACKAGE).parts[0] in self.names) != self.outside
+    def __contains__(self, file: object) -> bool:
+        return (
+            isinstance(file, Path)
+            and PACKAGE in file.parents
+            and (file.relative_to(PACKAGE).parts[0] in self.names) != self.outside
+        )
 
 
 def sources(*entries: Entry) -> list[Path]:
@@ -198,7 +202,10 @@ def _parse(path: Path, content: bytes) -> _Module:
         cells = jupytext.reads(text, fmt="md:myst").cells
         text = "\n".join(cell.source for cell in cells if cell.cell_type == "code")
         text = "\n".join(line for line in text.splitlines() if not line.lstrip().startswith(("%", "!")))
-    statements, bound, imports, always = [], {}, {}, []
+    statements: list[_Statement] = []
+    bound: dict[str, tuple[int, ...]] = {}
+    imports: dict[str, tuple[str, str]] = {}
+    always: list[int] = []
     for node in ast.parse(text, filename=str(path)).body:
         if taken := _imports(node):
             imports |= taken
@@ -213,7 +220,8 @@ def _parse(path: Path, content: bytes) -> _Module:
 
 
 def _statement(node: ast.stmt) -> _Statement:
-    attributes, imports, strings = set(), {}, set()
+    attributes, strings = set(), set()
+    imports: dict[str, tuple[str, str]] = {}
     for part in ast.walk(node):
         for field in ("body", "orelse", "finalbody"):
             block = getattr(part, field, None)

@@ -187,13 +187,13 @@ def fingerprint(*parts: object) -> str:
     return digest.hexdigest()[:16]
 
 
-def _feed(digest: Any, part: object) -> None:
+def _feed(digest: Any, part: Any) -> None:
     if isinstance(part, np.generic) and not isinstance(part, np.void | np.datetime64 | np.timedelta64):
         part = part.item()
     if isinstance(part, np.ma.MaskedArray):
         digest.update(b"masked")
         _feed(digest, np.ma.getmaskarray(part))
-        _feed(digest, part.filled(np.zeros((), part.dtype)[()]))
+        _feed(digest, part.filled(part.dtype.type()))
     elif isinstance(part, np.ndarray):
         digest.update(f"array {part.dtype} {part.shape}".encode())
         if part.dtype == object:
@@ -257,8 +257,7 @@ def cached_array(
     compute : called without arguments when there is no such file.
     mmap : return a read-only memory map instead of loading the file.
     """
-    code = None if folder is None else code_of(compute)
-    if code is None:
+    if folder is None or (code := code_of(compute)) is None:
         return compute()
     path = Path(folder) / f"{name}-{fingerprint(inputs, code)}.npy"
     if not path.exists():

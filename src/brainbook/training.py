@@ -30,7 +30,7 @@ from tqdm import tqdm
 from brainbook.checkpoints import Checkpoints
 from brainbook.errors import ConfigurationError, ModelError
 
-Loss = Callable[[nn.Module, object], "torch.Tensor | tuple[torch.Tensor, dict]"]
+Loss = Callable[[Any, Any], "torch.Tensor | tuple[torch.Tensor, dict]"]
 SCHEDULES = ("cosine", "linear", "constant")
 BETAS = (0.9, 0.98)  # of AdamW
 FLUSH_EVERY = 20  # steps between two looks at the loss: each look makes a GPU wait
@@ -49,7 +49,7 @@ def fit(
     *,
     steps: int,
     learning_rate: float = 1e-3,
-    optimizer: Callable[..., torch.optim.Optimizer] | None = None,
+    optimizer: Any = None,  # a callable that returns a torch.optim.Optimizer
     weight_decay: float = 0.01,
     warm_up: float = 0.1,
     schedule: str = "cosine",
@@ -204,7 +204,7 @@ class _Curve:
 
     def __init__(self, rows: list[dict], accelerator: Accelerator, description: str) -> None:
         self.rows = rows
-        self.waiting = []
+        self.waiting: list[tuple] = []
         self.accelerator = accelerator
         self.description = description
 

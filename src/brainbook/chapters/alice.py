@@ -197,7 +197,13 @@ def score_bands(
     DataFrame with one row per participant, region and space: participant, region, space, value (share of R2; the
     spaces add up to BANDED, the R2 of all of them; PLAIN is that with one penalty for all spaces).
     """
-    options = {"alphas": ALPHAS, "splits": group.splits, "per_target": False, "inner_folds": None, "device": device}
+    options: dict[str, Any] = {
+        "alphas": ALPHAS,
+        "splits": group.splits,
+        "per_target": False,
+        "inner_folds": None,
+        "device": device,
+    }
     tables = []
     for names, columns in ((group.names[:1], slice(len(REGIONS))), (group.names[1:], slice(len(REGIONS), None))):
         arguments = spaces, group.responses[:, columns], group.runs, delays
@@ -224,7 +230,7 @@ def response_to_words(alice: Alice, group: GroupResponses, delays: Sequence[int]
     -------
     DataFrame: region, series (AVERAGE), seconds, value, lower, upper.
     """
-    count = word_count(alice, "EN").values[0, :, 0]
+    count = np.asarray(word_count(alice, "EN").values)[0, :, 0]
     scans = np.concatenate([test for _, test in group.splits])
     blocks = np.repeat(np.arange(len(group.splits)), [len(test) for _, test in group.splits])
     shape = response_shape(count[scans], group.responses[scans, : len(REGIONS)], blocks, delays, alice.tr)
@@ -281,6 +287,6 @@ def compare_conditions(table: pd.DataFrame, first: str) -> pd.DataFrame:
     return mean_interval(wide[[first]].to_numpy() - others.to_numpy()).to_frame(other=list(others.columns))
 
 
-def _by_participant(table: pd.DataFrame, columns: str) -> pd.DataFrame:
+def _by_participant(table: pd.DataFrame, columns: list[str]) -> pd.DataFrame:
     single = table[table.participant != AVERAGE]
     return single.pivot_table(index="participant", columns=columns, values="value", sort=False)

@@ -2,6 +2,7 @@
 
 import warnings
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -112,7 +113,7 @@ def scores_by_trim(
         values = np.hstack(space.values) if isinstance(space.values, list) else space.values[-1]
         shortest = min(part.stop - part.start for part in run_slices(space.run_of_scan))
         for n_trimmed in sorted({trim, *(n for n in trims if shortest - 2 * n >= FEWEST)}):
-            options = {"alphas": alpha, "trim": n_trimmed, "delays": space.delays, "device": device}
+            options: dict[str, Any] = {"alphas": alpha, "trim": n_trimmed, "delays": space.delays, "device": device}
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", ConstantFeatures)
                 warnings.filterwarnings("ignore", "Mean of empty slice")

@@ -87,7 +87,7 @@ def pair_recordings(
     if not set(test_runs) <= set(known) or len(set(test_runs)) in (0, len(known)):
         there = ", ".join(map(str, known))
         raise ConfigurationError(f"test_sections is {test_runs}: name some of the sections {there}, not all of them")
-    clock = {"delay": round(delay / dataset.tr), "tr": dataset.tr, "starts": dataset.starts(language)}
+    clock: dict[str, Any] = {"delay": round(delay / dataset.tr), "tr": dataset.tr, "starts": dataset.starts(language)}
     words = dataset.words(language)
     examples = [pair_scans(words, scans, runs, tokenizer, **clock) for scans in features]
     tested = [np.isin(pairs.run, test_runs) for pairs in examples]

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -100,11 +101,16 @@ def significance_of_regions(
     p [regions].
     """
     mean = responses.mean(axis=0)
-    data = {"features": features.values[layer], "responses": mean, "runs": features.run_of_scan}
-    options = {"delays": features.delays, "n_permutations": n_permutations, "seed": seed, "trim": features.trim}
+    data: dict[str, Any] = {"features": features.values[layer], "responses": mean, "runs": features.run_of_scan}
+    options: dict[str, Any] = {
+        "delays": features.delays,
+        "n_permutations": n_permutations,
+        "seed": seed,
+        "trim": features.trim,
+    }
 
     def compute() -> np.ndarray:
-        null = permutation_scores(*data.values(), ALPHA, device=device, **options)
+        null = permutation_scores(**data, alpha=ALPHA, device=device, **options)
         return null.p(pooled=True)
 
     inputs = {"data": fingerprint(*data.values()), "alpha": ALPHA, **options}

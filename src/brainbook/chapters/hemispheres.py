@@ -1,6 +1,7 @@
 """What the chapter `hemispheres` needs beyond the library: regions beside published ones, and two sides compared."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -177,9 +178,10 @@ def difference_by_group(
     return table
 
 
-def _sides_of_mask(values: np.ndarray, mask: np.ndarray) -> list[np.ndarray]:
+def _sides_of_mask(values: np.ndarray, mask: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Means over a mask's regions on the left and on the right, [participants] each, from [participants, regions]."""
-    return [side[:, own].mean(axis=1) for side, own in zip(np.split(values, 2, axis=1), np.split(mask, 2), strict=True)]
+    (left, right), (left_mask, right_mask) = np.split(values, 2, axis=1), np.split(mask, 2)
+    return left[:, left_mask].mean(axis=1), right[:, right_mask].mean(axis=1)
 
 
 def hemisphere_means(group_scores: GroupScores, masks: Mapping[str, np.ndarray], columns: pd.DataFrame) -> pd.DataFrame:
@@ -187,7 +189,7 @@ def hemisphere_means(group_scores: GroupScores, masks: Mapping[str, np.ndarray],
 
     Columns: language, group, hemisphere, participant, value, published (NaN where the paper has none).
     """
-    halves = {
+    halves: dict[Any, np.ndarray] = {
         (group, side): mask & (columns.hemisphere == side).to_numpy() for group, mask in masks.items() for side in SIDES
     }
     table = average_by(group_scores.scores, halves).rename(columns={"axis_0": "participant"})
@@ -264,7 +266,7 @@ def laterality_recovered(
     estimate = index_of_means if scores else index_of_amplitudes
     tables = [
         estimate(left[:, mask].mean(axis=1), right[:, mask].mean(axis=1)).to_frame(
-            label=[name], truth=_true_index(*[side[mask].mean() for side in ceilings], scores)
+            label=[name], truth=_true_index(scores, *[side[mask].mean() for side in ceilings])
         )
         for name, mask in masks.items()
     ]
@@ -272,13 +274,13 @@ def laterality_recovered(
     classes["covered"] = classes.truth.between(classes.lower, classes.upper)
     classes["uninformative"] = (classes.lower <= -1) & (classes.upper >= 1)
     pairs = estimate(left, right).to_frame(region=regions.region, driver=regions.driver, side=regions.side)
-    pairs = pairs.assign(truth=_true_index(*ceilings, scores), difference=(left - right).mean(axis=0))
+    pairs = pairs.assign(truth=_true_index(scores, *ceilings), difference=(left - right).mean(axis=0))
     pairs = pairs[pairs.driver != "none"].dropna(subset=["value", "lower", "upper"]).reset_index(drop=True)
     covered = pairs.truth.between(pairs.lower, pairs.upper)
     return classes, pairs.assign(covered=covered, sign=np.sign(pairs.difference) == np.sign(pairs.truth))
 
 
-def _true_index(left: np.ndarray, right: np.ndarray, scores: bool) -> np.ndarray:
+def _true_index(scores: bool, left: np.ndarray, right: np.ndarray) -> np.ndarray:
     index = laterality_index(left, right)
     return index if scores else amplitude_index(index)
 

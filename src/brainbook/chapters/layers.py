@@ -3,6 +3,7 @@
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -122,7 +123,7 @@ def edges_change(before: GroupScores, after: GroupScores, regions: np.ndarray) -
         "distance": [np.mean(np.abs(2 * layer / (n - 1) - 1)) for layer in chosen],
         "advantage": [values.mean() for values in advantage],
     }
-    changes = moved_to_edges(*chosen, n) | {"advantage": mean_interval(advantage[1] - advantage[0])}
+    changes = moved_to_edges(chosen[0], chosen[1], n) | {"advantage": mean_interval(advantage[1] - advantage[0])}
     tables = [
         changes[name].to_frame(measure=[name], before=first, after=second) for name, (first, second) in levels.items()
     ]
@@ -199,7 +200,12 @@ def encode_vertices(
     `responses` : array [scans, vertices]. `layer` : the only one that is fitted; None for all.
     """
     values = features.values if layer is None else features.values[layer]
-    options = {"delays": features.delays, "trim": features.trim, "alpha_groups": alpha_groups, "device": device}
+    options: dict[str, Any] = {
+        "delays": features.delays,
+        "trim": features.trim,
+        "alpha_groups": alpha_groups,
+        "device": device,
+    }
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", BorderWarning)
         return cross_validate(values, responses, features.run_of_scan, **options)

@@ -6,10 +6,10 @@ python -m brainbook.chapters.number_sense digits       # trains and measures wha
 import argparse
 import os
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
-from brainbook.number_sense import Training
 from brainbook.number_sense.claims import criteria, decide_criteria, verdicts
 from brainbook.number_sense.evaluation import summarise
 from brainbook.number_sense.presets import make_study
@@ -74,7 +74,7 @@ def origin_of_verdicts() -> str:
     return f"They are **not there yet** ({command} makes them): all below is of this page's network, and no verdict."
 
 
-def ends_of_training(learning: pd.DataFrame, rule: Training, longer: pd.DataFrame | None = None) -> pd.DataFrame:
+def ends_of_training(learning: pd.DataFrame, rule: Any, longer: pd.DataFrame | None = None) -> pd.DataFrame:
     """Return how the training of each arm ended, from the table "learning" of a study.
 
     Returns one row per design, arm and source, means over seeds: steps, stopped_by ("rule", the bound was flat, or

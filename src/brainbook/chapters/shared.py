@@ -132,8 +132,9 @@ def align(
     for section, n_scans in scans.items():
         in_section = np.flatnonzero(words.section == section)
         heard = states[:, in_section]
-        onsets, clock = words.onset.to_numpy()[in_section], {"tr": dataset.tr, "start": starts[section]}
-        options = {"aggregate": aggregate, "silence": silence}
+        onsets = words.onset.to_numpy()[in_section]
+        clock: dict[str, Any] = {"tr": dataset.tr, "start": starts[section]}
+        options: dict[str, Any] = {"aggregate": aggregate, "silence": silence}
         if alignment == "VLA":
             parts.append(variable_length(heard, onsets, n_scans, **clock, **options))
         elif alignment == "FLA":
@@ -173,7 +174,7 @@ def speech_or_silence(dataset: Dataset, language: str, alignment: str = "VLA") -
     What a model scores beyond this one bit, it scores by what is said.
     """
     count = word_count(dataset, language, alignment)
-    return Features((count.values > 0).astype(np.float32), count.run_of_scan, count.tr)
+    return Features((np.asarray(count.values) > 0).astype(np.float32), count.run_of_scan, count.tr)
 
 
 @dataclass(frozen=True)
@@ -255,8 +256,9 @@ def score_participants(
     from brainbook.encoding import BorderWarning, ConstantFeatures, cross_validate, fold_weights, leave_one_run_out
 
     n_participants, n_scans, n_targets = responses.shape
-    runs, nuisance = features.run_of_scan, [dataset and dataset.nuisance(name) for name in participants]
-    parts = [(np.moveaxis(responses, 0, 1).reshape(n_scans, -1), None)]
+    runs = features.run_of_scan
+    nuisance = [None if dataset is None else dataset.nuisance(name) for name in participants]
+    parts: list[tuple[np.ndarray, np.ndarray | None]] = [(np.moveaxis(responses, 0, 1).reshape(n_scans, -1), None)]
     if any(signals is not None for signals in nuisance):
         parts = list(zip(responses, nuisance, strict=True))
     trim = features.trim if trim is None else trim
@@ -325,7 +327,7 @@ def true_ceilings(
     return pd.DataFrame(rows, columns=["language", "group", "value"])
 
 
-def average_by(scores: np.ndarray, masks: Mapping[str, np.ndarray]) -> pd.DataFrame:
+def average_by(scores: np.ndarray, masks: Mapping[Any, np.ndarray]) -> pd.DataFrame:
     """Average scores over sets of targets; NaN targets are left out. `masks` : name -> boolean array [targets].
 
     Returns a DataFrame: axis_0, axis_1, ... (the leading axes of `scores`), group, value.
@@ -339,7 +341,7 @@ def average_by(scores: np.ndarray, masks: Mapping[str, np.ndarray]) -> pd.DataFr
     return pd.DataFrame(rows)
 
 
-def rows_with(table: pd.DataFrame, condition: dict[str, str]) -> pd.DataFrame:
+def rows_with(table: pd.DataFrame, condition: Mapping[str, str]) -> pd.DataFrame:
     """Return the rows that have all values of `condition`, {column: value}."""
     return table[np.logical_and.reduce([table[key] == value for key, value in condition.items()])]
 

@@ -100,7 +100,7 @@ def reduced(states: np.ndarray, n: int = N_COMPONENTS, seed: int = 0) -> np.ndar
     return np.stack([PCA(n, random_state=seed).fit_transform(layer) for layer in states]).astype(np.float32)
 
 
-def low_level(annotation: StoryAnnotation, language: str) -> Features:
+def low_level(annotation: Any, language: str) -> Features:
     """Return what knows no meaning, by scan: word count; frequency, surprisal and amplitude where they are known."""
     known, amplitude = annotation.word_values(language), annotation.amplitude(language)
     count = word_count(annotation, language)
@@ -170,7 +170,7 @@ def layers_by_driver(scores: Mapping[str, ParticipantScores], truth: Truth, name
     return pd.DataFrame(rows, columns=["participant", "features", "layer", "group", "value"])
 
 
-def band_spaces(annotation: StoryAnnotation, language: str, states: np.ndarray) -> dict[str, np.ndarray]:
+def band_spaces(annotation: Any, language: str, states: np.ndarray) -> dict[str, np.ndarray]:
     """Return feature spaces for banded ridge: {name: array [scans, units]}; `states` [words, units] of one layer."""
     columns, n_known = low_level(annotation, language).values[0], annotation.word_values(language).shape[1]
     parts = np.split(columns, [1, 1 + n_known], axis=1)
@@ -201,7 +201,11 @@ def score_bands(
     """
     responses, runs, columns = stack_responses(prince, prince.participants(language), cache=cache)
     arguments = spaces, responses.mean(axis=0), runs, delays_in_scans(prince.tr), np.logspace(0, 6, 7)
-    options = {"splits": leave_runs_out(runs, 3, round(EDGE / prince.tr)), "inner_folds": 3, "device": device}
+    options: dict[str, Any] = {
+        "splits": leave_runs_out(runs, 3, round(EDGE / prince.tr)),
+        "inner_folds": 3,
+        "device": device,
+    }
     banded = cross_validate_bands(*arguments, n_candidates=n_candidates, seed=seed, **options)
     plain = cross_validate_bands(*arguments, n_candidates=1, **options)
     winner = np.array(banded.names)[banded.space_scores.argmax(axis=0)]
@@ -229,7 +233,7 @@ def shape_of_sound(
     mean = responses.mean(axis=0)[:, mask]
     delays = range(-1, round(16 / prince.tr))
     arguments = runs, delays, prince.tr
-    others = {"others": spaces.get("amplitude"), "trim": round(EDGE / prince.tr)}
+    others: dict[str, Any] = {"others": spaces.get("amplitude"), "trim": round(EDGE / prince.tr)}
     by_region = response_shape(spaces["word count"], mean, *arguments, **others)
     overall = response_shape(spaces["word count"], mean.mean(axis=1, keepdims=True), *arguments, **others)
     true = columns[mask].merge(truth.regions, on=["region", "hemisphere"], how="left")
@@ -257,7 +261,7 @@ def score_alice(
     -------
     DataFrame: participant, features, layer (-1: the one that training scans choose), group ("six regions"), value.
     """
-    spaces = {name: align(alice, "EN", values).values for name, values in states.items()}
+    spaces: dict[str, Any] = {name: align(alice, "EN", values).values for name, values in states.items()}
     spaces["word count"] = word_count(alice, "EN").values
     tables = [score(group, values, device).assign(features=name) for name, values in spaces.items()]
     published = alice.predictors[["frequency", "trigram_word"]].to_numpy()
@@ -306,7 +310,7 @@ def describe_gain(gain: pd.Series) -> str:
 def main(arguments: list[str] | None = None) -> int:
     """Parse the command line and write the phantom; the exit status is 2 if that is refused."""
     parser = argparse.ArgumentParser(
-        prog="python -m brainbook.chapters.story", description=write_phantom.__doc__.split("\n")[0]
+        prog="python -m brainbook.chapters.story", description=str(write_phantom.__doc__).split("\n")[0]
     )
     parser.add_argument("folder", help="folder to write; a phantom that is already there is replaced")
     parser.add_argument("--story", required=True, help="folder of the annotation: EN/, FR/, CN/")

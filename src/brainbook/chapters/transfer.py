@@ -3,6 +3,7 @@
 import itertools
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -189,7 +190,7 @@ def retrieval_table(pairs: pd.DataFrame, models: Mapping[str, tuple], n: int = 2
     for name, (model, tokenizer) in models.items():
         vectors = {language: sentence_vectors(model, tokenizer, texts[language].tolist()) for language in languages}
         for two in itertools.combinations(languages, 2):
-            tables.append(retrieval(*[vectors[language] for language in two], two).assign(model=name))
+            tables.append(retrieval(vectors[two[0]], vectors[two[1]], two).assign(model=name))
     return pd.concat(tables, ignore_index=True)
 
 
@@ -199,7 +200,9 @@ def real_tables(study: str) -> dict[str, ArchivedTable]:
     They are of the results made here or, where it did not run, those archived in the repository. Raises
     ConfigurationError when there are none.
     """
-    tables = {name: latest_table(study, name) for name in ("reading", "accuracy", "auc", "retrieval", "learning")}
+    tables: dict[str, Any] = {
+        name: latest_table(study, name) for name in ("reading", "accuracy", "auc", "retrieval", "learning")
+    }
     if missing := [name for name, table in tables.items() if table is None]:
         raise ConfigurationError(f"study {study!r} has no table {', '.join(missing)}: run `make book STUDY={study}`")
     return tables

@@ -8,6 +8,7 @@ test says anything, such as a score that is above zero, or a model that has lear
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -117,7 +118,7 @@ def vla_minus_fla(scores: pd.DataFrame) -> pd.DataFrame:
 def brainlm_minus_others(scores: pd.DataFrame) -> pd.DataFrame:
     """Compare BrainLM 2.0 with each other model that was tried under both alignments, both under VLA."""
     names = _models(scores, "FLA")
-    brain = next((name for name in names if name.endswith("brainlm-2")), None)
+    brain = next((name for name in names if name.endswith("brainlm-2")), "")
     others = [name for name in names if brain and name != brain]
     return _paired(scores, {f"minus {name}": ((brain, "VLA"), (name, "VLA")) for name in others})
 
@@ -177,7 +178,7 @@ def number_cases(studies: list[str], root: str | Path = ROOT, archive: str | Pat
     asked = criteria().groupby("claim", sort=False).criterion.agg(set)
     parts = []
     for study in studies:
-        tables = [latest_table(study, name, root, archive) for name in ("criteria", "claims")]
+        tables: list[Any] = [latest_table(study, name, root, archive) for name in ("criteria", "claims")]
         rows = pd.DataFrame({"claim": asked.index, "criterion": "", "kind": "above", "verdict": NOT_RUN})
         if all(tables):
             decided, given = tables[0].rows.drop(columns="value"), tables[1].rows[["claim", "verdict", "criteria met"]]

@@ -94,7 +94,7 @@ def _as_numbers(answer: object) -> np.ndarray | str:
 
 
 def _check_choice(task: Exercise, answer: object) -> Feedback:
-    choices = [task.right, *(wrong for wrong, _ in task.mistakes)]
+    choices = [str(task.right), *(str(wrong) for wrong, _ in task.mistakes)]
     listed = ", ".join(repr(choice) for choice in sorted(choices))
     if not isinstance(answer, str):
         return Feedback(False, f"The answer is one of the words {listed}, in quotation marks.")
@@ -125,7 +125,7 @@ def _check_numbers(task: Exercise, values: np.ndarray) -> Feedback:
     return Feedback(False, f"{len(off)} of {right.size} values are off, the first at index [{first}]. {task.hint}")
 
 
-def _equal(values: np.ndarray, expected: np.ndarray) -> bool:
+def _equal(values: np.ndarray, expected: object) -> bool:
     """Return whether the values are the expected ones: whole numbers exactly, others to about two digits."""
     expected = np.asarray(expected)
     tolerance = 0 if expected.dtype.kind in "iu" else TOLERANCE

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-Answer = float | int | str | np.ndarray
+Answer = float | int | str | list | np.ndarray
 SOLUTIONS: dict[str, Callable[[], "Solution"]] = {}
 
 

@@ -226,7 +226,7 @@ def _read_annotations(folder: Path) -> Regions:
         if names is not None and own != names:
             raise DatasetError(f"{path} names other regions than the left hemisphere's file: delete both")
         labels[side], names = np.where(label < 0, 0, label), own  # vertices without any label are unknown
-    return Regions(labels, names, "nilearn")
+    return Regions(labels, names or [], "nilearn")
 
 
 def functional_groups() -> pd.DataFrame:

@@ -95,12 +95,23 @@ class Dataset(Protocol):
     is_phantom : whether the recordings are simulated, with their truth in the folder.
     """
 
-    root: Path
-    tr: float
-    stories: tuple[str, ...]
-    languages: tuple[str, ...]
-    targets: tuple[str, ...]
-    is_phantom: bool
+    @property
+    def root(self) -> Path: ...
+
+    @property
+    def tr(self) -> float: ...
+
+    @property
+    def stories(self) -> tuple[str, ...]: ...
+
+    @property
+    def languages(self) -> tuple[str, ...]: ...
+
+    @property
+    def targets(self) -> tuple[str, ...]: ...
+
+    @property
+    def is_phantom(self) -> bool: ...
 
     def participants(self, language: str) -> list[str]:
         """Return the names of those who heard the stories of a language, sorted."""

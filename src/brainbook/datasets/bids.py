@@ -78,7 +78,7 @@ class DescribedDataset:
 
     def language_of(self, story: str) -> str:
         """Return the language in which a story was heard."""
-        return self.description.stories[story].language or self.description.language
+        return str(self.description.stories[story].language or self.description.language)
 
     def sections(self, language: str) -> list[Section]:
         """Return the sections of all stories of a language, with their words."""
@@ -128,8 +128,9 @@ class DescribedDataset:
             recordings = [take.recording for take in takes if not take.is_absent]
             for recording in recordings:
                 repetition_time(recording, self.root, self.tr)
-            if recordings and all(isinstance(recording, VolumeRecording) for recording in recordings):
-                check_same_place({recording.path: recording.image for recording in recordings})
+            volumes = [recording for recording in recordings if isinstance(recording, VolumeRecording)]
+            if volumes and len(volumes) == len(recordings):
+                check_same_place({recording.path: recording.image for recording in volumes})
             self._checked.add(participant)
         return [self._run(take, language) for take in takes]
 

@@ -98,7 +98,7 @@ class WordFile(Strict):
     """Where the words of a story stand, and how to read them."""
 
     file: str | list[str]
-    format: Literal[FORMATS] | None = None
+    format: Literal[FORMATS] | None = None  # type: ignore[valid-type]  # the names of `word_formats`
     columns: dict[Literal["word", "onset", "offset", "duration", "section"], str] = Field(default_factory=dict)
     tier: str | int | None = None
     drop: list[str] = Field(default_factory=list)

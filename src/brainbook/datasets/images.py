@@ -26,7 +26,7 @@ class CheckedData:
 
     is_proxy = True
 
-    def __init__(self, image: nib.Nifti1Image, path: Path) -> None:
+    def __init__(self, image: Any, path: Path) -> None:
         self.path, self._image_class = path, type(image)
         self.shape, self.ndim, self.dtype = image.shape, image.ndim, image.get_data_dtype()
         self._end = int(image.dataobj.offset + np.prod(image.shape, dtype=object) * self.dtype.itemsize)

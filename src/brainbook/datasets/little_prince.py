@@ -7,6 +7,7 @@ by the same class; it carries its own table of scans in annotation/scans.csv.
 import warnings
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import nibabel as nib
 import pandas as pd
@@ -262,7 +263,7 @@ class LittlePrince:
         """Return the cleaned recordings of all nine sections on the cortical surface (see `load_responses`)."""
         return load_responses(self, participant, targets, cache, sampling)
 
-    def _column(self, language: str, name: str) -> dict[int, int | float]:
+    def _column(self, language: str, name: str) -> dict[int, Any]:
         self._check_language(language)
         own = self.scans_table[self.scans_table.language == language].sort_values("section")
         return dict(zip(own.section.tolist(), own[name].tolist(), strict=True))

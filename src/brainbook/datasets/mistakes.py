@@ -75,7 +75,7 @@ class StudyCopy:
     def confounds(self) -> Path:
         """The table of confounds of its first recording."""
         description = self.dataset.description
-        return fill_pattern(description.confounds, self.take.files.values, description.root, "confounds")
+        return fill_pattern(str(description.confounds), self.take.files.values, description.root, "confounds")
 
     @staticmethod
     def replace(path: Path, content: str | bytes) -> None:
@@ -113,7 +113,8 @@ def _own_space(study: StudyCopy) -> None:
 
 
 def _contradict_tr(study: StudyCopy) -> None:
-    tr, sidecar = sidecar_tr(study.take.path, study.dataset.root)
+    found: Any = sidecar_tr(study.take.path, study.dataset.root)
+    tr, sidecar = found
     content = read_json(sidecar) | {"RepetitionTime": 2 * tr}
     sidecar.unlink()
     write_json(sidecar, content)
@@ -123,7 +124,7 @@ def _contradict_tr(study: StudyCopy) -> None:
 def _break_off(study: StudyCopy) -> None:
     """Cut the first recording off after half of its scans."""
     for path in study.take.files.paths.values():
-        image = nib.load(path)
+        image: Any = nib.load(path)
         if path.suffix == ".gii":
             image = nib.gifti.GiftiImage(darrays=image.darrays[: len(image.darrays) // 2])
         else:

@@ -3,6 +3,7 @@
 import importlib.util
 import sys
 from pathlib import Path
+from typing import Any
 
 from brainbook.datasets.alice import Alice
 from brainbook.datasets.base import Dataset, lacking_of_protocol
@@ -89,7 +90,7 @@ def _load_class(path: Path, name: object) -> type:
     source = path.parent / f"{module_name}.py"
     if not module_name.isidentifier() or not source.is_file():
         raise DatasetError(f"{path}: reader is {name!r}; write my_format.MyDataset for a class in my_format.py there")
-    spec = importlib.util.spec_from_file_location(f"brainbook_reader_{module_name}", source)
+    spec: Any = importlib.util.spec_from_file_location(f"brainbook_reader_{module_name}", source)
     module = importlib.util.module_from_spec(spec)
     sys.modules[spec.name] = module  # dataclasses look their module up
     try:

@@ -87,7 +87,7 @@ def _pieces(pattern: str) -> list[tuple[str, str]]:
     if pattern.startswith(("/", "~")):
         raise DatasetError(f"{pattern}: patterns begin from root; name that folder as root, and the rest here")
     matches = list(_PIECE.finditer(pattern))
-    pieces = [(match.lastgroup, match[match.lastgroup]) for match in matches]
+    pieces = [(str(match.lastgroup), match[str(match.lastgroup)]) for match in matches]
     brackets = "".join(value for kind, value in pieces if kind in ("open", "close"))
     if sum(len(match[0]) for match in matches) != len(pattern) or brackets.replace("[]", ""):
         raise DatasetError(f"{pattern}: its braces or brackets do not match")

@@ -4,6 +4,7 @@ import re
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import nibabel as nib
 import numpy as np
@@ -53,7 +54,8 @@ class VolumeRecording:
 
     def content_key(self) -> list:
         """Return what changes with the content or the scans that are taken of it."""
-        key = self.image.dataobj.content_key()
+        data: Any = self.image.dataobj  # a `CheckedData`
+        key = data.content_key()
         return key if self.scans is None else [key, self.scans]
 
     def to_surface(self, cache: str | Path | None = None, sampling: str = "line") -> np.ndarray:
@@ -198,7 +200,8 @@ def _head(path: Path) -> tuple[int, float | None]:
 def _read_gifti(path: Path) -> np.ndarray:
     """Return the arrays of a GIFTI file as [scans, vertices]; DatasetError if it is damaged or of another surface."""
     try:
-        arrays = [np.asarray(array.data) for array in nib.load(check_content(path)).darrays]
+        image: Any = nib.load(check_content(path))
+        arrays = [np.asarray(array.data) for array in image.darrays]
     except DatasetError:
         raise
     except Exception as error:  # expat's, nibabel's, zlib's and binascii's: each has its own kinds

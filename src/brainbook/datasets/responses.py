@@ -2,13 +2,14 @@
 
 import warnings
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
 from brainbook.datasets.atlas import Regions, destrieux
-from brainbook.datasets.base import Dataset, Responses, Run
+from brainbook.datasets.base import Responses, Run
 from brainbook.datasets.cleaning import HIGH_PASS, clean, zscore
 from brainbook.datasets.recordings import Recording
 from brainbook.errors import ConfigurationError, DatasetError
@@ -20,7 +21,7 @@ _VERSION = 2  # of this computation: count up when its results change
 
 
 def load_responses(
-    dataset: Dataset,
+    dataset: Any,
     participant: str,
     targets: str = "regions",
     cache: str | Path | None = None,
@@ -137,7 +138,7 @@ def check_signal(surface: np.ndarray, path: Path) -> None:
         warnings.warn(f"{path}: the same numbers as in the scan before in {which_scans(repeats)}", stacklevel=2)
 
 
-def which_scans(which: np.ndarray) -> str:
+def which_scans(which: Any) -> str:
     """Say which scans of a bool array [scans] are True, the first scan being 0."""
     numbers = np.flatnonzero(which)
     more = f" and {len(numbers) - 5} more" if len(numbers) > 5 else ""

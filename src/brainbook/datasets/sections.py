@@ -66,7 +66,7 @@ def read_sections(description: Description, language: str) -> list[Section]:
     Raises DatasetError or AnnotationError, which names the story or the file, for words that cannot be read, are of
     another language, or lie after the end of the story.
     """
-    sections = []
+    sections: list[Section] = []
     for name, story in description.stories.items():
         if (story.language or description.language) == language:
             parts = _read_parts(description.root, name, story, language)

@@ -190,7 +190,7 @@ def _exchanged(
     drawn = own[np.argsort(np.arange(n) + rng.uniform(0, _NEIGHBOURS, n))]
     for i in np.flatnonzero(same[own] == same[drawn]):
         if same[own[i]] == same[drawn[i]]:  # not mended by an earlier exchange
-            for j in _outwards(i, n):
+            for j in _outwards(int(i), n):
                 if same[own[i]] != same[drawn[j]] and same[own[j]] != same[drawn[i]]:
                     drawn[i], drawn[j] = drawn[j], drawn[i]
                     break

@@ -3,7 +3,6 @@
 Mel bands and pitch need librosa, files need soundfile: `pip install "brainbook[sound]"`.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
@@ -168,7 +167,7 @@ def pitch(sound: Sound, step: float = STEP, lowest: float = 65.0, highest: float
 
 
 def _series(
-    seconds: np.ndarray, values: np.ndarray, names: Sequence[str], silence: np.ndarray | None = None
+    seconds: np.ndarray, values: np.ndarray, names: tuple[str, ...], silence: np.ndarray | None = None
 ) -> SoundSeries:
     silence = np.zeros(len(names)) if silence is None else silence
     return SoundSeries(np.asarray(seconds, float), values.astype(np.float32), names, silence)

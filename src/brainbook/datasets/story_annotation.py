@@ -13,6 +13,7 @@ and the column logfreq in the table of words.
 import zlib
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -121,7 +122,7 @@ class StoryAnnotation:
     def _scans(self) -> pd.DataFrame:
         return pd.read_csv(_SCANS)
 
-    def _clock(self, language: str, column: str) -> dict[int, int | float]:
+    def _clock(self, language: str, column: str) -> dict[int, Any]:
         own = self._scans[self._scans.language == self._checked(language)].sort_values("section")
         return dict(zip(own.section.tolist(), own[column].tolist(), strict=True))
 

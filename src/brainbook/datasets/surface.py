@@ -8,6 +8,7 @@ all scans at once. The result equals nilearn's (see tests/datasets/test_surface.
 
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import nibabel as nib
 import numpy as np
@@ -76,7 +77,7 @@ def _project(matrix: sparse.csr_matrix, values: np.ndarray) -> np.ndarray:
 
 
 def surface_matrix(
-    affine: np.ndarray, shape: tuple[int, int, int], sampling: str = "line", cache: str | Path | None = None
+    affine: np.ndarray, shape: tuple[int, ...], sampling: str = "line", cache: str | Path | None = None
 ) -> sparse.csr_matrix:
     """Return the matrix that takes the voxels of a volume to the vertices of fsaverage5.
 
@@ -126,7 +127,8 @@ def _matrix(affine: np.ndarray, shape: tuple, sampling: str, left_out: np.ndarra
     fraction = places[inside] - corner
     rows = np.flatnonzero(inside) // points.shape[1]
     strides = np.array([1, shape[0], shape[0] * shape[1]])
-    columns, weights = [], []
+    columns: Any = []
+    weights: Any = []
     for step in np.ndindex(2, 2, 2):
         columns.append((corner + step) @ strides)
         weights.append(np.prod(np.where(step, fraction, 1 - fraction), axis=1))

@@ -121,10 +121,12 @@ def _takes_of(description: Description, participant: str, section: Section, own:
             f"{section.story}: {{{unknown[0]}}} stands in no pattern of the recordings: name it there, or say with "
             "where: {...} what tells the story's files"
         )
-    wanted = {name: str(value).replace("{section}", str(section.part)) for name, value in where.items()}
+    wanted: dict[str, str | int] = {
+        name: str(value).replace("{section}", str(section.part)) for name, value in where.items()
+    }
     matching = [files for files in own if _is_of(files, wanted)]
-    if story.sections_by and matching:
-        matching.sort(key=lambda files: in_order(files.values[story.sections_by]))
+    if (by := story.sections_by) and matching:
+        matching.sort(key=lambda files: in_order(files.values[by]))
         if len(matching) != section.n_parts:
             numbers = ", ".join(files.values[story.sections_by] for files in matching)
             raise DatasetError(

@@ -1,6 +1,7 @@
 """What cannot be true of the words that were heard and of their times."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -119,9 +120,9 @@ def check_language(words: pd.DataFrame, language: str | None, path: str | Path) 
     """Raise AnnotationError for a section whose words are of another language than `language`."""
     for section, heard in words.groupby("section"):
         text = heard["word"].str.lower()
-        shares = {known: text.isin(frequent).mean() for known, frequent in _FREQUENT.items()}
+        shares: dict[Any, float] = {known: text.isin(frequent).mean() for known, frequent in _FREQUENT.items()}
         shares["CN"] = text.str.contains("[\u4e00-\u9fff]").mean()
-        likely = max(shares, key=shares.get)
+        likely = max(shares, key=shares.__getitem__)
         if language in shares and language != likely and len(heard) >= 50 and shares[likely] > 0.1:
             raise AnnotationError(
                 f"{path}, section {section}: {shares[likely]:.0%} of its {len(heard)} words are frequent words or "

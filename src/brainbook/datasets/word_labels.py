@@ -50,7 +50,7 @@ def as_written(label: str, dataset: str | None = None) -> tuple[str, str]:
     the edges of a word, and n't without its apostrophe.
     """
     word, why = label.strip(), []
-    known = KNOWN_LABELS.get(dataset, {}).get(word)
+    known = KNOWN_LABELS.get(dataset or "", {}).get(word)
     if known or word.casefold() in PAUSES:
         return known or "", "a label known to be wrong" if known else ""
 

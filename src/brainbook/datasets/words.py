@@ -145,10 +145,10 @@ def _read_csv(path: Path, language: str | None, mend: bool | None) -> tuple[pd.D
     table["word"] = table["word"].where(~table["word"].isin(_NOT_TEXT), "")
     language = language or _language_of(path)
     mend = (language is not None and not is_phantom(path)) if mend is None else mend
-    known = KNOWN_BAD_ROWS.get(language, {}) if mend else {}
+    known = KNOWN_BAD_ROWS.get(language or "", {}) if mend else {}
     table["known"] = [known.get(label) for label in table.index]
     affected = table.index[table["known"].notna()]
-    expected = ROWS_OF_DATASET.get(language)
+    expected = ROWS_OF_DATASET.get(language or "")
     if len(affected) and expected not in (None, len(table)):
         warnings.warn(
             f"{path} has {len(table)} rows where ds003643 has {expected}; rows {list(affected)} are mended all the "

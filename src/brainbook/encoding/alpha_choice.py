@@ -72,7 +72,7 @@ class AlphaChooser:
             together = scores[..., self.usable].mean(-1).argmax(1)
             pick = np.repeat(together[:, None], scores.shape[2], axis=1)
         inner = np.take_along_axis(scores, pick[:, None], axis=1)[:, 0].astype(float)
-        arrays = alphas[pick], inner
+        arrays = [alphas[pick], inner]
         if self.group is not None:
             arrays = [array[:, self.group] for array in arrays]
         return tuple(np.where(self.usable, array, np.nan) for array in arrays)

@@ -6,7 +6,7 @@ search inside the training scans.
 """
 
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, Self
 
@@ -26,7 +26,7 @@ from sklearn.utils import Tags
 from sklearn.utils.validation import check_consistent_length, check_is_fitted, validate_data
 
 from brainbook.encoding.cross_validation import ALPHAS
-from brainbook.encoding.inputs import Splits, as_alphas, as_count, check_choice
+from brainbook.encoding.inputs import Alphas, Splits, as_alphas, as_count, check_choice
 from brainbook.encoding.ridge_design import find_device
 from brainbook.encoding.splits import estimator_splits
 from brainbook.stats.scores import as_array
@@ -218,7 +218,7 @@ class BandedRidge(RegressorMixin, BaseEstimator):
     def __init__(
         self,
         spaces: Mapping[str, slice | np.ndarray] | None = None,
-        alphas: Sequence[float] | np.ndarray = ALPHAS,
+        alphas: Alphas = ALPHAS,
         *,
         n_candidates: int = 30,
         cv: Any = None,
@@ -285,8 +285,10 @@ class BandedRidge(RegressorMixin, BaseEstimator):
             if not reset and [(name, x.shape[1]) for name, x in spaces.items()] != self._widths():
                 raise ValueError(f"X must hold the spaces of fit, in order: {dict(self._widths())}")
             return {name: x if x.dtype.kind == "f" else x.astype(float) for name, x in spaces.items()}
-        X = validate_data(self, X, reset=reset, dtype=[np.float64, np.float32], ensure_min_samples=2 if reset else 1)
-        return {name: X[:, columns] for name, columns in (self.spaces or {"features": slice(None)}).items()}
+        array = validate_data(
+            self, X, reset=reset, dtype=[np.float64, np.float32], ensure_min_samples=2 if reset else 1
+        )
+        return {name: array[:, columns] for name, columns in (self.spaces or {"features": slice(None)}).items()}
 
     def _widths(self) -> list[tuple[str, int]]:
         return [(name, len(self.coef_[name])) for name in self.names_]

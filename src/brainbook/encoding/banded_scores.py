@@ -11,7 +11,7 @@ import torch
 from brainbook.encoding.banded import METRICS, band_shares, solve_bands, split_scores
 from brainbook.encoding.cross_validation import ALPHAS, DTYPES, mean_of_folds
 from brainbook.encoding.encoding_design import EncodingDesign
-from brainbook.encoding.inputs import Splits, as_alphas, check_choice
+from brainbook.encoding.inputs import Alphas, Splits, as_alphas, check_choice
 from brainbook.encoding.products import is_flat
 from brainbook.encoding.ridge_design import FoldFeatures, rows
 from brainbook.encoding.splits import fold_weights, inner_splits, short_folds
@@ -74,7 +74,7 @@ def cross_validate_bands(
     responses: np.ndarray,
     runs: np.ndarray,
     delays: Sequence[int] | None | Mapping[str, Sequence[int] | None] = (1, 2, 3, 4),
-    alphas: np.ndarray | float = ALPHAS,
+    alphas: Alphas = ALPHAS,
     *,
     n_candidates: int = 30,
     inner_folds: int | None = 4,
@@ -132,7 +132,7 @@ def cross_validate_bands(
     shares = band_shares(len(names), n_candidates, seed)
     shape = (len(splits), len(names), targets.n_targets)
     space_scores, penalties = np.full(shape, np.nan), np.full(shape, np.nan)
-    predicted = np.full((len(names), *responses.shape), np.nan, np.float32) if predictions else None
+    predicted: Any = np.full((len(names), *responses.shape), np.nan, np.float32) if predictions else None
     for number, (train, test) in enumerate(splits):
         folds = [FoldFeatures(of_space, train) for of_space in ridge_designs]
         training = [fold.of(train).cpu().numpy() for fold in folds]

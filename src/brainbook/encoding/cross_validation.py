@@ -17,7 +17,7 @@ from tqdm import tqdm
 from brainbook.encoding.alpha_choice import AlphaChooser
 from brainbook.encoding.encoding_design import EncodingDesign
 from brainbook.encoding.fold_systems import final_fold
-from brainbook.encoding.inputs import Splits, as_alphas, check_choice
+from brainbook.encoding.inputs import Alphas, Splits, as_alphas, check_choice
 from brainbook.encoding.products import SharedProducts
 from brainbook.encoding.ridge_design import METRICS, RidgeDesign, fold_groups, rows
 from brainbook.encoding.splits import FEWEST, fold_weights, name_fold, short_folds
@@ -96,7 +96,7 @@ def cross_validate(
     responses: np.ndarray,
     runs: np.ndarray | None = None,
     delays: Sequence[int] | None = (1, 2, 3, 4),
-    alphas: np.ndarray | float = ALPHAS,
+    alphas: Alphas = ALPHAS,
     *,
     metric: str = "correlation",
     per_target: bool = True,
@@ -107,7 +107,7 @@ def cross_validate(
     device: str = "auto",
     dtype: str = "float32",
     block: int | None = None,
-    **design: Any,
+    **options: Any,
 ) -> CrossValidation:
     """Predict each run from the others and score it; alphas are chosen inside the training runs only.
 
@@ -129,7 +129,7 @@ def cross_validate(
     device : "auto", "cpu", "cuda".
     dtype : "float32" or "float64"; eigenvectors are always float64.
     block : targets at a time; None chooses by memory.
-    design : splits, trim, nuisance, scale, feature_scaling: see `EncodingDesign`. With splits each fold chooses its
+    options : splits, trim, nuisance, scale, feature_scaling: see `EncodingDesign`. With splits each fold chooses its
         alphas on the other folds' test scans, training on what both folds may train on.
 
     Source of the algorithm: kernel ridge as in himalaya (Dupré la Tour et al. 2022, NeuroImage), with the comparison of
@@ -137,12 +137,12 @@ def cross_validate(
     """
     check_choice(metric, "metric", METRICS)
     alphas = as_alphas(alphas)
-    design = EncodingDesign.of(features, runs, delays, **design)
+    design = EncodingDesign.of(features, runs, delays, **options)
     design.warn_of_faults()
     targets = design.targets(responses, device, DTYPES[dtype], block)
     shape = (len(design.layers), len(design.splits), targets.n_targets)
     fold_scores, best, inner = np.full(shape, np.nan), np.empty(shape), np.empty(shape)
-    predicted = np.full((shape[0], *responses.shape), np.nan, np.float32) if predictions else [None] * shape[0]
+    predicted: Any = np.full((shape[0], *responses.shape), np.nan, np.float32) if predictions else [None] * shape[0]
     chooser = AlphaChooser(targets, per_target, alpha_groups, group_sample)
     for layer in tqdm(range(len(design.layers)), "encoding", unit="layer", leave=False, disable=None):
         space = design.ridge_design(layer, device, DTYPES[dtype])
@@ -152,11 +152,15 @@ def cross_validate(
     fold_scores[:, :, ~targets.usable] = np.nan
     _warn_flat(fold_scores[0][:, targets.usable], design)
     border_shares(best, alphas)
-    arrays = [mean_of_folds(fold_scores, design.splits, metric), fold_scores, best, inner, predicted]
+    scores = mean_of_folds(fold_scores, design.splits, metric)
     if predictions:
         predicted[:, :, ~targets.usable] = np.nan
-    arrays = [array[0] for array in arrays] if design.single else arrays
-    return CrossValidation(*arrays[:4], arrays[4] if predictions else None, alphas, design.splits)
+    if design.single:
+        scores, fold_scores, best, inner, predicted = (
+            array[0] for array in (scores, fold_scores, best, inner, predicted)
+        )
+    predicted = predicted if predictions else None
+    return CrossValidation(scores, fold_scores, best, inner, predicted, alphas, design.splits)
 
 
 def _score(

@@ -13,7 +13,7 @@ from brainbook.encoding.inputs import as_delays, as_runs, check_choice
 from brainbook.stats.scores import as_array
 
 
-def run_slices(runs: np.ndarray) -> list[slice]:
+def run_slices(runs: np.ndarray | None) -> list[slice]:
     """Return the scans of each run, in order of appearance.
 
     Parameters

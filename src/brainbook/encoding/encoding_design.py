@@ -3,7 +3,7 @@
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -49,7 +49,7 @@ class EncodingDesign:
     features: np.ndarray | Sequence[np.ndarray]
     runs: np.ndarray
     delays: Sequence[int] | None = (1, 2, 3, 4)
-    splits: Splits | None = None
+    splits: Splits = None  # type: ignore[assignment]  # None is replaced as soon as the design is made
     trim: int = 0
     nuisance: np.ndarray | None = None
     scale: bool = True
@@ -74,9 +74,7 @@ class EncodingDesign:
             self.nuisance = _centred_within_runs(self.nuisance, self.runs)
 
     @classmethod
-    def of(
-        cls, features: np.ndarray | Sequence[np.ndarray] | Self, *arguments: Any, **options: Any
-    ) -> "EncodingDesign":
+    def of(cls, features: Any, *arguments: Any, **options: Any) -> "EncodingDesign":
         """Return `features` if they are a design already, or else make one of all arguments."""
         return features if isinstance(features, cls) else cls(features, *arguments, **options)
 

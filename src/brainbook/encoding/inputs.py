@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 
 Splits = list[tuple[np.ndarray, np.ndarray]]  # (training scans, test scans) of every fold
+Alphas = np.ndarray | Sequence[float] | float
 
 
 def as_delays(delays: Sequence[int]) -> tuple[int, ...]:
@@ -18,7 +19,7 @@ def as_delays(delays: Sequence[int]) -> tuple[int, ...]:
     return tuple(int(shift) for shift in delays)
 
 
-def as_runs(runs: np.ndarray | Sequence) -> np.ndarray:
+def as_runs(runs: np.ndarray | Sequence | None) -> np.ndarray:
     """Return runs as an array [scans]; ValueError for more than one dimension, or scans without a run."""
     if isinstance(runs, np.ma.MaskedArray) and np.ma.count_masked(runs):
         raise ValueError(f"runs: {np.ma.count_masked(runs)} scans are masked: give every scan its run")
@@ -68,7 +69,7 @@ def check_choice(value: object, name: str, choices: Collection[str]) -> None:
         raise ValueError(f"{name} is {' or '.join(map(repr, choices))}, not {value!r}".replace("'", '"'))
 
 
-def as_alphas(alphas: np.ndarray | Sequence[float] | float) -> np.ndarray:
+def as_alphas(alphas: Alphas) -> np.ndarray:
     """Return alphas as a sorted array of one or more positive numbers; ValueError for anything else."""
     alphas = np.unique(np.asarray(alphas, float))
     if not len(alphas):

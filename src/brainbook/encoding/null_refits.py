@@ -157,7 +157,7 @@ class NullRefitter:
     features : array [scans, units], or an `EncodingDesign` of one feature space.
     responses : array [scans, targets].
     runs, alpha, null, n_permutations, seed, best_of, device, tolerance, block : see `permutation_scores`.
-    delays, design : see `EncodingDesign`.
+    delays, options : see `EncodingDesign`.
 
     Attributes
     ----------
@@ -171,7 +171,7 @@ class NullRefitter:
         features: np.ndarray | EncodingDesign,
         responses: np.ndarray,
         runs: np.ndarray | None,
-        alpha: float | np.ndarray,
+        alpha: float | np.ndarray | None,
         *,
         null: str = "shift",
         n_permutations: int = 1000,
@@ -181,9 +181,9 @@ class NullRefitter:
         tolerance: float = 0.01,
         block: int | None = None,
         delays: Sequence[int] | None = None,
-        **design: Any,
+        **options: Any,
     ) -> None:
-        design = EncodingDesign.of(features, runs, delays, **design)
+        design = EncodingDesign.of(features, runs, delays, **options)
         if not design.single:
             raise ValueError("a permutation test takes one feature space: features [scans, units]")
         self.splits, self.best_of, self.with_nuisance = design.splits, best_of, design.nuisance is not None

@@ -64,7 +64,8 @@ class ResponseProducts:
             self._xy = _sums([rows(x, part).T @ own for part, own in zip(shared.parts, by_part, strict=True)])
         self._lowest = torch.stack([own.amin(0) for own in by_part])  # parts, targets
         self._highest = torch.stack([own.amax(0) for own in by_part])
-        self._centred, self._flat = {}, {}
+        self._centred: dict[bytes, tuple[torch.Tensor, torch.Tensor]] = {}
+        self._flat: dict[bytes, torch.Tensor] = {}
 
     def _over(self, sums: tuple[torch.Tensor, torch.Tensor], fold: FoldGram) -> torch.Tensor:
         """Sum over the fold's parts, or subtract the parts that it leaves out from the total, if these are fewer."""

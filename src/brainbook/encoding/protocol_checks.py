@@ -3,6 +3,7 @@
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -35,7 +36,7 @@ class Finding:
 
 def check_protocol(
     runs: np.ndarray,
-    splits: Splits | tuple[np.ndarray, np.ndarray],
+    splits: Any,
     *,
     features: np.ndarray | None = None,
     delayed: np.ndarray | None = None,
@@ -65,7 +66,7 @@ def check_protocol(
     """
     runs = np.asarray(runs)
     if len(splits) == 2 and np.ndim(splits[0]) == 1 and np.ndim(splits[1]) == 1 and np.ndim(splits[0][0]) == 0:
-        splits = [tuple(splits)]
+        splits = [(splits[0], splits[1])]
     splits = [(np.asarray(train), np.asarray(test)) for train, test in splits]
     checks = {
         "no row both trains and tests": _overlap(splits),

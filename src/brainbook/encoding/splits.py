@@ -9,7 +9,7 @@ import numpy as np
 from sklearn.model_selection import BaseCrossValidator, KFold, check_cv
 
 from brainbook.encoding.delays import run_slices
-from brainbook.encoding.inputs import Splits, as_count, as_splits
+from brainbook.encoding.inputs import Splits, as_count, as_runs, as_splits
 from brainbook.encoding.protocol_checks import warn_shared_runs
 
 FEWEST = 10  # test scans that a score needs: over fewer, correlations of 1 come by luck
@@ -76,7 +76,7 @@ class LeaveOneRunOut(BaseCrossValidator):
         self, X: object, y: object = None, groups: np.ndarray | None = None
     ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """Yield (training scans, test scans) of every fold."""
-        yield from leave_one_run_out(groups, self.trim)
+        yield from leave_one_run_out(as_runs(groups), self.trim)
 
     def get_n_splits(self, X: object = None, y: object = None, groups: np.ndarray | None = None) -> int:
         """Return the number of runs."""

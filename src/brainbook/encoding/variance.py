@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from brainbook.encoding.cross_validation import ALPHAS, cross_validate, mean_of_folds
+from brainbook.encoding.inputs import Alphas
 from brainbook.stats.frames import TargetNames, target_frame
 
 
@@ -36,12 +37,12 @@ def prediction_covariance(
     """
     responses = np.asarray(responses)
     fitted = cross_validate(features, responses, runs, alphas=alpha, predictions=True, **options)
-    shares = []
+    shares, predicted = [], np.asarray(fitted.predictions)
     for _, test in fitted.splits:
         observed = responses[test].astype(float)
         observed -= observed.mean(axis=0)
         with np.errstate(invalid="ignore", divide="ignore"):
-            shares.append((observed * fitted.predictions[test]).sum(axis=0) / (observed**2).sum(axis=0))
+            shares.append((observed * predicted[test]).sum(axis=0) / (observed**2).sum(axis=0))
     return np.where(np.isfinite(fitted.scores), np.mean(shares, axis=0), np.nan)
 
 
@@ -90,7 +91,7 @@ def variance_partitioning(
     responses: np.ndarray,
     runs: np.ndarray,
     delays: Sequence[int] | None = (1, 2, 3, 4),
-    alphas: np.ndarray = ALPHAS,
+    alphas: Alphas = ALPHAS,
     *,
     balances: tuple[float, ...] = (0.1, 0.5, 0.9),
     **options: Any,
@@ -122,4 +123,4 @@ def variance_partitioning(
     fitted = cross_validate(spaces, responses, runs, delays, alphas, feature_scaling=scaling, metric="r2", **options)
     joint = fitted.fold_scores_of_chosen_layer()
     r2 = mean_of_folds(np.stack([*fitted.fold_scores[:2], joint]), fitted.splits, "r2")
-    return VariancePartition(*r2, joint - fitted.fold_scores[0])
+    return VariancePartition(r2[0], r2[1], r2[2], joint - fitted.fold_scores[0])

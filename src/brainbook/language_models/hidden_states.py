@@ -4,7 +4,7 @@ import warnings
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -76,7 +76,7 @@ def word_states(
     if precision not in ("no", "bf16"):
         raise ModelError(f"precision {precision!r}: 'no' (float32) or 'bf16'")
     folder = None if cache is None else Path(cache) / "states"
-    options = {"context": context, "stride": stride, "language": language, "precision": precision}
+    options: dict[str, Any] = {"context": context, "stride": stride, "language": language, "precision": precision}
     inputs = {"model": "" if cache is None else model.fingerprint, "words": texts, "sections": sections.tolist()}
     read = partial(_read, model, texts, sections, **options)
     states = cached_array(folder, model.name.replace(":", "-").replace("/", "-"), inputs | options, read)

@@ -5,6 +5,7 @@ best that an accuracy for which it is used can be (the `ceiling` of the tables).
 """
 
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import torch
@@ -76,7 +77,7 @@ def train_classifier(
         scores = module(as_input(images[None], images.device))[0].split([CLASSES[f] for f in classifier.factors], 1)
         return sum(functional.cross_entropy(part, truth[:, i]) for i, part in enumerate(scores))
 
-    options = {"learning_rate": 2e-3, "seed": seed, "device": device, "description": "classifier"}
+    options: dict[str, Any] = {"learning_rate": 2e-3, "seed": seed, "device": device, "description": "classifier"}
     fit(classifier.network, batches, loss, steps=steps, **options)
     predicted = classifier.predict(held_out)
     classifier.accuracy = {f: float((predicted[f] == held_out.factors[f]).mean()) for f in classifier.factors}

@@ -22,7 +22,7 @@ class Configuration(BaseModel):
             known = ", ".join(type(self).model_fields)
             raise ConfigurationError(f"{type(self).__name__}: {'; '.join(problems)} (known: {known})") from error
 
-    def replace(self, **changes: Any) -> "Configuration":
+    def replace(self, **changes: Any) -> Self:
         """Return the same settings with some changed, checked like new ones (`model_copy` checks nothing)."""
         return type(self)(**{**dict(self), **changes})
 

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import torch
@@ -76,7 +77,10 @@ def list_jobs(study: Study, together: bool = False) -> list[Job]:
 @lru_cache(maxsize=3)  # one per design: jobs go from one to the next and back
 def load_pairs(study: Study, design: str) -> dict[str, Pairs]:
     """Make the pairs of a design by split ("train", "validation", "test")."""
-    options = {"area": {"layout": "free", "area": "constant"}, "unseen": {"without": study.left_out}}.get(design, {})
+    options: dict[str, Any] = {
+        "area": {"layout": "free", "area": "constant"},
+        "unseen": {"without": study.left_out},
+    }.get(design, {})
     sizes = {"train": study.n_train, "validation": study.n_validation, "test": study.n_test}
     return make_image_pairs(sizes, digits=study.digits, seed=study.data_seed, **options)
 
@@ -91,7 +95,7 @@ def load_classifier(study: Study, design: str, modality: str, cache: str | Path,
     about = {"design": design, "modality": modality, "steps": study.classifier_steps}
     path = Path(cache) / "number_sense" / f"classifier-{modality}-{_key(study, CLASSIFIER_FILES, about)}.safetensors"
     if not path.exists():
-        options = {"steps": study.classifier_steps, "seed": study.data_seed, "device": device}
+        options: dict[str, Any] = {"steps": study.classifier_steps, "seed": study.data_seed, "device": device}
         trained = train_classifier(images["train"], images["test"], **options)
         accuracy = torch.tensor([trained.accuracy[factor] for factor in trained.factors], dtype=torch.float64)
         with atomic_write(path) as temporary:
@@ -131,7 +135,12 @@ def load_job_model(study: Study, job: Job, cache: str | Path, device: str = "aut
             model, before = load_job_model(earlier, job, cache, device), load_curve(earlier, job, cache)
         pairs, checkpoint = load_pairs(study, job.design), path.with_suffix("")
         name = " ".join(str(part) for part in asdict(job).values() if part)
-        options = {"device": device, "checkpoint": checkpoint, "description": name, "validation": pairs["validation"]}
+        options: dict[str, Any] = {
+            "device": device,
+            "checkpoint": checkpoint,
+            "description": name,
+            "validation": pairs["validation"],
+        }
         options["steps_before"] = 0 if before.empty else int(before.step.max())
         curve = train(model, pairs["train"], study.objective, study.training, **options)
         curve = pd.concat([before, curve.dropna(subset="validation")[["step", "validation", "seconds"]]])

@@ -100,7 +100,7 @@ def make_phantom(
         )
     if root.exists() and not is_simulated(root) and (not root.is_dir() or any(root.iterdir())):
         raise ConfigurationError(f"{root} exists and is not a phantom: name another folder, or empty this one first")
-    given = {"seed": seed, "null": null, "scans": scans, "voxel_size": voxel_size, "signal": signal}
+    given: dict[str, Any] = {"seed": seed, "null": null, "scans": scans, "voxel_size": voxel_size, "signal": signal}
     with written_whole(root) as folder:
         study = _draw(**given, languages=tuple(languages), folder=folder, story=story, layout=chosen, space=space)
         parameters = {**given, "participants": counts, "languages": list(languages), "echoes": echoes}

@@ -183,7 +183,7 @@ def flatmap(
     if title:
         ax.set_title(title, loc="left")
     if alone and regions is not None:
-        below = {"transform": ax.transAxes, "ha": "center", "va": "top"}
+        below: dict[str, Any] = {"transform": ax.transAxes, "ha": "center", "va": "top"}
         ax.text(0.5, -0.03, _note(regions, surface), fontsize=9.5, color=GREY, **below)
     if alone:
         scale.bar(ax.figure, ax, shrink=0.6, aspect=28, pad=0.06)

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from textwrap import fill
+from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -175,7 +176,7 @@ def scores(
     ax = scores_by_group(table, group=group, condition=series, ceiling=best, unit=unit, ax=ax)
     handles = ax.get_legend_handles_labels()[0]
     if "chance" in limits:
-        dotted = {"color": "black", "linestyle": (0, (1, 1)), "linewidth": 1.2}
+        dotted: dict[str, Any] = {"color": "black", "linestyle": (0, (1, 1)), "linewidth": 1.2}
         for place, chance in enumerate(table.groupby(group, sort=False).chance.mean()):
             ax.hlines(chance, place - 0.44, place + 0.44, **dotted)
         handles.append(Line2D([], [], label="chance", **dotted))

@@ -1,11 +1,12 @@
 """Results as tables: one row per target (and fold, layer, ...), with the names of the targets."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any, TypeAlias
 
 import numpy as np
 import pandas as pd
 
-TargetNames = pd.DataFrame | Mapping[str, Sequence] | Sequence | None
+TargetNames: TypeAlias = "pd.DataFrame | Mapping[str, Any] | Sequence | np.ndarray | None"
 
 
 def name_targets(targets: TargetNames, n_targets: int) -> pd.DataFrame:
@@ -28,7 +29,7 @@ def name_targets(targets: TargetNames, n_targets: int) -> pd.DataFrame:
     return columns.reset_index(drop=True)
 
 
-def target_frame(targets: TargetNames, axes: Mapping[str, Sequence], **values: np.ndarray) -> pd.DataFrame:
+def target_frame(targets: TargetNames, axes: Mapping[str, Any], **values: np.ndarray) -> pd.DataFrame:
     """Return one row per element of arrays [..., targets], the last axis running fastest.
 
     Parameters

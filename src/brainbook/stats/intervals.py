@@ -154,7 +154,8 @@ def compare_nulls(first: _Nulls, second: _Nulls, level: float = 0.95) -> Interva
 
 
 def _on_r(interval: Interval) -> Interval:
-    return Interval(*np.tanh([interval.estimate, interval.lower, interval.upper]), interval.p)
+    estimate, lower, upper = np.tanh([interval.estimate, interval.lower, interval.upper])
+    return Interval(estimate, lower, upper, interval.p)
 
 
 def _over_runs(values: np.ndarray, level: float) -> Interval:

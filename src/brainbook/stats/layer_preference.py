@@ -152,4 +152,5 @@ def moved_to_edges(
         raise ValueError(f"before {before.shape} and after {after.shape} must both be [participants, folds, targets]")
     shares = [np.nanmean(edge_preference(chosen, n_layers, first), axis=(1, 2)) for chosen in (after, before)]
     distances = [np.nanmean(edge_distance(chosen, n_layers), axis=(1, 2)) for chosen in (after, before)]
-    return {"share": paired_interval(*shares, level), "distance": paired_interval(*distances, level)}
+    pairs = {"share": shares, "distance": distances}
+    return {name: paired_interval(later, earlier, level) for name, (later, earlier) in pairs.items()}

@@ -77,8 +77,8 @@ def group_ceiling(
     for _ in range(n_halvings):
         order = rng.permutation(len(responses))
         half = len(order) // 2
-        means = [np.nanmean(responses[rows], axis=0) for rows in (order[:half], order[half : 2 * half])]
-        scores.append(_by_run(*means, runs))
+        first, second = (np.nanmean(responses[rows], axis=0) for rows in (order[:half], order[half : 2 * half]))
+        scores.append(_by_run(first, second, runs))
     return fisher_mean(np.stack(scores))
 
 

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 _BLOCK = 2**22  # elements taken at once: scores of 300,000 targets need no copy of all of them
 LARGEST_R = 0.999999  # correlations beyond it count as this one, so that Fisher's z is finite
@@ -64,12 +65,12 @@ def explained_variance(predicted: np.ndarray, observed: np.ndarray) -> np.ndarra
     return _by_target(_r2, predicted, observed)
 
 
-def fisher_z(scores: np.ndarray) -> np.ndarray:
+def fisher_z(scores: ArrayLike) -> np.ndarray:
     """Return Fisher's z of correlations, finite for correlations of 1 too; NaN stays NaN."""
     return np.arctanh(np.clip(np.asarray(scores, float), -LARGEST_R, LARGEST_R))
 
 
-def fisher_mean(scores: np.ndarray, axis: int = 0, weights: np.ndarray | None = None) -> np.ndarray:
+def fisher_mean(scores: ArrayLike, axis: int = 0, weights: np.ndarray | None = None) -> np.ndarray:
     """Average correlations on Fisher's z scale and return to r; scores that are NaN are left out.
 
     Parameters

@@ -143,7 +143,9 @@ def read_archived(study: str, table: str, root: str | Path = ARCHIVE) -> Archive
 
 def archived_table(study: str, table: str, root: str | Path = ARCHIVE) -> ArchivedTable:
     """Read an archived table (`read_archived`), and note that this process read it."""
-    return consulted(study, table, False, read_archived(study, table, root))
+    archived = read_archived(study, table, root)
+    consulted(study, table, False, archived)
+    return archived
 
 
 def consulted(study: str, table: str, latest: bool, archived: ArchivedTable | None) -> ArchivedTable | None:

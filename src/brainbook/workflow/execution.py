@@ -99,12 +99,12 @@ def execute_run(study: Study, run: PlannedRun) -> str:
             write_json(folder / "state.json", state)
             if state["state"] == "done":
                 (folder / DONE).touch()
-        return state["state"]
+        return str(state["state"])
 
 
 def _environment(run: PlannedRun, gpus: list[str]) -> dict[str, str]:
     return {
-        RESULTS_OF_A_STUDY: run.parameters["results"],
+        RESULTS_OF_A_STUDY: str(run.parameters["results"]),
         MAY_LACK_DATA: "1" if run.may_lack_data else "",
         "CUDA_VISIBLE_DEVICES": ",".join(gpus),
     }

@@ -11,6 +11,7 @@ import re
 import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import jupytext
 import nbformat
@@ -51,7 +52,7 @@ def notebook_parameters(path: str | Path) -> dict[str, object]:
     return parameters
 
 
-def chapter_notebook(source: str | Path, data: str | Path | None = None) -> nbformat.NotebookNode:
+def chapter_notebook(source: str | Path, data: Any = None) -> nbformat.NotebookNode:
     """Read a chapter as the notebook that is executed on the recordings in the folder `data`.
 
     Cells tagged `phantom` (code or Markdown) concern simulated recordings with a known truth: they are left out when

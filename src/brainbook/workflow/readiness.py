@@ -95,9 +95,9 @@ def _recordings(folder: str, run: PlannedRun) -> Iterator[str]:
         dataset.words(code)
         named = [run.value("participant")] if run.value("participant") else dataset.participants(code)
         for participant in named[: limit if isinstance(limit, int) else None]:
-            absent, of = _not_downloaded(folder, participant)
-            if absent:
-                what = f"of {participant} {absent} of {of} recordings are not downloaded"
+            n_absent, of = _not_downloaded(folder, participant)
+            if n_absent:
+                what = f"of {participant} {n_absent} of {of} recordings are not downloaded"
                 command = f": `make data DATA={folder} PARTICIPANTS={participant}`"
                 yield f"data: {what}{command if isinstance(dataset, LittlePrince) else ''}"
 

@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -94,7 +95,12 @@ def _read_table(path: Path, study: str) -> pd.DataFrame:
 def archive_results(study: str, table: str, root: str | Path = ROOT, archive: str | Path = ARCHIVE) -> Path:
     """Archive a table of all runs of `study` as it lies in the results folder, with the last run's date and commit."""
     made = _made_here(study, table, root)
-    about = {"date": made.date, "commit_of": made.commit, "minutes": made.minutes, "rests_on": made.rests_on}
+    about: dict[str, Any] = {
+        "date": made.date,
+        "commit_of": made.commit,
+        "minutes": made.minutes,
+        "rests_on": made.rests_on,
+    }
     return archive_table(study, table, made.rows, made.command, root=archive, **about)
 
 

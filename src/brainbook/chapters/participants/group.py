@@ -9,6 +9,7 @@ Intervals over participants speak of people like these who hear THIS story. Noth
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -291,7 +292,7 @@ def spread_interval(spread: float, n: int, level: float = 0.95) -> tuple[float, 
     return float(spread * np.sqrt((n - 1) / lower)), float(spread * np.sqrt((n - 1) / upper))
 
 
-def half_widths(spread: float, n: int, sizes: Sequence[int], level: float = 0.95) -> pd.DataFrame:
+def half_widths(spread: float, n: int, sizes: Any, level: float = 0.95) -> pd.DataFrame:
     """Compute half the width of Student's interval for groups of other sizes, from the spread of n participants.
 
     Returns a DataFrame: n, value, lower, upper (for the ends of the spread's own interval).

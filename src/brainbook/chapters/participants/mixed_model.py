@@ -8,6 +8,7 @@ Three intervals stand side by side on the page, and none of them covers everythi
 """
 
 import warnings
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -118,7 +119,7 @@ def coverage(
     (n_languages, n, m), rng = sizes, np.random.default_rng(seed)
     shapes = (n_languages, 1, 1), (n_languages, n, 1), (n_languages, 1, m), (n_languages, n, m)
     drawn = [sd * rng.standard_normal((n_studies, *shape)) for sd, shape in zip(spreads, shapes, strict=True)]
-    z = sum(drawn)  # studies, languages, participants, sections; the true mean over languages is 0
+    z: Any = sum(drawn)  # studies, languages, participants, sections; the true mean over languages is 0
     means = {
         "this story": (drawn[0] + drawn[2]).mean(axis=(1, 2, 3)),
         "these languages": drawn[0].mean(axis=(1, 2, 3)),

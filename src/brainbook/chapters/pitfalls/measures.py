@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -18,7 +19,14 @@ from brainbook.chapters.pitfalls.protocols import (
     quiet,
     reference_protocol,
 )
-from brainbook.encoding import Permutations, PermutationScores, cross_validate, delay, permutation_scores
+from brainbook.encoding import (
+    CrossValidation,
+    Permutations,
+    PermutationScores,
+    cross_validate,
+    delay,
+    permutation_scores,
+)
 from brainbook.encoding.splits import FEWEST, fold_weights, used_scans
 from brainbook.stats import correlation, fdr, fisher_mean, mean_interval, run_interval
 
@@ -34,7 +42,7 @@ def with_shifted_copies(data: EncodingData, copies: int, seed: int = 0, original
     recordings allow: their copies alone.
     """
 
-    def add_copies(values: np.ndarray | None) -> np.ndarray | None:
+    def add_copies(values: np.ndarray | None) -> Any:
         if values is None:
             return None
         if values.ndim == 3:
@@ -48,7 +56,8 @@ def with_shifted_copies(data: EncodingData, copies: int, seed: int = 0, original
 def select_targets(data: EncodingData, targets: slice | np.ndarray) -> EncodingData:
     """Return the data with some of its targets."""
     arrays = {name: getattr(data, name) for name in _OF_TARGETS}
-    return replace(data, **{name: None if array is None else array[..., targets] for name, array in arrays.items()})
+    chosen: Any = {name: None if array is None else array[..., targets] for name, array in arrays.items()}
+    return replace(data, **chosen)
 
 
 def score_protocols(
@@ -142,9 +151,10 @@ def compare_tests(data: EncodingData, n_permutations: int = 100, seed: int = 0) 
     null = _refit(data, result, n_permutations, seed)
     fixed = cross_validate(x, responses, data.runs, delays, result.alpha, splits=splits, predictions=True)
     corrected, folds = run_interval(fixed.fold_scores), np.arctanh(fixed.fold_scores)
+    halved = np.asarray(corrected.p) / 2
     p = {
         "refitted permutations": null.p(),
-        "corrected t-test over runs": np.where(corrected.estimate > 0, corrected.p / 2, 1 - corrected.p / 2),
+        "corrected t-test over runs": np.where(corrected.estimate > 0, halved, 1 - halved),
         "t-test over runs": stats.ttest_1samp(folds, 0, alternative="greater").pvalue,
         "permutations of fixed predictions": _fixed_p(fixed, responses, data.runs, n_permutations, seed),
         "Pearson's p, n = scans": pearson_p(null.score, result.n),
@@ -289,12 +299,14 @@ def _refit_echoes(
     return PermutationScores(score(together), np.stack(null))
 
 
-def _fixed_p(fixed: np.ndarray, responses: np.ndarray, runs: np.ndarray, n_permutations: int, seed: int) -> np.ndarray:
+def _fixed_p(
+    fixed: CrossValidation, responses: np.ndarray, runs: np.ndarray, n_permutations: int, seed: int
+) -> np.ndarray:
     """Compute p by permuting responses against predictions that stay as they were fitted: the careful reader's trap."""
     used, weights = used_scans(fixed.splits), fold_weights(fixed.splits)
     tests = [np.searchsorted(used, test) for _, test in fixed.splits]
-    predicted = fixed.predictions[used]
-    reached = sum(
+    predicted = np.asarray(fixed.predictions)[used]
+    reached: Any = sum(
         fisher_mean([correlation(predicted[test], moved[test]) for test in tests], weights=weights) >= fixed.scores
         for moved in _shifted(responses[used], runs[used], n_permutations, seed)
     )

@@ -56,11 +56,11 @@ class EncodingData:
     layer: int
     runs: np.ndarray
     responses: np.ndarray
-    single: np.ndarray | None = None
-    zeros: np.ndarray | None = None
-    unfiltered: np.ndarray | None = None
-    echoes: np.ndarray | None = None
-    raw_echoes: np.ndarray | None = None
+    single: np.ndarray | Any = None
+    zeros: np.ndarray | Any = None
+    unfiltered: np.ndarray | Any = None
+    echoes: np.ndarray | Any = None
+    raw_echoes: np.ndarray | Any = None
     splits: list | None = None
     delays: tuple[int, ...] = (1, 2, 3, 4)
     trim: int = 0
@@ -118,7 +118,7 @@ class ProtocolResult:
     r: np.ndarray
     n: int
     alpha: float = np.nan
-    pipeline: tuple | None = None
+    pipeline: tuple | Any = None
 
 
 def reference_protocol(data: EncodingData) -> ProtocolResult:
@@ -243,7 +243,7 @@ def _score_echoes(
     tests: list[np.ndarray],
     cv: Splits,
     n: int,
-    alphas: Sequence[float] = ALPHAS,
+    alphas: np.ndarray = ALPHAS,
     scale: bool = True,
 ) -> ProtocolResult:
     """Fit to rows of the stacked echoes and score on others; `tests` are scored apart, by Fisher's z."""

@@ -70,7 +70,7 @@ class RecordingPair:
 
 
 def open_pair(
-    data: str | Path, null: str | Path, language: str, copies: int = 4, seed: int = 0, **options: object
+    data: str | Path, null: str | Path, language: str, copies: int = 4, seed: int = 0, **options: Any
 ) -> RecordingPair:
     """Open the recordings in a folder and their counterpart: a phantom's null twin, else they themselves moved in time.
 
@@ -303,7 +303,8 @@ def _read_participant(
 
     kinds = KINDS if echoes else KINDS[:2]
     keys = [[run.section, recording.content_key()] for run, (recording, *_) in zip(runs, recordings, strict=True)]
-    keys += [open_image(run.echoes[echo]).dataobj.content_key() for run in runs for echo in echoes]
+    images: list[Any] = [open_image(run.echoes[echo]).dataobj for run in runs for echo in echoes]
+    keys += [image.content_key() for image in images]
     arrays = cached_array(
         f"{cache}/pitfalls" if cache else None,
         participant,

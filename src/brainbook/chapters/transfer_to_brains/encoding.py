@@ -149,7 +149,7 @@ class Change:
 
         q_before, q_after : whether the region is predicted at all (FDR over regions, refitted null).
         """
-        p = compare_nulls(self.after.null, self.before.null).p
+        p: Any = compare_nulls(self.after.null, self.before.null).p
         before, after = (fisher_z(stage.scores.fold_scores[0]) for stage in (self.before, self.after))
         change = compare_runs(after, before, fisher=False)
         return self.after.scores.columns[["region", "hemisphere"]].assign(

@@ -1,6 +1,7 @@
 """Training of tiny models: transformers' own classes with random weights, on windows of the phantom's stories."""
 
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import torch
@@ -50,7 +51,7 @@ def train_tiny(
         return model(**{name: ids.to(model.device) for name, ids in validation.items()}).loss.item()
 
     model = new_model(settings, len(tokenizer))
-    options = {"steps": settings.steps, "learning_rate": settings.learning_rate, "seed": settings.seed}
+    options: dict[str, Any] = {"steps": settings.steps, "learning_rate": settings.learning_rate, "seed": settings.seed}
     options |= {"checkpoint": checkpoint, "checkpoint_every": 500, "description": f"training {name}"}
     options |= {"validate": validate, "validate_every": max(1, settings.steps // 25)}
     curve = fit(model, batch, lambda model, batch: model(**batch).loss, device=device, **options)
@@ -62,7 +63,7 @@ def new_model(settings: TinySettings, n_pieces: int) -> nn.Module:
 
     Weights start at a standard deviation of .05: at the usual .02 so small a model stays on the unigram plateau.
     """
-    sizes = {
+    sizes: dict[str, Any] = {
         "vocab_size": n_pieces,
         "initializer_range": 0.05,
         "pad_token_id": SPECIAL.index("[PAD]"),
@@ -75,7 +76,7 @@ def new_model(settings: TinySettings, n_pieces: int) -> nn.Module:
     }
     dropout = {"hidden_dropout_prob": settings.dropout, "attention_probs_dropout_prob": settings.dropout}
     special = {"bos_token_id": SPECIAL.index("[CLS]"), "eos_token_id": SPECIAL.index("[SEP]")}
-    own = {
+    own: dict[str, Any] = {
         "llama": {"tie_word_embeddings": True, **special},
         "albert": {"embedding_size": settings.units // 2, **dropout},
         "bert": dropout,
