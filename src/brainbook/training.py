@@ -58,7 +58,7 @@ def fit(
     precision: str = "no",
     device: str = "auto",
     seed: int = 0,
-    validate: Callable[[nn.Module], float] | None = None,
+    validate: Callable[[Any], float] | None = None,
     validate_every: int = 100,
     patience: int | None = None,
     tolerance: float = 0.0,

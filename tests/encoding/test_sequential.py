@@ -152,7 +152,7 @@ def test_the_level_is_held_on_null_studies(options):
 
 def test_options_are_those_of_permutation_scores_and_wrong_ones_are_named(rng, study):
     features, responses, runs = study(rng)
-    wanted = set(inspect.signature(NullRefitter).parameters) - {"features", "responses", "runs", "alpha", "design"}
+    wanted = set(inspect.signature(NullRefitter).parameters) - {"features", "responses", "runs", "alpha", "options"}
     wanted |= {"splits", "trim", "nuisance", "scale"}
     given = {
         "null": "phase",

@@ -9,6 +9,7 @@ Several GPUs: accelerate launch -m brainbook.language_models brainlm ...
 
 import argparse
 import time
+from collections.abc import Iterator
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
@@ -75,7 +76,7 @@ def _tiny_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--save-pretrained", action="store_true", help="make them part of this package")
 
 
-def train_tiny_models(options: argparse.Namespace) -> None:
+def train_tiny_models(options: argparse.Namespace) -> Iterator[object]:
     """Train the tiny models that are missing."""
     for name in options.names:
         folder = tiny_brainlm_folder if name in TINY_BRAINLMS else tiny_folder
@@ -94,7 +95,7 @@ def _brainlm_options(parser: argparse.ArgumentParser) -> None:
     _add_settings(parser, VERSIONS["2.0"], BRAINLM_OPTIONS)
 
 
-def train_brainlm_on_files(options: argparse.Namespace) -> None:
+def train_brainlm_on_files(options: argparse.Namespace) -> Iterator[object]:
     """Train a BrainLM on words and scans in files."""
     settings = replace(VERSIONS[options.version], **{name: getattr(options, name) for name in BRAINLM_OPTIONS})
     tasks = {"masked_language": 1.0} if options.ablation == "none" else settings.tasks
@@ -123,7 +124,7 @@ def _transfer_options(parser: argparse.ArgumentParser) -> None:
     _add_settings(parser, TransferSettings())
 
 
-def transfer(options: argparse.Namespace) -> None:
+def transfer(options: argparse.Namespace) -> Iterator[object]:
     """Fine-tune a language model on pairs of sentences."""
     settings = TransferSettings(**{field.name: getattr(options, field.name) for field in fields(TransferSettings)})
     pairs = {"n": options.n, "second": options.second, "mismatch": options.mismatch, "seed": options.seed}

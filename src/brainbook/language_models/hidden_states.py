@@ -158,7 +158,7 @@ def _as_words(words: Sequence[str] | pd.DataFrame) -> tuple[list[str], np.ndarra
     return ["" if pd.isna(word) else str(word).strip() for word in table["word"]], sections
 
 
-def _pieces_alone(encode: Callable[[str], list[int]], word: str, space: str) -> list[int]:
+def _pieces_alone(encode: Callable[..., Any], word: str, space: str) -> list[int]:
     encoding = encode(space + word, add_special_tokens=False)
     pairs = list(zip(encoding.ids, encoding.tokens, strict=True))
     if not space and len(pairs) > 1 and pairs[0][1] == "▁":  # sentencepiece's mark of a space that is not there

@@ -11,7 +11,6 @@ import numpy as np
 import torch
 from huggingface_hub import constants, get_session, try_to_load_from_cache
 from tokenizers import Tokenizer
-from torch import nn
 from transformers import (
     AutoConfig,
     AutoModel,
@@ -44,7 +43,7 @@ class LanguageModel:
     """
 
     name: str
-    model: nn.Module
+    model: Any
     tokenizer: PreTrainedTokenizerBase
 
     @property
@@ -156,7 +155,7 @@ def open_hub(hub_name: str, name: str | None = None, device: str = "auto") -> La
     return place(name or hub_name, *loaded, device)
 
 
-def place(name: str, model: nn.Module, tokenizer: PreTrainedTokenizerBase, device: str = "auto") -> LanguageModel:
+def place(name: str, model: Any, tokenizer: PreTrainedTokenizerBase, device: str = "auto") -> LanguageModel:
     """Move a model to a device and check that it reads tokens and returns the states that its configuration promises.
 
     device : "auto" (a GPU if there is one), or what torch calls a device.
@@ -203,7 +202,7 @@ def quiet_transformers() -> Iterator[None]:
             transformers_logging.enable_progress_bar()
 
 
-def _load(source: str | Path, use_safetensors: bool | None = None, **options: Any) -> tuple:
+def _load(source: str | Path, use_safetensors: bool | None = None, **options: Any) -> tuple[Any, Any]:
     """Load the part of a model that reads text, and its tokenizer, without running their code.
 
     _NotLoaded names the file that transformers cannot load, or weights that do not belong to the configuration.
@@ -244,7 +243,7 @@ def _layer(name: str) -> int:
     return max((int(part) for part in name.split(".") if part.isdigit()), default=-1)
 
 
-def text_part(name: str, model: nn.Module) -> nn.Module:
+def text_part(name: str, model: Any) -> Any:
     """Return the part of a transformers model that reads text.
 
     Of an encoder with a decoder the encoder; of a model that also sees or hears the language model within it.
@@ -262,12 +261,12 @@ def text_part(name: str, model: nn.Module) -> nn.Module:
     return part
 
 
-def model_with_head(language_model: LanguageModel) -> nn.Module:
+def model_with_head(language_model: LanguageModel) -> Any:
     """Return the same weights in transformers' class with the head that predicts words (masked, or the next one).
 
     Raises ModelError for a model that was saved without its head.
     """
-    auto_class = AutoModelForCausalLM if language_model.causal else AutoModelForMaskedLM
+    auto_class: Any = AutoModelForCausalLM if language_model.causal else AutoModelForMaskedLM
     name, source = language_model.name, language_model.model.name_or_path
     try:
         with quiet_transformers():

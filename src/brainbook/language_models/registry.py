@@ -2,6 +2,7 @@
 
 import importlib.util
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -73,7 +74,7 @@ def load_language_model(
 
 
 def _minilm() -> Path:
-    package = importlib.util.find_spec(MINILM_PACKAGE)
+    package: Any = importlib.util.find_spec(MINILM_PACKAGE)
     if package is None:
         raise ModelError(
             "'minilm' comes with a package that is not installed: "

@@ -13,7 +13,6 @@ from typing import Any
 import numpy as np
 import torch
 from scipy.signal import resample_poly
-from torch import nn
 from transformers import AutoConfig, AutoFeatureExtractor, AutoModel
 
 from brainbook.datasets.sound import Sound, SoundSeries
@@ -34,8 +33,8 @@ class SpeechModel:
     """
 
     name: str
-    model: nn.Module
-    extractor: object
+    model: Any
+    extractor: Any
 
     @property
     def rate(self) -> int:
@@ -133,6 +132,8 @@ def _read(model: SpeechModel, sound: Sound, window: float, hop: float, step: flo
     """Return states [layers + 1, steps, units]; NaN for a step without a state (a last one that is cut short)."""
     common = gcd(model.rate, sound.rate)
     samples = resample_poly(sound.samples, model.rate // common, sound.rate // common).astype(np.float32)
+    totals: Any
+    counts: Any
     n_steps, totals, counts = int(np.ceil(sound.seconds / step - 1e-9)), None, None
     device = next(model.model.parameters()).device
     ends = np.append(np.arange(hop, sound.seconds, hop), sound.seconds)

@@ -5,6 +5,7 @@ z(a) + z(b) - z(b) is z(a) whatever the latents are. Those are reported apart.
 """
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -121,7 +122,7 @@ def arithmetic_in_latents(
         orders = [rng.permutation(len(NUMBERS)) for _ in range(times)]
         shuffled = pd.concat([solve_in_latents(means, table, order) for order in orders], ignore_index=True)
         for name, solved in (("", solve_in_latents(means, table, np.arange(9))), (", shuffled", shuffled)):
-            about = {"measure": f"arithmetic, latents{name}", "condition": "noise-free"}
+            about: dict[str, Any] = {"measure": f"arithmetic, latents{name}", "condition": "noise-free"}
             about |= {"source": source, "target": source, "chance": CHANCE["number"], "ceiling": 1.0}
             tables.append(score(solved).assign(**about).rename_axis("factor").reset_index())
     return pd.concat(tables, ignore_index=True)

@@ -21,6 +21,7 @@ from collections.abc import Sequence
 from fractions import Fraction
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -53,6 +54,7 @@ def decide_criteria(evaluation: pd.DataFrame) -> pd.DataFrame:
     for criterion in criteria().to_dict("records"):
         column, _, changed = criterion["reference"].partition(": ")
         reference_key = tuple({**criterion, column: changed}[name] for name in VALUES) if changed else None
+        reference: Any
         values, reference = groups.get(tuple(criterion[name] for name in VALUES)), groups.get(reference_key)
         if values is None or (changed and reference is None):
             continue

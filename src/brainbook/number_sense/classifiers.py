@@ -72,7 +72,7 @@ def train_classifier(
         rows = torch.randint(len(pixels), (batch,), generator=stream)
         return pixels[rows], labels[rows]
 
-    def loss(module: nn.Module, shown: tuple) -> torch.Tensor:
+    def loss(module: nn.Module, shown: tuple) -> Any:
         images, truth = shown
         scores = module(as_input(images[None], images.device))[0].split([CLASSES[f] for f in classifier.factors], 1)
         return sum(functional.cross_entropy(part, truth[:, i]) for i, part in enumerate(scores))

@@ -74,7 +74,7 @@ class ModelConfiguration(Configuration):
             raise ValueError(f"modalities {names}: each needs a name of its own")
         return self
 
-    def unimodal(self, name: str) -> "ModelConfiguration":
+    def unimodal(self, name: str | None) -> "ModelConfiguration":
         """Return the settings of the control arm: one modality alone, no likelihood weight, no private latents."""
         modalities = {modality.name: modality for modality in self.modalities}
         if name not in modalities:
@@ -138,4 +138,4 @@ class Training(Configuration):
 
     def n_steps(self, n_pairs: int) -> int:
         """Return the number of optimizer steps on a training set of `n_pairs`."""
-        return self.steps or max(1, round(self.epochs * n_pairs / self.batch))
+        return self.steps or max(1, round(self.epochs * n_pairs / self.batch))  # type: ignore[operator]  # one is given

@@ -45,7 +45,7 @@ def make_cmnist(
     digits: str | Path | Digits = "embedded",
     split: str = "train",
     numbers: Sequence[int] = NUMBERS,
-    colours: Sequence[int] = range(len(COLOURS)),
+    colours: Sequence[int] | np.ndarray = range(len(COLOURS)),  # noqa: B008
     seed: int = 0,
 ) -> Images:
     """Tint handwritten digits: images of 28 x 28, RGB, on black.
@@ -173,7 +173,7 @@ def _find(folder: Path, name: str) -> Path:
 
 def _split(digits: Digits, rng: np.random.Generator) -> dict[str, Digits]:
     """Take a tenth for validation and a fifth for test, of each digit."""
-    chosen = {split: [] for split in SPLITS}
+    chosen: dict[str, list[np.ndarray]] = {split: [] for split in SPLITS}
     for label in np.unique(digits.label):
         rows = rng.permutation(np.flatnonzero(digits.label == label))
         ends = np.cumsum([round(0.7 * len(rows)), round(0.1 * len(rows))])
@@ -183,7 +183,7 @@ def _split(digits: Digits, rng: np.random.Generator) -> dict[str, Digits]:
 
 
 def _balanced(
-    n: int, label: np.ndarray, numbers: Sequence[int], colours: Sequence[int], rng: np.random.Generator
+    n: int, label: np.ndarray, numbers: np.ndarray, colours: np.ndarray, rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray]:
     """Choose `n` rows of digits and their colours: number-colour classes of equal size, give or take one."""
     classes = [(number, colour) for number in numbers for colour in colours]

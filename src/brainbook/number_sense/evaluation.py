@@ -22,7 +22,7 @@ COLUMNS = ["measure", "source", "target", "factor", "condition", "value", "chanc
 
 
 def measure(
-    model: MMVAE | PixelControl,
+    model: Any,  # a VAE, an MMVAE or a PixelControl
     held_out: Mapping[str, Images],
     train: Mapping[str, Images],
     classifiers: Mapping[str, Classifier],

@@ -6,6 +6,7 @@ of the image that the model was given.
 """
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -22,7 +23,7 @@ DIRECTION = ["source", "target"]
 def read_generated(
     model: MMVAE | PixelControl,
     images: Mapping[str, Images],
-    classifiers: Mapping[str, Classifier],
+    classifiers: Mapping[str, Any],
     seed: int | None = None,
 ) -> pd.DataFrame:
     """Generate images of each modality from each modality's `images`, and classify them.
@@ -77,7 +78,7 @@ def summarise_confusions(confusion: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=[*DIRECTION, "accuracy", "numbers", "most_frequent", "its_share"])
 
 
-def generated_accuracy(readings: pd.DataFrame, condition: str, best: Mapping[str, dict] | None = None) -> pd.DataFrame:
+def generated_accuracy(readings: pd.DataFrame, condition: str, best: Mapping[str, dict] | Any = None) -> pd.DataFrame:
     """Compute the accuracy of reconstruction and cross-modal generation, from `read_generated` of held-out images.
 
     best : by target, the accuracy (by factor) that is the best possible for images of the other modality, such as

@@ -4,6 +4,8 @@ People and animals tell numbers apart better the farther apart they are (distanc
 effect); both follow if the inner value of n spreads in proportion to n, with the Weber fraction as the constant.
 """
 
+from collections.abc import Callable
+
 import numpy as np
 import pandas as pd
 from scipy.stats import pearsonr, rankdata, spearmanr
@@ -18,7 +20,7 @@ from brainbook.number_sense.images import NUMBERS, Images
 
 N_SILHOUETTE = 2000  # images at most, as all their mutual distances are computed
 # How numbers may be laid out on a line; the published study tried a logarithm, a square and an exponential.
-SCALES = {"linear": np.asarray, "logarithm": np.log, "square": np.square, "exponential": np.exp}
+SCALES: dict[str, Callable] = {"linear": np.asarray, "logarithm": np.log, "square": np.square, "exponential": np.exp}
 SPREADS = {
     "scalar": lambda i, j: np.abs(i - j) / np.sqrt((i**2 + j**2) / 2),  # spread grows with number
     "constant": lambda i, j: np.abs(i - j),  # the same spread for all numbers

@@ -63,6 +63,7 @@ class ModalityVAE(nn.Module):
             raise ConfigurationError("a convolution needs whole images: give no active_pixels, or take an 'mlp'")
         self.active, self.modality, self.scale = active, modality, configuration.scale
         # not part of the state: which pixels they are is said when a model is made
+        self.pixels: Tensor
         self.register_buffer("pixels", torch.from_numpy(np.flatnonzero(active)), persistent=False)
         self.sizes = [configuration.latent, configuration.private]
         self.encoder, self.decoder = make_networks(configuration, modality, len(self.pixels), generators)
@@ -113,7 +114,7 @@ class MMVAE(nn.Module):
             raise ConfigurationError(f"seeds {list(seeds)}: give each copy a seed of its own")
         generators = [torch.Generator().manual_seed(seed) for seed in self.seeds]
         active = active_pixels or {}
-        self.modalities = nn.ModuleDict(
+        self.modalities: Any = nn.ModuleDict(
             {m.name: ModalityVAE(configuration, m, generators, active.get(m.name)) for m in configuration.modalities}
         )
         copies, learn, private = len(self.seeds), configuration.learn_prior, configuration.private
@@ -159,7 +160,7 @@ class MMVAE(nn.Module):
         return self._posteriors(images, name)[0]
 
     @torch.no_grad()
-    def decode(self, z: np.ndarray, name: str | None = None, private: np.ndarray | None = None) -> np.ndarray:
+    def decode(self, z: Any, name: str | None = None, private: np.ndarray | None = None) -> np.ndarray:
         """Decode latents to mean images of modality `name`, float32 0..1 [n, channels, height, width].
 
         z : float [n, latent]. private : float [n, private]; by default their prior's location, 0.
@@ -217,7 +218,7 @@ class MMVAE(nn.Module):
             parts.append([part[0].cpu().numpy() for part in (*shared, *private)])
         return tuple(np.concatenate(part) for part in zip(*parts, strict=True))
 
-    def _networks(self, name: str | None) -> ModalityVAE:
+    def _networks(self, name: Any) -> ModalityVAE:
         """Return the networks of a modality (which a VAE need not name) of a model of one seed."""
         if len(self.seeds) != 1:
             raise ModelError(f"this model has {len(self.seeds)} copies: choose one with model.copy(0)")

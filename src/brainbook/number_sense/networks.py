@@ -7,6 +7,7 @@ more time than one; no copy depends on another.
 import math
 from collections.abc import Sequence
 from itertools import pairwise
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -147,6 +148,8 @@ def make_networks(
     The encoder takes images [copies, rows, n_pixels] to location and raw scale of all latents, [copies, rows, 2 *
     (latent + private)]; the decoder takes latents [copies, rows, latent + private] to logits [copies, rows, n_pixels].
     """
+    encoder: Any
+    decoder: Any
     n_latents, width = configuration.latent + configuration.private, configuration.width
     if configuration.architecture == "cnn":
         encoder = CNNEncoder(modality.size, configuration.channels, width, 2 * n_latents, generators)

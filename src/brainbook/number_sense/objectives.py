@@ -113,7 +113,7 @@ def draw_noise(model: MMVAE, n_samples: int, n_images: int, seeds: Sequence[int]
     settings = model.configuration
     shape = (len(model.names), n_samples, n_images)
     sizes = (settings.latent, settings.private, settings.private)
-    return tuple(standard_noise(settings.family, (*shape, size), generators, device) for size in sizes)
+    return tuple(standard_noise(settings.family, (*shape, size), generators, device) for size in sizes)  # type: ignore[return-value]
 
 
 def bound(model: MMVAE, images: Mapping[str, Tensor], objective: Objective, noise: Noise) -> tuple[Tensor, Tensor]:
@@ -132,6 +132,8 @@ def bound(model: MMVAE, images: Mapping[str, Tensor], objective: Objective, nois
     if missing := [name for name in model.names if name not in images]:
         raise ConfigurationError(f"no images for modality {missing[0]!r}: there are {', '.join(images)}")
     # two lists of a posterior per modality
+    shared: Any
+    private: Any
     shared, private = zip(*(model.modalities[name].encode(images[name]) for name in model.names), strict=True)
     z, own = _sample(shared, noise[0]), _sample(private, noise[1])
     if objective.minimum_weight:
@@ -158,7 +160,7 @@ def bound(model: MMVAE, images: Mapping[str, Tensor], objective: Objective, nois
 
 def _stacked(posteriors: Sequence[Posterior]) -> tuple[Tensor, Tensor]:
     """Return locations and scales of all modalities, each [copies, modalities, 1, batch, dimensions]."""
-    return tuple(torch.stack(part, 1)[:, :, None] for part in zip(*posteriors, strict=True))
+    return tuple(torch.stack(part, 1)[:, :, None] for part in zip(*posteriors, strict=True))  # type: ignore[return-value]
 
 
 def _sample(posteriors: Sequence[Posterior], noise: Tensor) -> Tensor:
@@ -212,7 +214,7 @@ def _log_ratio(model: MMVAE, z: Tensor, posteriors: Sequence[Posterior]) -> Tens
     return (log_prior - (log_q.logsumexp(0) - math.log(len(log_q)))).view(z.shape[:-1])
 
 
-def _closed_form_elbo(model: MMVAE, log_p: Tensor, shared: Sequence, private: Sequence) -> Tensor:
+def _closed_form_elbo(model: MMVAE, log_p: Tensor, shared: Sequence[Posterior], private: Sequence[Posterior]) -> Tensor:
     """Return the mean log-likelihood of samples less the posteriors' mean divergence from the prior: [copies]."""
     family, prior_scale = model.configuration.family, model.prior_scale[:, 0]
     value = log_p.mean((1, 2))

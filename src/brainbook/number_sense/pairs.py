@@ -2,6 +2,7 @@
 
 from collections.abc import Collection
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -69,7 +70,7 @@ def pair(
     rng = np.random.default_rng(seed)
     left, right = _rows_by_class(oscn), _rows_by_class(cmnist)
     left_out = {(int(number), int(colour)) for number, colour in without}
-    rows = []
+    rows: Any = []
     for key in sorted((set(left) | set(right)) - left_out):
         if key not in left or key not in right:
             lacking = "oscn" if key not in left else "cmnist"

@@ -76,6 +76,8 @@ def make_study(preset: str = "demo", **changes: Any) -> Study:
 
 
 def _change(study: Study, changes: dict) -> Study:
+    own: dict[str, Any]
+    parts: dict[str, dict[str, Any]]
     own, parts = {}, {"model": {}, "objective": {}, "training": {}}
     for key, value in changes.items():
         part, _, field = key.partition("_")

@@ -50,7 +50,7 @@ class Job:
 
 
 # Arms of each design, the slow ones first.
-ARMS = {
+ARMS: dict[str, list[tuple[str, str | None]]] = {
     "published": [("multimodal", None), ("private", None), ("unimodal", "oscn"), ("unimodal", "cmnist"),
                   ("untrained", None), ("pixels", None)],
     "area": [("multimodal", None), ("unimodal", "oscn"), ("pixels", None)],
@@ -77,7 +77,7 @@ def list_jobs(study: Study, together: bool = False) -> list[Job]:
 @lru_cache(maxsize=3)  # one per design: jobs go from one to the next and back
 def load_pairs(study: Study, design: str) -> dict[str, Pairs]:
     """Make the pairs of a design by split ("train", "validation", "test")."""
-    options: dict[str, Any] = {
+    options: Any = {
         "area": {"layout": "free", "area": "constant"},
         "unseen": {"without": study.left_out},
     }.get(design, {})
@@ -121,7 +121,7 @@ def load_job_model(study: Study, job: Job, cache: str | Path, device: str = "aut
         settings = settings.unimodal(job.source)
     elif job.arm == "private":
         settings = settings.replace(private=study.private)
-    active = None
+    active: Any = None
     if study.pixels == "active" and settings.architecture == "mlp":
         images = load_pairs(study, job.design)["train"].modalities
         active = {modality.name: images[modality.name].pixels.any(axis=0) for modality in settings.modalities}

@@ -11,7 +11,7 @@ from brainbook.phantom.dataset import LAYOUTS, make_phantom
 def main(arguments: list[str] | None = None) -> int:
     """Parse the command line and write the phantom; the exit status is 2 if that is refused."""
     parser = argparse.ArgumentParser(
-        prog="python -m brainbook.phantom", description=make_phantom.__doc__.split("\n")[0]
+        prog="python -m brainbook.phantom", description=str(make_phantom.__doc__).split("\n")[0]
     )
     parser.add_argument("folder", help="folder to write; a phantom that is already there is replaced")
     parser.add_argument("--participants", type=int, default=3, help="of each language (default 3)")

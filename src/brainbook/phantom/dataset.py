@@ -1,7 +1,6 @@
 """Writes a phantom: a simulated study in the layout of a real dataset, its truth in `truth/` unless left out."""
 
 import shutil
-from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -151,7 +150,7 @@ def _draw(
     null: bool,
     scans: Any,
     voxel_size: float,
-    languages: Sequence[str],
+    languages: tuple[str, ...],
     signal: float,
     folder: Path,
     story: RealStory | None,
@@ -163,7 +162,8 @@ def _draw(
     cortex = Cortex.make(regions, triangles())
     if story is not None:
         words = {language: story.words[language] for language in languages}
-        texts, audio = {}, story.audio
+        texts: dict[str, list[str]] = {}
+        audio = story.audio
         sections = {language: layout.sections({}, language, story.n_scans[language]) for language in languages}
     else:
         words, texts = tell_story(scans * layout.TR, seed, languages)

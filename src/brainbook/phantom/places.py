@@ -1,6 +1,7 @@
 """Where a phantom is recorded: voxels of a grid or vertices of a surface, and how regions are averaged over them."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from scipy import sparse
@@ -23,7 +24,7 @@ class Places:
 
     mixture: sparse.csr_matrix
     averaging: sparse.csr_matrix
-    grid: Grid | None = None
+    grid: Grid | Any = None  # None on a surface
 
     @classmethod
     def voxels(cls, grid: Grid, regions: Regions) -> "Places":

@@ -10,6 +10,7 @@ What the annotation of a language lacks is left out: `RealStory.made_of` says wh
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -50,7 +51,9 @@ def real_story(annotation: StoryAnnotation, states: Mapping[str, np.ndarray], mo
     states : {language: array [words, units]}, one layer, words in the order of `annotation.words(language)`.
     model : what the states are called in `made_of`.
     """
-    words, drivers, made_of = {}, {}, {}
+    words: dict[str, pd.DataFrame] = {}
+    drivers: dict[str, Any] = {}
+    made_of: dict[str, Any] = {}
     for language, values in states.items():
         table = annotation.words(language)
         if values.shape[0] != len(table):

@@ -6,6 +6,7 @@ same seed never gives the same text to both.
 
 from collections.abc import Iterator
 from itertools import count, islice
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -86,7 +87,7 @@ def sentences(
     world = make_world()
     rows = []
     for story, passage in islice(_corpus(seed, world, per_row), n):
-        row = {"story": story, "scene": passage[0][0].scene}
+        row: dict[str, Any] = {"story": story, "scene": passage[0][0].scene}
         row["concepts"] = [concept for events in passage for event in events for concept in event.concepts]
         for language in languages:
             parts = [tell(world, events, language) for events in passage]

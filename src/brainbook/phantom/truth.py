@@ -189,7 +189,7 @@ def write_truth(
     for language, table in words.items():
         write_csv(folder / f"words_{language}.csv", table)
     for language, values in drivers.items():
-        np.savez_compressed(folder / f"drivers_{language}.npz", **values)
+        np.savez_compressed(folder / f"drivers_{language}.npz", **values)  # type: ignore[arg-type]  # names of arrays
     if scans is not None:
         write_csv(folder / "scans.csv", scans)
     write_json(root / MARKER, {"format": FORMAT, "tr": study.tr, **parameters})

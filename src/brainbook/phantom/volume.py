@@ -3,6 +3,7 @@
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import nibabel as nib
 import numpy as np
@@ -36,12 +37,12 @@ class Grid:
 
     def volume(self, values: np.ndarray, dtype: type = np.int16) -> np.ndarray:
         """Return [scans, voxels inside] as [x, y, z, scans], zero outside the brain."""
-        filled = np.zeros((int(np.prod(self.shape)), len(values)), dtype)
+        filled: np.ndarray = np.zeros((int(np.prod(self.shape)), len(values)), dtype)
         filled[self.inside] = values.T
         return filled.reshape(*self.shape, len(values))
 
 
-def shape_and_affine(voxel_size: float) -> tuple[tuple[int, int, int], np.ndarray]:
+def shape_and_affine(voxel_size: float) -> tuple[Any, np.ndarray]:
     """Return shape and affine of the preprocessed recordings' box at a voxel size in mm (2: 73 x 90 x 74 voxels)."""
     if not 2 <= voxel_size <= 15:
         raise ConfigurationError(f"voxel_size={voxel_size}: choose between 2 and 15 mm")
@@ -65,12 +66,14 @@ def make_grid(voxel_size: float) -> tuple[Grid, list[np.ndarray]]:
 
     shape, affine = shape_and_affine(voxel_size)
     surfaces = load_fsaverage("fsaverage5")
-    pial, white = [], []
+    pial: Any = []
+    white: Any = []
     for side in ("left", "right"):
         pial.append(np.asarray(surfaces["pial"].parts[side].coordinates))
         white.append(np.asarray(surfaces["white_matter"].parts[side].coordinates))
     pial, white = np.concatenate(pial), np.concatenate(white)
-    rows, columns = [], []
+    rows: Any = []
+    columns: Any = []
     for depth in DEPTHS:
         points = white + depth * (pial - white)
         voxel = np.floor((points - CORNER) / voxel_size).astype(int)

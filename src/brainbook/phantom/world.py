@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -140,7 +141,7 @@ class World:
         scene = int(next(dice) * N_SCENES)
         last = int(agents[int(next(dice) * len(agents))])
         connective = 0
-        previous: Event | None = None
+        previous: Any = None  # the last event
         while True:
             if previous is not None and next(dice) < SCENE_CHANGE:
                 scene = (scene + 1 + int(next(dice) * (N_SCENES - 1))) % N_SCENES

@@ -56,11 +56,11 @@ class Scale:
     @property
     def limits(self) -> tuple[float, float]:
         """Values of the lowest and the highest colour."""
-        stepped = isinstance(self.norm, BoundaryNorm)
-        low, high = self.norm.boundaries[[0, -1]] if stepped else (self.norm.vmin, self.norm.vmax)
+        norm: Any = self.norm
+        low, high = norm.boundaries[[0, -1]] if isinstance(norm, BoundaryNorm) else (norm.vmin, norm.vmax)
         return float(low), float(high)
 
-    def bar(self, figure: Figure, axes: Any, **options: Any) -> None:
+    def bar(self, figure: Any, axes: Any, **options: Any) -> None:
         """Draw the labelled colour bar beside `axes`."""
         drawn = figure.colorbar(
             ScalarMappable(self.norm, self.cmap), ax=axes, extend=self.extend, ticks=self.ticks,
@@ -89,7 +89,7 @@ def value_scale(
     categories : names; a value is an index into them.
     """
     if categories is not None:
-        cmap = ListedColormap([colours(categories)[name] for name in categories])
+        cmap: Colormap = ListedColormap([colours(categories)[name] for name in categories])
         norm = BoundaryNorm(np.arange(len(categories) + 1) - 0.5, len(categories))
         return Scale(cmap, norm, unit, range(len(categories)), list(categories))
     if steps is not None:
@@ -164,7 +164,7 @@ def flatmap(
             "lh.autoflatten.flat.patch.3d): draw fsaverage5, or look at the viewer"
         )
     alone = ax is None
-    if alone:
+    if ax is None:
         _, ax = plt.subplots(figsize=(WIDTH, WIDTH / 2.24 + 0.9), layout="constrained")
     by_vertex = vertex_values(values, regions, shown)
     scale = scale or value_scale(by_vertex, **scale_options)

@@ -8,6 +8,7 @@ it is None) and return that axes, or the figure when it has several. `panels` ma
 
 from collections.abc import Mapping, Sequence
 from textwrap import fill
+from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -22,6 +23,7 @@ from brainbook.plots.look import (
     GREY,
     OKABE_ITO,
     WIDTH,
+    figure_of,
     finish,
     finish_figure,
     mark_style,
@@ -183,7 +185,7 @@ def forest(
     styles = series_styles(table[series])
     ax = new_axes(ax, (WIDTH, 1.2 + 0.36 * len(labels) * max(1, 0.6 * len(styles), 0.7 * lines_each)))
     own = isinstance(reference, Mapping)
-    lines = reference if own else dict.fromkeys(styles, reference)
+    lines: Any = reference if own else dict.fromkeys(styles, reference)
     names_of_row = {text: list(rows.unique()) for text, rows in table.groupby(label)[series]}
     for name, options in styles.items():
         rows, colour = table[table[series] == name], options["color"]
@@ -229,7 +231,7 @@ def inflation(
     ax = forest(table, "choice", "mean_r", "data", reference, from_reference=True, unit=unit, title=title)
     if chance:
         ax.axvspan(-chance, chance, color=GREY, alpha=0.2, linewidth=0)
-    return ax.figure
+    return figure_of(ax)
 
 
 def called_significant(
@@ -252,7 +254,7 @@ def called_significant(
     unit = f"Share of vertices with p ≤ {nominal:g}"
     ax = forest(shares, by, series="series", reference=nominal, from_reference=True, unit=unit, title=title)
     ax.set_xlim(-0.02, 1.02)
-    return ax.figure
+    return figure_of(ax)
 
 
 def accuracy_intervals(table: pd.DataFrame, published: pd.DataFrame | None = None, title: str | None = None) -> Figure:
@@ -267,7 +269,8 @@ def accuracy_intervals(table: pd.DataFrame, published: pd.DataFrame | None = Non
         labels = [f"published, if n = {n:,}" for n in published.n]
         table = pd.concat([table, published.assign(label=labels, series="published")])
     percent = table.assign(**(100 * table[["accuracy", "lower", "upper"]]))
-    return forest(percent, value="accuracy", series="series", reference=50, unit="Accuracy (%)", title=title).figure
+    ax = forest(percent, value="accuracy", series="series", reference=50, unit="Accuracy (%)", title=title)
+    return figure_of(ax)
 
 
 def histograms(

@@ -130,7 +130,9 @@ def nearest_on_fsaverage5(freesurfer: str | Path) -> np.ndarray:
 
 def _read(freesurfer: Path) -> tuple[dict, dict]:
     """Read what `write_subject` takes. Raises DatasetError that names the first missing file."""
-    surfaces, shape, folder = {}, {quantity: {} for quantity in _SHAPE}, freesurfer / "surf"
+    surfaces: dict[Any, Any] = {}
+    shape: dict[str, dict] = {quantity: {} for quantity in _SHAPE}
+    folder = freesurfer / "surf"
     patches = _patches(freesurfer)
     flat = all(path.exists() for path in patches.values())
     for hemisphere, side in HEMISPHERES.items():

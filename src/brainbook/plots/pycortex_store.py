@@ -19,6 +19,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import numpy as np
 
@@ -87,11 +88,11 @@ def build_fsaverage5(folder: str | Path = STORE) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     meshes = load_fsaverage(FSAVERAGE5)
     # FreeSurfer counts curvature and depth positive in sulci, pycortex negative: left as they are, gyri would be dark.
-    shape = {}
+    shape: dict[str, dict] = {}
     for quantity, kind, sign in _SHAPE:
         parts = load_fsaverage_data(FSAVERAGE5, data_type=kind).data.parts
         shape[quantity] = {side: sign * values for side, values in parts.items()}
-    surfaces = {}
+    surfaces: dict[Any, Any] = {}
     for hemisphere, side in HEMISPHERES.items():
         for surface, name in _SURFACES.items():
             part = meshes[name].parts[side]

@@ -135,9 +135,10 @@ def _command_of(study: Study, what: str) -> list[str]:
     """Return the command that makes the study's phantom or a model."""
     if what != "phantom":
         return [sys.executable, "-m", "brainbook.language_models", "tiny", what, "--cache", study.cache]
-    made_by = "brainbook.chapters.story" if "story" in study.phantom else "brainbook.phantom"
+    phantom = study.phantom or {}
+    made_by = "brainbook.chapters.story" if "story" in phantom else "brainbook.phantom"
     command = [sys.executable, "-m", made_by, study.data]
-    for name, value in study.phantom.items():
+    for name, value in phantom.items():
         values = value if isinstance(value, list) else [value]
         if value is not False:
             command += [f"--{name.replace('_', '-')}", *([] if value is True else map(str, values))]

@@ -1,6 +1,7 @@
 """How much text and brain reveal of each other in a BrainLM, on examples that it was not trained on."""
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -133,7 +134,7 @@ def decode(scores: np.ndarray, top: tuple[int, ...] = (1, 5), n_random: int = 10
     if not np.isfinite(scores).all():
         raise DatasetError("scores hold values that are not numbers")
     orders = np.random.default_rng(seed).permuted(np.tile(np.arange(n), (n_random, 1)), axis=1)
-    measures = {"matching": (0.5, lambda rank: 1 - (rank.mean(-1) - 1) / (n - 1))}
+    measures: dict[str, Any] = {"matching": (0.5, lambda rank: 1 - (rank.mean(-1) - 1) / (n - 1))}
     measures |= {f"top {k}": (k / n, lambda rank, k=k: (rank <= k).mean(-1)) for k in top if k < n}
     measures["mean rank"] = (n + 1) / 2, lambda rank: rank.mean(-1)
     rows = []

@@ -48,7 +48,7 @@ class BrainText:
 
 def pair_scans(
     words: pd.DataFrame,
-    brain: np.ndarray,
+    brain: Any,
     run_of_scan: np.ndarray,
     tokenizer: PreTrainedTokenizerBase,
     *,
@@ -108,12 +108,14 @@ def pair_scans(
 
 def concatenate(parts: list[BrainText]) -> BrainText:
     """Put the examples of several participants one after the other."""
-    columns = ([getattr(part, field.name) for part in parts] for field in fields(BrainText))
-    return BrainText(*(torch.cat(c) if isinstance(c[0], torch.Tensor) else np.concatenate(c) for c in columns))
+    columns: Any = ([getattr(part, field.name) for part in parts] for field in fields(BrainText))
+    joined: Any = (torch.cat(c) if isinstance(c[0], torch.Tensor) else np.concatenate(c) for c in columns)
+    return BrainText(*joined)
 
 
 def non_overlapping(pairs: BrainText, scans: int) -> BrainText:
     """Select examples that share no scan: of each run every one that begins `scans` after the last one selected."""
+    last: dict[int, int]
     selected, last = [], {}
     for row, (run, first) in enumerate(zip(pairs.run, pairs.first_scan, strict=True)):
         if first >= last.get(run, -scans) + scans or first < last.get(run, 0):
@@ -158,7 +160,7 @@ def phantom_recordings(
         scan = (words["onset"].to_numpy()[rows] // TR).astype(int)
         driven = np.zeros((scan.max() + 5, drivers.shape[1]))  # four scans more, for the response
         np.add.at(driven, scan, drivers[rows])
-        response = sum(weight * np.roll(driven, k, 0) for k, weight in HAEMODYNAMIC.items())
+        response: Any = sum(weight * np.roll(driven, k, 0) for k, weight in HAEMODYNAMIC.items())
         signals.append(response @ mixture)
         runs += [section] * len(response)
     brain = np.concatenate(signals)

@@ -57,7 +57,7 @@ def fit_principal_components(scans: np.ndarray, n_features: int = 64, seed: int 
 
 
 def fit_autoencoder(
-    scans: np.ndarray,
+    scans: Any,
     n_features: int = 64,
     *,
     n_hidden: int | None = None,

@@ -104,7 +104,7 @@ def train_brainlm(
     weights = torch.tensor([float(settings.tasks[task]) for task in tasks])
 
     def batch(number: int, generator: torch.Generator) -> dict:
-        task = tasks[torch.multinomial(weights, 1, generator=generator).item()]
+        task = tasks[int(torch.multinomial(weights, 1, generator=generator).item())]
         rows = torch.randint(len(pairs), (settings.batch,), generator=generator)
         return task_batch(task, pairs[rows], tokenizer, settings, generator)
 
@@ -132,7 +132,7 @@ def task_batch(
 ) -> dict:
     """Return what `task_loss` reads: the examples' texts and brains, and what the task hides or mismatches of them."""
     ids, brain = pairs.input_ids[:, : int(pairs.attention_mask.sum(1).max())], pairs.brain  # padding is not read
-    inputs = {"task": task, "input_ids": ids, "attention_mask": pairs.attention_mask[:, : ids.shape[1]]}
+    inputs: dict[str, Any] = {"task": task, "input_ids": ids, "attention_mask": pairs.attention_mask[:, : ids.shape[1]]}
     inputs["brain"] = None if settings.brain == "none" else brain
     if task == "masked_language":
         inputs["input_ids"], inputs["labels"] = mask_tokens(ids, tokenizer, generator, settings.mask_share)

@@ -89,7 +89,7 @@ def length_only(pairs: pd.DataFrame) -> np.ndarray:
     A logistic regression, trained on the part "train", over the logarithms of both lengths, their difference, its
     square and its size, for characters and for words (Chinese without spaces is one word). No word is looked at.
     """
-    features = []
+    features: Any = []
     for count in (lambda text: len(text), lambda text: len(text.split())):
         first, second = (np.log(pairs[column].map(count).to_numpy(float)) for column in ("first", "second"))
         difference = first - second

@@ -9,6 +9,7 @@ al. 2018).
 from collections.abc import Sequence
 from copy import deepcopy
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -83,6 +84,7 @@ class MatchingHead(nn.Module):
         n_features = 2 * n_units + 1
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
+            self.layers: Any
             if n_hidden:
                 self.layers = nn.Sequential(nn.Linear(n_features, n_hidden), nn.GELU(), nn.Linear(n_hidden, 1))
             else:
@@ -114,7 +116,7 @@ class Matcher(nn.Module):
     ) -> None:
         super().__init__()
         self.max_tokens = language_model.max_tokens
-        self.body = (
+        self.body: Any = (
             model_with_head(language_model) if with_language_head else deepcopy(language_model.model).float().cpu()
         )
         self.has_language_head = with_language_head
@@ -123,7 +125,7 @@ class Matcher(nn.Module):
 
     def embed(
         self, ids: torch.Tensor, mask: torch.Tensor, labels: torch.Tensor | None = None
-    ) -> tuple[torch.Tensor, torch.Tensor | None]:
+    ) -> tuple[torch.Tensor, Any]:
         """Return sentence vectors [sentences, units], the mean of the last layer's states over the tokens of `mask`.
 
         With `labels` [sentences, tokens] (-100 where nothing is asked) also the mean loss of the language model, nats
@@ -140,7 +142,7 @@ class Matcher(nn.Module):
         return _mean(states, mask), functional.cross_entropy(scores, labels[:, 1:][asked])
 
     @property
-    def language_model(self) -> nn.Module:
+    def language_model(self) -> Any:
         """The transformers model without any head."""
         return self.body.base_model
 
@@ -160,7 +162,7 @@ class Matcher(nn.Module):
             stacks[0][layer].requires_grad_(True)
 
 
-def _head_is_plain(body: nn.Module) -> bool:
+def _head_is_plain(body: Any) -> bool:
     """Return whether a causal model's scores are its output layer's, not scaled or capped after it."""
     ids = torch.arange(8)[None] % body.config.vocab_size
     with torch.inference_mode():
@@ -188,7 +190,7 @@ class Texts:
         self.lengths = np.array([len(ids) for ids in self.ids])
         self.pad = tokenizer.pad_token_id or 0
 
-    def batch(self, rows: Sequence[int]) -> tuple[torch.Tensor, torch.Tensor]:
+    def batch(self, rows: Sequence[int] | np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
         """Return token ids and mask of these sentences, each [sentences, tokens of the longest]."""
         ids = nn.utils.rnn.pad_sequence([self.ids[row] for row in rows], batch_first=True, padding_value=self.pad)
         lengths = torch.from_numpy(self.lengths[list(rows)])

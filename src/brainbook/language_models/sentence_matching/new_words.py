@@ -11,11 +11,11 @@ learn the new language's token vectors alone and leave the layers as they are; t
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import torch
 from scipy import sparse
-from torch import nn
 from transformers import PreTrainedTokenizerBase
 
 from brainbook.errors import ModelError
@@ -62,7 +62,7 @@ def solve_vectors(
 
 
 def init_new_embeddings(
-    model: nn.Module, tokenizer: PreTrainedTokenizerBase, first: Sequence[str], second: Sequence[str], max_tokens: int
+    model: Any, tokenizer: PreTrainedTokenizerBase, first: Sequence[str], second: Sequence[str], max_tokens: int
 ) -> int:
     """Write the vectors of the second texts' new tokens into a model's embeddings; return how many there were.
 
@@ -81,7 +81,7 @@ def init_new_embeddings(
         )
     weights = model.get_input_embeddings().weight
     shares = [token_shares(texts, tokenizer, max_tokens, len(weights)) for texts in (first, second)]
-    new, solved = solve_vectors(*shares, weights.detach().cpu().numpy())
+    new, solved = solve_vectors(shares[0], shares[1], weights.detach().cpu().numpy())
     with torch.no_grad():
         weights[torch.as_tensor(new)] = torch.as_tensor(solved, dtype=weights.dtype, device=weights.device)
     return len(new)

@@ -20,7 +20,7 @@ VALIDATION_WINDOWS = 256
 
 def train_tiny(
     settings: TinySettings, device: str = "auto", name: str = "tiny", checkpoint: Path | None = None
-) -> tuple[nn.Module, PreTrainedTokenizerFast, pd.DataFrame]:
+) -> tuple[Any, PreTrainedTokenizerFast, pd.DataFrame]:
     """Train a tiny model; return it with its head, its tokenizer and its loss curve.
 
     Twenty-five times on the way the loss on stories that it is not trained on is measured (`validation` in the curve),

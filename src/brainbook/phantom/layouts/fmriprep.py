@@ -128,9 +128,9 @@ def write_participant(
                 write_gifti(where / f"{file}.func.gii", half, hemisphere, space, TR, own, step=1)
                 write_json(where / f"{file}.json", sidecar)
         else:
-            file = where / f"{stem}_space-{space}_{_RESOLUTION}_desc-preproc_bold"
-            write_volume(file.with_name(f"{file.name}.nii.gz"), study.places.grid, values, TR)
-            write_json(file.with_name(f"{file.name}.json"), sidecar)
+            volume = where / f"{stem}_space-{space}_{_RESOLUTION}_desc-preproc_bold"
+            write_volume(volume.with_name(f"{volume.name}.nii.gz"), study.places.grid, values, TR)
+            write_json(volume.with_name(f"{volume.name}.json"), sidecar)
             mask = study.places.grid.volume(np.ones((1, n_places)), np.uint8)[..., 0]
             image = nib.Nifti1Image(mask, study.places.grid.affine)
             nib.save(image, where / f"{stem}_space-{space}_{_RESOLUTION}_desc-brain_mask.nii.gz")

@@ -6,6 +6,7 @@ the first ten and the last five scans are cut off, so that the first analysed sc
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -92,7 +93,8 @@ def phones(words: pd.DataFrame) -> list[tuple[float, float, str]]:
 
 def with_marks(words: pd.DataFrame, seconds: float) -> list[tuple[float, float, str]]:
     """Return the words, with the marks of the real files where nothing is said: sentence_start, sp, {LG}, {NS}."""
-    intervals, now = [], 0.0
+    intervals: list[tuple[float, float, str]] = []
+    now = 0.0
     for word in words.itertuples():
         if word.onset > now + 0.01:
             long = word.onset - now > 0.8
@@ -113,7 +115,7 @@ def write_participant(
     for section, how in study.sections[participant.language].items():
         n = REPETITIONS if how.story == REPEATED else 1
         runs = [participant.record(section, repetition) for repetition in range(1, n + 1)]
-        repeats = [run.series + run.thermal.mean(axis=0) for run in runs]  # drifts are taken out of published data
+        repeats: Any = [run.series + run.thermal.mean(axis=0) for run in runs]  # drifts are taken out of published data
         repeats = np.stack([_zscore(values[how.analysed]) for values in repeats])
         with h5py.File(where / f"{how.story}.hf5", "w", track_order=False) as file:
             file.create_dataset("data", data=_zscore(repeats.mean(axis=0)), track_times=False)
