@@ -10,6 +10,7 @@ from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
 from sys import modules
+from typing import Any
 
 
 def lazy_names(room: str, file: str) -> tuple[Callable[[str], object], Callable[[], list[str]]]:
@@ -29,7 +30,7 @@ def lazy_names(room: str, file: str) -> tuple[Callable[[str], object], Callable[
     tree = ast.parse(Path(file).read_text(encoding="utf-8"))
     types_only = [node for node in tree.body if isinstance(node, ast.If) and is_type_checking(node)]
     imports = [node for block in types_only for node in block.body if isinstance(node, ast.ImportFrom)]
-    module_of = {alias.name: node.module for node in imports for alias in node.names}
+    module_of: dict[str, Any] = {alias.name: node.module for node in imports for alias in node.names}
 
     def __getattr__(name: str) -> object:
         if name not in module_of:

@@ -71,18 +71,18 @@ def _pointer_kind(path: Path) -> str | None:
 def _how_to_get(path: Path, kind: str) -> str:
     """Return the command that fetches a file: datalad or git in a clone of the dataset, openneuro-py without one."""
     names = ("dataset_description.json", "participants.tsv", ".datalad")
-    folders = (folder for folder in path.absolute().parents if any(os.path.lexists(folder / name) for name in names))
-    root = next(folders, None)
+    above = (folder for folder in path.absolute().parents if any(os.path.lexists(folder / name) for name in names))
+    root = next(above, None)
     if root is None:
         return "Check the path." if kind == "git-annex" else "Get it with `git lfs pull` in its repository."
     part = shlex.quote(str(path.absolute().relative_to(root)))
-    little_prince, root = (root / "annotation").is_dir(), shlex.quote(str(root))
+    little_prince, folder = (root / "annotation").is_dir(), shlex.quote(str(root))
     inside = f"datalad get {part}" if kind == "git-annex" else f"git lfs pull --include {part}"
     if not little_prince:
-        return f"Get it with `cd {root} && {inside}`."
+        return f"Get it with `cd {folder} && {inside}`."
     return (
-        f"Get it with `cd {root} && {inside}`, or without a clone "
-        f"`openneuro-py download --dataset ds003643 --include {part} --target-dir {root}` (version 2.0.5 or later)."
+        f"Get it with `cd {folder} && {inside}`, or without a clone "
+        f"`openneuro-py download --dataset ds003643 --include {part} --target-dir {folder}` (version 2.0.5 or later)."
     )
 
 
@@ -143,7 +143,7 @@ def read_cells(
     than the first.
     """
     rows = split_cells(text, path, sep, error)
-    header = [name.strip() for name in rows.pop(next(iter(rows), None), [])]
+    header = [name.strip() for name in rows.pop(next(iter(rows), 0), [])]
     counts = Counter(header)
     absent = [name for name in columns if not counts[name]]
     repeated = [name for name in columns if counts[name] > 1]

@@ -246,7 +246,7 @@ class LeBel:
             raise DatasetError(f"{language!r} is no language of this dataset, which is in EN")
 
 
-def _describe(file) -> tuple[tuple, tuple, str]:
+def _describe(file: Any) -> tuple[tuple, tuple, str]:
     """Return the shapes of a recording and of one repeat, and the kind of its numbers, as NumPy calls it."""
     shape = tuple(file["data"].shape)
     return shape, tuple(file[_REPEATS].shape[1:]) if _REPEATS in file else shape, file["data"].dtype.kind

@@ -188,7 +188,7 @@ def _head(path: Path) -> tuple[int, float | None]:
         scans = next((size for size in sizes if size not in SURFACES), 1) if len(sizes) > 1 else 1
     else:
         scans = int(count[1])
-    step = _TIME_STEP.search(head)
+    step: Any = _TIME_STEP.search(head)
     try:
         seconds = float(step[1]) if step else 0.0
     except ValueError:

@@ -10,6 +10,7 @@ import re
 import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -177,7 +178,7 @@ def _table(rows: list[tuple]) -> pd.DataFrame:
     return pd.DataFrame(cells, columns=["word", "onset", "offset"], index=labels, dtype=object)
 
 
-def _time(value: object) -> object:
+def _time(value: Any) -> object:
     """Return a time as JSON has it, as a number that fits a float, None, or the text of what is no time."""
     return value if value is None or (type(value) in (int, float) and abs(value) < 1e300) else str(value)
 

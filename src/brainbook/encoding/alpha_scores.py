@@ -55,6 +55,9 @@ def mean_alpha_scores(
     total = torch.zeros(n_means, len(alphas), targets.n_targets, device=targets.device)
     count = torch.zeros(n_means, 1, targets.n_targets, device=targets.device)
     folds = [(train, [test for _, test in tests]) for train, tests in plans]
+    kind: Any
+    scorer_of: Any
+    options: Any
     if solving_is_cheaper(design, folds, alphas, targets):
         low_precision = approximate and has_bfloat16(targets.device)
         kind, scorer_of, options = FoldSystem, SystemScorer, (alphas, targets.n_targets, metric, low_precision)
@@ -68,7 +71,7 @@ def mean_alpha_scores(
             products = shared.of(y)
             for (plan, fold), scorer in zip(group, scorers, strict=True):
                 for (number, test), scores in zip(plans[plan][1], scorer.scores(products), strict=True):
-                    flat, weight = products.flat(fold, test), float(fold_weights([(None, test)], metric)[0])
+                    flat, weight = products.flat(fold, test), float(fold_weights([(fold.train, test)], metric)[0])
                     scores = torch.nan_to_num(scores, nan=0.0).masked_fill_(flat, 0)
                     total[number, :, columns].add_(scores, alpha=weight)
                     count[number, 0, columns].add_(~flat, alpha=weight)
@@ -80,7 +83,10 @@ class DecomposedScorer:
 
     def __init__(self, fold: FoldDecomposition, *options: Any) -> None:
         self.fold, gaps = fold, EigenvalueGaps(fold.eigenvalues)
-        self.scorers = [AlphaScorer(fold.eigenvalues, right, *options, gaps) for right in fold.test_projections]
+        self.scorers = [
+            AlphaScorer(fold.eigenvalues, right, *options, gaps)  # type: ignore[call-arg]  # there are four options
+            for right in fold.test_projections
+        ]
 
     def scores(self, products: ResponseProducts) -> list[torch.Tensor]:
         """Return the scores of a block of responses, a tensor [alphas, targets] for each of the tests."""

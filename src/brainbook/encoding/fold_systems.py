@@ -46,7 +46,7 @@ def solving_is_cheaper(design: RidgeDesign, plans: list, alphas: np.ndarray, tar
     return solves_safely(design, alphas) and solving < decomposing
 
 
-def final_fold(design: RidgeDesign, alphas: np.ndarray) -> type[FoldGram]:
+def final_fold(design: RidgeDesign, alphas: np.ndarray) -> "type[FoldSystem | FoldDecomposition]":
     """Return the kind of fold that fits targets whose alphas are chosen already."""
     return FoldSystem if len(np.unique(alphas)) <= MOST_ALPHAS and solves_safely(design, alphas) else FoldDecomposition
 
@@ -59,6 +59,7 @@ class FoldSystem(FoldGram):
 
     def __init__(self, design: RidgeDesign, train: np.ndarray, tests: Sequence[np.ndarray] = ()) -> None:
         super().__init__(design, train, tests)
+        self.factors: dict[float, torch.Tensor]
         self.gram, self.factors = self.gram.to(design.dtype), {}
         self.of_tests = [self.test_features(test) for test in tests]
 

@@ -14,6 +14,7 @@ Where that is more work than it saves, `fold_systems` factors the same Gram matr
 
 from collections.abc import Iterator, Sequence
 from functools import cache, cached_property, lru_cache
+from typing import Any
 
 import numpy as np
 import torch
@@ -25,7 +26,7 @@ GROUP_BYTES = 2**29  # of prepared folds that are held at the same time; of a GP
 _SMALLEST = {torch.float32: 1e-9, torch.float64: 1e-14}  # eigenvalues below this share of the largest are rounding
 
 
-def find_device(device: str = "auto") -> torch.device:
+def find_device(device: str | torch.device = "auto") -> torch.device:
     """Return the device named, or with "auto" the GPU if there is one, else the CPU."""
     if device == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
@@ -75,7 +76,7 @@ class RidgeDesign:
         padding: np.ndarray | None = None,
         scale: bool = True,
         scaling: np.ndarray | None = None,
-        device: str = "auto",
+        device: str | torch.device = "auto",
         dtype: torch.dtype = torch.float32,
     ) -> None:
         self.device, self.dtype, self.scale = find_device(device), dtype, scale
@@ -83,6 +84,7 @@ class RidgeDesign:
         n_scans, n_features = values.shape
         # A constant that is the same for all scans changes no fold's result (each centres and scales for itself); it
         # only keeps the digits of features that lie far from zero.
+        deviation: Any
         shift, deviation = values.mean(0), values.std(0, correction=0)
         self.shift, deviation = shift.cpu().numpy(), deviation.cpu().numpy()
         self.size, self.constant = np.ones(n_features), np.zeros(n_features, bool)
@@ -199,13 +201,15 @@ class FoldGram(FoldFeatures):
     """
 
     def __init__(self, design: RidgeDesign, train: np.ndarray, tests: Sequence[np.ndarray] = ()) -> None:
+        self.train_features: Any
         self.design, self.train, self.tests, self.train_features = design, train, tests, None
         left_out = np.setdiff1d(np.arange(len(design.x)), train)
         if 0 < len(left_out) < len(train):
-            pairs = zip(design.products, design.products_over(left_out), strict=True)
-            gram, wx, ww = (None if whole is None else whole - part for whole, part in pairs)
+            pairs: Any = zip(design.products, design.products_over(left_out), strict=True)
+            products: Any = [None if whole is None else whole - part for whole, part in pairs]
         else:
-            gram, wx, ww = design.products_over(train)
+            products = design.products_over(train)
+        gram, wx, ww = products
         self._fit_removal(wx, ww)
         if design.primal:  # (X - W T)' (X - W T), T the removal
             half = self.removal.T @ (wx - ww @ self.removal / 2)
@@ -258,11 +262,11 @@ class FoldDecomposition(FoldGram):
         """Return the map [test scans, training scans] from responses to predictions of the first of the tests."""
         return (self.test_projections[0] / (self.eigenvalues + alpha)) @ self.train_projection().T
 
-    def coefficients(self, products, alpha: float) -> torch.Tensor:
+    def coefficients(self, products: Any, alpha: float) -> torch.Tensor:
         """Return weights of the residuals (primal) or of the training scans (dual), tensor [order, targets]."""
         return self.basis @ products.loadings(self).div_(self.eigenvalues[:, None] + alpha)
 
-    def predictions(self, products, alphas: np.ndarray) -> list[torch.Tensor]:
+    def predictions(self, products: Any, alphas: np.ndarray) -> list[torch.Tensor]:
         """Return what is predicted in each of the tests, tensors [test scans, targets], by each target's own alpha."""
         own = torch.as_tensor(alphas).to(self.eigenvalues)
         loadings = products.loadings(self).div_(self.eigenvalues[:, None] + own)
@@ -270,7 +274,7 @@ class FoldDecomposition(FoldGram):
 
 
 def fold_groups(
-    design: RidgeDesign, plans: list[tuple[np.ndarray, list]], kind: type = FoldDecomposition, n_alphas: int = 1
+    design: RidgeDesign, plans: list[tuple[np.ndarray, list]], kind: Any = FoldDecomposition, n_alphas: int = 1
 ) -> Iterator[list]:
     """Prepare folds, as many at a time as fit into GROUP_BYTES, so that responses are read once for all of them.
 

@@ -2,6 +2,7 @@
 
 import warnings
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import torch
@@ -43,7 +44,7 @@ class Targets:
         by_memory = memory_share(device, 1 / 64, BLOCK_BYTES) // max(1, self.n_scans * torch.finfo(dtype).bits // 8)
         self.block = max(64, by_memory) if block is None else as_count(block, "block")
         self.step = min(self.block, BATCH) if device.type == "cpu" else self.block
-        self._on_gpu = None
+        self._on_gpu: torch.Tensor | None = None
         mean, size = np.zeros(self.n_targets), np.zeros(self.n_targets)
         for columns in self.blocks():
             values = to_device(responses[:, columns], device).double()
@@ -73,7 +74,7 @@ class Targets:
             self._on_gpu = self._standardised(slice(None))
         return self._on_gpu[:, columns if isinstance(columns, slice) else torch.as_tensor(columns).to(self.device)]
 
-    def _standardised(self, columns):
+    def _standardised(self, columns: slice | np.ndarray) -> torch.Tensor:
         values = to_device(self.responses[:, columns], self.device).to(self.dtype)
         mean, size, usable = (
             torch.as_tensor(part[columns]).to(self.device) for part in (self.mean, self.size, self.usable)
@@ -88,7 +89,7 @@ class Targets:
                 stop = min(start + self.step, block.stop)
                 yield slice(start, stop), y[:, start - block.start : stop - block.start]
 
-    def batches_by(self, labels: np.ndarray) -> Iterator[tuple[object, np.ndarray, torch.Tensor]]:
+    def batches_by(self, labels: np.ndarray) -> Iterator[tuple[Any, np.ndarray, torch.Tensor]]:
         """Yield all targets in batches that share a label, as (label, columns, tensor)."""
         for label in np.unique(labels):
             columns = np.flatnonzero(labels == label)

@@ -18,6 +18,7 @@ multiples of BERT-base: weights that a word passes through, over the 85 million 
 from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.resources import files
+from typing import Any
 
 import pandas as pd
 
@@ -81,7 +82,13 @@ def run_costs(study: Study, gpu: bool = True) -> pd.DataFrame:
     counted: set[tuple] = set()
     rows = {}
     for run in study.runs.values():
-        amount = {"runs": 1, "cpu_s": 0.0, "gpu_s": 0.0, "disk_mb": run.disk_mb, "memory_mb": run.memory_mb}
+        amount: dict[str, Any] = {
+            "runs": 1,
+            "cpu_s": 0.0,
+            "gpu_s": 0.0,
+            "disk_mb": run.disk_mb,
+            "memory_mb": run.memory_mb,
+        }
         amount |= {"chapter": run.chapter, "longest_s": 0.0}
         for stage, key, units in _steps(run, sizes):
             if stage in SHARED and (stage, *key) in counted:

@@ -16,6 +16,7 @@ import sys
 import time
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from filelock import Timeout
 
@@ -145,7 +146,7 @@ def _command_of(study: Study, what: str) -> list[str]:
     return command
 
 
-def one_line(error: BaseException) -> str:
+def one_line(error: Any) -> str:
     """Describe why a run failed in one line: of a cell its number and its exception."""
     if type(error).__name__ == "PapermillExecutionError":  # papermill takes a second to import
         text = f"cell {error.exec_count}: {error.ename}: {error.evalue}"

@@ -167,10 +167,10 @@ def read_study(
         content = read_yaml(path.read_text(encoding="utf-8"), path)
         file = StudyFile.model_validate(_fill_in(content, data, path))
     except ValidationError as error:
-        problems = "\n".join(
+        listed = "\n".join(
             f"  {'.'.join(str(step) for step in problem['loc'])}: {problem['msg']}" for problem in error.errors()
         )
-        raise ConfigurationError(f"{path} has {error.error_count()} problem(s):\n{problems}") from None
+        raise ConfigurationError(f"{path} has {error.error_count()} problem(s):\n{listed}") from None
     except UnicodeDecodeError as error:
         raise ConfigurationError(f"{path} is not text in UTF-8 ({error.reason}): save it as UTF-8") from None
     paths = {entry.chapter: Path(notebooks, f"{entry.chapter}.md") for entry in file.runs}

@@ -24,6 +24,10 @@ class Span:
     cpu_s: float | None = None
 
 
+def _timestamp(moment: str) -> float:
+    return datetime.fromisoformat(moment).timestamp()
+
+
 def last_session_spans(study: Study) -> list[Span]:
     """Return what ran in the last session, in the order in which it began; times in seconds since 1970."""
     records = {name: read_state(run_folder(study, run)) for name, run in study.runs.items()}
@@ -32,8 +36,7 @@ def last_session_spans(study: Study) -> list[Span]:
         records[name] = read_json(path) if path.exists() else {}
     whole = {name: record for name, record in records.items() if {"began", "finished"} <= record.keys()}
     spans = [
-        Span(name, *(datetime.fromisoformat(it[key]).timestamp() for key in ("began", "finished")), it.get("cpu_s"))
-        for name, it in whole.items()
+        Span(name, _timestamp(it["began"]), _timestamp(it["finished"]), it.get("cpu_s")) for name, it in whole.items()
     ]
     session: list[Span] = []
     for span in sorted(spans, key=lambda it: it.ended, reverse=True):
@@ -77,5 +80,5 @@ def timeline_lines(study: Study, slots: int = 2) -> list[str]:
     last = (
         f"{duration(total)} from the first start to the last end; of {slots} cores idle: {idle / (slots * total):.0%}"
     )
-    cpu = [it.cpu_s for it in spans if it.cpu_s is not None]
-    return [*lines, last + (f"; {sum(cpu) / 60:.1f} CPU minutes" if len(cpu) == len(spans) else "")]
+    known = [it.cpu_s for it in spans if it.cpu_s is not None]
+    return [*lines, last + (f"; {sum(known) / 60:.1f} CPU minutes" if len(known) == len(spans) else "")]

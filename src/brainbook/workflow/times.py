@@ -10,6 +10,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 from brainbook.workflow.content import is_ready, prerequisites, read_state, run_folder
 from brainbook.workflow.estimate import rates, run_costs
@@ -38,7 +39,7 @@ def probe_seconds() -> float:
     """Return the seconds that the probe of `machine_pace` takes now."""
     import numpy as np
 
-    matrix = np.ones((500, 500), np.float32)
+    matrix: Any = np.ones((500, 500), np.float32)
     began = time.perf_counter()
     for _ in range(10):
         matrix = matrix @ matrix / 500
