@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from textwrap import wrap
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import matplotlib as mpl
 import matplotlib.pyplot as plt
@@ -33,8 +33,6 @@ from brainbook.plots.own_surfaces import OwnSurface
 from brainbook.plots.pycortex_store import FSAVERAGE5, HEIGHT, open_store, store_folder
 from brainbook.plots.webgl import write_viewer
 
-if TYPE_CHECKING:  # arrays and tables in: no map needs recordings
-    from brainbook.datasets.atlas import Regions
 
 N_VERTICES = 20_484  # of fsaverage5; `brainbook.datasets.atlas` has it too, but figures know no dataset
 NAME_POINTS = 9.0  # size of the regions' names
@@ -116,7 +114,7 @@ def value_scale(
     return Scale(mpl.colormaps["RdBu_r" if diverging else "viridis"], Normalize(low, high), unit, extend=extend)
 
 
-def vertex_values(values: np.ndarray, regions: "Regions | None" = None, shown: np.ndarray | None = None) -> np.ndarray:
+def vertex_values(values: np.ndarray, regions: Any = None, shown: np.ndarray | None = None) -> np.ndarray:
     """Return values by vertex, float [20484], from values by vertex [20484] or by region [148] of `regions`.
 
     Where `shown`, of the same shape, is False, they are NaN.
@@ -135,7 +133,7 @@ def vertex_values(values: np.ndarray, regions: "Regions | None" = None, shown: n
 
 def flatmap(
     values: np.ndarray,
-    regions: "Regions | None" = None,
+    regions: Any = None,
     shown: np.ndarray | None = None,
     scale: Scale | None = None,
     title: str | None = None,
@@ -192,7 +190,7 @@ def flatmap(
 
 def flatmaps(
     maps: Mapping,
-    regions: "Regions | None" = None,
+    regions: Any = None,
     shown: Mapping | None = None,
     columns: int = 1,
     title: str | None = None,
@@ -233,7 +231,7 @@ def flatmaps(
 
 def surface_views(
     values: np.ndarray,
-    regions: "Regions | None" = None,
+    regions: Any = None,
     shown: np.ndarray | None = None,
     scale: Scale | None = None,
     title: str | None = None,
@@ -268,7 +266,7 @@ def surface_views(
 def viewer(
     layers: Mapping[str, np.ndarray],
     folder: str | Path,
-    regions: "Regions | None" = None,
+    regions: Any = None,
     shown: Mapping | None = None,
     scale: Scale | None = None,
     title: str = "Brain maps",
@@ -298,11 +296,11 @@ def viewer(
     return write_viewer(drawn, folder, scale, draw_picture, alt, source, title, surface.subject, store)
 
 
-def _note(regions: "Regions", surface: OwnSurface) -> str:
+def _note(regions: Any, surface: OwnSurface) -> str:
     return f"Borders: Destrieux regions, {regions.source}; {surface.subject}"
 
 
-def _write_names(ax: Axes, regions: "Regions", places: dict[int, tuple[float, float, int]], n_names: int) -> None:
+def _write_names(ax: Axes, regions: Any, places: dict[int, tuple[float, float, int]], n_names: int) -> None:
     """Name the largest regions of each hemisphere, passing over a name that would cover another."""
     height = NAME_POINTS / 72 / WIDTH * _MAP_PIXELS  # of a line of text, in pixels of the map
     halo = withStroke(linewidth=2.2, foreground="white", alpha=0.85)
