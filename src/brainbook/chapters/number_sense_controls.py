@@ -1,5 +1,7 @@
 """The tables of one study of number sense, for the page of its controls."""
 
+from typing import Any
+
 import pandas as pd
 
 from brainbook.chapters.number_sense import TABLES
@@ -12,7 +14,7 @@ def read_study(study: str) -> dict[str, pd.DataFrame]:
 
     Raises ConfigurationError, which says what makes them, where one of them is in neither place.
     """
-    tables = {name: latest_table(study, name) for name in TABLES}
+    tables: dict[str, Any] = {name: latest_table(study, name) for name in TABLES}
     if absent := [name for name, table in tables.items() if table is None]:
         raise ConfigurationError(
             f"the study {study!r} has no table {', '.join(absent)}, neither here nor in the archive: "

@@ -33,7 +33,6 @@ from brainbook.plots.own_surfaces import OwnSurface
 from brainbook.plots.pycortex_store import FSAVERAGE5, HEIGHT, open_store, store_folder
 from brainbook.plots.webgl import write_viewer
 
-
 N_VERTICES = 20_484  # of fsaverage5; `brainbook.datasets.atlas` has it too, but figures know no dataset
 NAME_POINTS = 9.0  # size of the regions' names
 _MAP_PIXELS = 1149  # width of the flat map of fsaverage5 at HEIGHT pixels

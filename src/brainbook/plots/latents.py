@@ -58,7 +58,7 @@ def equation_strip(
     return image_grid(rows, ["a", "b", "c", *results], title)
 
 
-def latent_maps(points: Mapping[str, np.ndarray], factors: Mapping[str, Sequence], title: str | None = None) -> Figure:
+def latent_maps(points: Mapping[str, np.ndarray], factors: Mapping[str, Any], title: str | None = None) -> Figure:
     """Draw points in the plane, a column for each of `points`, a row for each of `factors` that colours them.
 
     points : by name, float [images, 2]. factors : by name (or a table with these columns), a label of each image;
@@ -122,11 +122,11 @@ def learning_curves(studies: Mapping[str, pd.DataFrame], title: str | None = Non
     panels = first[first.design == "published"].groupby(["arm", "source"], sort=False)
     n_rows = -(-panels.ngroups // 2)
     figure, axes = plt.subplots(n_rows, 2, figsize=(WIDTH, 2.5 * n_rows + 0.7), layout="constrained", squeeze=False)
-    styles = dict(zip(studies, [{"color": OKABE_ITO[0]}, {"color": GREY}], strict=False))
+    styles: dict[str, Any] = dict(zip(studies, [{"color": OKABE_ITO[0]}, {"color": GREY}], strict=False))
     for ax in axes.flat[panels.ngroups :]:
         ax.set_visible(False)
     for ax, ((arm, source), _) in zip(axes.flat, panels, strict=False):
-        for name, table in reversed(studies.items()):
+        for name, table in reversed(list(studies.items())):
             rows = table[(table.design == "published") & (table.arm == arm) & (table.source == source)]
             for _, curve in rows.groupby("seed"):
                 ax.plot(curve.step, curve.validation, linewidth=1, **styles[name])

@@ -49,7 +49,7 @@ STYLE = {
     "axes.spines.top": False,
     "axes.spines.right": False,
     "axes.axisbelow": True,
-    "axes.prop_cycle": mpl.cycler(color=OKABE_ITO[:6]),
+    "axes.prop_cycle": plt.cycler(color=OKABE_ITO[:6]),
     "lines.linewidth": 2.0,
 }
 _CHINESE_FONTS = "Noto Sans CJK SC, Noto Sans CJK JP, WenQuanYi Zen Hei, WenQuanYi Micro Hei, PingFang SC, SimHei"
@@ -61,7 +61,8 @@ def style() -> None:
     Chinese words appear under time courses; of the fonts the first one that has a character writes it. In a notebook
     figures have twice the pixels of their size on the page, for dense screens.
     """
-    mpl.rcParams.update({**STYLE, "font.family": ["DejaVu Sans", *_fonts_with_chinese()]})
+    settings: Any = {**STYLE, "font.family": ["DejaVu Sans", *_fonts_with_chinese()]}
+    mpl.rcParams.update(settings)
     if "IPython" in sys.modules and sys.modules["IPython"].get_ipython() is not None:
         from matplotlib_inline.backend_inline import set_matplotlib_formats
 
@@ -178,6 +179,12 @@ def finish(ax: Axes, title: str | None, handles: Sequence = ()) -> Axes:
     elif title:
         ax.set_title(title, loc="left")
     return ax
+
+
+def figure_of(ax: Axes) -> Figure:
+    """Return the figure in which axes stand (as axes of the book do, in no part of it)."""
+    figure: Any = ax.figure
+    return figure
 
 
 def finish_figure(figure: Figure, title: str | None, ax: Axes | None = None, columns: int = 2) -> Figure:

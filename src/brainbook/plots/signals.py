@@ -4,6 +4,7 @@ Functions draw on `ax` (a new figure when it is None) and return that axes, or t
 """
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -13,7 +14,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from brainbook.plots.curves import draw_curves
-from brainbook.plots.look import GREY, OKABE_ITO, WIDTH, colours, finish, new_axes, writable
+from brainbook.plots.look import GREY, OKABE_ITO, WIDTH, colours, figure_of, finish, new_axes, writable
 
 
 def apart(places: np.ndarray, low: float, high: float, letters: int = 34) -> np.ndarray:
@@ -58,7 +59,7 @@ def words_on_scans(
     rows = {"heard": 2.0, "VLA": 1.0, "FLA": 0.0}
     for scan, left in enumerate(np.arange(start, stop, tr)):
         ax.axvspan(left, left + tr, color="#000000", alpha=0.05 * (1 - scan % 2), linewidth=0)
-        centred = {"ha": "center", "va": "center", "fontsize": 10, "color": "#444444"}
+        centred: dict[str, Any] = {"ha": "center", "va": "center", "fontsize": 10, "color": "#444444"}
         ax.text(left + tr / 2, -0.5, f"scan {round(left / tr)}", **centred)
     labels = apart(np.asarray(onsets), start, stop)
     for place, (word, onset, offset, label) in enumerate(zip(words, onsets, offsets, labels, strict=True)):
@@ -78,7 +79,7 @@ def words_on_scans(
         ylim=(-0.7, 2.4 + 0.1 * max(map(len, words), default=0)),
         xlabel="time since the section began (s)",
     )
-    return finish(ax, title).figure
+    return figure_of(finish(ax, title))
 
 
 def alignment_error(errors: Mapping[str, Sequence[np.ndarray]], tr: float = 2.0, title: str | None = None) -> Axes:

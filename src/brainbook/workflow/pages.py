@@ -86,12 +86,13 @@ def _name(label: str, value: object) -> object:
 
 
 def _styled(table: pd.DataFrame, digits: int) -> "Styler":
-    def text_of(value: object, digits: int = digits) -> str:
+    def text_of(value: Any, digits: int = digits) -> str:
         if isinstance(value, bool) or not isinstance(value, Real):
             return escape(value)
         if isinstance(value, Integral):
             return f"{value:,}"
-        return f"{round(value, digits) + 0:,.{digits}f}"  # + 0: no minus before a zero
+        rounded: Any = round(value, digits)
+        return f"{rounded + 0:,.{digits}f}"  # + 0: no minus before a zero
 
     def text_of_p(p: float) -> str:
         return f"< {10**-digits:g}" if p < 10**-digits else text_of(p)
