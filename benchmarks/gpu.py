@@ -39,8 +39,9 @@ from brainbook.language_models.brainlm.training import BrainLMSettings, train_br
 from brainbook.language_models.sentence_matching.transfer import TransferSettings, fine_tune, phantom_pairs
 from brainbook.language_models.tiny.corpus import make_tokenizer
 from brainbook.language_models.tiny.settings import TinySettings
-from brainbook.number_sense import MMVAE, make_image_pairs, make_study
+from brainbook.number_sense import MMVAE, make_image_pairs
 from brainbook.number_sense.objectives import bound, draw_noise
+from brainbook.number_sense.presets import make_study
 from brainbook.number_sense.runs import list_jobs
 from brainbook.number_sense.training import train
 from brainbook.phantom.story import words_with_truth
@@ -95,7 +96,7 @@ TINY = Sizes(
 )
 
 
-def timed(device: str, work: Callable, *arguments, **options) -> tuple[float, float, object]:
+def timed(device: str, work: Callable, /, *arguments, **options) -> tuple[float, float, object]:
     """Return seconds, the card's peak memory in GB, and what `work` returns."""
     if device == "cuda":
         torch.cuda.synchronize()
@@ -209,7 +210,8 @@ class Placed:
         self.network, self.device = network, device
 
     def __call__(self, **inputs):
-        output = self.network(**{name: part.to(self.device) for name, part in inputs.items()})
+        moved = {name: part.to(self.device) if torch.is_tensor(part) else part for name, part in inputs.items()}
+        output = self.network(**moved)
         output.hidden_states = [layer.cpu() for layer in output.hidden_states]
         return output
 
