@@ -13,7 +13,7 @@ from copy import copy
 from html import escape
 from pathlib import Path
 from string import Template
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from brainbook.errors import ConfigurationError
 
@@ -65,7 +65,7 @@ def chapter_slides(page: str) -> tuple[str, list[str], list[str]]:
     """
     from bs4 import BeautifulSoup
 
-    article = BeautifulSoup(page, "html.parser").select_one("article section")
+    article: Any = BeautifulSoup(page, "html.parser").select_one("article section")
     images = _prepare(article)
     title = article.h1.get_text(" ", strip=True)
     opening = [it for it in article.find_all("p", recursive=False) if it.get_text().startswith("The question")]
@@ -82,7 +82,7 @@ def chapter_slides(page: str) -> tuple[str, list[str], list[str]]:
     return title, slides + ([f"<section>{''.join(exercises)}</section>"] if exercises else []), images
 
 
-def _prepare(article: "Tag") -> list[str]:
+def _prepare(article: Any) -> list[str]:
     """Take away what is for the page only, and let pictures point into the folder `images`; return where they were."""
     out = "section.may-skip, a.headerlink, figure.widget, .tag_no-slide, .cell_input, div.solution, script"
     for part in article.select(out):
@@ -99,9 +99,11 @@ def _prepare(article: "Tag") -> list[str]:
     return images
 
 
-def _section_slides(section: "Tag", heading: str) -> list[str]:
+def _section_slides(section: Any, heading: str) -> list[str]:
     """Return the slides of one section: what stands before its first figure, then one for each figure."""
-    slides, shown, notes = [], [], []
+    slides: list[str] = []
+    shown: list[Any] = []
+    notes: list[Any] = []
     blocks = section.find_all(["p", "ul", "ol", "img", "div"], recursive=True)
     for block in blocks:
         inside = block.find_parent(["li", "ul", "ol", "table", "figcaption", "div"])
@@ -139,7 +141,7 @@ def _first_sentence(paragraph: "Tag") -> "Tag":
     return short
 
 
-def _remove_after(node, root: "Tag") -> None:
+def _remove_after(node: Any, root: "Tag") -> None:
     """Remove all that follows `node` in `root`."""
     while node is not root:
         for later in list(node.next_siblings):

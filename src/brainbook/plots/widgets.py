@@ -17,9 +17,9 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from brainbook.errors import ConfigurationError
-from brainbook.plots.curves import words_on_scans
 from brainbook.plots.first_model import prediction_over_recording
 from brainbook.plots.latents import equation_strip
+from brainbook.plots.signals import words_on_scans
 
 NUMBERS = range(1, 10)
 
@@ -67,7 +67,7 @@ def alignment_widget(
     rate, first = max(1, round(len(words) / n_scans)), n_scans // 2
     shown = np.flatnonzero((onsets >= first * tr) & (onsets < (first + 6) * tr))
     picture = words_on_scans(
-        [words[k] for k in shown], onsets[shown], onsets[shown] + 0.2, int(shown[0]) if len(shown) else 0, first * tr,
+        [words[int(k)] for k in shown], onsets[shown], onsets[shown] + 0.2, int(shown[0]) if len(shown) else 0, first * tr,
         tr=tr, words_per_scan=rate, title=f"{language} words on scans: {rate} words per scan",
     )  # fmt: skip
     data = {"words": list(words), "onsets": onsets.tolist(), "n_scans": int(n_scans), "tr": tr}
@@ -116,7 +116,9 @@ def ridge_widget(
     return Widget("first_model", "Try it: penalty, delay and noise", data, picture, alt)
 
 
-def _ridge(counts, response, runs, train, delay, penalty) -> np.ndarray:
+def _ridge(
+    counts: np.ndarray, response: np.ndarray, runs: np.ndarray, train: np.ndarray, delay: int, penalty: float
+) -> np.ndarray:
     """Fit ridge regression on standardised, delayed counts in the scans `train`; predict all scans."""
     X = np.full(counts.shape, np.nan)
     same = np.arange(len(runs)) >= delay
