@@ -67,8 +67,8 @@ def alignment_widget(
     rate, first = max(1, round(len(words) / n_scans)), n_scans // 2
     shown = np.flatnonzero((onsets >= first * tr) & (onsets < (first + 6) * tr))
     picture = words_on_scans(
-        [words[int(k)] for k in shown], onsets[shown], onsets[shown] + 0.2, int(shown[0]) if len(shown) else 0, first * tr,
-        tr=tr, words_per_scan=rate, title=f"{language} words on scans: {rate} words per scan",
+        [words[int(k)] for k in shown], onsets[shown], onsets[shown] + 0.2, int(shown[0]) if len(shown) else 0,
+        first * tr, tr=tr, words_per_scan=rate, title=f"{language} words on scans: {rate} words per scan",
     )  # fmt: skip
     data = {"words": list(words), "onsets": onsets.tolist(), "n_scans": int(n_scans), "tr": tr}
     data |= {"words_per_scan": rate, "first_scan": first}
