@@ -121,10 +121,14 @@ def mutant(text: str, number: int) -> tuple[str, dict]:
 
 
 class Reached:
-    """A plugin of pytest: which functions of a room each test calls, {test: {(file, first line)}}."""
+    """A plugin of pytest: which functions of the package each test calls, {test: {(file, first line)}}."""
 
     def __init__(self, folder: Path):
-        self.folder, self.reached, self.seconds = str(folder), {}, {}
+        self.folder, self.reached, self.seconds, self.failed = str(folder), {}, {}, set()
+
+    def pytest_runtest_logreport(self, report):
+        if report.failed:
+            self.failed.add(report.nodeid)
 
     def _record(self, key: str) -> Iterator[None]:
         calls, began = self.reached.setdefault(key, set()), time.process_time()
@@ -173,24 +177,28 @@ def run_tests(source: Path, names: list[str], *plugins) -> int:
     """Run tests with the package of a folder, up to the first that fails."""
     sys.path.insert(0, str(source))
     os.environ["PYTHONPATH"] = str(source)
-    return pytest.main(["-x", "-q", "-p", "no:cacheprovider", "-m", "not slow and not book", *names], list(plugins))
+    options = ["-q", "-p", "no:cacheprovider", "-m", "not slow and not book", *([] if plugins else ["-x"])]
+    return pytest.main([*options, *names], list(plugins))
 
 
-def tests_of(room: str, source: Path, scratch: Path) -> tuple[dict[str, set], dict[str, float], float]:
-    """Return {test or its file: functions that it calls}, seconds of each, and the processor seconds of it all."""
-    files = [str(p.relative_to(ROOT)) for p in sorted((ROOT / "tests" / room).glob("test_*.py")) if p.stem not in SLOW]
-    found = scratch / f"{room}.json"
+def tests_of(rooms: list[str], source: Path, found: Path) -> tuple[dict[str, set], dict[str, float], float]:
+    """Return {test or its file: functions that it calls}, seconds of each, and the processor seconds of it all.
+
+    Tests that fail without any mutant are left out, and named.
+    """
+    paths = [path for room in rooms for path in sorted((ROOT / "tests" / room).glob("test_*.py"))]
+    files = [str(path.relative_to(ROOT)) for path in paths if path.stem not in SLOW]
 
     def work() -> int:
-        plugin = Reached(source / "brainbook" / room)
-        code = run_tests(source, files, plugin)
-        found.write_text(json.dumps([{key: sorted(value) for key, value in plugin.reached.items()}, plugin.seconds]))
-        return code
+        plugin = Reached(source / "brainbook")
+        run_tests(source, files, plugin)
+        reached = {key: sorted(calls) for key, calls in plugin.reached.items() if key not in plugin.failed}
+        found.write_text(json.dumps([reached, plugin.seconds, sorted(plugin.failed)]))
+        return 0
 
-    code, used = in_child(work, 1200)
-    if code:
-        raise SystemExit(f"the tests of {room} fail without any mutant (pytest says {code}): mend them first")
-    reached, seconds = json.loads(found.read_text())
+    _, used = in_child(work, 3000)
+    reached, seconds, failed = json.loads(found.read_text())
+    print("\n".join(f"left out, as it fails without a mutant: {name}" for name in failed), flush=True)
     return {key: {tuple(call) for call in calls} for key, calls in reached.items()}, seconds, used
 
 
@@ -242,15 +250,15 @@ def main() -> None:
     options = parser.parse_args()
     os.chdir(ROOT)
     known = json.loads(RESULTS.read_text()) if RESULTS.is_file() else []
-    used = dict.fromkeys(options.rooms, 0.0)
     for name in PRELOADED:
         import_module(name)  # once, not in every child
     with tempfile.TemporaryDirectory() as scratch:
         source = Path(scratch) / "src"
         shutil.copytree(ROOT / "src", source, ignore=shutil.ignore_patterns("__pycache__"))
         compileall.compile_dir(source, quiet=2, invalidation_mode=py_compile.PycInvalidationMode.CHECKED_HASH)
+        reached, seconds, used = tests_of(options.rooms, source, Path(scratch) / "reached.json")
+        print(f"{used / 60:.1f} minutes of one core for {len(seconds)} tests and files without a mutant", flush=True)
         for room in options.rooms:
-            reached, seconds, used[room] = tests_of(room, source, Path(scratch))
             if options.again:
                 mutants = [
                     each for each in known if each["room"] == room and each["after"] in ("survived", "not reached")
@@ -262,11 +270,11 @@ def main() -> None:
                 tests = chosen_tests(source / each["file"], each["function"], reached, seconds)
                 each["after"], spent = try_mutant(each, source, tests, options.seconds)
                 each.setdefault("before", each["after"])
-                used[room] += spent
+                used += spent
                 print(f"{each['after']:<12}{each['file']}:{each['line']}  {each['was']}  ->  {each['is']}", flush=True)
                 RESULTS.parent.mkdir(exist_ok=True)
                 RESULTS.write_text(json.dumps(known, indent=1))
-            print(f"== {room}: {used[room] / 60:.1f} minutes of one core", flush=True)
+            print(f"== {room}: {used / 60:.1f} minutes of one core until here", flush=True)
     table = summary(known)
     print(table.to_string(index=False))
     if options.keep:

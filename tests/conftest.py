@@ -1,6 +1,6 @@
 """Fixtures that all rooms share: where the real data lies, one generator per test; no network; searches; random order.
 
-Property-based tests try 25 examples, always the same ones; `HYPOTHESIS_PROFILE=long` tries 2,000 new ones of each.
+Property-based tests try 25 examples, always the same ones; `HYPOTHESIS_PROFILE=long` tries 400 new ones of each.
 `--random-order-seed N` runs the tests in another order. No test reaches another machine.
 """
 
@@ -17,7 +17,7 @@ import pytest
 from hypothesis import settings
 
 settings.register_profile("short", max_examples=25, derandomize=True, deadline=None)
-settings.register_profile("long", max_examples=2000, deadline=None, print_blob=True)
+settings.register_profile("long", max_examples=400, deadline=None, print_blob=True)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE") or "short")
 
 ROOT = Path(__file__).resolve().parents[1]
