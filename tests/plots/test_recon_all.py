@@ -126,50 +126,61 @@ def test_an_import_that_breaks_off_leaves_nothing(folder, own_store, monkeypatch
 
 
 @pytest.fixture(scope="module")
-def own(folder, own_store):
-    return own_surface(folder, own_store)
-
-
-def test_a_finished_recon_all_is_all_that_is_needed(own, own_store, regions, tmp_path):
-    cortex = open_store(own_store)
-    assert own.subject in cortex.db.subjects and not own.flat
-    np.testing.assert_array_equal(own.nearest, np.arange(2 * N))
-    page = brain_maps.viewer({"r": np.ones(148)}, tmp_path / "v", regions, store=own_store, surface=own)
-    assert "; sub-EN057" in page.read_text(encoding="utf-8")
-    with pytest.raises(DatasetError, match=r"sub-EN057 has not been flattened.*lh\.full\.flat\.patch\.3d"):
-        brain_maps.flatmap(np.zeros(148), regions, store=own_store, surface=own)
-    assert sorted(path.name for path in own_store.parent.iterdir()) == ["pycortex"]  # no scaffolding is left
+def imported_store(own_store, tmp_path_factory):
+    """A store of its own, into which `own` comes: tests pass in any order."""
+    return shutil.copytree(own_store, tmp_path_factory.mktemp("imported") / "pycortex")
 
 
 @pytest.fixture(scope="module")
-def later(own, flattened, own_store):
+def own(folder, imported_store):
+    return own_surface(folder, imported_store)
+
+
+def test_a_finished_recon_all_is_all_that_is_needed(own, imported_store, regions, tmp_path):
+    cortex = open_store(imported_store)
+    assert own.subject in cortex.db.subjects and not own.flat
+    np.testing.assert_array_equal(own.nearest, np.arange(2 * N))
+    page = brain_maps.viewer({"r": np.ones(148)}, tmp_path / "v", regions, store=imported_store, surface=own)
+    assert "; sub-EN057" in page.read_text(encoding="utf-8")
+    with pytest.raises(DatasetError, match=r"sub-EN057 has not been flattened.*lh\.full\.flat\.patch\.3d"):
+        brain_maps.flatmap(np.zeros(148), regions, store=imported_store, surface=own)
+    assert sorted(path.name for path in imported_store.parent.iterdir()) == ["pycortex"]  # no scaffolding is left
+
+
+@pytest.fixture(scope="module")
+def later_store(own, imported_store, tmp_path_factory):
+    return shutil.copytree(imported_store, tmp_path_factory.mktemp("later") / "pycortex")
+
+
+@pytest.fixture(scope="module")
+def later(flattened, later_store):
     """The participant has been flattened since; the store has it without."""
-    return own_surface(flattened, own_store)
+    return own_surface(flattened, later_store)
 
 
-def test_flattened_later_is_imported_anew(later, own_store, regions):
+def test_flattened_later_is_imported_anew(later, later_store, regions):
     assert later.flat
     values = np.where(regions.columns.hemisphere == "lh", 1.0, 2.0)
-    image = np.asarray(brain_maps.flatmap(values, regions, limits=(0, 3), store=own_store, surface=later)
+    image = np.asarray(brain_maps.flatmap(values, regions, limits=(0, 3), store=later_store, surface=later)
                        .images[1].get_array())  # fmt: skip
     left, right = np.array_split(image[..., 3] > 0, 2, axis=1)
     assert left.mean() > 0.3 and right.mean() > 0.3
     plt.close("all")
 
 
-def test_a_subject_in_which_someone_has_worked_is_not_replaced(flattened, own_store, store, tmp_path):
+def test_a_subject_in_which_someone_has_worked_is_not_replaced(flattened, later, later_store, tmp_path):
     place = tmp_path / "pycortex"
-    shutil.copytree(own_store, place)
+    shutil.copytree(later_store, place)
     for hemisphere in HEMISPHERES:
         (place / "sub-EN057" / "surfaces" / f"flat_{hemisphere}.gii").unlink(missing_ok=True)
     work = place / "sub-EN057" / "transforms" / "fullhead"
     work.mkdir(parents=True)
     assert not own_surface(flattened, place).flat and work.is_dir()
-    open_store(own_store)
+    open_store(later_store)
 
 
 @pytest.fixture(scope="module")
-def by_pycortex(flattened, own_store, tmp_path_factory):
+def by_pycortex(flattened, later, later_store, tmp_path_factory):
     """The participant as `cortex.freesurfer.import_subj` and `import_flat` bring it in: sub-cortex in the same store.
 
     A process of its own: the importer replaces pycortex's database. FreeSurfer's two converters are stand-ins.
@@ -178,14 +189,14 @@ def by_pycortex(flattened, own_store, tmp_path_factory):
     shutil.copytree(flattened, copy)
     tools = write_converters(tmp_path_factory.mktemp("freesurfer") / "bin")
     path = f"{tools}{os.pathsep}{os.environ['PATH']}"
-    done = subprocess.run([sys.executable, "-W", "ignore", "-c", IMPORT, str(own_store), str(copy.parent)],
+    done = subprocess.run([sys.executable, "-W", "ignore", "-c", IMPORT, str(later_store), str(copy.parent)],
                           env={**os.environ, "PATH": path}, capture_output=True, text=True, check=False)  # fmt: skip
     assert done.returncode == 0, done.stderr
     return copy
 
 
-def test_what_comes_in_is_what_pycortexs_importer_brings(later, by_pycortex, own_store):
-    cortex = open_store(own_store)
+def test_what_comes_in_is_what_pycortexs_importer_brings(later, by_pycortex, later_store):
+    cortex = open_store(later_store)
     cortex.db.reload_subjects()
     for hemisphere in HEMISPHERES:
         for surface, name in {"pia": "pial", "wm": "white", "inflated": "inflated", "flat": None}.items():
@@ -199,15 +210,15 @@ def test_what_comes_in_is_what_pycortexs_importer_brings(later, by_pycortex, own
                 assert set(map(tuple, our_faces)) <= set(map(tuple, their_faces))
                 assert len(our_faces) > 0.95 * len(their_faces)
     for quantity in ("curvature", "sulcaldepth", "thickness"):
-        ours, theirs = (np.load(own_store / subject / "surface-info" / f"{quantity}.npz")
+        ours, theirs = (np.load(later_store / subject / "surface-info" / f"{quantity}.npz")
                         for subject in ("sub-EN057", "sub-cortex"))  # fmt: skip
         sign = -1 if quantity == "thickness" else 1  # pycortex negates thickness, too
         for side in ("left", "right"):
             np.testing.assert_allclose(ours[side], sign * theirs[side], atol=1e-6)
 
 
-def test_coordinates_are_the_scanners(later, own_store, folder):
-    points, _ = open_store(own_store).db.get_surf("sub-EN057", "pia", "lh")
+def test_coordinates_are_the_scanners(later, later_store, folder):
+    points, _ = open_store(later_store).db.get_surf("sub-EN057", "pia", "lh")
     written, _ = fs.read_geometry(folder / "surf" / "lh.pial")
     np.testing.assert_allclose(points, written + MIDDLE, atol=1e-3)
     anatomy = nib.load(folder / "mri" / "T1.mgz")
@@ -218,18 +229,19 @@ def test_coordinates_are_the_scanners(later, own_store, folder):
     np.testing.assert_allclose(written, bent(load_fsaverage("fsaverage5")["pial"].parts["left"].coordinates), atol=1e-3)
 
 
-def test_a_subject_that_pycortex_imported_serves_as_it_is(by_pycortex, own_store, regions, tmp_path, monkeypatch):
+def test_a_subject_that_pycortex_imported_serves_as_it_is(by_pycortex, later_store, regions, tmp_path, monkeypatch):
     monkeypatch.setattr("brainbook.plots.own_surfaces.write_subject", None)  # would fail if it were called
     link = tmp_path / "sub-cortex"
     link.symlink_to(by_pycortex)
-    theirs = own_surface(link, own_store)
+    theirs = own_surface(link, later_store)
     assert theirs.subject == "sub-cortex" and theirs.flat
-    page = brain_maps.viewer({"r": np.ones(148)}, tmp_path / "v", regions, store=own_store, surface=theirs)
+    page = brain_maps.viewer({"r": np.ones(148)}, tmp_path / "v", regions, store=later_store, surface=theirs)
     assert "; sub-cortex" in page.read_text(encoding="utf-8")
-    axes = brain_maps.flatmap(np.ones(148), regions, limits=(0, 2), store=own_store, surface=theirs)
+    axes = brain_maps.flatmap(np.ones(148), regions, limits=(0, 2), store=later_store, surface=theirs)
     assert (np.asarray(axes.images[1].get_array())[..., 3] > 0).mean() > 0.3
     plt.close("all")
 
 
-def test_the_store_is_the_one_that_was_named(own_store):
-    assert pycortex_store.store_folder() == own_store.resolve()
+def test_the_store_is_the_one_that_was_named(later_store):
+    open_store(later_store)
+    assert pycortex_store.store_folder() == later_store.resolve()
