@@ -113,7 +113,7 @@ def draw_noise(model: MMVAE, n_samples: int, n_images: int, seeds: Sequence[int]
     settings = model.configuration
     shape = (len(model.names), n_samples, n_images)
     sizes = (settings.latent, settings.private, settings.private)
-    return tuple(standard_noise(settings.family, (*shape, size), generators, device) for size in sizes)  # type: ignore[return-value]
+    return tuple(standard_noise(settings.family, (*shape, size), generators, device) for size in sizes)  # type: ignore[return-value]  # three
 
 
 def bound(model: MMVAE, images: Mapping[str, Tensor], objective: Objective, noise: Noise) -> tuple[Tensor, Tensor]:
@@ -160,7 +160,7 @@ def bound(model: MMVAE, images: Mapping[str, Tensor], objective: Objective, nois
 
 def _stacked(posteriors: Sequence[Posterior]) -> tuple[Tensor, Tensor]:
     """Return locations and scales of all modalities, each [copies, modalities, 1, batch, dimensions]."""
-    return tuple(torch.stack(part, 1)[:, :, None] for part in zip(*posteriors, strict=True))  # type: ignore[return-value]
+    return tuple(torch.stack(part, 1)[:, :, None] for part in zip(*posteriors, strict=True))  # type: ignore[return-value]  # two
 
 
 def _sample(posteriors: Sequence[Posterior], noise: Tensor) -> Tensor:

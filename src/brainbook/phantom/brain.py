@@ -98,7 +98,7 @@ def autoregressive(
     """Return AR(1) noise of unit variance: float32 array [scans, ...], stationary from the first scan."""
     shocks = rng.standard_normal(shape, dtype=np.float32)
     shocks[1:] *= np.float32(np.sqrt(1 - correlation**2))
-    return lfilter(np.float32([1.0]), np.float32([1.0, -correlation]), shocks, axis=0)  # type: ignore[arg-type]
+    return lfilter(np.float32([1.0]), np.float32([1.0, -correlation]), shocks, axis=0)  # type: ignore[arg-type]  # of a list
 
 
 @dataclass
