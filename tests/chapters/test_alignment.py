@@ -9,7 +9,8 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from brainbook.chapters import TRIM, Features, published
+from brainbook.chapters import Features, published
+from brainbook.chapters.shared import TRIM
 from brainbook.chapters.alignment import (
     chance_by_group,
     compare_signal,

@@ -6,7 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from brainbook.chapters import TRIM, Features, align, score_participants, speech_or_silence, word_count
+from brainbook.chapters import Features, align, score_participants, speech_or_silence, word_count
+from brainbook.chapters.shared import TRIM
 from brainbook.encoding import cross_validate, interval_weighted, lanczos, run_slices
 from brainbook.errors import ConfigurationError
 
