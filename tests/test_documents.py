@@ -1,6 +1,7 @@
 """Every command and every snippet of README.md and book/*.md does what it says, literally, beside a small phantom.
 
-What would need a network or hours stands under `<!-- not run by the tests: why -->`. What takes minutes is slow.
+What would need a network or hours stands under `<!-- not run by the tests: why -->`, what changes the project itself
+under `<!-- run by tests/test_contributing.py ... -->`. What takes minutes is slow.
 """
 
 import os
@@ -43,7 +44,7 @@ class Block(NamedTuple):
 
 def blocks() -> list[Block]:
     found = []
-    pattern = r"(?:<!-- not run by the tests: ([^\n]+) -->\n)?^```(\{?\w*)[^\n]*\n(.*?)^```$"
+    pattern = r"(?:<!-- (?:not run by the tests: |run by )([^\n]+) -->\n)?^```(\{?\w*)[^\n]*\n(.*?)^```$"
     for page in PAGES:
         text = page.read_text(encoding="utf-8")
         for match in re.finditer(pattern, text, re.MULTILINE | re.DOTALL):

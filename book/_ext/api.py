@@ -1,64 +1,94 @@
 """Pages of the API: `{api} brainbook.encoding` lists what a room offers, with its docstrings, from the code itself.
 
 Docstrings are numpydoc's but for types, which stand in the text: 'name : what it is'. They are rendered as they are
-read in a terminal: sections as headings of a list, examples as code.
+read in a terminal: sections as headings of a list, examples as code. `{public-names}` is the list of all names.
 """
 
-import importlib
 import inspect
 import re
 import textwrap
 
 from docutils import nodes
-from docutils.parsers.rst import Directive
+from docutils.parsers.rst import directives
+from public_names import anchor, chapters_using, offered, pages, public_names
+from sphinx import addnodes
+from sphinx.util.docutils import SphinxDirective
 
 SECTION = re.compile(r"^(\w[\w ]*)\n-{3,}$", re.M)
 
 
 def setup(app):
     app.add_directive("api", Api)
+    app.add_directive("public-names", PublicNames)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
 
 
-class Api(Directive):
-    """All public functions and classes of a module, in the order of its `__all__`."""
+class Api(SphinxDirective):
+    """All public functions and classes of a module, or those behind `:names:`; intersphinx can point at each."""
 
     required_arguments = 1
+    option_spec = {"names": directives.unchanged}
 
     def run(self):
-        module = importlib.import_module(self.arguments[0])
-        public = [(name, it) for name in module.__all__ if _is_ours(it := getattr(module, name))]
-        return [part for name, it in public for part in _entry(f"{module.__name__}.{name}", it)]
+        module, found = self.arguments[0], []
+        for name, each in offered(module, self.options.get("names", "").split()).items():
+            found += _entry(module, name, each)
+            kind = "class" if inspect.isclass(each) else "function"
+            self.env.get_domain("py").note_object(anchor(module, name), kind, anchor(module, name), location=found[-1])
+        return found
 
 
-def _is_ours(it) -> bool:
-    return (inspect.isfunction(it) or inspect.isclass(it)) and it.__module__.startswith("brainbook")
+class PublicNames(SphinxDirective):
+    """The public surface on one page: a row a module, a link for each of its names."""
+
+    def run(self):
+        listed = nodes.definition_list()
+        for module, names in public_names().items():
+            links = nodes.paragraph()
+            for name in names:
+                links += [link(anchor(module, name), name), nodes.Text(" ")]
+            page = addnodes.pending_xref(
+                "", nodes.literal("", module), refdomain="std", reftype="doc", reftarget=f"/{pages()[module]}"
+            )
+            listed += nodes.definition_list_item("", nodes.term("", "", page), nodes.definition("", links))
+        return [listed]
 
 
-def _entry(name: str, it) -> list[nodes.Node]:
-    section = nodes.section(ids=[nodes.make_id(name)], names=[name])
-    short = name.rpartition(".")[2]
-    section += nodes.title("", "", nodes.literal("", short))
-    section += nodes.literal_block(text=_folded(short + _signature(it)), language="python")
-    section += _docstring(inspect.getdoc(it) or "")
-    if inspect.isclass(it):
-        for method, member in vars(it).items():
+def link(target: str, text: str) -> addnodes.pending_xref:
+    """Return a link to a Python name, of this package or of one that book/_ext/external_names.csv lists."""
+    literal = nodes.literal("", text)
+    return addnodes.pending_xref("", literal, refdomain="py", reftype="obj", reftarget=target, refwarn=True)
+
+
+def _entry(module: str, name: str, each) -> list[nodes.Node]:
+    section = nodes.section(ids=[anchor(module, name)], names=[anchor(module, name)])
+    section += nodes.title("", "", nodes.literal("", name))
+    section += nodes.literal_block(text=_folded(name + _signature(each)), language="python")
+    section += _docstring(inspect.getdoc(each) or "")
+    if inspect.isclass(each):
+        for method, member in vars(each).items():
             function = getattr(member, "fget", None) or getattr(member, "__func__", member)
             if not method.startswith("_") and inspect.isfunction(function) and function.__doc__:
                 item = nodes.definition_list_item()
                 item += nodes.term("", "", nodes.literal("", f"{method}{_arguments(member, function)}"))
                 item += nodes.definition("", *_docstring(inspect.cleandoc(function.__doc__)))
                 section += nodes.definition_list("", item)
+    if chapters := chapters_using(anchor(module, name)):
+        used = nodes.paragraph("", "Used in the chapters ", classes=["used-in"])
+        for number, chapter in enumerate(chapters):
+            target = {"refdomain": "std", "reftype": "doc", "reftarget": f"/book/chapters/{chapter}"}
+            used += [nodes.Text(", " if number else ""), addnodes.pending_xref("", nodes.inline("", chapter), **target)]
+        section += used
     return [section]
 
 
-def _signature(it) -> str:
+def _signature(each) -> str:
     """Return the parameters with their defaults, without annotations."""
     try:
-        given = inspect.signature(it)
+        given = inspect.signature(each)
     except (ValueError, TypeError):
         return "(...)"
-    plain = [each.replace(annotation=each.empty) for each in given.parameters.values()]
+    plain = [parameter.replace(annotation=parameter.empty) for parameter in given.parameters.values()]
     return str(given.replace(parameters=plain, return_annotation=given.empty))
 
 
@@ -70,7 +100,7 @@ def _arguments(member, function) -> str:
 
 
 def _folded(signature: str) -> str:
-    """Return a signature on one line, or with one parameter a line where that is too long. Defaults, no annotations."""
+    """Return a signature on one line, or folded where that is too long. Defaults, no annotations."""
     plain = re.sub(r"<(?:function|class) '?([\w.]+)'?[^>]*>", r"\1", signature)
     plain = re.sub(r"array\(.*?\)", "array", plain, flags=re.S)
     if len(plain) <= 88:

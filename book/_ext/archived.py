@@ -1,7 +1,8 @@
-"""`{archived} study/table` shows an archived table, with the line that says when and by what it was made."""
+"""`{archived} study/table` shows an archived table, and when and by what it was made; `:columns: a b` chooses."""
 
 import pandas as pd
 from docutils import nodes
+from docutils.parsers.rst import directives
 from docutils.statemachine import StringList
 from sphinx.util.docutils import SphinxDirective
 
@@ -17,12 +18,14 @@ class Archived(SphinxDirective):
     """A table of `book/archive` and its origin."""
 
     required_arguments = 1
+    option_spec = {"columns": directives.unchanged}
 
     def run(self):
         name = self.arguments[0]
         self.env.note_dependency(f"book/archive/{name}.csv")
         archived = archived_table(*name.split("/"), root=f"{self.env.srcdir}/book/archive")
-        lines = [*markdown(archived.rows), "", archived.origin()]
+        columns = self.options.get("columns", "").split() or list(archived.rows)
+        lines = [*markdown(archived.rows[columns]), "", archived.origin()]
         node = nodes.container()
         self.state.nested_parse(StringList(lines, name), 0, node)
         return node.children
@@ -31,7 +34,7 @@ class Archived(SphinxDirective):
 def markdown(rows: pd.DataFrame) -> list[str]:
     """Return the lines of a table in Markdown; columns of numbers are set to the right."""
     numbers = [pd.api.types.is_numeric_dtype(rows[name]) for name in rows]
-    lines = [list(rows), ["--:" if is_number else "---" for is_number in numbers]]
+    lines = [[name.replace("_", " ") for name in rows], ["--:" if is_number else "---" for is_number in numbers]]
     lines += [
         [f"{value:g}" if isinstance(value, float) else str(value) for value in row] for row in rows.to_numpy(object)
     ]

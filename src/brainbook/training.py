@@ -106,6 +106,18 @@ def fit(
     ------
     ConfigurationError : impossible settings, or a checkpoint that was made with other ones.
     ModelError : the loss became infinite or not a number; every checkpoint is damaged, or of another model.
+
+    Examples
+    --------
+    >>> import torch
+    >>> model, generator = torch.nn.Linear(2, 1), torch.Generator().manual_seed(0)
+    >>> x = torch.randn(64, 2, generator=generator)
+    >>> batches = [(x, x.sum(1, keepdim=True))]
+    >>> def loss(model, batch):
+    ...     return ((model(batch[0]) - batch[1]) ** 2).mean()
+    >>> curve = fit(model, batches, loss, steps=200, learning_rate=0.1, device="cpu")
+    >>> bool(curve["loss"].iloc[-1] < 1e-3)
+    True
     """
     accelerator = _accelerator(precision, device)
     settings = {"steps": steps, "learning_rate": learning_rate, "warm_up": warm_up, "schedule": schedule, "clip": clip}

@@ -22,6 +22,11 @@ class Feedback:
     ----------
     right : whether the answer is right.
     message : what is wrong with it, or what the right answer shows.
+
+    Examples
+    --------
+    >>> bool(check("participants-2", 5))
+    False
     """
 
     right: bool
@@ -70,6 +75,11 @@ def given(name: str) -> dict:
     """Return what an exercise gives you to work with: name -> number or array, in the order of its starter code.
 
     Raises ConfigurationError when there is no exercise of this name, or it gives nothing.
+
+    Examples
+    --------
+    >>> list(given("alignment-1"))
+    ['onsets']
     """
     task = exercise(name)
     if not task.given:

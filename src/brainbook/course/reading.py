@@ -26,6 +26,12 @@ def reading_minutes(notebook: "NotebookNode", skip: Collection[str] = ()) -> flo
     -------
     minutes: a minute for 150 words (the text is dense), for 15 lines of code that are shown, and for two figures or
     tables. Cells between `solution-start` and `solution-end` belong to the exercises.
+
+    Examples
+    --------
+    >>> from nbformat.v4 import new_markdown_cell, new_notebook
+    >>> reading_minutes(new_notebook(cells=[new_markdown_cell("word " * 300)]))
+    2.0
     """
     words = lines = pictures = 0
     solution, skipped = False, 0  # level of the heading whose section is being skipped, 0 for none

@@ -52,6 +52,14 @@ class Alice:
     Raises
     ------
     DatasetError : the folder or one of its parts is missing; the message says how to get it.
+
+    Examples
+    --------
+    >>> alice = Alice("data/alice")
+    >>> len(alice.participants())
+    27
+    >>> alice.bold("s18").shape
+    (362, 6)
     """
 
     tr = 2.0

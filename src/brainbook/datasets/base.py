@@ -27,6 +27,12 @@ class Run:
         repetitions of the story.
     story : name of the story that the section belongs to.
     repetition : 1 when this participant heard the section for the first time, then 2, 3, ...
+
+    Examples
+    --------
+    >>> run = open_dataset("data/phantom").runs("sub-EN057")[0]
+    >>> run.section, run.number, run.path.name
+    (1, 7, 'sub-EN057_task-lppEN_run-07_space-MNIColin27_desc-preproc_bold.nii.gz')
     """
 
     participant: str
@@ -53,6 +59,13 @@ class Responses:
     names : DataFrame with one row per target: region, hemisphere (of vertices: the region each belongs to).
     source : where the names come from, such as 'nilearn' or 'embedded (approximate)' for the Destrieux parcellation.
     space : where the targets are: 'fsaverage5' (vertices, or regions of them), 'voxels' or 'regions'.
+
+    Examples
+    --------
+    >>> regions = pd.DataFrame({"region": ["Heschl's gyrus"], "hemisphere": ["lh"]})
+    >>> responses = Responses(np.zeros((4, 1), np.float32), np.array([1, 1, 2, 2]), regions, "by hand", "regions")
+    >>> responses.values[responses.run_of_scan == 2].shape
+    (2, 1)
     """
 
     values: np.ndarray
@@ -93,6 +106,12 @@ class Dataset(Protocol):
     stories, languages : names of the stories, and codes of the languages in which they were heard.
     targets : what `responses` can give, the default first: 'regions', 'vertices', 'voxels'.
     is_phantom : whether the recordings are simulated, with their truth in the folder.
+
+    Examples
+    --------
+    >>> dataset = open_dataset("data/phantom")
+    >>> dataset.tr, dataset.languages, dataset.targets
+    (2.0, ('EN',), ('regions', 'vertices'))
     """
 
     @property

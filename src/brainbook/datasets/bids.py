@@ -30,6 +30,12 @@ class DescribedDataset:
     ------
     DatasetError : when it is asked for what the files do not hold; the message names the file or the key, and what
         there is.
+
+    Examples
+    --------
+    >>> dataset = DescribedDataset(read_description("data/described/dataset.yaml"))
+    >>> dataset.stories, dataset.tr
+    (('forest', 'harbour'), 1.5)
     """
 
     targets = TARGETS

@@ -26,6 +26,14 @@ def clean(
     -------
     float32 array [scans, targets], mean 0 and (sample) standard deviation 1. A target without a signal (it does not
     change, or has a value that is not finite, as a vertex outside the image) is NaN throughout.
+
+    Examples
+    --------
+    >>> drift = np.linspace(0, 5, 100)[:, None]
+    >>> signal = np.sin(np.arange(100) / 2)[:, None]
+    >>> correlation = np.corrcoef(clean(drift + signal)[:, 0], signal[:, 0])[0, 1]
+    >>> correlation.round(2)
+    np.float64(0.98)
     """
     from nilearn.signal import clean as nilearn_clean
 
@@ -86,9 +94,16 @@ def without_drifts(values: np.ndarray, tr: float = 2.0, high_pass: float | None 
 
 
 def zscore(values: np.ndarray) -> np.ndarray:
-    """z-score [scans, targets] over the scans of one run, like `clean` but without taking anything out.
+    """z-score `values` [scans, targets] over the scans of one run, like `clean` but without taking anything out.
 
     A target that does not change is NaN.
+
+    Examples
+    --------
+    >>> zscore(np.array([[1.0], [2.0], [3.0]]))
+    array([[-1.],
+           [ 0.],
+           [ 1.]], dtype=float32)
     """
     values = np.asarray(values, dtype=np.float64)
     with np.errstate(invalid="ignore", divide="ignore"):

@@ -192,6 +192,12 @@ def read_description(path: str | Path, root: str | Path | None = None) -> Descri
     ------
     DatasetError : the file is not there or no YAML; a key is unknown or missing or holds something else than it should;
         `only` names an unknown story.
+
+    Examples
+    --------
+    >>> description = read_description("data/described/dataset.yaml")
+    >>> description.root.name
+    'described'
     """
     keys = read_keys(path, root)
     try:

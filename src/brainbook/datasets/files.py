@@ -41,7 +41,15 @@ def check_name(name: str, path: str | Path) -> str:
 
 
 def check_content(path: str | Path) -> Path:
-    """Return `path` if it is a file with content, else raise MissingFileError, which says how to get the content."""
+    """Return `path` if it is a file with content, else raise MissingFileError, which says how to get the content.
+
+    Examples
+    --------
+    >>> path = Path("words.csv")
+    >>> _ = path.write_text("word,onset,offset,section")
+    >>> check_content(path).name
+    'words.csv'
+    """
     path = Path(path)
     if kind := _pointer_kind(path):
         raise MissingFileError(

@@ -58,8 +58,9 @@ class LeBel:
 
     Examples
     --------
-    >>> data = LeBel("data/ds003020")                                                       # doctest: +SKIP
-    >>> data.responses("UTS01", "voxels").values.shape                                      # doctest: +SKIP
+    >>> data = LeBel("data/lebel")
+    >>> data.participants(), data.targets
+    (['UTS01'], ('regions', 'voxels'))
     """
 
     tr = TR

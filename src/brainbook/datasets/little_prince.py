@@ -69,6 +69,16 @@ class LittlePrince:
     ------
     DatasetError : the folder is not there or is no such dataset; the message says how to get it. What is listed but not
         downloaded (a git-annex link or pointer) is only refused when it is read.
+
+    Examples
+    --------
+    >>> prince = LittlePrince("data/phantom")
+    >>> prince.participants("EN")
+    ['sub-EN057']
+    >>> prince.words("EN").columns.tolist()
+    ['word', 'onset', 'offset', 'section']
+    >>> prince.bold("sub-EN057", section=1).shape
+    (15, 18, 15, 30)
     """
 
     tr = 2.0

@@ -29,6 +29,13 @@ def open_dataset(path: str | Path) -> Dataset:
     Raises
     ------
     DatasetError : nothing is there, it has no known layout, or the description or its own class is not sound.
+
+    Examples
+    --------
+    >>> type(open_dataset("data/phantom")).__name__
+    'LittlePrince'
+    >>> type(open_dataset("data/described")).__name__
+    'DescribedDataset'
     """
     path, layout = Path(path), layout_of(path)
     if layout == "described":

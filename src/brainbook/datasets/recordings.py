@@ -24,7 +24,17 @@ _TIME_STEP = re.compile(rb"TimeStep(?:\]\]>)?</Name>\s*<Value>(?:<!\[CDATA\[)?\s
 
 @dataclass(frozen=True)
 class VolumeRecording:
-    """A NIfTI recording in MNI space; `scans` are the first analysed scan and the one after the last, None for all."""
+    """The NIfTI recording `path` in MNI space.
+
+    `scans` are the first analysed scan and the one after the last, None for all.
+
+    Examples
+    --------
+    >>> dataset = open_dataset("data/phantom")
+    >>> recording = dataset.recording(dataset.runs("sub-EN057")[0])
+    >>> type(recording).__name__, recording.header_tr
+    ('VolumeRecording', 2.0)
+    """
 
     path: Path
     scans: tuple[int, int] | None = None
@@ -66,7 +76,17 @@ class VolumeRecording:
 
 @dataclass(frozen=True)
 class SurfaceRecording:
-    """A recording on fsaverage5, fsaverage6 or fsaverage: a GIFTI file for each hemisphere, an array for each scan."""
+    """A recording on fsaverage5, fsaverage6 or fsaverage: a GIFTI file for each hemisphere, an array for each scan.
+
+    `path` is the left hemisphere's file, `right` the other's; `scans` as in `VolumeRecording`.
+
+    Examples
+    --------
+    >>> dataset = open_dataset("data/described")
+    >>> recording = dataset.recording(dataset.runs(dataset.participants("EN")[0])[0])
+    >>> type(recording).__name__, recording.to_surface().shape[1]
+    ('SurfaceRecording', 20484)
+    """
 
     path: Path  # left
     right: Path

@@ -39,6 +39,13 @@ def load_responses(
     cache : folder for results, under a key made of the recordings and the settings; None stores none.
     sampling : 'line' or 'ribbon', see `to_surface`.
     runs : those of `dataset.runs(participant)` by default.
+
+    Examples
+    --------
+    >>> dataset = open_dataset("data/described")
+    >>> participant = dataset.participants("EN")[0]
+    >>> load_responses(dataset, participant, "vertices", runs=dataset.runs(participant)[:1]).values.shape[1]
+    20484
     """
     if targets not in TARGETS:
         raise ConfigurationError(f"targets is {targets!r}; it is one of {', '.join(TARGETS)}")

@@ -57,6 +57,13 @@ def make_pairs(
     ------
     DatasetError : columns or sentences are missing; or too many sentences hang together to be split.
     ConfigurationError : shares or names that cannot be.
+
+    Examples
+    --------
+    >>> from brainbook.phantom import sentences
+    >>> pairs = make_pairs(sentences(200, seed=0), "EN", "FR", n=100)
+    >>> pairs.groupby("part")["match"].mean().to_dict()
+    {'test': 0.5, 'train': 0.5, 'validation': 0.5}
     """
     _check_pairs(sentences, first, second, mismatched, mismatch, parts, group)
     n = len(sentences) if n is None else n
@@ -90,6 +97,15 @@ def shuffle_pairs(pairs: pd.DataFrame, what: str = "labels", seed: int = 0) -> p
     what : "labels": which pairs are called a match is drawn anew in the parts other than "test". "sentences": their
         `second` sentences change places, so that no pair matches whatever its label says (the control for a loss that
         looks at the pairs that are called matches only, half of which are true when labels alone are shuffled).
+
+    Examples
+    --------
+    >>> from brainbook.phantom import sentences
+    >>> pairs = make_pairs(sentences(200, seed=0), "EN", "FR", n=100)
+    >>> control = shuffle_pairs(pairs)
+    >>> test = pairs["part"] == "test"
+    >>> control[test].equals(pairs[test]), control[~test].equals(pairs[~test])
+    (True, False)
     """
     if what not in ("labels", "sentences"):
         raise ConfigurationError(f"what is 'labels' or 'sentences', not {what!r}")

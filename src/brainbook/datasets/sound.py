@@ -27,6 +27,11 @@ class Sound:
     Attributes
     ----------
     samples : float32 array [samples], between -1 and 1. rate : samples per second.
+
+    Examples
+    --------
+    >>> Sound(np.zeros(32000, np.float32), rate=16000).seconds
+    2.0
     """
 
     samples: np.ndarray
@@ -52,6 +57,14 @@ class SoundSeries:
         pitch of silence.
     names : of the features.
     silence : array [features] or [layers, features], what a scan without any value gets.
+
+    Examples
+    --------
+    >>> series = SoundSeries(np.array([0.5, 1.5, 2.5, 3.5]), np.ones((4, 1), np.float32), ("level",), np.zeros(1))
+    >>> series.on_scans(3, tr=2.0)  # nothing was heard in the third scan
+    array([[1.],
+           [1.],
+           [0.]], dtype=float32)
     """
 
     seconds: np.ndarray
@@ -81,11 +94,18 @@ class SoundSeries:
 
 
 def read_sound(path: str | Path) -> Sound:
-    """Read a wav or flac file, its channels averaged.
+    """Read a wav or flac file, `path`, its channels averaged.
 
     Raises
     ------
     DatasetError : the file is not there or not downloaded, or no sound; or soundfile is not installed.
+
+    Examples
+    --------
+    >>> from scipy.io import wavfile
+    >>> wavfile.write("story.wav", 16000, np.zeros(16000, np.int16))
+    >>> read_sound("story.wav").seconds
+    1.0
     """
     path, soundfile = check_content(path), _library("soundfile")
     try:

@@ -42,6 +42,12 @@ class StoryAnnotation:
     Raises
     ------
     DatasetError : there is no such folder, or it has the words of no language.
+
+    Examples
+    --------
+    >>> story = StoryAnnotation("data/little_prince")
+    >>> len(story.words("EN")), story.scans("EN")[1]
+    (15342, 282)
     """
 
     tr = LittlePrince.tr

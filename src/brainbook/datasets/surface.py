@@ -42,6 +42,14 @@ def to_surface(
     -------
     array [20484], or [scans, 20484] for a 4-D image. A vertex whose points all lie outside the image is NaN; points
     beside voxels that are NaN are left out of the mean.
+
+    Examples
+    --------
+    >>> import nibabel as nib
+    >>> affine = np.diag([16.0, 16, 16, 1])
+    >>> affine[:3, 3] = -72, -108, -70
+    >>> to_surface(nib.Nifti1Image(np.ones((10, 12, 10)), affine)).shape
+    (20484,)
     """
     if not isinstance(image, nib.spatialimages.SpatialImage):
         image = open_image(image)
@@ -91,6 +99,13 @@ def surface_matrix(
     -------
     sparse matrix [20484, voxels]; the voxel (i, j, k) has the column i + n_i (j + n_j k), the order of
     NIfTI files. Rows sum to 1, or are empty where a vertex lies outside the volume.
+
+    Examples
+    --------
+    >>> affine = np.diag([16.0, 16, 16, 1])
+    >>> affine[:3, 3] = -72, -108, -70
+    >>> surface_matrix(affine, (10, 12, 10)).shape
+    (20484, 1200)
     """
     if sampling not in SAMPLING:
         raise ConfigurationError(f"sampling is {sampling!r}; it is one of {', '.join(SAMPLING)}")

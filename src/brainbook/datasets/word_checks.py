@@ -95,6 +95,14 @@ def check_clock(words: pd.DataFrame, seconds: dict[int, float], path: str | Path
     AnnotationError : says which section, and how many of its words lie more than `SLACK` after the end of its audio (as
         milliseconds do, and onsets that run on over the sections), or that all of 20 or more end in its first half (as
         minutes do, and scans).
+
+    Examples
+    --------
+    >>> words = pd.DataFrame({"word": ["late"], "onset": [99.0], "offset": [99.5], "section": [1]})
+    >>> check_clock(words, seconds={1: 60.0}, path="words.csv")
+    Traceback (most recent call last):
+        ...
+    brainbook.errors.AnnotationError: words.csv, section 1: 1 of 1 words lie after the end of its audio (60 s)...
     """
     begin = 0.0  # of the section, on the whole story's clock
     for section, length in sorted(seconds.items()):

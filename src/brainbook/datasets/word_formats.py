@@ -57,6 +57,15 @@ def read_timed_words(
     AnnotationError : names the file and the line or the word: the file cannot be read in its format, has no such column
         or tier, a time is no number or runs backwards.
     MissingFileError : there is no such file, or it is a pointer.
+
+    Examples
+    --------
+    >>> text = "text,start,end\\nonce,0.1,0.4\\nupon,0.4,0.6"
+    >>> _ = Path("story.csv").write_text(text)
+    >>> read_timed_words("story.csv", columns={"word": "text", "onset": "start", "offset": "end"})
+       word  onset  offset  section
+    0  once    0.1     0.4        1
+    1  upon    0.4     0.6        1
     """
     path, columns = Path(path), dict(columns or {})
     text = read_text(path, AnnotationError, damage=CONTROL_CHARACTERS)

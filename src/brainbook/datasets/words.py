@@ -60,6 +60,14 @@ def read_words(
         outside 1..9 or smaller than the one above; rows stand there twice, all words of a section begin at once, times
         are milliseconds, no row has a word.
     MissingFileError : there is no such file, or it is a git-annex pointer whose content was not downloaded.
+
+    Examples
+    --------
+    >>> _ = Path("words.csv").write_text("word,onset,offset,section\\nonce,0.1,0.4,1\\nupon,0.4,0.6,1")
+    >>> read_words("words.csv", language="EN")
+       word  onset  offset  section
+    0  once    0.1     0.4        1
+    1  upon    0.4     0.6        1
     """
     table, language, mend = _read_csv(Path(path), language, mend)
     words = check_words(_correct(table, language if mend else None)[0], path, drop_untimed)
@@ -96,6 +104,12 @@ def read_textgrid(
     AnnotationError : the file is no TextGrid, is cut off, has no such tier, no word in it or intervals that overlap;
         or what `read_words` raises.
     MissingFileError : there is no such file, or it is a pointer.
+
+    Examples
+    --------
+    >>> grid = sorted(Path("data/phantom/annotation/EN").glob("*section1.TextGrid"))[0]
+    >>> read_textgrid(grid).columns.tolist()
+    ['word', 'onset', 'offset', 'section']
     """
     table, language, mend = _read_intervals(Path(path), section, tier, start, mend)
     return check_words(_correct(table, language if mend else None)[0], path, drop_untimed)
@@ -118,7 +132,16 @@ def clean_words(
 def changed_words(path: str | Path, language: str | None = None, mend: bool | None = None) -> pd.DataFrame:
     """Return what the readers change in a table or a TextGrid: row, was (the label), is ('' if left out), why.
 
+    `path`, `language` and `mend` as in `read_words`.
+
     One row per label that is repaired, or left out although it is more than a blank or a pause.
+
+    Examples
+    --------
+    >>> _ = Path("words.csv").write_text("word,onset,offset,section\\nonce,0.1,0.4,1\\n[noise],0.4,0.6,1")
+    >>> changed_words("words.csv", language="EN")
+       row      was is                           why
+    0    1  [noise]     a label in brackets, no word
     """
     path = Path(path)
     read = _read_intervals(path, mend=mend) if path.suffix == ".TextGrid" else _read_csv(path, language, mend)

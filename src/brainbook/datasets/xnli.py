@@ -41,6 +41,15 @@ def read_xnli(
     ------
     DatasetError : a file is missing, is not UTF-8, has lost letters, an empty row or field, or its rows are not those
         of the other languages. The message names file and row.
+
+    Examples
+    --------
+    >>> for language, text in {"en": "She sleeps.\\tShe rests.\\n", "fr": "Elle dort.\\tElle se repose.\\n"}.items():
+    ...     _ = Path(f"dev-{language}.tsv").write_text(text)
+    >>> read_xnli(".", languages=("EN", "FR"), parts=("dev",))
+      part  row        role  group           EN               FR
+    0  dev    1     premise  dev-0  She sleeps.       Elle dort.
+    1  dev    1  hypothesis  dev-0   She rests.  Elle se repose.
     """
     _check_languages(languages)
     folder, tables = Path(folder), []
@@ -62,8 +71,12 @@ def xnli_from_hub(
 ) -> pd.DataFrame:
     """Read the same table from the Hugging Face hub, through the `datasets` library (`pip install 'brainbook[hub]'`).
 
-    `parts` are splits of the data set there ("train", of 392,702 rows, is machine-translated). Raises DatasetError when
-    the library or the hub cannot be had, with what to do.
+    `languages` as in `read_xnli`; `name` is that of the data set there, `parts` are its splits ("train", of 392,702
+    rows, is machine-translated). Raises DatasetError when the library or the hub cannot be had, with what to do.
+
+    Examples
+    --------
+    >>> sentences = xnli_from_hub(("EN", "FR"), parts=("validation",))  # doctest: +SKIP
     """
     _check_languages(languages)
     try:

@@ -44,6 +44,14 @@ def fixed_length(
     Returns
     -------
     array [..., scans, units], the floating type of `states`.
+
+    Examples
+    --------
+    >>> words = np.array([[1.0], [2.0], [3.0], [4.0], [5.0]])
+    >>> fixed_length(words, n_scans=3, words_per_scan=2)
+    array([[1.5],
+           [3.5],
+           [5. ]])
     """
     words_per_scan, states = as_count(words_per_scan, "words_per_scan"), _states(states)
     return _gather(states, np.arange(states.shape[-2]) // words_per_scan, n_scans, aggregate, silence)
@@ -80,6 +88,14 @@ def variable_length(
     Raises
     ------
     ValueError : onsets that are missing, negative, or not as many as the words.
+
+    Examples
+    --------
+    >>> words = np.array([[1.0], [2.0], [3.0]])
+    >>> variable_length(words, onsets=[0.2, 1.9, 4.5], n_scans=3, tr=2.0)
+    array([[1.5],
+           [0. ],
+           [3. ]])
     """
     states, onsets = _states(states), _seconds(onsets, "onset", states, tr)
     # 0.3 / 0.1 is 2.999...: an onset on the border belongs to the scan that begins there.
@@ -168,6 +184,13 @@ def lanczos(
 
     Source: Huth et al. (2016), Nature 532, 453-458, and the code published with LeBel et al. (2023), Scientific Data
     10, 555, whose `cutoff` is twice this one.
+
+    Examples
+    --------
+    >>> lanczos(np.ones((1, 1)), times=[3.0], n_scans=3, tr=2.0).round(2) + 0.0  # in the middle of the second scan
+    array([[0.],
+           [1.],
+           [0.]])
     """
     states = _states(states)
     window = as_count(window, "window")

@@ -112,6 +112,18 @@ def cross_validate_bands(
     -----
     The search costs one decomposition per candidate, inner fold and outer fold: some seconds for 1,000 scans and 100
     features, and grows with their square. Reduce wide spaces by principal components first.
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(0)
+    >>> runs = np.repeat([1, 2, 3], 60)
+    >>> spaces = {"rate": rng.standard_normal((180, 1)), "states": rng.standard_normal((180, 10))}
+    >>> y = delay(spaces["rate"], (1,), runs) + 0.5 * rng.standard_normal((180, 1))
+    >>> fit = cross_validate_bands(spaces, y, runs, delays=(1, 2), alphas=[0.01, 1, 100], n_candidates=5)
+    >>> fit.to_frame({"region": ["Heschl's gyrus"]})[["region", "space", "score"]].round(1)
+               region   space  score
+    0  Heschl's gyrus    rate    0.8
+    1  Heschl's gyrus  states    0.0
     """
     check_choice(metric, "metric", METRICS)
     alphas, names = as_alphas(alphas), list(spaces)

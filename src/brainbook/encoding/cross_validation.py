@@ -134,6 +134,15 @@ def cross_validate(
 
     Source of the algorithm: kernel ridge as in himalaya (Dupré la Tour et al. 2022, NeuroImage), with the comparison of
     alphas done on inner products and norms instead of predictions.
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(0)
+    >>> runs = np.repeat([1, 2, 3], 60)
+    >>> x = rng.standard_normal((180, 5))
+    >>> y = delay(x, (2,), runs) @ np.ones((5, 2)) + rng.standard_normal((180, 2))
+    >>> cross_validate(x, y, runs, delays=(1, 2, 3)).scores.round(1)
+    array([0.9, 0.9])
     """
     check_choice(metric, "metric", METRICS)
     alphas = as_alphas(alphas)

@@ -23,6 +23,11 @@ def run_slices(runs: np.ndarray | None) -> list[slice]:
     Raises
     ------
     ValueError : when a run appears, ends, and appears again, or a scan has no run.
+
+    Examples
+    --------
+    >>> run_slices(np.array([1, 1, 1, 2, 2]))
+    [slice(0, 3, None), slice(3, 5, None)]
     """
     runs = as_runs(runs)
     if not len(runs):
@@ -82,6 +87,14 @@ def delay(
     Returns
     -------
     array [..., scans, delays x features], the type of `features`; columns of the first delay first.
+
+    Examples
+    --------
+    >>> delay(np.array([[1.0], [2.0], [3.0], [4.0]]), delays=(1, 2), runs=[1, 1, 2, 2])
+    array([[0., 0.],
+           [1., 0.],
+           [0., 0.],
+           [3., 0.]])
     """
     features, delays = as_array(features, "features"), as_delays(delays)
     if features.ndim < 2:

@@ -44,6 +44,13 @@ class EncodingDesign:
     Attributes
     ----------
     layers : list of arrays [scans, units]. single : whether one array [scans, units] was given.
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(0)
+    >>> design = EncodingDesign(rng.standard_normal((90, 4)), np.repeat([1, 2, 3], 30), delays=(1, 2), trim=5)
+    >>> [len(test) for train, test in design.splits]
+    [20, 20, 20]
     """
 
     features: np.ndarray | Sequence[np.ndarray]

@@ -25,7 +25,12 @@ def haemodynamic_response(times: np.ndarray, peak: float = 5.0) -> np.ndarray:
     -------
     array of the same shape: the response, 1 at its highest.
 
-    Source: Glover (1999), NeuroImage 9, 416-429, with the parameters that nilearn uses (`nilearn.glm.first_level`).
+    Source: Glover (1999), NeuroImage 9, 416-429, with the parameters of `nilearn.glm.first_level.glover_hrf`.
+
+    Examples
+    --------
+    >>> haemodynamic_response(np.array([-1.0, 0.0, 5.0, 10.0])).round(2)
+    array([ 0.  ,  0.  ,  1.  , -0.11])
     """
     if peak <= 0:
         raise ValueError(f"the response peaks after the event: peak must be positive, not {peak}")
@@ -65,6 +70,14 @@ def lag_check(
     -------
     DataFrame with a row for each run and lag: run, lag (scans), value (Pearson r; NaN where fewer than ten scans
     overlap).
+
+    Examples
+    --------
+    >>> words = np.random.default_rng(0).poisson(3, 200)
+    >>> heard = np.convolve(words, haemodynamic_response(2.0 * np.arange(12)))[:200]
+    >>> table = lag_check(words, np.roll(heard, 1), np.ones(200))  # a recording that lags by a scan
+    >>> table.loc[table["value"].idxmax(), "lag"].item()
+    1
     """
     word_counts, responses = np.asarray(word_counts, float), np.asarray(responses, float)
     responses = responses[:, None] if responses.ndim == 1 else responses

@@ -96,6 +96,13 @@ class Permutations:
     count : how many.
     seed : the k-th permutation depends on the seed and k alone.
     used : integer array or None, the scans that take part; all others stay as they are.
+
+    Examples
+    --------
+    >>> import torch
+    >>> shifts = Permutations(np.repeat([1, 2], 4), "shift", count=1, seed=0)
+    >>> next(shifts.of(torch.arange(8.0)[:, None]))[:, 0, 0]
+    tensor([2., 3., 0., 1., 7., 4., 5., 6.])
     """
 
     def __init__(self, runs: np.ndarray, null: str, count: int, seed: int, used: np.ndarray | None = None) -> None:

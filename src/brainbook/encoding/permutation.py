@@ -21,6 +21,8 @@ _STOPPED = 0.1  # the share of stopped targets from which on it pays to go on wi
 class PermutationScores:
     """Scores and what they would be if responses had nothing to do with features.
 
+    Returned by `permutation_scores`.
+
     Attributes
     ----------
     score : array [targets], mean over folds of r (by Fisher's z), at a fixed alpha for each target.
@@ -108,6 +110,18 @@ def permutation_scores(
         scores themselves are always exact.
     block : targets at a time.
     delays, splits, trim, nuisance, scale : see `EncodingDesign`; no delays by default.
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(0)
+    >>> runs = np.repeat([1, 2, 3], 40)
+    >>> x = rng.standard_normal((120, 3))
+    >>> y = np.c_[x.sum(1), np.zeros(120)] + rng.standard_normal((120, 2))
+    >>> scores = permutation_scores(x, y, runs, alpha=10.0, n_permutations=99)
+    >>> scores.null.shape
+    (99, 2)
+    >>> scores.p().round(2)
+    array([0.01, 0.62])
     """
     refitter = NullRefitter(features, responses, runs, alpha, **options)
     score = np.full(refitter.targets.n_targets, np.nan)
@@ -142,6 +156,16 @@ def permutation_test(
     Returns
     -------
     (score [targets], p [targets]); p is one-sided and at least 1 / (n_permutations + 1).
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(0)
+    >>> runs = np.repeat([1, 2, 3], 40)
+    >>> x = rng.standard_normal((120, 3))
+    >>> y = np.c_[x.sum(1), np.zeros(120)] + rng.standard_normal((120, 2))
+    >>> score, p = permutation_test(x, y, runs, alpha=10.0, n_permutations=99)
+    >>> p.round(2)
+    array([0.01, 0.62])
     """
     scores = permutation_scores(features, responses, runs, alpha, **options)
     return scores.score, scores.p()
@@ -196,6 +220,16 @@ def sequential_permutation_test(
     Returns
     -------
     SequentialTest : score, p and draws of every target.
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(0)
+    >>> runs = np.repeat([1, 2, 3], 40)
+    >>> x = rng.standard_normal((120, 3))
+    >>> y = np.c_[x.sum(1), np.zeros(120)] + rng.standard_normal((120, 2))
+    >>> test = sequential_permutation_test(x, y, runs, alpha=10.0, n_permutations=99)
+    >>> test.draws  # the second target, which holds nothing, stopped early
+    array([99, 21])
     """
     stop_after = as_count(stop_after, "stop_after")
     refitter = NullRefitter(features, responses, runs, alpha, **options)
@@ -240,6 +274,11 @@ def permutation_p(score: np.ndarray, null: np.ndarray) -> np.ndarray:
     Parameters
     ----------
     score : array [...]. null : array [permutations, ...].
+
+    Examples
+    --------
+    >>> permutation_p(np.array([0.3]), np.array([[0.0], [0.1], [0.2], [0.4]]))
+    array([0.4])
     """
     p = (1 + (null >= np.asarray(score) - TIE).sum(0)) / (1 + len(null))
     return np.where(np.isfinite(score), p, np.nan)

@@ -22,6 +22,8 @@ class ProtocolWarning(UserWarning):
 class Finding:
     """One line of the checklist.
 
+    Returned by `check_protocol`.
+
     Attributes
     ----------
     check : what was asked.
@@ -63,6 +65,13 @@ def check_protocol(
     Returns
     -------
     list of Finding.
+
+    Examples
+    --------
+    >>> rows = np.random.default_rng(0).permutation(120)  # shuffled scans of three runs
+    >>> findings = check_protocol(np.repeat([1, 2, 3], 40), [(rows[:80], rows[80:])], warn=False)
+    >>> [finding.check for finding in findings if finding.passed is False]
+    ['training and test scans come from different runs', 'scans whose features reach before their run are not scored']
     """
     runs = np.asarray(runs)
     if len(splits) == 2 and np.ndim(splits[0]) == 1 and np.ndim(splits[1]) == 1 and np.ndim(splits[0][0]) == 0:

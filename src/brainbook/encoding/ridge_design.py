@@ -27,7 +27,13 @@ _SMALLEST = {torch.float32: 1e-9, torch.float64: 1e-14}  # eigenvalues below thi
 
 
 def find_device(device: str | torch.device = "auto") -> torch.device:
-    """Return the device named, or with "auto" the GPU if there is one, else the CPU."""
+    """Return the `torch.device` that `device` names, or with "auto" the GPU if there is one, else the CPU.
+
+    Examples
+    --------
+    >>> find_device("cpu")
+    device(type='cpu')
+    """
     if device == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     return torch.device(device)

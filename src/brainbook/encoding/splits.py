@@ -32,6 +32,11 @@ def leave_one_run_out(runs: np.ndarray, trim: int = 0) -> list[tuple[np.ndarray,
     ------
     ValueError : with a single run, which leaves nothing to train on (see `blocks_with_gaps`); when trimming leaves a
         run no scan.
+
+    Examples
+    --------
+    >>> leave_one_run_out(np.array([1, 1, 2, 2, 2]))
+    [(array([2, 3, 4]), array([0, 1])), (array([0, 1]), array([2, 3, 4]))]
     """
     parts, trim = run_slices(runs), as_count(trim, "trim", least=0)
     if len(parts) < 2:
@@ -51,6 +56,11 @@ def leave_runs_out(runs: np.ndarray, n_folds: int = 3, trim: int = 0) -> list[tu
     Parameters
     ----------
     runs, trim : as in `leave_one_run_out`. n_folds : 2 or more; the runs that test together follow one another.
+
+    Examples
+    --------
+    >>> [test.tolist() for train, test in leave_runs_out(np.array([1, 2, 3, 4]), n_folds=2)]
+    [[0, 1], [2, 3]]
     """
     by_run = [test for _, test in leave_one_run_out(runs, trim)]
     if not 2 <= n_folds <= len(by_run):
@@ -62,9 +72,19 @@ def leave_runs_out(runs: np.ndarray, n_folds: int = 3, trim: int = 0) -> list[tu
 class LeaveOneRunOut(BaseCrossValidator):
     """Leave one run out, as a scikit-learn splitter whose `groups` are the run of every scan.
 
+    Without `trim` it is `sklearn.model_selection.LeaveOneGroupOut`.
+
     Parameters
     ----------
     trim : scans at each end of every run that neither train nor test (see `leave_one_run_out`).
+
+    Examples
+    --------
+    >>> from sklearn.linear_model import Ridge
+    >>> from sklearn.model_selection import cross_val_predict
+    >>> x, runs = np.random.default_rng(0).standard_normal((60, 2)), np.repeat([1, 2, 3], 20)
+    >>> cross_val_predict(Ridge(), x, x.sum(1), groups=runs, cv=LeaveOneRunOut()).shape
+    (60,)
     """
 
     __metadata_request__split = {"groups": True}
@@ -133,17 +153,28 @@ def inner_splits(splits: Splits, outer: int, n_folds: int | None = None) -> list
 
 
 def fold_weights(splits: Splits, metric: str = "correlation") -> np.ndarray:
-    """Return what each fold counts in a mean over folds, array [folds].
+    """Return what each fold of `splits` counts in a mean over folds of a `metric`, array [folds].
 
     Correlations count by their test scans less three, the inverse of the variance of Fisher's z; R2 by its test scans.
     Folds too short for either (three scans, one scan) count nothing.
+
+    Examples
+    --------
+    >>> fold_weights(leave_one_run_out(np.repeat([1, 2], [40, 60])))
+    array([37., 57.])
     """
     n = np.array([len(test) for _, test in splits], float)
     return np.maximum(n - 3, 0) if metric == "correlation" else np.where(n > 1, n, 0)
 
 
 def used_scans(splits: Splits) -> np.ndarray:
-    """Return the scans that train or test in some fold, ascending."""
+    """Return the scans that train or test in some fold of `splits`, ascending.
+
+    Examples
+    --------
+    >>> used_scans(leave_one_run_out(np.repeat([1, 2], 5), trim=1))
+    array([1, 2, 3, 6, 7, 8])
+    """
     return np.unique(np.concatenate([scans for pair in splits for scans in pair]))
 
 
@@ -185,6 +216,14 @@ def blocks_with_gaps(n_scans: int, n_blocks: int = 5, gap: int = 8) -> list[tupl
     Returns
     -------
     list of (training scans, test scans).
+
+    Examples
+    --------
+    >>> train, test = blocks_with_gaps(20, n_blocks=4, gap=2)[1]
+    >>> test
+    array([5, 6, 7, 8, 9])
+    >>> train
+    array([ 0,  1,  2, 12, 13, 14, 15, 16, 17, 18, 19])
     """
     if not 2 <= n_blocks <= n_scans:
         raise ValueError(f"n_blocks must be between 2 and the {n_scans} scans, not {n_blocks}")
@@ -219,6 +258,12 @@ def published_split(
     test_share : share of echo 3's scans that test.
     validation_share : share of the scans of echoes 1 and 2 that choose the alpha.
     seed : of the random draws.
+
+    Examples
+    --------
+    >>> split = published_split(100)
+    >>> len(split.train), len(split.validation), len(split.test)
+    (160, 40, 10)
     """
     if not (0 < test_share <= 1 and 0 < validation_share < 1):
         raise ValueError(f"shares are above 0 and at most 1: test {test_share}, validation {validation_share}")

@@ -67,6 +67,12 @@ def word_states(
     ------
     ModelError : no words, an impossible context or stride, a word that is longer than the model takes, or states
         that are not finite. A layer that has one vector for all words is warned of.
+
+    Examples
+    --------
+    >>> model = load_language_model("tiny-bert", device="cpu")
+    >>> word_states(model, ["the", "king", "sees", "a", "star"], context=3).shape
+    (7, 5, 64)
     """
     texts, sections = _as_words(words)
     if context is not None and context < 0:
@@ -108,7 +114,13 @@ def word_pieces(model: LanguageModel, words: Sequence[str], language: str | None
 
     The words are tokenised together, as the text that they make, because many tokenizers treat a word after a space
     otherwise than a word alone. Where a token would span two words (Chinese is written without spaces), the words are
-    tokenised one by one, so that every token belongs to one word.
+    tokenised one by one, so that every token belongs to one word. `language` as in `word_states`.
+
+    Examples
+    --------
+    >>> model = load_language_model("tiny-bert", device="cpu")
+    >>> [len(pieces) for pieces in word_pieces(model, ["the", "king", "sees"])]
+    [1, 1, 2]
     """
     encode = model.encoder.encode
     space = "" if written_without_spaces(words, language) else " "

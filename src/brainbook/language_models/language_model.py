@@ -40,6 +40,12 @@ class LanguageModel:
     name : as asked for.
     model : a transformers model that returns hidden states, in evaluation mode, on `device`.
     tokenizer : a fast tokenizer.
+
+    Examples
+    --------
+    >>> model = load_language_model("tiny-bert", device="cpu")
+    >>> model.max_tokens
+    96
     """
 
     name: str

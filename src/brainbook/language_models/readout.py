@@ -14,6 +14,7 @@ def phantom_targets(words: pd.DataFrame, world_seed: int = 0) -> tuple[np.ndarra
     ----------
     words : DataFrame with columns concept (-1 for function words) and scene, as `phantom.story.words_with_truth` and
         `phantom.read_truth(root).words` have them.
+    world_seed : of `phantom.make_world`.
 
     Returns
     -------
@@ -21,6 +22,13 @@ def phantom_targets(words: pd.DataFrame, world_seed: int = 0) -> tuple[np.ndarra
     targets : word, the concept's vector [n, 16]: the same wherever the word stands; sense, what the scene adds to it
         (sense minus its mean over scenes) [n, 16]: it can only be known by word AND scene; scene, one column per scene
         [n, 4].
+
+    Examples
+    --------
+    >>> from brainbook.phantom import words_with_truth
+    >>> rows, targets = phantom_targets(words_with_truth(20, seed=0))
+    >>> {name: values.shape[1] for name, values in targets.items()}
+    {'word': 16, 'sense': 16, 'scene': 4}
     """
     world = make_world(world_seed)
     rows = np.flatnonzero(words["concept"].to_numpy() >= 0)
@@ -43,12 +51,23 @@ def read_out(
     states : array [layers + 1, words, units].
     targets : name -> array [words, dimensions] (one column per class for what is one of several).
     groups : array [words]: words of one group stand in one fold.
+    n_folds : folds, each of which tests once.
     alphas : ridge penalties; one per target is chosen by groups of the training folds.
 
     Returns
     -------
     DataFrame: layer, target, fold, r2 (explained share of the target's variance around the training mean, over all its
     dimensions), accuracy (of the largest column, if each row has one 1 and else 0; NaN otherwise).
+
+    Examples
+    --------
+    >>> from brainbook.phantom import words_with_truth
+    >>> words = words_with_truth(60, seed=0)
+    >>> rows, targets = phantom_targets(words)
+    >>> states = np.eye(112)[words["concept"].to_numpy()[rows]][None]  # a layer that knows the word and nothing else
+    >>> table = read_out(states, {"word": targets["word"]}, words["sentence"].to_numpy()[rows])
+    >>> table.columns.tolist()
+    ['layer', 'target', 'fold', 'r2', 'accuracy']
     """
     splits = GroupKFold(n_folds, shuffle=True, random_state=0)
     stacked = np.concatenate([target.astype(float) for target in targets.values()], 1)  # words, all dimensions

@@ -51,6 +51,12 @@ def load_language_model(
     Raises
     ------
     ModelError : there is no such model, or it cannot be had here; the message says how to get it.
+
+    Examples
+    --------
+    >>> model = load_language_model("tiny-bert", device="cpu")
+    >>> model.n_layers, model.n_units, model.causal
+    (6, 64, False)
     """
     if name.startswith(UNTRAINED):
         trained = load_language_model(name.removeprefix(UNTRAINED), cache, "cpu")

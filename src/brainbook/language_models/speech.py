@@ -27,6 +27,8 @@ from brainbook.training import progress
 class SpeechModel:
     """A model that hears: its encoder in evaluation mode, and what makes its input of samples.
 
+    Returned by `load_speech_model`.
+
     Attributes
     ----------
     name : as asked for. model : returns hidden states. extractor : a feature extractor of transformers.
@@ -51,11 +53,22 @@ class SpeechModel:
 
 
 def load_speech_model(name: str, device: str = "auto") -> SpeechModel:
-    """Load a speech model of a folder, of the local cache, or of the hub.
+    """Load the speech model `name` of a folder, of the local cache, or of the hub.
 
     Raises
     ------
     ModelError : it is not to be had here, or is no model of sound.
+
+    Examples
+    --------
+    >>> from transformers import WhisperConfig, WhisperFeatureExtractor, WhisperModel
+    >>> config = WhisperConfig(vocab_size=50, d_model=16, encoder_layers=2, decoder_layers=1, pad_token_id=0,
+    ...                        encoder_attention_heads=2, decoder_attention_heads=2, bos_token_id=1, eos_token_id=2,
+    ...                        decoder_start_token_id=1, encoder_ffn_dim=32, decoder_ffn_dim=32)
+    >>> WhisperModel(config).save_pretrained("whisper")  # random weights, to show the call
+    >>> files = WhisperFeatureExtractor().save_pretrained("whisper")
+    >>> load_speech_model("whisper", device="cpu").rate
+    16000
     """
     try:
         return _load(name, device, local_files_only=True)
@@ -114,6 +127,14 @@ def speech_states(
     Raises
     ------
     ModelError : a window that is shorter than its hop, or longer than the model hears.
+
+    Examples
+    --------
+    >>> from brainbook.datasets import Sound
+    >>> sound = Sound(np.zeros(32000, np.float32), rate=16000)
+    >>> series = speech_states(load_speech_model("whisper", device="cpu"), sound)  # see `load_speech_model`
+    >>> series.on_scans(1, tr=2.0).shape  # layers and their input, scans, units
+    (3, 1, 16)
     """
     longest = getattr(model.extractor, "chunk_length", None) or np.inf  # Whisper: 30 s
     if not 0 < step <= hop <= window <= longest:

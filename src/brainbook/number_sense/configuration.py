@@ -33,6 +33,11 @@ class Modality(Configuration):
     likelihood : "bernoulli" (of pixels in 0..1 as probabilities), or "normal" or "laplace" of scale `likelihood_scale`
         around a sigmoid mean (published: Laplace, 0.75).
     weight : factor on the log-likelihood, so that a modality with fewer or darker pixels is not drowned.
+
+    Examples
+    --------
+    >>> Modality(name="oscn", size=(3, 32, 32), likelihood="laplace").likelihood_scale
+    0.75
     """
 
     name: str
@@ -53,6 +58,13 @@ class ModelConfiguration(Configuration):
     architecture : "mlp" (`layers` hidden layers of `width`; published: 4 of 400) or "cnn" (`channels`, twice and four
         times as many in three convolutions, then one hidden layer of `width`).
     output_bias : of the decoder's last layer at the start; below 0 begins dark, as the images are.
+
+    Examples
+    --------
+    >>> sizes = {"oscn": (3, 32, 32), "cmnist": (3, 28, 28)}
+    >>> modalities = [Modality(name=name, size=size) for name, size in sizes.items()]
+    >>> ModelConfiguration(modalities=modalities, latent=10).unimodal("oscn").latent
+    10
     """
 
     modalities: tuple[Modality, ...] = Field(min_length=1)
@@ -92,6 +104,11 @@ class Objective(Configuration):
         sampling.
     minimum_weight : for "dreg", samples whose normalised weight is below it are left out of the backward pass. 0 keeps
         all; 0.001 loses at most that share of a gradient per sample and saves time late in training.
+
+    Examples
+    --------
+    >>> Objective(bound="dreg", samples=30).looser
+    True
     """
 
     bound: Literal["elbo", "iwae", "dreg"] = "elbo"
@@ -114,6 +131,12 @@ class Training(Configuration):
     it has not risen `patience` times in a row, the learning rate falls to zero in `decay` times as many steps.
 
     rounds : how often all that is done. From the second time on, the network is trained for as many steps again.
+    batch : pairs per step. learning_rate, warm_up, schedule, precision : as in `brainbook.training.fit`.
+
+    Examples
+    --------
+    >>> Training(epochs=2, batch=32).n_steps(n_pairs=320)
+    20
     """
 
     steps: int | None = Field(None, ge=1)

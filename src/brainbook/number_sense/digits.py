@@ -63,6 +63,12 @@ def make_cmnist(
     Returns
     -------
     Images, with pixels uint8 [n, 3, 28, 28] and the handwritten digit each comes from as `source`.
+
+    Examples
+    --------
+    >>> images = make_cmnist(36, seed=0)
+    >>> images.pixels.shape, sorted(set(images.number.tolist()))
+    ((36, 3, 28, 28), [1, 2, 3, 4, 5, 6, 7, 8, 9])
     """
     if not isinstance(digits, Digits):
         if split not in SPLITS:

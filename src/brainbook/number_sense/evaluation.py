@@ -86,7 +86,23 @@ def evaluate(
     classifiers: Mapping[str, Classifier],
     **options: Any,
 ) -> pd.DataFrame:
-    """Return the table "evaluation" of `measure`, whose arguments these are."""
+    """Return the table "evaluation" of `measure`: reconstruction, cross-modal generation, arithmetic and more.
+
+    model : one copy. held_out, train : test and training images by modality. classifiers : by modality. Further
+    options : `n_train`, images that read-outs are fitted on, and `seed`.
+
+    Examples
+    --------
+    >>> sizes = {"oscn": (3, 32, 32), "cmnist": (3, 28, 28)}
+    >>> modalities = [Modality(name=name, size=size) for name, size in sizes.items()]
+    >>> model = MMVAE(ModelConfiguration(modalities=modalities, layers=1, width=16))
+    >>> pairs = make_image_pairs({"train": 360, "test": 180})
+    >>> test, train = pairs["test"].modalities, pairs["train"].modalities
+    >>> classifiers = {name: Classifier.untrained(images) for name, images in test.items()}
+    >>> table = evaluate(model, test, train, classifiers, n_train=200)
+    >>> table.columns[:6].tolist()
+    ['measure', 'source', 'target', 'factor', 'condition', 'value']
+    """
     return measure(model, held_out, train, classifiers, **options)["evaluation"]
 
 

@@ -23,6 +23,14 @@ class Images:
     colour : int64 [images], index into COLOURS.
     shape : int64 [images], index into SHAPES; None for digits.
     source : int64 [images], which handwritten digit was tinted; None for objects.
+
+    Examples
+    --------
+    >>> images = make_oscn(2, seed=0)
+    >>> images.table
+       number colour     shape
+    0       8  green  triangle
+    1       5   blue  triangle
     """
 
     pixels: np.ndarray

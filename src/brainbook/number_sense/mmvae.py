@@ -100,6 +100,14 @@ class MMVAE(nn.Module):
     active_pixels : by modality, bool [channels, height, width], the pixels that are not black in every image: the
         networks of an MLP encode and decode these alone, and the bound is that of a decoder that knows the others to be
         black. By default all pixels.
+
+    Examples
+    --------
+    >>> sizes = {"oscn": (3, 32, 32), "cmnist": (3, 28, 28)}
+    >>> modalities = [Modality(name=name, size=size) for name, size in sizes.items()]
+    >>> model = MMVAE(ModelConfiguration(modalities=modalities, layers=1, width=16))
+    >>> model.generate(make_oscn(4), "oscn", "cmnist").shape  # digits for objects, before any training
+    (4, 3, 28, 28)
     """
 
     def __init__(
@@ -229,7 +237,14 @@ class MMVAE(nn.Module):
 
 
 class VAE(MMVAE):
-    """A variational autoencoder of a single modality: the control arm. Arguments as of MMVAE."""
+    """A variational autoencoder of a single modality: the control arm. Arguments as of MMVAE.
+
+    Examples
+    --------
+    >>> model = VAE(ModelConfiguration(modalities=[Modality(name="oscn", size=(3, 32, 32))], layers=1, width=16))
+    >>> model.embed(make_oscn(4)).shape
+    (4, 20)
+    """
 
     def __init__(self, configuration: ModelConfiguration, *arguments: Any, **options: Any) -> None:
         if len(configuration.modalities) != 1 or configuration.private:

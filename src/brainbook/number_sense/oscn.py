@@ -48,6 +48,12 @@ def make_oscn(
     Returns
     -------
     Images, with pixels uint8 [n, 3, 32, 32].
+
+    Examples
+    --------
+    >>> images = make_oscn(108, seed=0)
+    >>> images.pixels.shape, np.bincount(images.number)[1:].tolist()
+    ((108, 3, 32, 32), [12, 12, 12, 12, 12, 12, 12, 12, 12])
     """
     wanted = np.asarray(numbers if number is None else number)
     if not wanted.size or wanted.min() < 1 or wanted.max() > 9:

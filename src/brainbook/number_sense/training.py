@@ -37,10 +37,21 @@ def train(
     its own order of the pairs and its own noise, from its seed. The loss is the sum over copies of minus the bound
     (nats per pair), so every copy's gradient is its own; the curve's columns `bound_<seed>` show them one by one.
 
+    objective : the bound that is raised. training : how. description : for the progress bar and for errors.
     validation : pairs on which the bound is taken, with the same noise each time: the curve's column `validation` (nats
         per pair, mean over copies). `training.patience` needs them.
     steps_before : of earlier rounds; training goes on for as many, and does not stop before.
     checkpoint : a folder to write checkpoints to and to resume from. Others: see Objective, Training and `fit`.
+
+    Examples
+    --------
+    >>> sizes = {"oscn": (3, 32, 32), "cmnist": (3, 28, 28)}
+    >>> modalities = [Modality(name=name, size=size) for name, size in sizes.items()]
+    >>> model = MMVAE(ModelConfiguration(modalities=modalities, layers=1, width=16))
+    >>> pairs = make_image_pairs({"train": 360})["train"]
+    >>> curve = train(model, pairs, Objective(), Training(steps=3, batch=16), device="cpu")
+    >>> len(curve)
+    3
     """
     if training.patience and validation is None:
         raise ConfigurationError("patience needs validation pairs: without them nothing says when the bound is flat")

@@ -77,6 +77,12 @@ def make_phantom(
     Raises
     ------
     ConfigurationError : for impossible parameters, and if `root` holds anything but a phantom.
+
+    Examples
+    --------
+    >>> root = make_phantom("study", participants=1, scans=30, layout="fmriprep", space="fsaverage5")
+    >>> (root / "dataset.yaml").is_file(), (root / "truth").is_dir()
+    (True, True)
     """
     root = Path(root)
     chosen, space = _layout(layout, space)

@@ -28,6 +28,8 @@ Sections = dict[int, dict[str, np.ndarray]]
 class RealStory:
     """A story that was read aloud, and what of it drives a brain.
 
+    Returned by `real_story`.
+
     Attributes
     ----------
     words : {language: table with the columns of `Truth.words`; concept, meant and scene are unknown (-1, -1, 0)}.
@@ -50,6 +52,15 @@ def real_story(annotation: StoryAnnotation, states: Mapping[str, np.ndarray], mo
     ----------
     states : {language: array [words, units]}, one layer, words in the order of `annotation.words(language)`.
     model : what the states are called in `made_of`.
+
+    Examples
+    --------
+    >>> from brainbook.datasets import StoryAnnotation
+    >>> annotation = StoryAnnotation("data/little_prince")
+    >>> states = np.random.default_rng(0).standard_normal((len(annotation.words("EN")), 16))
+    >>> story = real_story(annotation, {"EN": states})
+    >>> sorted(story.drivers["EN"][1])
+    ['meaning', 'sound', 'topic', 'word']
     """
     words: dict[str, pd.DataFrame] = {}
     drivers: dict[str, Any] = {}

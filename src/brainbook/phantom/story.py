@@ -74,6 +74,7 @@ def sentences(
     ----------
     n : rows.
     seed : of the corpus; it shares no stream with any story that a phantom's participants hear.
+    languages : the columns of text; what is said does not depend on them.
     per_row : consecutive sentences in a row (2 gives passages in which the scene can be guessed).
     punctuation : False writes words as the annotation has them, separated by spaces (in Chinese too), so that
         `text.split()` gives them back; True writes prose.
@@ -82,6 +83,13 @@ def sentences(
     -------
     DataFrame: story, scene (of the row's first event, 0..3), concepts (list of indices in the order of the events),
     and one column of text per language.
+
+    Examples
+    --------
+    >>> for row in sentences(2, seed=0).itertuples():
+    ...     print(row.EN)
+    the merchant met the gardener and helped the seven horses in the garden
+    the child counted a cup on the road
     """
     _check(languages)
     world = make_world()
@@ -100,10 +108,18 @@ def sentences(
 
 
 def words_with_truth(n: int, seed: int, language: str = "EN") -> pd.DataFrame:
-    """Return the words of `sentences(n, seed)` one by one with what is true of them, for reading a model's states out.
+    """Return the words of `sentences(n, seed)` in a language with what is true of them, for reading states out.
 
     Columns: word, story, sentence (row of `sentences`), concept (-1: function word), meant (a pronoun's referent,
     otherwise the concept), scene.
+
+    Examples
+    --------
+    >>> words_with_truth(1, seed=0)[["word", "concept", "scene"]].head(3)
+           word  concept  scene
+    0       the       -1      0
+    1  merchant       12      0
+    2       met       98      0
     """
     _check((language,))
     world = make_world()
@@ -137,6 +153,15 @@ def tell_story(
         section (1..9), sentence (counted through the story; equal numbers are translations), event, concept, meant,
         scene, loudness (arbitrary units, mean about 1).
     texts : by language the prose of each section.
+
+    Examples
+    --------
+    >>> words, texts = tell_story(seconds=20, seed=0, languages=("EN",))
+    >>> words["EN"][["word", "onset", "offset"]].head(3)
+          word  onset  offset
+    0       in  0.300   0.480
+    1      the  0.480   0.697
+    2  morning  0.697   1.059
     """
     _check(languages)
     world = make_world()

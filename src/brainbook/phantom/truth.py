@@ -51,6 +51,12 @@ class Truth:
         (recorded scans before the first analysed one) and start (s from that one to zero of the words' clock).
     ceilings : language, participant, region, hemisphere, share, ceiling: the same for each participant; where motion
         adds signal also ceiling_uncorrected, of a model that is compared with the recording as it is.
+
+    Examples
+    --------
+    >>> truth = read_truth("data/phantom")
+    >>> truth.senses("EN").shape[1]
+    16
     """
 
     root: Path
@@ -130,7 +136,14 @@ class Truth:
 
 
 def read_truth(root: str | Path) -> Truth:
-    """Read `root`/truth. Raises DatasetError if the folder is no phantom or was written by another version."""
+    """Read `root`/truth. Raises DatasetError if the folder is no phantom or was written by another version.
+
+    Examples
+    --------
+    >>> truth = read_truth("data/phantom")
+    >>> truth.regions["driver"].value_counts().to_dict()
+    {'none': 48, 'topic': 36, 'meaning': 28, 'word': 22, 'sound': 14}
+    """
     root = Path(root)
     marker = root / MARKER
     if not marker.is_file():

@@ -57,6 +57,12 @@ class World:
     concepts : DataFrame of 112 rows: concept, kind, group and the words of each language (lexicon.csv).
     vectors : array [112 concepts, 16 dimensions], unit length, mean near zero.
     rotations : array [4 scenes, 16, 16], orthogonal.
+
+    Examples
+    --------
+    >>> world = make_world()
+    >>> world.vectors.shape, world.senses.shape
+    ((112, 16), (4, 112, 16))
     """
 
     seed: int
@@ -215,7 +221,15 @@ def _dice(rng: np.random.Generator) -> Iterator[float]:
 
 @lru_cache(maxsize=2)
 def make_world(seed: int = 0) -> World:
-    """Return the world of a seed. Every study and every corpus uses seed 0 by default."""
+    """Return the world of a seed. Every study and every corpus uses seed 0 by default.
+
+    Examples
+    --------
+    >>> make_world(seed=0).concepts[["concept", "kind"]].head(2)
+      concept   kind
+    0   child  agent
+    1    king  agent
+    """
     concepts = pd.read_csv(Path(__file__).with_name("lexicon.csv"), keep_default_na=False)
     rng = np.random.default_rng([seed, 0])
     vectors = rng.standard_normal((len(concepts), N_DIMENSIONS))

@@ -84,6 +84,12 @@ def value_scale(
     diverging : blue below 0, red above, white at 0 (RdBu_r); else viridis, which is perceptually even.
     steps : whole numbers that have one colour each (layers).
     categories : names; a value is an index into them.
+
+    Examples
+    --------
+    >>> scale = value_scale(np.array([0.0, 0.2, 0.4]), unit="Pearson r", limits=(0, 0.5))
+    >>> scale.norm(0.25)
+    np.float64(0.5)
     """
     if categories is not None:
         cmap: Colormap = ListedColormap([colours(categories)[name] for name in categories])
@@ -154,6 +160,14 @@ def flatmap(
     ax : where to draw; colour bar and note, which parcellation drew the borders, are then left to the caller.
     store : folder of the pycortex store, built when missing; None for the one in use, or cache/pycortex.
     surface : a participant's own surface (`own_surfaces.own_surface`), which takes the values of fsaverage5.
+
+    Examples
+    --------
+    >>> from brainbook.datasets import destrieux
+    >>> regions = destrieux(fetch=False)
+    >>> ax = flatmap(np.linspace(0, 0.3, 148), regions, title="Encoding score", unit="Pearson r")
+    >>> ax.get_title(loc="left")
+    'Encoding score'
     """
     if not surface.flat:
         raise DatasetError(
@@ -203,6 +217,12 @@ def flatmaps(
 
     `maps` is name -> values, laid out in `columns`; or (row, column) -> values, such as ("EN", "before"): a grid with a
     row a first name and a column a second. `shown` has the same keys. The rest is as in `flatmap`.
+
+    Examples
+    --------
+    >>> figure = flatmaps({"left": np.zeros(20484), "right": np.ones(20484)}, columns=2)
+    >>> [ax.get_title(loc="left") for ax in figure.axes[:2]]
+    ['left', 'right']
     """
     shown = {} if shown is None else shown  # a DataFrame is a mapping, too
     scale = scale or value_scale(np.stack([vertex_values(map_, regions) for map_ in maps.values()]), **scale_options)
@@ -236,7 +256,14 @@ def surface_views(
     title: str | None = None,
     **scale_options: Any,
 ) -> Figure:
-    """Draw lateral and medial views of both inflated hemispheres (nilearn); parameters as in `flatmap`."""
+    """Draw lateral and medial views of both inflated hemispheres (nilearn); parameters as in `flatmap`.
+
+    Examples
+    --------
+    >>> figure = surface_views(np.linspace(0, 0.3, 20484))
+    >>> figure.axes[0].get_title()
+    'Left, lateral'
+    """
     from nilearn import datasets, plotting
 
     by_vertex = vertex_values(values, regions, shown)
@@ -277,6 +304,11 @@ def viewer(
 
     Parameters as in `flatmaps`. It is written to `folder`, which the book copies as it is, with a picture of the flat
     maps that stands in for it where it cannot be drawn. It takes 3 to 5 s and 4.5 MB; `viewer_html` shows it in a page.
+
+    Examples
+    --------
+    >>> viewer({"score": np.linspace(0, 0.3, 20484)}, "viewers/score").name
+    'index.html'
     """
     shown = {} if shown is None else shown  # a DataFrame is a mapping, too
     values = {name: vertex_values(map_, regions, shown.get(name)) for name, map_ in layers.items()}

@@ -31,7 +31,14 @@ from brainbook.stats.scores import fisher_z
 
 @dataclass(frozen=True)
 class Interval:
-    """An estimate with its interval and, where it was tested, its p-value; arrays of one shape."""
+    """An estimate with its interval and, where it was tested, its p-value; arrays of one shape.
+
+    Examples
+    --------
+    >>> mean_interval(np.array([0.1, 0.2, 0.3])).to_frame(region=["Heschl's gyrus"]).round(2)
+               region  value  lower  upper     p
+    0  Heschl's gyrus    0.2  -0.05   0.45  0.07
+    """
 
     estimate: np.ndarray
     lower: np.ndarray
@@ -64,6 +71,12 @@ def mean_interval(values: np.ndarray, level: float = 0.95) -> Interval:
         two participants or more. Runs of one participant are no substitute: what they score is trained on each
         other's scans, and intervals over them are too narrow.
     level : share of intervals that shall cover the true mean.
+
+    Examples
+    --------
+    >>> interval = mean_interval(np.array([0.1, 0.2, 0.3]))
+    >>> [round(float(value), 2) for value in (interval.estimate, interval.lower, interval.upper, interval.p)]
+    [0.2, -0.05, 0.45, 0.07]
     """
     values = np.asarray(values, float)
     if len(values) < 2:
@@ -80,6 +93,12 @@ def paired_interval(first: np.ndarray, second: np.ndarray, level: float = 0.95) 
     ----------
     first, second : arrays [participants, ...] of two models, two hemispheres, ... (see `mean_interval`).
     level : share of intervals that shall cover the true difference.
+
+    Examples
+    --------
+    >>> interval = paired_interval(np.array([0.2, 0.3, 0.4]), np.array([0.1, 0.1, 0.2]))
+    >>> round(float(interval.estimate), 2), round(float(interval.p), 2)
+    (0.17, 0.04)
     """
     return mean_interval(np.asarray(first, float) - np.asarray(second, float), level)
 
@@ -97,6 +116,12 @@ def run_interval(fold_scores: np.ndarray, level: float = 0.95) -> Interval:
     Interval on the scale of r. The variance over folds is multiplied by 1 / folds + test / train scans, here
     1 / n + 1 / (n - 1), in place of 1 / n: the corrected resampled t-test of Nadeau & Bengio (2003), Machine Learning
     52, 239-281.
+
+    Examples
+    --------
+    >>> interval = run_interval(np.array([[0.1], [0.2], [0.3]]))
+    >>> interval.lower.round(2), interval.upper.round(2)
+    (array([-0.2]), array([0.55]))
     """
     return _on_r(_over_runs(fisher_z(fold_scores), level))
 
@@ -113,6 +138,12 @@ def compare_runs(first: np.ndarray, second: np.ndarray, level: float = 0.95, *, 
     Returns
     -------
     Interval of first - second.
+
+    Examples
+    --------
+    >>> interval = compare_runs(np.array([[0.3], [0.5], [0.4]]), np.array([[0.1], [0.2], [0.2]]))
+    >>> interval.estimate.round(2), interval.p.round(2)
+    (array([0.26]), array([0.07]))
     """
     first, second = (fisher_z(scores) if fisher else np.asarray(scores, float) for scores in (first, second))
     return _over_runs(first - second, level)
@@ -129,6 +160,14 @@ def null_interval(scores: _Nulls, level: float = 0.95) -> Interval:
     Returns
     -------
     Interval on the scale of r; p is two-sided, by the normal distribution on Fisher's z.
+
+    Examples
+    --------
+    >>> from brainbook.encoding import PermutationScores
+    >>> null = 0.05 * np.random.default_rng(0).standard_normal((1000, 1))
+    >>> interval = null_interval(PermutationScores(np.array([0.2]), null))
+    >>> interval.lower.round(1), interval.upper.round(1)
+    (array([0.1]), array([0.3]))
     """
     return _on_r(_by_null(fisher_z(scores.score), fisher_z(scores.null), level))
 
@@ -146,6 +185,14 @@ def compare_nulls(first: _Nulls, second: _Nulls, level: float = 0.95) -> Interva
     Returns
     -------
     Interval of first - second on Fisher's z scale.
+
+    Examples
+    --------
+    >>> from brainbook.encoding import PermutationScores
+    >>> null = 0.05 * np.random.default_rng(0).standard_normal((2, 1000, 1))
+    >>> first, second = PermutationScores(np.array([0.3]), null[0]), PermutationScores(np.array([0.1]), null[1])
+    >>> compare_nulls(first, second).estimate.round(2)
+    array([0.21])
     """
     if first.null.shape != second.null.shape:
         raise ValueError(f"the nulls must match, permutation by permutation: {first.null.shape}, {second.null.shape}")

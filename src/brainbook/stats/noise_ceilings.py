@@ -40,6 +40,13 @@ def noise_ceiling(responses: np.ndarray, runs: np.ndarray | None = None, *, keep
     array [targets], or [participants, targets] with keep="each": correlations.
 
     Source: Hasson et al. (2004), Science 303, 1634-1640; Nastase et al. (2019), SCAN 14, 667-685.
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(0)
+    >>> responses = rng.standard_normal((2000, 1)) + rng.standard_normal((5, 2000, 1))  # half of the variance is shared
+    >>> noise_ceiling(responses).round(1)
+    array([0.6])
     """
     if keep not in ("mean", "each"):
         raise ValueError(f'keep is "mean" or "each", not {keep!r}')
@@ -70,6 +77,13 @@ def group_ceiling(
     -------
     array [targets]: the reliability of a HALF group's mean. `spearman_brown` turns it into that of the whole group, and
     `largest_r` into what a model can reach; it is no bound on r itself.
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(0)
+    >>> responses = rng.standard_normal((2000, 1)) + rng.standard_normal((6, 2000, 1))
+    >>> group_ceiling(responses).round(2)  # 3 / (3 + 1): halves of three
+    array([0.75])
     """
     responses = _checked(responses)
     rng = np.random.default_rng(seed)
@@ -116,6 +130,14 @@ def repeat_ceiling(repeats: np.ndarray, *, seed: int = 0) -> RepeatCeiling:
     RepeatCeiling. `single` is the root of the explainable variance s, `mean` that of n s / (1 + (n - 1) s); 0 where s
     is not above 0. The root makes of noise around 0 something above 0: for a set of targets take the root of their
     mean s (`largest_r(s.mean(), n)`).
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(0)
+    >>> repeats = rng.standard_normal((2000, 1)) + rng.standard_normal((5, 2000, 1))
+    >>> ceiling = repeat_ceiling(repeats)
+    >>> ceiling.single.round(2), ceiling.mean.round(2)
+    (array([0.71]), array([0.91]))
     """
     share = explainable_variance(repeats)
     return RepeatCeiling(share, split_half(repeats, seed=seed), largest_r(share), largest_r(share, len(repeats)))
@@ -168,6 +190,13 @@ def split_half(repeats: np.ndarray, *, n_halvings: int = 20, seed: int = 0) -> n
     Returns
     -------
     array [targets]: the mean correlation of two halves, stepped up from the size of a half to all repetitions.
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(0)
+    >>> repeats = rng.standard_normal((2000, 1)) + rng.standard_normal((4, 2000, 1))
+    >>> split_half(repeats).round(1)  # 4 / (4 + 1)
+    array([0.8])
     """
     repeats = _checked(repeats, "repetitions")
     n = len(repeats)
@@ -176,7 +205,13 @@ def split_half(repeats: np.ndarray, *, n_halvings: int = 20, seed: int = 0) -> n
 
 
 def spearman_brown(reliability: np.ndarray, times: float) -> np.ndarray:
-    """Return the reliability of a mean over `times` as many participants or repetitions (Spearman 1910, Brown 1910)."""
+    """Return the reliability of a mean over `times` as many participants or repetitions (Spearman 1910, Brown 1910).
+
+    Examples
+    --------
+    >>> spearman_brown(np.array([0.5]), times=2).round(2)
+    array([0.67])
+    """
     reliability = np.asarray(reliability, float)
     return times * reliability / (1 + (times - 1) * reliability)
 
@@ -193,6 +228,11 @@ def largest_r(reliability: np.ndarray, times: float = 1.0) -> np.ndarray:
     Returns
     -------
     array: sqrt(R) with times=1, sqrt(2 R / (1 + R)) with times=2; 0 where the reliability is not above 0.
+
+    Examples
+    --------
+    >>> largest_r(np.array([0.75]), times=2).round(2)
+    array([0.93])
     """
     return np.sqrt(spearman_brown(np.clip(reliability, 0, None), times))
 
@@ -209,6 +249,11 @@ def perfect_r(intersubject: np.ndarray, n_participants: int) -> np.ndarray:
     Returns
     -------
     array: sqrt(s), where s solves L^2 = s (n - 1) s / (1 + (n - 2) s); 0 where L is not above 0.
+
+    Examples
+    --------
+    >>> perfect_r(np.array([0.2]), n_participants=10).round(2)
+    array([0.29])
     """
     n = n_participants
     if n < 2:

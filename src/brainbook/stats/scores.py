@@ -37,7 +37,7 @@ def as_array(values: Any, name: str) -> np.ndarray:
 
 
 def correlation(predicted: np.ndarray, observed: np.ndarray) -> np.ndarray:
-    """Compute Pearson's r over scans for each target.
+    """Compute Pearson's r over scans for each target, as `numpy.corrcoef` of each pair of columns.
 
     Parameters
     ----------
@@ -47,6 +47,11 @@ def correlation(predicted: np.ndarray, observed: np.ndarray) -> np.ndarray:
     -------
     array [targets], float64. A prediction that never changes predicts nothing: 0. A target that is constant or has a
     value that is not finite has no correlation: NaN.
+
+    Examples
+    --------
+    >>> correlation(np.array([[1.0], [2.0], [3.0]]), np.array([[2.0], [4.0], [6.0]]))
+    array([1.])
     """
     return _by_target(_pearson, predicted, observed)
 
@@ -61,12 +66,23 @@ def explained_variance(predicted: np.ndarray, observed: np.ndarray) -> np.ndarra
     Returns
     -------
     array [targets], float64, at most 1; NaN where `correlation` has NaN.
+
+    Examples
+    --------
+    >>> explained_variance(np.array([[1.0], [2.0], [3.0]]), np.array([[1.0], [2.0], [6.0]])).round(2)
+    array([0.36])
     """
     return _by_target(_r2, predicted, observed)
 
 
 def fisher_z(scores: ArrayLike) -> np.ndarray:
-    """Return Fisher's z of correlations, finite for correlations of 1 too; NaN stays NaN."""
+    """Return Fisher's z of `scores`, finite for correlations of 1 too; NaN stays NaN.
+
+    Examples
+    --------
+    >>> fisher_z(np.array([0.0, 0.5])).round(2)
+    array([0.  , 0.55])
+    """
     return np.arctanh(np.clip(np.asarray(scores, float), -LARGEST_R, LARGEST_R))
 
 
@@ -78,6 +94,11 @@ def fisher_mean(scores: ArrayLike, axis: int = 0, weights: np.ndarray | None = N
     scores : array of correlations, for example [folds, targets].
     axis : the axis that is averaged.
     weights : array of the length of that axis (for example, scans of each run, minus three); None counts all alike.
+
+    Examples
+    --------
+    >>> fisher_mean(np.array([[0.1], [0.9]])).round(2)
+    array([0.66])
     """
     z = np.moveaxis(fisher_z(scores), axis, -1)
     known = np.isfinite(z)

@@ -27,11 +27,23 @@ RECORD = {  # what a provenance.json has to say
 def results(study: str, table: str | None = None, root: str | Path = ROOT) -> pd.DataFrame:
     """Read all rows of `table` over all runs of `study`; the columns `run` (its name) and `chapter` come first.
 
+    Studies are folders of `root`.
+
     Without `table`: one row per run, its provenance. Parameters of the run become columns named `parameter_<name>`;
     what is no number, text or truth value becomes JSON, and so does a parameter that is text in one chapter and a
     number in another. A column of the table that has one of these names is called `<name>_in_table`. A run that failed
     or was killed half-way counts as not there.
     Raises ConfigurationError when the study has no such results, and names those it has.
+
+    Examples
+    --------
+    >>> from brainbook.workflow import start_run
+    >>> run = start_run("alignment", "results/mine/alignment")
+    >>> _ = run.save(pd.DataFrame({"region": ["Heschl's gyrus"], "value": [0.1]}), "scores")
+    >>> _ = run.provenance()
+    >>> results("mine", "scores")[["run", "region", "value"]]
+             run          region  value
+    0  alignment  Heschl's gyrus    0.1
     """
     folder = Path(root) / study
     records = _records(study, root)

@@ -21,6 +21,17 @@ class BrainLM(nn.Module):
 
     Text keeps BERT's embeddings and segment 0. A scan's features are projected, normalised, and added to the embedding
     of segment 1 and of its own position (0 for the first scan, so that it does not depend on the length of the text).
+
+    Examples
+    --------
+    >>> import torch
+    >>> from transformers import BertConfig
+    >>> size = dict(hidden_size=8, num_hidden_layers=1, num_attention_heads=2, intermediate_size=8)
+    >>> config = BertConfig(vocab_size=30, **size)
+    >>> model = BrainLM(config, n_features=5)
+    >>> text, mask, scans = torch.ones(2, 4, dtype=int), torch.ones(2, 4, dtype=int), torch.randn(2, 3, 5)
+    >>> [states.shape for states in model(text, mask, scans)]  # two texts of four tokens, each with three scans
+    [torch.Size([2, 4, 8]), torch.Size([2, 3, 8])]
     """
 
     def __init__(self, config: BertConfig, n_features: int) -> None:
