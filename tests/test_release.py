@@ -75,7 +75,7 @@ def test_every_action_is_pinned_to_a_version():
 
 
 def test_every_file_that_a_workflow_names_is_there():
-    named = re.compile(r"(?<![\w/.-])((?:\.ci|tests|benchmarks|studies)/[\w./-]+|[\w-]+\.(?:txt|toml|cff|md))")
+    named = re.compile(r"(?<![\w/.-])((?:\.ci|tests|benchmarks|studies)/[\w./-]+|[\w-]+\.(?:txt|toml|cff))")
     for workflow, job, step in STEPS:
         missing = [name for name in named.findall(step.get("run", "")) if not (ROOT / name.rstrip("/")).exists()]
         assert not missing, (workflow, job, missing)
