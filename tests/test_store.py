@@ -128,7 +128,7 @@ def test_an_array_is_made_anew_when_the_code_that_made_it_changed(tmp_path):
     """In a copy of the package with a solver of its own, asked by one process after the other."""
     copy = tmp_path / "src/brainbook"
     copy.mkdir(parents=True)
-    for name in ("errors", "source_code", "store"):
+    for name in ("errors", "lazy_imports", "source_code", "store"):
         shutil.copy(PACKAGE / f"{name}.py", copy)
     (copy / "__init__.py").write_text("")
     (copy / "solver.py").write_text(SOLVER)

@@ -146,7 +146,7 @@ def write_study(path: Path) -> None:
 
 def read_whole_study(path: Path) -> object:
     study = read_study(path.stem, "d", studies=path.parent, notebooks=path.parent)
-    return study.priorities(), [study.before(run) for run in study.runs.values()]
+    return [study.before(run) for run in study.runs.values()]
 
 
 def write_prince(path: Path) -> Path:
