@@ -35,7 +35,7 @@ brainbook.widgets.alignment = (data, slider) => {
     for (let scan = first; scan < first + n; scan += 1) {
       for (const { box } of Object.values(rows)) {
         brainbook.svg(svg, "rect", { x: x(scan * tr) + 1, y: box, width: width / n - 2, height: 26, class: "box" });
-        brainbook.svg(svg, "text", { x: x((scan + 0.5) * tr), y: box + 17, class: "middle" }, `scan ${scan + 1}`);
+        brainbook.svg(svg, "text", { x: x((scan + 0.5) * tr), y: box + 17, class: "middle" }, `scan ${scan}`);
       }
       brainbook.svg(svg, "text", { x: x((scan + 0.5) * tr), y: 324, class: "middle" }, `${(scan + 0.5) * tr} s`);
     }

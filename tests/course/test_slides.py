@@ -58,7 +58,8 @@ def test_a_chapter_becomes_slides():
 def test_a_figure_has_the_sentence_that_reads_it_and_notes_the_rest():
     stack = chapter_slides(PAGE)[1][2]
     first, second = re.findall(r"<section><h2>.*?</section>", stack, re.DOTALL)
-    assert "<p>Here are six scans, from the middle of a <em>section</em>; see\nthere.</p><aside" in first
+    assert "<p>Here are six scans, from the middle of a <em>section</em>; see\nthere. More text" in first
+    assert "<aside" not in first
     shown, _, notes = second.partition("<aside")
     assert 'src="images/one.png"' in shown
     assert "<p>Lines <strong>fall straight</strong> down, nearly all of them.</p>" in shown

@@ -117,9 +117,11 @@ def _section_slides(section: Any, heading: str) -> list[str]:
             wants_text = not any(each.name in ("p", "ul", "ol") for each in shown)
             if "slide" in block.get("class", []):
                 shown.append(block)
-            elif wants_text:
-                shown.append(block if block.name != "p" else _first_sentence(block))
+            elif wants_text and block.name == "p" and shown:  # below a figure: the rest is spoken
+                shown.append(_first_sentence(block))
                 notes.append(block)
+            elif wants_text:
+                shown.append(block)
             else:
                 notes.append(block)
     return [*slides, _slide(heading, shown, notes)]
