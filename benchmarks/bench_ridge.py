@@ -26,6 +26,7 @@ import sys
 import time
 import warnings
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -166,24 +167,37 @@ def gemm_rate(device: str, n: int = 1536) -> float:
 def operations(shape: tuple[int, int, int, int], device: str) -> float:
     """Count RidgeEncoder's multiplications and additions, those in float64 twice: 1e9 of them.
 
-    Folds by the cheaper of two ways (`brainbook.encoding.fold_systems`): eigenvectors of the Gram matrix (9 n^3, Golub
-    & Van Loan, Matrix Computations, section 8.3) and products for all alphas at once, or one Cholesky factor an alpha.
+    A fold goes one of two ways, as the package decides: eigenvectors of the Gram matrix (9 n^3, Golub & Van Loan,
+    Matrix Computations, section 8.3) and products for all alphas at once, or a Cholesky factor (n^3 / 3) for each
+    alpha. The last fit has a factor for each alpha.
     """
-    from brainbook.encoding.fold_systems import EIGENVECTORS
+    import torch
+
+    from brainbook.encoding.fold_systems import solving_is_cheaper
+    from brainbook.encoding.ridge_design import PRIMAL_BELOW
 
     scans, p, t, layers = shape
-    train, test, a = scans * (FOLDS - 1) / FOLDS, scans / FOLDS, len(ALPHAS)
-    primal = p < 0.8 * scans
+    train, test, a = scans * (FOLDS - 1) // FOLDS, scans // FOLDS, len(ALPHAS)
+    primal = p < PRIMAL_BELOW * scans
     n = p if primal else train
-    gram = 2 * scans * p**2 / FOLDS if primal else train**2 * p  # of a fold: by run, or the half of X X'
-    right = 2 * scans * p * t / FOLDS if primal else 0  # X'Y, by run
-    test_features = 0 if primal else 2 * test * train * p
-    eigen = 9 * n**3 * 2 + 2 * n**2 * test + 2 * test * n**2 * 2 + 2 * n**2 * t * 2 + 2 * test * n * t
-    factors = a * (n**3 / 3 + 2 * n**2 * min(test, t) + 2 * test * n * t)
-    by_factors = factors < EIGENVECTORS.get(device, 30) * n**3 + 4 * n**2 * t + 2 * test * n * t
-    last = p if primal else scans
-    final = (2 * scans * p**2 if primal else scans**2 * p) + right * FOLDS + a * last**3 / 3 + 2 * last**2 * t
-    return layers * (FOLDS * (gram + right + test_features + (factors if by_factors else eigen)) + final) / 1e9
+    x = SimpleNamespace(shape=(scans, p))
+    design = SimpleNamespace(
+        x=x, primal=primal, device=torch.device(device), dtype=torch.float32, diagonal=max(p, scans)
+    )
+    plans, targets = [(range(train), [range(test)])], SimpleNamespace(n_targets=t)
+    if solving_is_cheaper(design, plans, ALPHAS, targets):
+        of_fold = a * (n**3 / 3 + 2 * n**2 * min(test, t) + 2 * test * n * t)
+    else:  # eigenvectors; P and P'P of the test scans; loadings, pairs of eigenvalues, products with what is observed
+        of_fold = 2 * 9 * n**3 + 2 * test * n**2 + 2 * 2 * test * n**2 + 2 * 2 * n**2 * t + 2 * test * n * t
+    if primal:  # X'X in float64 and X'Y, once for all folds by parts, and again at the end
+        return layers * (FOLDS * of_fold + 2 * (2 * 2 * scans * p**2 + 2 * scans * p * t) + at_the_end(p, t)) / 1e9
+    of_fold += train**2 * p + 2 * test * train * p  # half of X X', and the test scans with the training scans
+    return layers * (FOLDS * of_fold + scans**2 * p + at_the_end(scans, t)) / 1e9
+
+
+def at_the_end(n: int, t: int) -> float:
+    """Count the operations of the last fit, its Gram matrix apart."""
+    return len(ALPHAS) * n**3 / 3 + 2 * n**2 * t
 
 
 def in_own_process(name: str, shape: tuple, device: str) -> dict:
