@@ -50,17 +50,17 @@ CONTESTANTS = [
 OUT = Path("results/bench")
 
 
-def takes_part(name: str, label: str, shape: tuple, bfloat16: bool) -> bool:
+def takes_part(name: str, shape: tuple, bfloat16: bool) -> bool:
     """Whether a contestant is measured at a shape: not where it would take minutes and be last."""
-    scans, features, targets, _ = shape
-    few = targets <= 10 * REGIONS
+    scans, features, targets, layers = shape
+    wide = features > scans
     return {
         "brainbook": True,
         "brainbook approximate": bfloat16 and targets > 10_000,
         "himalaya KernelRidgeCV": True,
-        "himalaya KernelRidgeCV numpy": few,
-        "himalaya RidgeCV": features < scans and targets <= 50 * REGIONS,
-        "scikit-learn RidgeCV": few and (features < scans or targets <= REGIONS),
+        "himalaya KernelRidgeCV numpy": wide and targets <= 10 * REGIONS,
+        "himalaya RidgeCV": not wide and targets <= 50 * REGIONS,
+        "scikit-learn RidgeCV": targets <= REGIONS and layers == 1,
     }[name]
 
 
@@ -215,7 +215,7 @@ def compare(shapes: dict, rounds: int, device: str, names: list[str], bfloat16: 
     for label, shape in shapes.items():
         for turn in range(rounds):
             for name in names:
-                if not takes_part(name, label, shape, bfloat16):
+                if not takes_part(name, shape, bfloat16):
                     continue
                 measured = in_own_process(name, shape, device)
                 alphas, r = np.array(measured.pop("alphas")), np.array(measured.pop("r"))
