@@ -157,7 +157,7 @@ def test_the_lowest_versions_are_those_that_a_weekly_job_installs():
     assert bounds and not wrong
 
 
-MODULES = {"PIL": "pillow", "cortex": "pycortex", "sklearn": "scikit_learn", "yaml": "pyyaml"}
+MODULES = {"bs4": "beautifulsoup4", "PIL": "pillow", "cortex": "pycortex", "sklearn": "scikit_learn", "yaml": "pyyaml"}
 ROOMS_OF = {  # what each extra is for: pip install 'brainbook[data]' is enough for these
     "": ("encoding", "stats"),
     "data": ("datasets", "phantom"),
