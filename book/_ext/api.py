@@ -32,7 +32,7 @@ class Api(SphinxDirective):
     def run(self):
         module, found = self.arguments[0], []
         for name, each in offered(module, self.options.get("names", "").split()).items():
-            found += _entry(module, name, each)
+            found += _entry(self.env.found_docs, module, name, each)
             kind = "class" if inspect.isclass(each) else "function"
             self.env.get_domain("py").note_object(anchor(module, name), kind, anchor(module, name), location=found[-1])
         return found
@@ -47,20 +47,23 @@ class PublicNames(SphinxDirective):
             links = nodes.paragraph()
             for name in names:
                 links += [link(anchor(module, name), name), nodes.Text(" ")]
-            page = addnodes.pending_xref(
-                "", nodes.literal("", module), refdomain="std", reftype="doc", reftarget=f"/{pages()[module]}"
-            )
+            page = page_link(f"/{pages()[module]}", nodes.literal("", module))
             listed += nodes.definition_list_item("", nodes.term("", "", page), nodes.definition("", links))
         return [listed]
 
 
 def link(target: str, text: str) -> addnodes.pending_xref:
     """Return a link to a Python name, of this package or of one that book/_ext/external_names.csv lists."""
-    literal = nodes.literal("", text)
-    return addnodes.pending_xref("", literal, refdomain="py", reftype="obj", reftarget=target, refwarn=True)
+    options = {"refdomain": "py", "reftype": "obj", "reftarget": target, "refexplicit": True, "refwarn": True}
+    return addnodes.pending_xref("", nodes.literal("", text), **options)
 
 
-def _entry(module: str, name: str, each) -> list[nodes.Node]:
+def page_link(page: str, content: nodes.Node) -> addnodes.pending_xref:
+    options = {"refdomain": "std", "reftype": "doc", "reftarget": page, "refexplicit": True, "refwarn": True}
+    return addnodes.pending_xref("", content, **options)
+
+
+def _entry(found_docs: set[str], module: str, name: str, each) -> list[nodes.Node]:
     section = nodes.section(ids=[anchor(module, name)], names=[anchor(module, name)])
     section += nodes.title("", "", nodes.literal("", name))
     section += nodes.literal_block(text=_folded(name + _signature(each)), language="python")
@@ -73,11 +76,12 @@ def _entry(module: str, name: str, each) -> list[nodes.Node]:
                 item += nodes.term("", "", nodes.literal("", f"{method}{_arguments(member, function)}"))
                 item += nodes.definition("", *_docstring(inspect.cleandoc(function.__doc__)))
                 section += nodes.definition_list("", item)
-    if chapters := chapters_using(anchor(module, name)):
+    chapters = [chapter for chapter in chapters_using(anchor(module, name)) if f"book/chapters/{chapter}" in found_docs]
+    if chapters:
         used = nodes.paragraph("", "Used in the chapters ", classes=["used-in"])
         for number, chapter in enumerate(chapters):
-            target = {"refdomain": "std", "reftype": "doc", "reftarget": f"/book/chapters/{chapter}"}
-            used += [nodes.Text(", " if number else ""), addnodes.pending_xref("", nodes.inline("", chapter), **target)]
+            name_of = nodes.inline("", chapter.replace("_", " "))
+            used += [nodes.Text(", " if number else ""), page_link(f"/book/chapters/{chapter}", name_of)]
         section += used
     return [section]
 
