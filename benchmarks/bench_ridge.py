@@ -13,8 +13,8 @@ alpha for all targets, chosen by leaving out one scan.
 
 - seconds, cpu_seconds: of the fit. times_brainbook: seconds over RidgeEncoder's.
 - memory_gb: the process's peak during the fit, above what it held before; gpu_gb: of the GPU.
-- same_alphas: share of targets with RidgeEncoder's alpha. r: mean over targets of the correlation on 200 scans that
-  were not fitted; r_difference: the mean distance from RidgeEncoder's.
+- same_alphas: share of targets with RidgeEncoder's alpha (it z-scores features in each fold, the others do not). r: mean
+  over targets of the correlation on 200 scans that were not fitted; r_difference: mean distance from RidgeEncoder's.
 - floor_seconds: RidgeEncoder's operations (`operations`), the float64 ones counted twice, at the rate of a float32
   matrix product that the same process measures before (gemm_gflops).
 """
@@ -108,8 +108,10 @@ def run_one(name: str, shape: tuple[int, int, int, int], device: str) -> dict:
     scans, *sizes, layers = shape
     made = [data((scans, *sizes), seed) for seed in range(layers)]
     rate = gemm_rate(device)
-    if device == "cuda":  # a first call loads CUDA's libraries, which is nobody's algorithm
+    with warnings.catch_warnings():  # a first call loads libraries, which is nobody's algorithm
+        warnings.simplefilter("ignore")
         make(name, device).fit(made[0][0][:200, :50], made[0][1][:200, :50])
+    if device == "cuda":
         torch.cuda.synchronize()
         torch.cuda.reset_peak_memory_stats()
     forget_peak_memory()
@@ -131,7 +133,7 @@ def run_one(name: str, shape: tuple[int, int, int, int], device: str) -> dict:
         "memory_gb": (peak - before) / 1e9,
         "gpu_gb": gpu,
         "gemm_gflops": rate,
-        "alphas": np.log10(np.concatenate(best)).round(3).tolist(),
+        "alphas": np.log10(np.concatenate(best).astype(float)).round(3).tolist(),
         "r": np.concatenate(r).astype(float).round(5).tolist(),
     }
 
