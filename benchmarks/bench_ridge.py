@@ -13,8 +13,9 @@ alpha for all targets, chosen by leaving out one scan.
 
 - seconds, cpu_seconds: of the fit. times_brainbook: seconds over RidgeEncoder's.
 - memory_gb: the process's peak during the fit, above what it held before; gpu_gb: of the GPU.
-- same_alphas: share of targets with RidgeEncoder's alpha (it z-scores features in each fold, the others do not). r: mean
-  over targets of the correlation on 200 scans that were not fitted; r_difference: mean distance from RidgeEncoder's.
+- same_alphas: share of targets with RidgeEncoder's alpha (it z-scores features in each fold, the others do not).
+- r: mean over targets of the correlation on 200 scans that were not fitted; r_difference: mean distance from
+  RidgeEncoder's.
 - floor_seconds: RidgeEncoder's operations (`operations`), the float64 ones counted twice, at the rate of a float32
   matrix product that the same process measures before (gemm_gflops).
 """
