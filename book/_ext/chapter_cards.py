@@ -68,7 +68,7 @@ class ChapterCards(SphinxDirective):
                 lines += [f":img-top: /{PICTURES}/{path.name}", f":img-alt: {picture[1]}"]
             text = question_of(notebook) or f"You learn to {chapter.learned}."
             badge = BADGES[chapter.data].partition(":")[0]
-            lines += ["", text, "", "+++", f"{chapter.reading} · {badge}", ":::", ""]
+            lines += ["", text, "", "```{card-footer}", f"{chapter.reading} · {badge}", "```", ":::", ""]
         node = nodes.container(classes=["chapter-cards"])
         self.state.nested_parse(StringList([*lines, "::::"], "chapter-cards"), 0, node)
         return [node]

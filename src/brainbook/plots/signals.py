@@ -76,7 +76,7 @@ def words_on_scans(
     ax.set_yticks(list(rows.values()), ["heard", "VLA", "FLA"])
     ax.set(
         xlim=(start, stop),
-        ylim=(-0.7, 2.4 + 0.1 * max(map(len, words), default=0)),
+        ylim=(-0.7, 2.4 + 0.075 * max(map(len, words), default=0)),
         xlabel="time since the section began (s)",
     )
     return figure_of(finish(ax, title))
