@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from brainbook.encoding import RidgeEncoder, alpha_scores, fold_systems, leave_one_run_out
+from brainbook.encoding import targets as targets_module
 from brainbook.encoding.fold_systems import FoldSystem, SystemScorer, solves_safely
 from brainbook.encoding.products import SharedProducts
 from brainbook.encoding.ridge_design import FoldDecomposition, RidgeDesign
@@ -76,3 +77,15 @@ def test_no_number_goes_to_the_host_inside_a_fold(rng, study, width, with_nuisan
     assert predicted.shape == (len(test), n_targets)
     with pytest.raises((RuntimeError, NotImplementedError)):  # the decomposition does ask: for its rank
         FoldDecomposition(design, train, [test])
+
+
+def test_targets_that_fit_into_one_block_are_sent_to_the_device_once(rng, monkeypatch):
+    targets = Targets(rng.standard_normal((30, 8)), device=torch.device("cpu"))
+    targets.device = torch.device("meta")
+    assert targets.read(slice(2, 8)).shape == (30, 6)
+    monkeypatch.setattr(targets_module, "to_device", None)  # would be called for a second transfer
+    assert targets.read(np.array([1, 5])).shape == (30, 2)
+    monkeypatch.undo()
+    several = Targets(rng.standard_normal((30, 8)), device=torch.device("cpu"), block=3)
+    several.device = torch.device("meta")
+    assert [several.read(block).shape[1] for block in several.blocks()] == [3, 3, 2] and several._on_gpu is None
