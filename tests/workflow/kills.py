@@ -1,8 +1,8 @@
 """Kill a small study at random moments, cut its files, go on, and count what was lost. Nothing should be.
 
-    python tests/workflow/kills.py [--kills 100] [--seed 0] [--jobs 2] [--slurm] [--keep]
+    python tests/workflow/kills.py [--kills 100] [--minutes 60] [--seed 0] [--jobs 2] [--slurm] [--keep]
 
-A toy study of seven runs (six that one waits for; each computes an array that is cached and a table) is begun as a user
+A toy study of five runs (four that one waits for; each computes an array that is cached and a table) is begun as a user
 begins it. At a random moment its session, Snakemake, a run, a kernel or all at once get SIGKILL, and the same command
 goes on. After every third kill of everything the power "was cut": files below the results, the cache, the logs and
 Snakemake's own folder are cut to random lengths. After every kill what counts as done has to be what an undisturbed
@@ -38,13 +38,14 @@ data: nowhere
 runs:
   - chapter: count
     parameters: {seconds: 0.3}
-    sweep: {number: [1, 2, 3], seed: [1, 2]}
+    sweep: {number: [1, 2], seed: [1, 2]}
     memory_mb: 300
   - chapter: other
     after: [count]
     memory_mb: 300
 """
 HANGS = 900  # seconds
+RUNS = 5
 VICTIMS = ("session", "-m snakemake", "brainbook run", "ipykernel", "everything")
 CUT = ("results", "cache", "logs", ".snakemake")
 TEST_FILES = tuple(f"tests/workflow/{name}.py" for name in ("kills", "toy"))
@@ -52,7 +53,7 @@ TESTED = tuple(f"src/brainbook/{name}.py" for name in ("store", "workflow/execut
 
 
 def prepare(project: Project) -> Project:
-    """Write the study and its chapters, which cache an array that three of the runs share."""
+    """Write the study and its chapters, which cache an array that several runs share."""
     drawn = "np.random.default_rng(seed).normal(size=5)"
     text = COUNT.replace("import atomic_write", "import atomic_write, cached_array").replace(
         drawn, f'cached_array(cache, "drawn", {{"seed": seed}}, lambda: {drawn})'
@@ -153,6 +154,7 @@ class Ordeal:
         self.wanted: dict[str, bytes] = {}
         self.whole: set[str] = set()  # runs that were done after the last kill, when the journal had so many lines
         self.lines = 0
+        self.until = 0.0  # on the monotonic clock: nothing is killed after it
         self.counts: Counter[str] = Counter()
         self.victims: Counter[str] = Counter()
         self.victims_left: list[str] = []  # of one round: each kind once, in random order
@@ -161,7 +163,7 @@ class Ordeal:
         """Run the study to its end once; return the seconds that this took."""
         began = time.monotonic()
         code, said = self.project.do("study", "mine", *self.words, **self.environment)
-        if code or len(tables(self.project)) != 7:
+        if code or len(tables(self.project)) != RUNS:
             raise RuntimeError(f"the undisturbed study failed:\n{said}")
         self.wanted = tables(self.project)
         return time.monotonic() - began
@@ -186,7 +188,7 @@ class Ordeal:
             except subprocess.TimeoutExpired:
                 whole |= done(self.project)
                 victim = self.victims_left[-1]
-                if sum(self.victims.values()) < kills and kill(self.project, session, victim):
+                if self.going_on(kills) and kill(self.project, session, victim):
                     self.victims[self.victims_left.pop()] += 1
                     struck = True
                     if victim == "everything" and self.victims[victim] % cut_every == 0:
@@ -222,16 +224,22 @@ class Ordeal:
         self.counts["half-written files left"] += len(leftovers(self.project))
         self.counts["runs twice at once"] += not never_twice_at_once(self.project.journal())
 
-    def run(self, kills: int, cut_every: int = 3) -> None:
-        """Kill `kills` times, and bring each study to its end before the next.
+    def going_on(self, kills: int) -> bool:
+        """Return whether there is something left to kill."""
+        return sum(self.victims.values()) < kills and time.monotonic() < self.until
+
+    def run(self, kills: int, cut_every: int = 3, minutes: float = 60) -> None:
+        """Kill `kills` times, or for so many minutes, and bring each study to its end before the next.
 
         After every `cut_every`-th kill of everything files are cut.
         """
-        while sum(self.victims.values()) < kills:
+        self.until = time.monotonic() + 60 * minutes
+        while self.going_on(kills):
             self.begin_anew()
             while not self.session(kills, cut_every):
                 pass
             self.finish()
+            print(sum(self.victims.values()), {name: n for name, n in self.counts.items() if n}, flush=True)
 
 
 WRONG = ("half-written taken for whole", "done and lost", "done and computed again", "tables that differ")
@@ -241,6 +249,7 @@ WRONG += ("not resumed by the same command", "half-written files left", "left pr
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--kills", type=int, default=100)
+    parser.add_argument("--minutes", type=float, default=60, help="nothing is killed after so many")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--slurm", action="store_true")
@@ -256,7 +265,7 @@ def main() -> None:
         took = ordeal.undisturbed()
         ordeal.longest = took / 2
         print(f"undisturbed: {took:.1f} s", flush=True)
-        ordeal.run(given.kills)
+        ordeal.run(given.kills, minutes=given.minutes)
     counts = ordeal.counts
     struck = {"kills": sum(ordeal.victims.values()), **{f"of {name}": ordeal.victims[name] for name in VICTIMS}}
     others = {name: counts[name] for name in ("power cuts", "files cut", "studies brought to their end", *WRONG)}

@@ -1,5 +1,6 @@
 """Tables of studies that are too long for every reader: kept in the repository, with their date, command, commit."""
 
+import importlib.util
 import json
 import subprocess
 
@@ -10,6 +11,8 @@ from brainbook.errors import ConfigurationError
 from brainbook.workflow import archive, archive_table, archived_table, commit, latest_table, start_run
 from brainbook.workflow.archive import archive_lines, remake
 from brainbook.workflow.tables import archive_results
+
+from .conftest import ROOT
 
 ROWS = pd.DataFrame({"arm": ["multi", "single, alone"], "value": [0.123456, 1.0], "n": [3, 4]})
 
@@ -152,3 +155,12 @@ def test_a_damaged_table_is_named(tmp_path, rest):
 def test_the_books_own_tables_say_what_they_rest_on():
     for name, table in archive.archive().items():
         assert table.rests_on, name
+
+
+def test_an_archived_table_on_a_page_is_one_in_markdown():
+    spec = importlib.util.spec_from_file_location("archived", ROOT / "book/_ext/archived.py")
+    archived = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(archived)
+    rows = pd.DataFrame({"what": ["a|b", "c"], "count": [1, 20], "share": [0.25, 1 / 3]})
+    lines = ["| what | count | share |", "| --- | --: | --: |", "| a\\|b | 1 | 0.25 |", "| c | 20 | 0.333333 |"]
+    assert archived.markdown(rows) == lines
