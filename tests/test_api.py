@@ -11,6 +11,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from sphinx.application import Sphinx
+from sphinx.util.docutils import docutils_namespace, patch_docutils
 
 from brainbook.phantom import make_phantom
 from brainbook.source_code import PACKAGE
@@ -160,3 +162,23 @@ def test_chapters_and_pages_are_linked_both_ways():
     assert "brainbook.encoding.cross_validate" in imports_of_chapters()["first_model"]
     assert "first_model" in chapters_using("brainbook.encoding.cross_validate")
     assert places()["delay"] == "brainbook.encoding.delay"
+
+
+def test_names_in_text_are_links_without_a_network(tmp_path, monkeypatch):
+    """To the page of the package, to another project by an inventory that is written here, and to neither."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "index.md").write_text("# Page\n\n`delay`, `numpy.corrcoef`, `results`, `no_such_name`, `train()`\n")
+    (tmp_path / "encoding.md").write_text(
+        "# Names\n\n```{api} brainbook.encoding\n:names: delay\n```\n", encoding="utf-8"
+    )
+    options = {"extensions": ["myst_parser", "api", "api_links"], "suppress_warnings": ["toc.not_included"]}
+    with patch_docutils(), docutils_namespace():
+        Sphinx(
+            tmp_path, None, tmp_path / "out", tmp_path / "trees", "html",
+            confoverrides=options, status=None, warning=io.StringIO(),
+        ).build()  # fmt: skip
+    page = (tmp_path / "out/index.html").read_text(encoding="utf-8")
+    links = dict(re.findall(r'<a class="reference [^"]*" href="([^"]*)"[^>]*><code[^>]*>.*?>([\w.()]+)</span>', page))
+    assert links["encoding.html#brainbook.encoding.delay"] == "delay"
+    assert "https://numpy.org/doc/stable/reference/generated/numpy.corrcoef.html#numpy.corrcoef" in links
+    assert not {"results", "no_such_name"} & set(links.values())

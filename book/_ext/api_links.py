@@ -1,7 +1,8 @@
 """Links between pages and names: `delay` in any page's text leads to its page, `numpy.corrcoef` to numpy's.
 
-A chapter ends with the names that its code imports. Names of other packages stand in external_names.csv (package,
-kind, name, page); inventories for intersphinx are written from it, so that a build needs no network.
+Of words of every day only `train()` is a name. A chapter ends with the names that its code imports. Names of other
+packages stand in external_names.csv (package, kind, name, page); inventories for intersphinx are written from it, so
+that a build needs no network.
 """
 
 import csv
@@ -21,6 +22,19 @@ HOMES = {
     "nibabel": "https://nipy.org/nibabel/",
     "torch": "https://docs.pytorch.org/docs/stable/",
     "himalaya": "https://gallantlab.org/himalaya/",
+}
+EVERYDAY = {
+    "check",
+    "clean",
+    "evaluate",
+    "exercises",
+    "fit",
+    "given",
+    "pair",
+    "results",
+    "sentences",
+    "train",
+    "viewer",
 }
 UNLINKED = (nodes.reference, nodes.title, nodes.term)
 
@@ -59,7 +73,8 @@ def link_names(app, doctree):
     known = places() | {row["name"]: row["name"] for row in external_names()}
     for literal in list(doctree.findall(nodes.literal)):
         text = literal.astext().removesuffix("()")
-        if text in known and not _inside(literal, UNLINKED) and literal.get("classes") in ([], ["docutils"]):
+        is_name = text in known and (text not in EVERYDAY or literal.astext().endswith("()"))
+        if is_name and not _inside(literal, UNLINKED) and literal.get("classes") in ([], ["docutils"]):
             literal.parent.replace(literal, link(known[text], literal.astext()))
     names = imports_of_chapters().get(page.removeprefix("book/chapters/")) if "chapters/" in page else None
     if names:
