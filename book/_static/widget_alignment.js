@@ -44,7 +44,7 @@ brainbook.widgets.alignment = (data, slider) => {
     words.forEach((word, k) => {
       const at = x(onsets[k]);
       if (at < 0 || at >= width) return;
-      brainbook.svg(svg, "text", { transform: `translate(${at + 4},180) rotate(-90)`, class: "word" }, word);
+      brainbook.svg(svg, "text", { transform: `translate(${Math.max(11, at + 4)},180) rotate(-90)`, class: "word" }, word);
       for (const [name, { from, to }] of Object.entries(rows)) {
         const [scan, distance] = alignments[name][k];
         const style = `link ${Math.abs(distance) > tr ? "far" : "near"}`;
