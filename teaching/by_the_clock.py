@@ -72,4 +72,8 @@ def measure(folder: Path = CHAPTERS) -> pd.DataFrame:
 
 
 if __name__ == "__main__":
-    print(measure().round(1).to_string(index=False))
+    parts = measure()
+    print(parts.round(1).to_string(index=False))
+    sums = parts.groupby("session")[["plan", "text", "cells", "exercises", "left"]].sum()
+    sums["tightest part"] = parts.groupby("session").left.min()
+    print(f"\nSums of the parts that go through a chapter:\n{sums.round(1).to_string()}")
