@@ -38,6 +38,7 @@ def book(tmp_path):
     chapters = tmp_path / "html" / "book" / "chapters"
     chapters.mkdir(parents=True)
     (chapters / "words.html").write_text(PAGE)
+    (chapters / "chapter_0.html").write_text(PAGE.replace("Chapter 3", "Chapter 0"))
     (tmp_path / "html" / "_images").mkdir()
     (tmp_path / "html" / "_images" / "one.png").write_bytes(b"png")
     return tmp_path / "html"
@@ -69,11 +70,14 @@ def test_a_figure_has_the_sentence_that_reads_it_and_notes_the_rest():
 def test_slides_are_a_folder_that_can_be_carried_away(book, tmp_path, capsys):
     folder = tmp_path / "out" / "slides"
     main([str(book), str(folder)])
-    assert "1 chapters" in capsys.readouterr().out and (folder / "images" / "one.png").read_bytes() == b"png"
+    assert "2 chapters" in capsys.readouterr().out and (folder / "images" / "one.png").read_bytes() == b"png"
     page = (folder / "words.html").read_text()
     for address in re.findall(r'(?:src|href)="([^"]+)"', page):
         assert (folder / address).is_file(), address
-    assert 'href="words.html"' in (folder / "index.html").read_text() and (folder / "reveal" / "LICENSE").is_file()
+    assert (
+        "words.html" in (folder / "index.html").read_text().partition("chapter_0.html")[2]
+        and (folder / "reveal" / "LICENSE").is_file()
+    )
     (folder / "old.html").touch()
     write_slides(book, folder)
     assert not (folder / "old.html").exists() and not list(folder.parent.glob(".*"))

@@ -32,7 +32,7 @@ def write_slides(pages: Path, folder: Path) -> list[Path]:
     `folder` is written whole and can be opened from disk or carried away. Raises ConfigurationError where no chapter is
     built.
     """
-    chapters = sorted((pages / "book" / "chapters").glob("*.html"))
+    chapters = sorted((pages / "book" / "chapters").glob("*.html"), key=_place)
     if not chapters:
         raise ConfigurationError(f"no chapter is built in {pages}: run `make book` first")
     new = folder.with_name(f".{folder.name}.new")
@@ -51,6 +51,12 @@ def write_slides(pages: Path, folder: Path) -> list[Path]:
     shutil.rmtree(folder, ignore_errors=True)
     new.rename(folder)
     return [folder / name for name in titles]
+
+
+def _place(chapter: Path) -> tuple[int, str]:
+    """Return the place of a chapter in the book: the number that stands under its title."""
+    number = re.search(r">Chapter (\d+)<", chapter.read_text(encoding="utf-8"))
+    return (int(number[1]) if number else 0, chapter.name)
 
 
 def _write(path: Path, title: str, slides: list[str]) -> None:
