@@ -21,10 +21,12 @@ QUESTION = re.compile(r"\*\*The questions? of this \w+:\*\*\s*(.*?)(?:\n\s*\n|\Z
 
 
 def question_of(notebook: nbformat.NotebookNode) -> str:
-    """Return the question that a chapter asks, as one line; an empty text for a chapter without one."""
+    """Return the first question that a chapter asks, as one line; an empty text for a chapter without one."""
     found = (QUESTION.search(cell.source) for cell in notebook.cells if cell.cell_type == "markdown")
     text = next((match[1] for match in found if match), "")
-    return re.sub(r"\{[\w:]+\}`([^`]*)`", r"\1", " ".join(text.replace("*", "").split()))
+    line = re.sub(r"\{[\w:]+\}`([^`]*)`", r"\1", " ".join(text.replace("*", "").split()))
+    first, mark, _ = line.partition("?")
+    return first[:1].upper() + first[1:] + mark
 
 
 def picture_of(notebook: nbformat.NotebookNode) -> tuple[bytes, str] | None:
@@ -56,7 +58,7 @@ class ChapterCards(SphinxDirective):
 
     def run(self):
         root = Path(self.env.srcdir)
-        lines = ["::::{grid} 1 2 3 4", ":gutter: 2", ""]
+        lines = ["::::{grid} 1 2 3 3", ":gutter: 2", ""]
         for page, chapter in read_chapters(root).items():
             self.env.note_dependency(str(root / f"{page}.ipynb"))
             notebook = nbformat.read(root / f"{page}.ipynb", as_version=4)

@@ -143,7 +143,7 @@ def test_a_chapter_can_be_taken_along_as_a_notebook_that_runs_by_itself(pages):
 def test_a_card_has_the_question_and_a_small_picture_of_its_chapter(pages):
     cards = pages["intro"].partition("chapter-cards")[2]
     assert "card" not in pages["warnings"] and "design" not in pages["warnings"]
-    assert cards.count("what is in the folder?") == 2 and 'alt="A dot."' in cards and "0 · The recordings" in cards
+    assert cards.count("What is in the folder?") == 2 and 'alt="A dot."' in cards and "0 · The recordings" in cards
     assert pages["card"].startswith(b"\x89PNG") and len(pages["card"]) < 20_000
 
 
