@@ -10,7 +10,6 @@ import pytest
 from scipy import stats
 
 from brainbook.chapters import Features, published
-from brainbook.chapters.shared import TRIM
 from brainbook.chapters.alignment import (
     chance_by_group,
     compare_signal,
@@ -21,6 +20,7 @@ from brainbook.chapters.alignment import (
     scores_by_trim,
     select_participants,
 )
+from brainbook.chapters.shared import TRIM
 from brainbook.datasets import functional_groups
 from brainbook.datasets.atlas import embedded_destrieux
 from brainbook.encoding import cross_validate
