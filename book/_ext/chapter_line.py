@@ -136,6 +136,30 @@ class ChapterTable(SphinxDirective):
         return node.children
 
 
+class ClassTable(SphinxDirective):
+    """`{class-table} 30 8`: what every chapter takes if 30 students run it at once on 8 cores, nothing being cached.
+
+    Wall time of the run that made the page, times students, divided by cores; its peak memory times students.
+    """
+
+    required_arguments = 2
+
+    def run(self):
+        root = Path(self.env.srcdir)
+        students, cores = (int(it) for it in self.arguments)
+        lines = ["| chapter | one student | | all of them | |", "|---|--:|--:|--:|--:|"]
+        for page, chapter in read_chapters(root).items():
+            seconds, memory = cost(nbformat.read(root / f"{page}.ipynb", as_version=4))
+            if "–" not in (seconds, memory):
+                minutes = float(seconds.split()[0]) * max(1, students / cores) / 60
+                total = float(memory.split()[0]) * students
+                cells = [f"[{chapter.title}](/{page})", seconds, memory, f"{minutes:.0f} min", f"{total:.0f} GB"]
+                lines.append("| " + " | ".join(cells) + " |")
+        node = nodes.container()
+        self.state.nested_parse(StringList(lines, "class-table"), 0, node)
+        return node.children
+
+
 def cost(notebook: nbformat.NotebookNode) -> tuple[str, str]:
     """Wall time and memory of a chapter, from the table of its provenance; a dash where it has none."""
     text = json.dumps(
@@ -151,4 +175,5 @@ def cost(notebook: nbformat.NotebookNode) -> tuple[str, str]:
 def setup(app):
     app.connect("doctree-resolved", add_line)
     app.add_directive("chapter-table", ChapterTable)
+    app.add_directive("class-table", ClassTable)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -16,9 +16,11 @@ import launch  # noqa: E402
 
 INTRO = (
     "# Book\n\n```{toctree}\nchapters/recordings\nchapters/alignment\nglossary\n```\n\n```{chapter-table}\n```\n\n"
+    "```{class-table} 30 10\n```\n\n"
     "```{chapter-cards}\n```\n"
 )
 DOT = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
+COST = "<tr><td>wall time (s)</td><td>120.0</td></tr><tr><td>peak memory (GB)</td><td>0.5</td></tr>"
 ABOUT = {"image": {"alt": "A dot."}, "figure": {"name": "fig-recordings-dot", "caption": "One dot."}}
 GLOSSARY = (
     "# Glossary\n\n```{glossary}\nvoxel\n  A box.\n\nnoise ceiling\nceiling\n  A bound.\n\nrun\n  A recording.\n```\n"
@@ -57,8 +59,10 @@ def pages(tmp_path_factory) -> dict[str, str]:
         cells = [nbformat.v4.new_markdown_cell(source) for source in sources]
         drawn = [nbformat.v4.new_output("display_data", {"image/png": DOT})]
         metadata = {"mystnb": ABOUT}
+        cost = [nbformat.v4.new_output("display_data", {"text/html": f"<table>{COST}</table>"})]
         if name == "recordings":
             cells.append(nbformat.v4.new_code_cell("draw()", outputs=drawn, metadata=metadata))
+            cells.append(nbformat.v4.new_code_cell("show(run.provenance())", outputs=cost))
         cells.append(
             nbformat.v4.new_code_cell("results = 'mine'", metadata={"tags": ["injected-parameters", "remove-cell"]})
         )
@@ -108,6 +112,14 @@ def test_the_table_has_all_chapters(pages):
     table = pages["intro"].partition("<table")[2].partition("</table>")[0]
     assert table.count("<tr") == 3 and 'href="chapters/alignment.html"' in table and "1 / 5" in table
     assert "3: 43 min" in table  # exercises of the chapter called recordings
+
+
+def test_a_class_takes_its_students_times(pages):
+    """Thirty students on ten cores; a chapter whose cost is not known is left out."""
+    table = pages["intro"].rpartition("<table")[2].partition("</table>")[0]
+    assert [re.sub("<[^>]+>", "", it).strip() for it in re.findall(r"<td.*?</td>", table, re.DOTALL)] == [
+        "The recordings", "120 s", "0.5 GB", "6 min", "15 GB",
+    ]  # fmt: skip
 
 
 def test_terms_are_linked_once_and_everyday_words_never(pages):
