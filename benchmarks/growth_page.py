@@ -39,8 +39,8 @@ assumed (see [How long will it take?](how_long.md)). Nothing was sent to a clust
 
 {scaling}
 
-'From the disk' is what runs read and write on the disk that all nodes share: recordings once, states of words written
-by the first run that needs them and read by all, responses of every participant.
+'Disk' is what all runs together read and write on the disk that they share, over the time of the study: responses of
+every participant, and states of words, as if every run both wrote and read them.
 
 ## 1,000 participants and 30 models
 
@@ -74,7 +74,8 @@ def page(
     cells = [
         [axis, f"{first.value[axis]:,.0f} to {last.value[axis]:,.0f}",
          f"{first.cpu_s[axis]:.1f} to {last.cpu_s[axis]:.1f}", f"{powers.cpu_s[axis]:.1f}",
-         f"{first.memory_mb[axis]:,.0f} to {last.memory_mb[axis]:,.0f}", f"{powers.memory_mb[axis]:.1f}"]
+         f"{first.memory_mb[axis]:,.0f} to {last.memory_mb[axis]:,.0f}",
+         f"{powers.memory_mb[axis]:.1f}" if last.memory_mb[axis] > 1.5 * first.memory_mb[axis] else "0"]
         for axis in powers.index
     ]  # fmt: skip
     columns = ["axis", "values", "CPU seconds", "exponent", "memory (MB)", "exponent"]
@@ -85,23 +86,19 @@ def page(
         "axes logarithmic, each with a line of the measured slope",
         runs=n_runs,
         base=base,
-        threads="One thread; CPU seconds, and memory above what the process held before.",
+        threads="One thread; CPU seconds, and memory beyond that of the imports, the data included.",
         exponents=_table(columns, "lrrrrr", cells),
         reading=_reading(powers),
         origin=origin,
         n_runs=int(nodes.runs.iloc[0]),
         nodes=_table(
-            ["nodes", "days, CPU", "busy", "from the disk (MB/s)", "at most (MB/s)", "days, GPU (assumed)", "busy"],
+            ["nodes", "hours, CPU", "busy", "disk (MB/s)", "hours, GPU (assumed)", "busy", "disk (MB/s)"],
             "rrrrrrr",
             [
                 [
                     f"{n}",
-                    f"{cpu.hours[n] / 24:.1f}",
-                    f"{cpu.busy[n]:.0%}",
-                    f"{cpu.disk_mb_s[n]:.1f}",
-                    f"{max(cpu.disk_peak_mb_s[n], gpu.disk_peak_mb_s[n]):.0f}",
-                    f"{gpu.hours[n] / 24:.1f}",
-                    f"{gpu.busy[n]:.0%}",
+                    *(f"{cpu.hours[n]:.1f}", f"{cpu.busy[n]:.0%}", f"{cpu.disk_mb_s[n]:.1f}"),
+                    *(f"{gpu.hours[n]:.1f}", f"{gpu.busy[n]:.0%}", f"{gpu.disk_mb_s[n]:.1f}"),
                 ]
                 for n in cpu.index
             ],
@@ -125,11 +122,10 @@ def _reading(powers: pd.DataFrame) -> str:
 
 def _scaling(table: pd.DataFrame, what: str) -> str:
     """Say from how many nodes on more of them save less than a tenth."""
-    chain = table.longest_chain_hours.iloc[0]
+    chain, at = table.longest_chain_hours.iloc[0], table.loc[16]
     enough = next((n for n, hours in table.hours.items() if hours <= 1.1 * chain), None)
-    at = table.loc[16]
-    text = f"On 16 {what} the study takes {at.hours / 24:.1f} days and keeps them {at.busy:.0%} busy;"
-    text += f" its longest chain of runs alone takes {chain / 24:.1f} days, and no number of nodes goes below that."
+    text = f"On 16 {what} the study takes {at.hours:.1f} hours and keeps them {at.busy:.0%} busy; its longest chain of "
+    text += f"runs alone takes {chain:.1f} hours, and no number of nodes goes below that."
     return text + (f" From {enough} on, more of them save less than a tenth." if enough else "")
 
 
@@ -161,20 +157,34 @@ def _money(costs: pd.DataFrame) -> str:
 
 def _verdict(cpu: pd.DataFrame, gpu: pd.DataFrame, costs: pd.DataFrame) -> str:
     """Say whether the numbers ask for object storage or for a scheduler of small tasks."""
-    peak = max(cpu.disk_peak_mb_s[16], gpu.disk_peak_mb_s[16])
     computed = costs[costs.stage != "download"]
-    example = computed.disk_gb.sum() * 1000 / (computed.hours.sum() / 16 * 3600)
-    enough = peak < DISK_MB_S and example < DISK_MB_S
-    text = (
-        f"On 16 nodes the shared disk carries at most {peak:.0f} MB/s in the study `paper`, and {example:.1f} MB/s on "
-        f"average here. One server on a network of 1 Gbit/s gives some {DISK_MB_S:.0f} MB/s (assumed): "
-    )
+    example = 2 * computed.disk_gb.sum() * 1000 / (computed.hours.sum() / 16 * 3600)
+    rates = {
+        "on CPUs": cpu.disk_mb_s[16],
+        "on GPUs at the assumed rates": gpu.disk_mb_s[16],
+        "in this example": example,
+    }
+    text = "On 16 nodes the shared disk carries, on average, "
+    text += _and([f"{rate:.1f} MB/s {what}" for what, rate in rates.items()])
+    text += f"; one server on a network of 1 Gbit/s gives some {DISK_MB_S:.0f} MB/s (assumed). "
     text += (
-        "it is enough, and object storage would gain nothing. " if enough else "it is not enough: spread the files. "
+        "It is enough: object storage would gain nothing. "
+        if max(rates.values()) < DISK_MB_S
+        else "That is too much for one server: spread the files over several, or over object storage. "
     )
-    share = 4.0 * cpu.runs.iloc[0] / (cpu.hours.loc[1] * 3600)
-    text += f"Starting runs takes {share:.2%} of their time (4 s each), so a scheduler of smaller tasks, such as Dask, "
-    return text + ("has nothing to save either." if share < 0.01 else "could save some of it.")
+    shares = {"on CPUs": _start_share(cpu), "on GPUs": _start_share(gpu)}
+    text += f"Starting runs takes {_and([f'{share:.2%} of their time {what}' for what, share in shares.items()])}: "
+    enough = max(shares.values()) < 0.02
+    return text + (
+        "a scheduler of smaller tasks, such as Dask, has nothing to save either."
+        if enough
+        else "a scheduler of smaller tasks, such as Dask, could save some of it."
+    )
+
+
+def _start_share(table: pd.DataFrame) -> float:
+    """Return the share of a study's time that goes into starting its runs, 4 s each (`workflow.times`)."""
+    return 4.0 * table.runs.iloc[0] / (table.hours.loc[1] * 3600)
 
 
 def _and(names: list[str]) -> str:
