@@ -25,11 +25,11 @@ COMMAND = "python benchmarks/bench_growth.py --keep"
 RUNS = 9
 BASE = {"scans": 900, "features": 512, "targets": 148, "participants": 1, "layers": 1, "permutations": 0}
 AXES = {
-    "scans": (450, 900, 1800, 3600),
-    "features": (256, 512, 1024, 2048),
-    "targets": (148, 1184, 9472, 20_484),
-    "participants": (1, 8, 64, 256),
-    "layers": (1, 2, 4, 8),
+    "scans": (450, 900, 1800),
+    "features": (256, 512, 1024),
+    "targets": (148, 1184, 9472),
+    "participants": (1, 8, 64),
+    "layers": (1, 2, 4),
     "permutations": (100, 200, 400, 800),
 }
 NODES = (1, 2, 4, 8, 16, 32, 64, 128, 256)

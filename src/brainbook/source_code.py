@@ -48,16 +48,19 @@ class Rooms:
         self.names, self.outside = names, outside
 
     def __contains__(self, file: object) -> bool:
-        return (
-            isinstance(file, Path)
-            and PACKAGE in file.parents
-            and (file.relative_to(PACKAGE).parts[0] in self.names) != self.outside
-        )
+        room = _room(file) if isinstance(file, Path) else None
+        return room is not None and (room in self.names) != self.outside
+
+
+@cache
+def _room(file: Path) -> str | None:
+    """Return the folder or file of the package that a file lies in or is; None for what is not the package's."""
+    return file.relative_to(PACKAGE).parts[0] if PACKAGE in file.parents else None
 
 
 def sources(*entries: Entry) -> list[Path]:
     """Return every file of the package that holds something that notebooks or modules rest on, sorted."""
-    _module.cache_clear()
+    _forget()
     given = {Path(entry).resolve() for entry in entries if not isinstance(entry, tuple)}
     return sorted({file for file, _ in _reached(entries)} - given)
 
@@ -70,13 +73,13 @@ def code_fingerprint(entries: Iterable[Entry], ignored: Container[Path] = ()) ->
     entries : Python files, notebooks (their code cells), YAML files, or (file, name) for what one name stands for.
     ignored : files of the package that do not count, nor what only they rest on.
     """
-    _module.cache_clear()
+    _forget()
     entries = list(entries)
     settings = [entry for entry in entries if not isinstance(entry, tuple) and Path(entry).suffix in (".yaml", ".yml")]
     meanings = {_digest(_yaml(Path(file))) for file in settings}
     for file, number in _reached([entry for entry in entries if entry not in settings], ignored):
         statement = _module(file).statements[number]
-        links = sorted(_links(file, statement, ignored))
+        links = sorted(_links(file, number, ignored))
         data = sorted(_digest(path.read_bytes()) for path in _data_files(file, statement.strings))
         meanings.add(_digest("\n".join([statement.digest, *links, *data])))
     return _digest("\n".join(sorted(meanings)))
@@ -99,11 +102,17 @@ def code_of(function: Callable, rooms: tuple[str, ...] = ()) -> str | None:
 
 @lru_cache(maxsize=1024)
 def _code_of_definition(file: Path, name: str, rooms: tuple[str, ...]) -> str | None:
-    _module.cache_clear()
+    _forget()
     entry = (file, name) if name in _module(file).bound else file
     ignored = Rooms(*rooms, outside=True) if rooms else ()
     files = {path for path, _ in _reached([entry], ignored)} | {file}
     return None if any(path.stat().st_ctime > BEGAN for path in files) else code_fingerprint([entry], ignored)
+
+
+def _forget() -> None:
+    """Read everything anew: files may have changed since the last call."""
+    for function in (_module, _targets, _room, _names_in):
+        function.cache_clear()
 
 
 def _reached(entries: Iterable[Entry], ignored: Container[Path] = ()) -> set[tuple[Path, int]]:
@@ -111,7 +120,7 @@ def _reached(entries: Iterable[Entry], ignored: Container[Path] = ()) -> set[tup
     waiting: list[tuple[Path, int]] = []
     for entry in entries:
         if isinstance(entry, tuple):
-            waiting += _statements_of(*entry)
+            waiting += _statements_of(entry[0].resolve(), entry[1])
         else:
             file = Path(entry).resolve()
             waiting += [(file, number) for number in range(len(_module(file).statements))]
@@ -120,31 +129,33 @@ def _reached(entries: Iterable[Entry], ignored: Container[Path] = ()) -> set[tup
         file, number = waiting.pop()
         module = _module(file)
         targets = {(file, other) for other in module.always}
-        for _, target in _targets(file, module.statements[number]):
-            targets.add(target)
+        targets |= {target for _, target in _targets(file, number)}
         new = {target for target in targets - reached if target[0] not in ignored}
         reached |= new
         waiting += new
     return reached
 
 
-def _targets(file: Path, statement: _Statement) -> Iterator[tuple[str, tuple[Path, int]]]:
+@cache
+def _targets(file: Path, number: int) -> list[tuple[str, tuple[Path, int]]]:
     """Return what a statement names: (how it is written, the statement that binds it)."""
+    statement, named = _module(file).statements[number], []
     imports = {**_module(file).imports, **statement.imports}
     uses = [(name, "") for name in statement.names] + sorted(statement.attributes)
     for name, attribute in uses:
         found, rest = _resolve(file, name, imports), attribute
         if isinstance(found, Path):  # a module: what is taken from it, or all of it
             found = _statements_of(found, rest) if rest else _all_of(found)
-        for target in found:
-            yield f"{name}.{rest}", target
+        named += [(f"{name}.{rest}", target) for target in found]
+    return named
 
 
-def _links(file: Path, statement: _Statement, ignored: Container[Path]) -> Iterator[str]:
+def _links(file: Path, number: int, ignored: Container[Path]) -> Iterator[str]:
     """Return under which name a statement knows what it takes from other files and packages, and what that is."""
-    for name, (target, number) in _targets(file, statement):
+    statement = _module(file).statements[number]
+    for name, (target, other) in _targets(file, number):
         if target != file and target not in ignored:
-            yield f"{name} {_module(target).statements[number].digest}"
+            yield f"{name} {_module(target).statements[other].digest}"
     imports = {**_module(file).imports, **statement.imports}
     used = statement.names | {name for name, _ in statement.attributes} | statement.imports.keys()
     for name in used & imports.keys():
@@ -170,7 +181,7 @@ def _resolve(file: Path, name: str, imports: dict[str, tuple[str, str]]) -> Path
 
 
 def _statements_of(file: Path, name: str) -> list[tuple[Path, int]]:
-    found = _resolve(file.resolve(), name, _module(file).imports)
+    found = _resolve(file, name, _module(file).imports)
     return _all_of(found) if isinstance(found, Path) else found
 
 
@@ -306,12 +317,17 @@ def _files_of(module: str) -> tuple[Path, ...]:
     return tuple(file for base in bases for file in (base / "__init__.py", base.with_suffix(".py")) if file.is_file())
 
 
+@cache
+def _names_in(folder: Path) -> frozenset[str]:
+    """Return the names of what lies in a folder of the package; of no other."""
+    own = folder == PACKAGE or PACKAGE in folder.parents
+    return frozenset(path.name for path in folder.iterdir()) if own else frozenset()
+
+
 def _data_files(path: Path, strings: Iterable[str]) -> list[Path]:
     """Return tables and weights in the module's folder, or in a folder there, that one of its strings names."""
-    if PACKAGE not in path.parents:
-        return []
     files = []
-    for name in sorted(strings):
+    for name in sorted(_names_in(path.parent).intersection(strings)):
         named = path.parent / name
         files += sorted(named.rglob("*")) if named.is_dir() else [named]
     return [file for file in files if file.is_file() and file.suffix not in (".py", ".pyc")]
