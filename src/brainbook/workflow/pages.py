@@ -46,6 +46,9 @@ class LongTable:
 
     _repr_html_ = to_html
 
+    def __repr__(self) -> str:
+        return repr(self.table)
+
 
 def show(table: pd.DataFrame, digits: int = 3) -> "Styler | LongTable":
     """Return `table` as a page shows it: numbers with `digits` decimals, names without underscores, no row numbers.
