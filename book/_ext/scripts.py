@@ -1,4 +1,4 @@
-"""The head of each page: the scripts that it needs, what it is about, and a picture for those who share it."""
+"""What a page loads, and when; and in its head what it is about, with a picture for those who share it."""
 
 import re
 
@@ -40,7 +40,13 @@ def describe(app, page, template, context, doctree):
     )
 
 
+def load_late(app, page, template, context, doctree):
+    """Let the browser load a picture only when its reader comes near it."""
+    context["body"] = context.get("body", "").replace("<img ", '<img loading="lazy" ')
+
+
 def setup(app):
     app.connect("html-page-context", choose_scripts, priority=900)
     app.connect("html-page-context", describe)
+    app.connect("html-page-context", load_late)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

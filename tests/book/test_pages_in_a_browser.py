@@ -13,7 +13,7 @@ import pytest
 
 BOOK = Path("_build/html")
 PAGES = sorted(path.relative_to(BOOK).as_posix() for path in BOOK.glob("book/**/*.html")) if BOOK.is_dir() else []
-HEAVIEST = 1_500_000  # bytes of a page with all that it loads, its viewers apart
+HEAVIEST = 1_500_000  # bytes that opening a page loads, its viewers apart
 UNMARKED = """() => {
   const texts = document.createTreeWalker(document.querySelector("article"), NodeFilter.SHOW_TEXT), found = [];
   while (texts.nextNode()) {

@@ -33,7 +33,6 @@ EXTENSIONS = [
     "launch",
     "chapter_cards",
     "languages",
-    "small_pictures",
 ]
 TEXT = "Many `voxel` names. Voxels are boxes, and a voxel is small; its noise ceiling is a ceiling. We run them all."
 
@@ -186,3 +185,7 @@ def test_what_may_be_skipped_is_marked(pages):
 
 def test_a_page_loads_the_scripts_of_its_own_widgets(pages):
     assert "widget_alignment.js" in pages["chapters/alignment"] and "widgets.js" not in pages["chapters/recordings"]
+
+
+def test_pictures_are_loaded_when_a_reader_comes_near(pages):
+    assert re.search(r'<img loading="lazy" [^>]*alt="A dot\."', pages["chapters/recordings"])
