@@ -27,6 +27,7 @@ from .conftest import ROOT
 
 PAGES = [ROOT / "README.md", *sorted((ROOT / "book").glob("*.md"))]
 LANGUAGES = ("bash", "python", "sql", "yaml")
+SLOW_PAGES = ("using.md", "howto_flatmap.md")  # thousands of vertices are fitted; a store of surfaces is made
 SLOW = ("papermill", "brainbook.phantom")  # chapters run in a minute or two, a phantom of 425 MB is written
 
 
@@ -104,7 +105,7 @@ def test_commands(at_the_desk, block):
 
 @pytest.mark.parametrize(
     "page",
-    [pytest.param(page, marks=[pytest.mark.slow] if page.name == "using.md" else []) for page in PAGES],
+    [pytest.param(page, marks=[pytest.mark.slow] if page.name in SLOW_PAGES else []) for page in PAGES],
     ids=lambda page: page.name,
 )
 def test_snippets_of_a_page_one_after_the_other(at_the_desk, page):
