@@ -61,3 +61,10 @@ def test_names_are_fetched_once_and_unknown_ones_refused(tmp_path):
     del room.ModelError
     with pytest.raises(AttributeError, match="'brainbook.stats' has no attribute 'torch'"):
         fetch("torch")
+
+
+def test_a_package_that_is_not_installed_is_named_with_the_extra_that_brings_it(tmp_path):
+    (tmp_path / "__init__.py").write_text("if TYPE_CHECKING:\n    from no_such_package import Regions\n")
+    fetch, _ = lazy_names("brainbook.datasets", str(tmp_path / "__init__.py"))
+    with pytest.raises(ModuleNotFoundError, match=r"needs no_such_package: pip install 'brainbook\[data\]'"):
+        fetch("Regions")

@@ -51,3 +51,26 @@ def test_the_wheel_works_from_an_empty_folder(tmp_path):
         "brainbook = brainbook.__main__:main" in next((tmp_path / "installed").glob("*/entry_points.txt")).read_text()
     )
     assert (tmp_path / "installed/brainbook/py.typed").is_file()
+
+
+ALONE = """
+import sys
+
+for name in {others!r}:
+    sys.modules[name] = None  # as if it were not installed
+import numpy as np
+from brainbook import encoding, stats
+
+rooms = [getattr(room, name) for room in (encoding, stats) for name in room.__all__]
+x, runs = np.random.default_rng(0).standard_normal((90, 4)), np.repeat([1, 2, 3], 30)
+print(encoding.cross_validate(x, x, runs, delays=(0,), device="cpu").scores.shape)
+"""
+
+
+@pytest.mark.slow
+def test_encoding_needs_none_of_the_extras():
+    others = ["transformers", "tokenizers", "accelerate", "safetensors", "nilearn", "nibabel", "h5py", "pydantic"]
+    others += ["yaml", "matplotlib", "statsmodels", "pyarrow", "filelock", "jupytext", "IPython", "papermill"]
+    code, environment = ALONE.format(others=others), {"PYTHONPATH": str(ROOT / "src")}
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True)
+    assert done.stdout.strip() == "(4,)", done.stderr

@@ -12,6 +12,13 @@ from pathlib import Path
 from sys import modules
 from typing import Any
 
+EXTRAS = {  # what pip installs for a room, beyond what `encoding` and `stats` need
+    **dict.fromkeys(("datasets", "phantom"), "data"),
+    **dict.fromkeys(("language_models", "number_sense"), "models"),
+    "plots": "maps",
+    **dict.fromkeys(("chapters", "course", "workflow"), "book"),
+}
+
 
 def lazy_names(room: str, file: str) -> tuple[Callable[[str], object], Callable[[], list[str]]]:
     """Return `__getattr__` and `__dir__` for a package whose imports stand below `if TYPE_CHECKING:`.
@@ -35,7 +42,14 @@ def lazy_names(room: str, file: str) -> tuple[Callable[[str], object], Callable[
     def __getattr__(name: str) -> object:
         if name not in module_of:
             raise AttributeError(f"module {room!r} has no attribute {name!r}")
-        value = getattr(import_module(module_of[name]), name)
+        try:
+            value = getattr(import_module(module_of[name]), name)
+        except ModuleNotFoundError as error:
+            if str(error.name).startswith("brainbook"):
+                raise
+            extra = EXTRAS.get(room.rpartition(".")[2], "")
+            how = f"pip install 'brainbook[{extra}]'" if extra else f"pip install {error.name}"
+            raise ModuleNotFoundError(f"{room}.{name} needs {error.name}: {how}", name=error.name) from error
         setattr(modules[room], name, value)  # the next time it is found without this function
         return value
 
