@@ -39,8 +39,10 @@ class LongTable:
     def to_html(self) -> str:
         text = self.table.to_csv(index=not isinstance(self.table.index, pd.RangeIndex))
         link = f"data:text/csv;base64,{b64encode(text.encode()).decode()}"
+        folded = len(self.table) - ROWS
+        rows = "row" if folded == 1 else "rows"
         return (
-            f"{self.first.to_html()}<details><summary>{len(self.table) - ROWS} more rows</summary>{self.rest.to_html()}"
+            f"{self.first.to_html()}<details><summary>{folded} more {rows}</summary>{self.rest.to_html()}"
             f'</details><a download="table.csv" href="{link}">All {len(self.table)} rows as a CSV file</a>'
         )
 
