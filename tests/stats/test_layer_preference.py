@@ -59,6 +59,14 @@ def test_depth_interval_covers_the_depth_of_the_population(rng):
     assert np.median(found.upper - found.lower) < 1.5
 
 
+def test_a_depth_interval_ends_at_the_first_and_the_last_layer(rng):
+    """Participants who prefer the two ends are wide apart; no layer lies beyond those that there are."""
+    ends = np.full((2, N_LAYERS, 2), 0.1)
+    ends[0, 0] = ends[1, -1] = 0.5
+    found = depth_interval(ends)
+    np.testing.assert_allclose([found.lower, found.upper], [[0, 0], [N_LAYERS - 1] * 2])
+
+
 def test_test_of_alike_layers_holds_its_level_with_smooth_profiles(rng):
     scores = np.moveaxis(smooth_profiles(rng, 9, 3000), -1, 1) + rng.normal(0.1, 0.1, (9, 1, 3000))
     _, p = layers_alike_test(scores)

@@ -62,6 +62,15 @@ def test_halves_of_the_group(shared):
     np.testing.assert_allclose(spearman_brown(expected[:1], 2), share[:1] / (share[:1] + (1 - share[:1]) / 12))
 
 
+def test_scans_that_a_participant_lacks_are_the_mean_of_fewer_others(shared):
+    """The others' mean is over those who are there, scan by scan: else its scale would jump where somebody is missing."""
+    responses = shared[1][:4].copy() + 3.0  # a mean that is not zero, as of uncentred responses
+    responses[1, :200, 0] = np.nan
+    others = np.nanmean(responses[1:, :, 0], axis=0)
+    each = noise_ceiling(responses, keep="each")
+    np.testing.assert_allclose(each[0, 0], np.corrcoef(others, responses[0, :, 0])[0, 1])
+
+
 def test_what_a_participant_lacks_does_not_count(shared):
     _, responses, _ = shared
     without = responses.copy()
