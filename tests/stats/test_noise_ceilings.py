@@ -63,7 +63,7 @@ def test_halves_of_the_group(shared):
 
 
 def test_scans_that_a_participant_lacks_are_the_mean_of_fewer_others(shared):
-    """The others' mean is over those who are there, scan by scan: else its scale would jump where somebody is missing."""
+    """The others' mean is over those who are there, scan by scan: else its scale would jump."""
     responses = shared[1][:4].copy() + 3.0  # a mean that is not zero, as of uncentred responses
     responses[1, :200, 0] = np.nan
     others = np.nanmean(responses[1:, :, 0], axis=0)
