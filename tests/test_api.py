@@ -168,9 +168,8 @@ def test_names_in_text_are_links_without_a_network(tmp_path, monkeypatch):
     """To the page of the package, to another project by an inventory that is written here, and to neither."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "index.md").write_text("# Page\n\n`delay`, `numpy.corrcoef`, `results`, `no_such_name`, `train()`\n")
-    (tmp_path / "encoding.md").write_text(
-        "# Names\n\n```{api} brainbook.encoding\n:names: delay\n```\n", encoding="utf-8"
-    )
+    (tmp_path / "book/api").mkdir(parents=True)
+    (tmp_path / "book/api/encoding.md").write_text("# Names\n\n```{api} brainbook.encoding\n:names: delay\n```\n")
     options = {"extensions": ["myst_parser", "api", "api_links"], "suppress_warnings": ["toc.not_included"]}
     with patch_docutils(), docutils_namespace():
         Sphinx(
@@ -179,6 +178,6 @@ def test_names_in_text_are_links_without_a_network(tmp_path, monkeypatch):
         ).build()  # fmt: skip
     page = (tmp_path / "out/index.html").read_text(encoding="utf-8")
     links = dict(re.findall(r'<a class="reference [^"]*" href="([^"]*)"[^>]*><code[^>]*>.*?>([\w.()]+)</span>', page))
-    assert links["encoding.html#brainbook.encoding.delay"] == "delay"
+    assert links["book/api/encoding.html#brainbook.encoding.delay"] == "delay"
     assert "https://numpy.org/doc/stable/reference/generated/numpy.corrcoef.html#numpy.corrcoef" in links
     assert not {"results", "no_such_name"} & set(links.values())

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from api import link
 from docutils import nodes
-from public_names import imports_of_chapters, places
+from public_names import imports_of_chapters, pages, places
 
 NAMES = Path(__file__).with_name("external_names.csv")
 HOMES = {
@@ -70,13 +70,16 @@ def point_at_inventories(app, config):
 def link_names(app, doctree):
     """Make links of names in backticks; at the end of a chapter list the names that its code imports."""
     page = app.env.docname
-    known = places() | {row["name"]: row["name"] for row in external_names()}
+    here = {module for module, name in pages().items() if name in app.env.found_docs}  # a book may lack pages
+    known = {text: full for text, full in places().items() if full.rpartition(".")[0] in here}
+    known |= {row["name"]: row["name"] for row in external_names()}
     for literal in list(doctree.findall(nodes.literal)):
         text = literal.astext().removesuffix("()")
         is_name = text in known and (text not in EVERYDAY or literal.astext().endswith("()"))
         if is_name and not _inside(literal, UNLINKED) and literal.get("classes") in ([], ["docutils"]):
             literal.parent.replace(literal, link(known[text], literal.astext()))
     names = imports_of_chapters().get(page.removeprefix("book/chapters/")) if "chapters/" in page else None
+    names = [name for name in names or () if name in known]
     if names:
         line = nodes.paragraph("", "From the package: ", classes=["from-the-package"])
         for number, name in enumerate(names):
