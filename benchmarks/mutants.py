@@ -18,6 +18,7 @@ import json
 import os
 import py_compile
 import random
+import resource
 import shlex
 import shutil
 import signal
@@ -152,9 +153,13 @@ class Reached:
 
 
 def in_child(work: Callable[[], object], seconds: float) -> tuple[int | None, float]:
-    """Run `work` in a fork of this process; return its exit status (None if it did not end) and processor seconds."""
+    """Run `work` in a fork of this process; return its exit status and the processor seconds that it took.
+
+    The status is None if it did not end within `seconds` of processor time, or ten times as long by the clock.
+    """
     if not (child := os.fork()):
         os.setsid()
+        resource.setrlimit(resource.RLIMIT_CPU, (round(seconds), round(seconds)))
         status = 70
         try:
             sink = os.open(os.devnull, os.O_WRONLY)
@@ -163,14 +168,15 @@ def in_child(work: Callable[[], object], seconds: float) -> tuple[int | None, fl
             status = int(work())
         finally:
             os._exit(status)
-    ends = time.monotonic() + seconds
+    ends = time.monotonic() + 10 * seconds
     while not (done := os.wait4(child, os.WNOHANG))[0] and time.monotonic() < ends:
         time.sleep(0.02)
     if not done[0]:
         os.killpg(child, signal.SIGKILL)
         done = os.wait4(child, 0)
     used = done[2].ru_utime + done[2].ru_stime
-    return (os.waitstatus_to_exitcode(done[1]) if time.monotonic() < ends else None), used
+    code = os.waitstatus_to_exitcode(done[1])
+    return (None if code in (-signal.SIGKILL, -signal.SIGXCPU) else code), used
 
 
 def run_tests(source: Path, names: list[str], *plugins) -> int:
@@ -244,7 +250,9 @@ def main() -> None:
     parser.add_argument("--rooms", nargs="+", default=list(ROOMS), choices=ROOMS)
     parser.add_argument("--number", type=int, default=20, help="mutants of each room")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--seconds", type=float, default=120.0, help="until a mutant's tests count as without end")
+    parser.add_argument(
+        "--seconds", type=float, default=60.0, help="of processor time until a mutant's tests have no end"
+    )
     parser.add_argument("--again", action="store_true", help="try the survivors of the last time")
     parser.add_argument("--keep", action="store_true")
     options = parser.parse_args()
@@ -260,9 +268,7 @@ def main() -> None:
         print(f"{used / 60:.1f} minutes of one core for {len(seconds)} tests and files without a mutant", flush=True)
         for room in options.rooms:
             if options.again:
-                mutants = [
-                    each for each in known if each["room"] == room and each["after"] in ("survived", "not reached")
-                ]
+                mutants = [each for each in known if each["room"] == room and each["after"] != "killed"]
             else:
                 mutants = draw(room, options.number, options.seed)
                 known = [each for each in known if each["room"] != room] + mutants

@@ -12,6 +12,7 @@ from brainbook.encoding import (
     explained_variance,
     fisher_mean,
     leave_one_run_out,
+    leave_runs_out,
     published_split,
 )
 from brainbook.stats import laterality_index
@@ -25,6 +26,22 @@ def test_leave_one_run_out_tests_every_scan_once_and_never_trains_on_its_run():
     assert all(not set(runs[train]) & set(runs[test]) for train, test in folds)
     with pytest.raises(ValueError, match="blocks_with_gaps"):
         leave_one_run_out([0, 0, 0])
+
+
+@pytest.mark.parametrize("trim", [0, 1])
+def test_leaving_several_runs_out_tests_every_used_scan_once_and_never_trains_on_a_run_that_is_tested(trim):
+    runs = np.repeat([3, 1, 2, 5, 4], [4, 5, 6, 7, 8])
+    used = np.concatenate([test for _, test in leave_one_run_out(runs, trim)])
+    folds = leave_runs_out(runs, n_folds=2, trim=trim)
+    assert [sorted(set(runs[test])) for _, test in folds] == [[1, 2, 3], [4, 5]]  # runs that follow one another
+    for train, test in folds:
+        assert not set(runs[train]) & set(runs[test])
+        assert np.array_equal(np.sort(np.concatenate([train, test])), np.sort(used))
+    single = leave_runs_out(runs, n_folds=5, trim=trim)
+    assert all(map(np.array_equal, [test for _, test in single], [test for _, test in leave_one_run_out(runs, trim)]))
+    for wrong in (1, 6):
+        with pytest.raises(ValueError, match=f"between 2 and the 5 runs, not {wrong}"):
+            leave_runs_out(runs, wrong)
 
 
 def test_leaving_one_run_out_is_a_splitter_of_scikit_learn(rng, study):
