@@ -54,7 +54,7 @@ def test_alphas_near_the_rounding_are_left_to_eigenvectors(rng, study, monkeypat
 def on_meta(features, nuisance):
     """Return a design whose tensors hold no numbers, so that whatever asks for one raises."""
     design = RidgeDesign(features, nuisance, device="cpu")
-    for name in ("x", "signals", "regressors", "scaling"):
+    for name in ("x", "signals", "regressors", "scaling", "spread"):
         setattr(design, name, getattr(design, name).to("meta"))
     design.device = torch.device("meta")
     return design

@@ -8,6 +8,7 @@ from statsmodels.stats.multitest import multipletests
 
 from brainbook.encoding import (
     blocks_with_gaps,
+    blocks_with_gaps,
     cross_validate,
     delay,
     fisher_mean,
@@ -165,3 +166,17 @@ def test_a_permutation_that_moves_nothing_reaches_the_score(study, rng):
     unmoved = np.abs(scores.null - scores.score).max(axis=1) < 1e-5
     assert unmoved.any()
     assert (scores.p() >= (1 + unmoved.sum()) / 401).all()
+
+
+@pytest.mark.parametrize("alpha", [1.0, 1e3])
+@pytest.mark.parametrize("width", [1, 400])  # fewer features than scans, and more
+def test_features_that_do_not_vary_in_a_test_fold_score_nothing_there(rng, alpha, width):
+    """Such as 'speech or silence' where nobody is silent: rounding must not be scored in their place."""
+    bit = np.ones((362, 1), np.float32)
+    bit[279] = 0
+    x = bit @ rng.standard_normal((1, width)).astype(np.float32)
+    y, runs = rng.standard_normal((362, 50)).astype(np.float32), np.zeros(362, int)
+    splits = blocks_with_gaps(362, 6, gap=8)[1:4]  # no silence, and no padding at the beginning
+    options = {"splits": splits, "n_permutations": 5, "delays": (1, 2, 3, 4)}
+    scores = permutation_scores(x, y, runs, alpha, **options)
+    assert np.abs(scores.score).max() < 1e-6 and np.abs(scores.null).max() < 1e-6

@@ -93,8 +93,8 @@ class FoldSystem(FoldGram):
         return torch.cholesky_solve(features.T, self.new_factor(alpha), upper=True).T
 
     def hat_matrix(self, alpha: float) -> torch.Tensor:
-        """Return the map [test scans, training scans] from responses to predictions of the first of the tests."""
-        own = self.prediction_map(self.of_tests[0], alpha)
+        """Return the map [test scans, training scans] from responses to centred predictions of the first test."""
+        own = self.prediction_map(centred_columns(self.of_tests[0]), alpha)
         return own @ self.of(self.train).T if self.design.primal else own
 
     def coefficients(self, products: ResponseProducts, alpha: float) -> torch.Tensor:

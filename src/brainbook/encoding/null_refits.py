@@ -38,8 +38,8 @@ def hat_matrices(design: RidgeDesign, splits: Splits, alphas: np.ndarray) -> Ite
 
     Yields
     ------
-    (alpha, H), H in the design's precision; rows of scans that never test are zero. Predictions H Y lack the mean,
-    which no correlation within a fold needs.
+    (alpha, H), H in the design's precision; rows of scans that never test are zero. Predictions H Y lack the mean
+    over a fold's test scans, which no correlation within a fold needs.
     """
     folds, kind = [], final_fold(design, alphas)
     for train, test in splits:

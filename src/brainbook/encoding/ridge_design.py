@@ -72,6 +72,7 @@ class RidgeDesign:
     signals : float64 tensor [scans, signals], the intercept and the nuisance signals.
     regressors : float64 tensor, the signals, then one indicator of padding for each delay.
     primal : whether folds are decomposed in the primal form.
+    spread : tensor [features], about their standard deviation in the folds.
     diagonal : about the mean of the Gram matrix's diagonal, beside which its rounding is small.
     """
 
@@ -98,6 +99,7 @@ class RidgeDesign:
             self.constant = deviation <= np.maximum(1e-10 * np.abs(self.shift), 1e-300)
             self.size = np.where(self.constant, 1.0, deviation)
         scaling = np.ones(n_features) if scaling is None else np.asarray(scaling, float)
+        self.spread = torch.as_tensor(scaling if scale else scaling * deviation).to(self.device, dtype)
         self.scaling = torch.as_tensor(scaling).to(self.device)
         variance = ~self.constant if scale else deviation**2
         energy = float(variance @ scaling**2)  # of a scan, on average: the mean diagonal of X X'
@@ -234,6 +236,9 @@ class FoldGram(FoldFeatures):
     def test_features(self, scans: np.ndarray) -> torch.Tensor:
         """Return what solutions are multiplied by to predict scans, tensor [scans, order]."""
         x = self.of(scans)
+        mean, variance = x.mean(0), x.var(0, correction=0)
+        # one that does not vary in these scans: its rounding would be scored, and correlate with anything
+        x = torch.where(variance <= 1e-10 * self.design.spread**2, mean, x)
         return x if self.design.primal else x @ self.train_features.T
 
 
@@ -265,8 +270,8 @@ class FoldDecomposition(FoldGram):
         return self._residual(self.train) @ self.basis if self.design.primal else self.basis
 
     def hat_matrix(self, alpha: float) -> torch.Tensor:
-        """Return the map [test scans, training scans] from responses to predictions of the first of the tests."""
-        return (self.test_projections[0] / (self.eigenvalues + alpha)) @ self.train_projection().T
+        """Return the map [test scans, training scans] from responses to centred predictions of the first test."""
+        return (centred_columns(self.test_projections[0]) / (self.eigenvalues + alpha)) @ self.train_projection().T
 
     def coefficients(self, products: Any, alpha: float) -> torch.Tensor:
         """Return weights of the residuals (primal) or of the training scans (dual), tensor [order, targets]."""
@@ -328,8 +333,8 @@ def centred_columns(values: torch.Tensor) -> torch.Tensor:
 
 
 def pearson(predicted: torch.Tensor, observed: torch.Tensor) -> torch.Tensor:
-    """Compute Pearson's r over scans, tensors [scans, targets] -> [targets]; 0 where one of them never changes."""
-    predicted, observed = predicted - predicted.mean(0), observed - observed.mean(0)
+    """Compute Pearson's r over scans, tensors [scans, targets] -> [targets]; 0 where one of them never changes but by rounding."""
+    predicted, observed = centred_columns(predicted), observed - observed.mean(0)
     norms = predicted.square().sum(0).sqrt() * observed.square().sum(0).sqrt()  # twice as fast as vector_norm
     r = (predicted * observed).sum(0) / norms
     return torch.where(norms > 0, r, torch.zeros_like(r))
