@@ -8,7 +8,6 @@ from statsmodels.stats.multitest import multipletests
 
 from brainbook.encoding import (
     blocks_with_gaps,
-    blocks_with_gaps,
     cross_validate,
     delay,
     fisher_mean,
