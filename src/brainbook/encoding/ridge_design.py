@@ -333,7 +333,7 @@ def centred_columns(values: torch.Tensor) -> torch.Tensor:
 
 
 def pearson(predicted: torch.Tensor, observed: torch.Tensor) -> torch.Tensor:
-    """Compute Pearson's r over scans, tensors [scans, targets] -> [targets]: 0 where one of them changes by rounding alone."""
+    """Compute Pearson's r over scans, tensors [scans, targets] -> [targets]; 0 where one changes by rounding alone."""
     predicted, observed = centred_columns(predicted), observed - observed.mean(0)
     norms = predicted.square().sum(0).sqrt() * observed.square().sum(0).sqrt()  # twice as fast as vector_norm
     r = (predicted * observed).sum(0) / norms
