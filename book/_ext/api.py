@@ -93,7 +93,11 @@ def _signature(each) -> str:
     except (ValueError, TypeError):
         return "(...)"
     plain = [parameter.replace(annotation=parameter.empty) for parameter in given.parameters.values()]
-    return str(given.replace(parameters=plain, return_annotation=given.empty))
+    text = str(given.replace(parameters=plain, return_annotation=given.empty))
+    for name, value in vars(inspect.getmodule(each)).items():  # a long default is a constant that has a name
+        if isinstance(value, tuple) and len(value) > 6:
+            text = text.replace(f"={value}", f"={name}")
+    return text
 
 
 def _arguments(member, function) -> str:
