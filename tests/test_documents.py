@@ -45,7 +45,7 @@ class Block(NamedTuple):
 
 def blocks() -> list[Block]:
     found = []
-    pattern = r"(?:<!-- (?:not run by the tests: |run by )([^\n]+) -->\n)?^```(\{?\w*)[^\n]*\n(.*?)^```$"
+    pattern = r"(?:<!-- (?:not run by the tests: |run by )([^\n]+) -->\n)?^```(?!`)(\{?\w*)[^\n]*\n(.*?)^```$"
     for page in PAGES:
         text = page.read_text(encoding="utf-8")
         for match in re.finditer(pattern, text, re.MULTILINE | re.DOTALL):
