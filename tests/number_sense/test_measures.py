@@ -101,7 +101,9 @@ class TestClusters:
     def test_what_is_in_the_latents_and_what_is_not(self, shown):
         rng = np.random.default_rng(0)
         z = np.eye(9)[shown.number - 1] + 0.05 * rng.standard_normal((len(shown), 9))
-        table = cluster_quality(z, shown, z[::-1], shown[::-1], "oscn").set_index(["measure", "factor"]).value
+        table = cluster_quality(z, shown, z[::-1], shown[::-1], "oscn")
+        assert (table.ceiling == 1).all() and set(table.n) == {len(z)}
+        table = table.set_index(["measure", "factor"]).value
         assert table["silhouette", "number"] > 0.8
         assert table["linear read-out", "number"] == 1
         assert table["nearest neighbour", "number"] == 1

@@ -7,7 +7,7 @@ from scipy import ndimage
 from brainbook.errors import ConfigurationError
 from brainbook.number_sense import make_oscn
 from brainbook.number_sense.images import COLOUR_CHANNELS, SHAPES
-from brainbook.number_sense.oscn import CELLS, stamp
+from brainbook.number_sense.oscn import CELLS, OBJECT, stamp
 
 
 def counted(images) -> np.ndarray:
@@ -29,6 +29,16 @@ class TestAnyVariant:
         images = make_oscn(200, seed=2, **variant)
         active = images.pixels.max(axis=(2, 3)) > 0  # image, channel
         np.testing.assert_array_equal(active, COLOUR_CHANNELS[images.colour].astype(bool))
+
+    def test_shape_is_what_is_drawn(self, variant):
+        """One object alone in its image: cut out, it is the stamp of its label, pixel for pixel."""
+        images = make_oscn(60, number=np.ones(60, dtype=int), seed=6, **variant)
+        assert set(images.shape) == {0, 1, 2}
+        side = 3 * OBJECT if variant.get("area") == "constant" else OBJECT
+        for pixels, shape in zip(images.pixels.max(axis=1), images.shape, strict=True):
+            expected = stamp(shape, side, crisp=side == OBJECT)
+            np.testing.assert_array_equal(pixels[np.ix_(pixels.any(axis=1), pixels.any(axis=0))],
+                                          expected[np.ix_(expected.any(axis=1), expected.any(axis=0))])  # fmt: skip
 
     def test_factors_are_balanced_and_independent(self, variant):
         images = make_oscn(9 * 4 * 3 * 5, seed=3, **variant)
