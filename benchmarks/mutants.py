@@ -121,6 +121,13 @@ def mutant(text: str, number: int) -> tuple[str, dict]:
     return ast.unparse(ast.fix_missing_locations(Replace().visit(tree))), about
 
 
+def found_again(each: dict, text: str) -> dict | None:
+    """Return a mutant at its place in a module that may have changed since; None if what it changes is gone."""
+    places = [{"number": number, **mutant(text, number)[1]} for number in range(len(sites(ast.parse(text))))]
+    alike = [place for place in places if (place["was"], place["is"]) == (each["was"], each["is"])]
+    return min(alike, key=lambda place: abs(place["line"] - each["line"])) if alike else None
+
+
 class Reached:
     """A plugin of pytest: which functions of the package each test calls, {test: {(file, first line)}}."""
 
@@ -220,10 +227,10 @@ def chosen_tests(file: Path, function: int, reached: dict[str, set], seconds: di
 
 def try_mutant(each: dict, source: Path, tests: list[str], seconds: float) -> tuple[str, float]:
     """Return what became of a mutant ('killed', 'survived', 'not reached', 'no end') and its processor seconds."""
-    if not tests:
-        return "not reached", 0.0
     path = source / each["file"]
     before = path.read_text(encoding="utf-8")
+    if not tests:
+        return "not reached", 0.0
     path.write_text(mutant(before, each["number"])[0], encoding="utf-8")
     try:
         code, used = in_child(lambda: run_tests(source, tests), seconds)
@@ -273,6 +280,9 @@ def main() -> None:
                 mutants = draw(room, options.number, options.seed)
                 known = [each for each in known if each["room"] != room] + mutants
             for each in mutants:
+                if (place := found_again(each, (source / each["file"]).read_text(encoding="utf-8"))) is None:
+                    continue
+                each.update(place)
                 tests = chosen_tests(source / each["file"], each["function"], reached, seconds)
                 each["after"], spent = try_mutant(each, source, tests, options.seconds)
                 each.setdefault("before", each["after"])
