@@ -24,6 +24,7 @@ from public_names import BLOCK, chapters_using, imports_of_chapters, places, pub
 
 NAMES = [(module, name) for module, names in public_names().items() for name in names]
 EXAMPLES = sorted(path for path in PACKAGE.rglob("*.py") if ">>>" in path.read_text(encoding="utf-8"))
+SLOW = ("brain_maps", "evaluation", "lebel")  # a store of surfaces, all measures, a layout: 12, 3 and 2 s
 SECTIONS = ["Parameters", "Attributes", "Returns", "Yields", "Raises", "Notes", "Examples"]
 PHANTOMS = {  # what examples read, in the words of book/api/index.md
     "phantom": {"voxel_size": 10, "echoes": 0},
@@ -130,9 +131,9 @@ def globals_of(module) -> dict | None:
 
 @pytest.mark.parametrize(
     "path",
-    [pytest.param(path, marks=[pytest.mark.slow] if path.stem == "brain_maps" else []) for path in EXAMPLES],
+    [pytest.param(path, marks=[pytest.mark.slow] if path.stem in SLOW else []) for path in EXAMPLES],
     ids=lambda path: str(path.relative_to(PACKAGE)),
-)  # maps build a store of surfaces first: 12 s
+)
 def test_examples_of_docstrings_run(path, examples_folder, monkeypatch):
     monkeypatch.chdir(examples_folder)
     module = importlib.import_module(".".join(["brainbook", *path.relative_to(PACKAGE).with_suffix("").parts]))
