@@ -135,7 +135,15 @@ def _features_and_responses(folder: Path, targets: str):
     return np.random.default_rng(0).standard_normal((len(responses.values), UNITS), dtype=np.float32), responses
 
 
+def probe(folder: Path) -> dict:
+    """What `make check` measures on every machine, to say how many times as long it takes as this one."""
+    from brainbook.workflow.times import probe_seconds
+
+    return {"what": "the probe of a machine's speed, the best of 8", "seconds": min(probe_seconds() for _ in range(8))}
+
+
 STAGES = {
+    "probe": probe,
     "phantom": phantom,
     "recordings": recordings,
     "regions": regions,
@@ -234,7 +242,7 @@ def write(stages: pd.DataFrame) -> None:
     for row in with_decomposition(stages).itertuples():
         here = (table.stage == row.stage) & (table.device == "cpu")
         cores = "1 core" if row.threads == 1 else f"{row.threads} cores"
-        table.loc[here, ["seconds", "memory_mb"]] = [round(row.seconds, 2), row.memory_mb]
+        table.loc[here, ["seconds", "memory_mb"]] = [round(row.seconds, 3), row.memory_mb]
         busy = f", load {row.load:g}" if row.load > row.threads + 1 else ""  # else others used the machine, too
         table.loc[here, "source"] = f"measured {row.date[:10]} on {cores}{busy}"
     for place, row in table[table.device == "gpu"].iterrows():  # assumed ones follow what was measured on the CPU
@@ -282,7 +290,7 @@ def how_long(stages: pd.DataFrame, origin: str, participants: int = 112, models:
     cells = [
         [row.stage.replace("_", ", "), row.unit, row.device, f"{row.seconds:g}", f"{row.memory_mb / 1000:.1f}",
          f"{row.disk_mb:g}", row.source]
-        for row in table[table.stage != "minutes"].itertuples()
+        for row in table[~table.stage.isin(["minutes", "probe"])].itertuples()
     ]  # fmt: skip
     shown = _markdown(["stage", "unit", "device", "seconds", "memory (GB)", "disk (MB)", "source"], "lllrrrl", cells)
     seconds = table.set_index(["stage", "device"]).seconds
@@ -321,7 +329,7 @@ def _stages(stages: pd.DataFrame, origin: str) -> str:
     cells = [
         [row.stage.replace("_", ", "), row.what, f"{row.seconds:.1f}", f"{row.cpu_seconds:.1f}",
          f"{row.memory_mb / 1000:.1f}", str(row.threads)]
-        for row in stages.itertuples()
+        for row in stages[stages.stage != "probe"].itertuples()
     ]  # fmt: skip
     table = _markdown(["stage", "what", "seconds", "CPU seconds", "memory (GB)", "threads"], "llrrrr", cells)
     return f"## One participant through the whole path\n\n{table}\n\n{origin}\n\n"

@@ -162,7 +162,7 @@ def test_a_plan_is_checked_without_data(study, project):
     assert code == 0, said
     assert "28 runs of 1 chapters; the file is sound" in said
     assert "Missing on this machine" in said and "there is nothing in" in said
-    code, said = project.do("study", "mine", "--data", "nowhere")
+    code, said = project.here("study", "mine", "--data", "nowhere")
     assert code == 2 and "lacks" in said and "nowhere" in said
 
 
