@@ -156,40 +156,56 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--axes", nargs="+", choices=AXES, default=list(AXES))
     parser.add_argument("--keep", action="store_true", help="archive the tables and write book/growth.md")
+    parser.add_argument("--rest", action="store_true", help="leave the curves as archived, renew the other tables")
     parser.add_argument("--one", choices=AXES, help=argparse.SUPPRESS)
     chosen = parser.parse_args()
     if chosen.one:
         print(json.dumps(measure(chosen.one)))
         return
-    rows = []
-    for axis in chosen.axes:
-        done = subprocess.run([sys.executable, __file__, "--one", axis], capture_output=True, text=True)
-        if done.returncode:
-            sys.exit(f"{axis}: {done.stderr[-2000:]}")
-        rows += json.loads(done.stdout.splitlines()[-1])
-        print(pd.DataFrame(rows[-len(AXES[axis]) :]).to_string(index=False, header=axis == chosen.axes[0]), flush=True)
-    curves, nodes, costs = pd.DataFrame(rows), pd.concat([on_nodes(False), on_nodes(True)]), example()
-    print(
-        exponents(curves).to_string(index=False), nodes.to_string(index=False), costs.to_string(index=False), sep="\n"
-    )
+    tables = {"nodes": pd.concat([on_nodes(False), on_nodes(True)]), "example": example()}
+    if not chosen.rest:
+        tables["curves"] = measure_all(chosen.axes)
+        print(exponents(tables["curves"]).to_string(index=False))
+    print(*(table.to_string(index=False) for table in tables.values()), sep="\n")
     if chosen.keep and len(chosen.axes) == len(AXES):
         from brainbook.workflow import ARCHIVE, archive_table
 
-        for name, table in {"curves": curves, "nodes": nodes, "example": costs}.items():
+        for name, table in tables.items():
             archive_table("growth", name, table, COMMAND, root=ROOT / ARCHIVE)
         write_page()
 
 
-def write_page() -> None:
-    """Write book/growth.md and its figure from the archived tables."""
+def measure_all(axes: list[str]) -> pd.DataFrame:
+    """Measure every axis in a process of its own: axis, value, cpu_s, memory_mb."""
+    rows = []
+    for axis in axes:
+        done = subprocess.run([sys.executable, __file__, "--one", axis], capture_output=True, text=True)
+        if done.returncode:
+            sys.exit(f"{axis}: {done.stderr[-2000:]}")
+        rows += json.loads(done.stdout.splitlines()[-1])
+        print(f"{axis} measured", flush=True)
+    return pd.DataFrame(rows)
+
+
+def archived() -> dict:
+    """Return the archived tables of this benchmark by name."""
     from brainbook.workflow.archive import ARCHIVE, read_archived
 
-    tables = {name: read_archived("growth", name, ROOT / ARCHIVE) for name in ("curves", "nodes", "example")}
+    return {name: read_archived("growth", name, ROOT / ARCHIVE) for name in ("curves", "nodes", "example")}
+
+
+def page_text() -> str:
+    """Return the page from the archived tables."""
     base = ", ".join(f"{count:,} {name.rstrip('s') if count == 1 else name}" for name, count in BASE.items() if count)
+    tables = archived()
     origin = tables["curves"].origin()
-    text = page(*(table.rows for table in tables.values()), origin=origin, command=COMMAND, n_runs=RUNS, base=base)
-    (ROOT / "book/growth.md").write_text(text, encoding="utf-8")
-    draw(tables["curves"].rows, ROOT / "book/pictures/growth.png")
+    return page(*(table.rows for table in tables.values()), origin=origin, command=COMMAND, n_runs=RUNS, base=base)
+
+
+def write_page() -> None:
+    """Write book/growth.md and its figure."""
+    (ROOT / "book/growth.md").write_text(page_text(), encoding="utf-8")
+    draw(archived()["curves"].rows, ROOT / "book/pictures/growth.png")
 
 
 if __name__ == "__main__":

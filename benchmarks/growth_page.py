@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 DISK_MB_S = 100.0  # assumed: what one server gives over a network of 1 Gbit/s
+BENT = 1.25  # a time that is off the line by this factor is named
 EUROS_PER_CORE_HOUR = 0.04  # assumed: a common price of rented cores; your centre's may differ
 
 PAGE = """# How cost grows
@@ -23,7 +24,7 @@ Leave one run out over {runs} runs, penalties chosen inside; {base} unless the a
 {exponents}
 
 An exponent of 1 means that twice as much takes twice as long, of 2 four times, of 0 nothing more. They are the slopes
-of the three largest values: what is free at small sizes ends where the next term begins.
+of lines through the three largest values.
 
 {reading}
 
@@ -54,14 +55,19 @@ Models of 25 layers as large as BERT-large, each language's story read once; all
 
 
 def exponents(curves: pd.DataFrame) -> pd.DataFrame:
-    """Return by axis the powers with which CPU time and memory grow, over its three largest values."""
+    """Return by axis the powers with which CPU time and memory grow, over its three largest values.
+
+    Returns a DataFrame: axis, cpu_s, memory_mb (the powers), at_one (CPU seconds of the fitted line at the value 1),
+    off (the largest factor by which a CPU time lies off that line).
+    """
     rows = {}
     for axis, part in curves.groupby("axis", sort=False):
         last = part.nlargest(3, "value")
-        rows[axis] = {
-            name: np.polyfit(np.log(last.value), np.log(np.maximum(last[name], 1e-3)), 1)[0]
-            for name in ("cpu_s", "memory_mb")
-        }
+        size, cpu = np.log(last.value), np.log(last.cpu_s)
+        power, start = np.polyfit(size, cpu, 1)
+        memory = np.polyfit(size, np.log(np.maximum(last.memory_mb, 1e-3)), 1)[0]
+        off = np.exp(np.abs(cpu - start - power * size).max())
+        rows[axis] = {"cpu_s": power, "memory_mb": memory, "at_one": np.exp(start), "off": off}
     return pd.DataFrame(rows).T.rename_axis("axis").reset_index()
 
 
@@ -117,6 +123,12 @@ def _reading(powers: pd.DataFrame) -> str:
     text = f"Time grows faster than the size with {_and(steep)}." if steep else "Nothing grows faster than its size."
     if flat:
         text += f" It grows more slowly with {_and(flat)}: what they share is computed once, so take many at a time."
+    bent = [axis for axis in powers.index if powers.off[axis] > BENT]
+    if bent:
+        text += (
+            f" Times of {_and(bent)} lie off the line by more than {BENT - 1:.0%}: the solver takes another way where "
+            "that is less work, or a part that is the same for all sizes ends; the exponent is then only a mean."
+        )
     return text
 
 
@@ -203,14 +215,14 @@ def draw(curves: pd.DataFrame, path: Path) -> None:
     from brainbook.plots import style
 
     style()
-    powers = exponents(curves).set_index("axis").cpu_s
+    fits = exponents(curves).set_index("axis")
     figure, panels = plt.subplots(3, 2, figsize=(6, 7.5), sharey=True)
-    for axis, panel in zip(powers.index, panels.flat, strict=True):
+    for axis, panel in zip(fits.index, panels.flat, strict=True):
         part = curves[curves.axis == axis]
         panel.loglog(part.value, part.cpu_s, "o")
-        last = part.iloc[-1]
-        panel.loglog(part.value, last.cpu_s * (part.value / last.value) ** powers[axis], "-", linewidth=1.5)
-        panel.set(title=f"{axis}: power {powers[axis]:.1f}", xticks=part.value)
+        last, fit = part.nlargest(3, "value").value, fits.loc[axis]
+        panel.loglog(last, fit.at_one * last**fit.cpu_s, "-", linewidth=1.5)
+        panel.set(title=f"{axis}: power {fit.cpu_s:.1f}", xticks=part.value)
         panel.set_xticklabels([f"{value:,}" for value in part.value], fontsize=10)
         panel.minorticks_off()
     for panel in panels[:, 0]:
