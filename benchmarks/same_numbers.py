@@ -25,15 +25,7 @@ import yaml
 from brainbook.workflow import archive_table
 
 ROOT = Path(__file__).resolve().parents[1]
-PHANTOM = {
-    "participants": 1,
-    "scans": 60,
-    "voxel_size": 8,
-    "languages": ["EN", "FR"],
-    "echoes": 0,
-    "signal": 4,
-    "seed": 0,
-}
+PHANTOM = {"participants": 2, "scans": 40, "voxel_size": 8, "languages": ["EN", "FR"], "signal": 4, "seed": 0}
 SETTINGS = {"new_words": True, "contrast": 1.0, "language": 1.0, "steps": 10, "learning_rate": 3.0e-4}
 SETTINGS |= {"validate_every": 5, "validation_pairs": 40}
 TRANSFER = {"second": ["FR"], "pairs": 200, "settings": SETTINGS, "short": {"steps": 4, "learning_rate": 1.0e-3}}
