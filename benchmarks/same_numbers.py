@@ -1,6 +1,6 @@
 """Which tables of a study are the same, to the bit or to how many digits, when it is run again and run elsewhere?
 
-    python benchmarks/same_numbers.py [--chapters first_model transfer number_sense] [--keep]
+    python benchmarks/same_numbers.py [--chapters first_model transfer number_sense] [--processes 1] [--keep]
 
 One small study, from its phantom to the tables of its chapters (nothing is shared, no cache is kept), is run as it is;
 again; elsewhere, which means in a folder of another name, in another time zone and locale, with another hash seed of
@@ -16,6 +16,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -37,7 +38,7 @@ CHAPTERS = {
 }
 ELSEWHERE = {"TZ": "Asia/Kolkata", "LC_ALL": "C", "PYTHONHASHSEED": "4711"}
 VARIANTS = {
-    "again": ("study", {}, 1, 1),
+    "again": ("again", {}, 1, 1),
     "elsewhere": ("it's elsewhere, at the café", ELSEWHERE, 2, 1),
     "two threads": ("threads", {}, 1, 2),
 }
@@ -46,10 +47,11 @@ TIMES = ("seconds", "minutes", "finished")  # columns that tell how long somethi
 
 
 def run_study(folder: Path, chapters: list[str], environment: dict[str, str], jobs: int, threads: int) -> Path:
-    """Run the study in a new folder beside links to this checkout; return the folder of its results."""
+    """Run the study in a new folder with what this checkout says; return the folder of its results."""
     folder.mkdir(parents=True)
-    for name in ("Snakefile", "profiles", "notebooks"):
-        (folder / name).symlink_to(ROOT / name)
+    shutil.copy(ROOT / "Snakefile", folder)
+    for name in ("profiles", "notebooks"):
+        shutil.copytree(ROOT / name, folder / name)
     runs = [{"chapter": name, "parameters": CHAPTERS[name], "threads": threads} for name in chapters]
     (folder / "studies").mkdir()
     study = {"data": "data/phantom", "phantom": PHANTOM, "device": "cpu", "runs": runs}
@@ -95,16 +97,19 @@ def compare(first: dict[str, pd.DataFrame], second: dict[str, pd.DataFrame]) -> 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--chapters", nargs="+", default=list(CHAPTERS), choices=list(CHAPTERS))
+    parser.add_argument("--processes", type=int, default=1, help="studies at the same time")
     parser.add_argument("--keep", action="store_true", help="keep the table with the book")
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as scratch:
-        first = read_tables(run_study(Path(scratch) / "study", given.chapters, {}, 1, 1))
-        table = pd.DataFrame({"table": list(first), "rows": [len(rows) for rows in first.values()]})
-        for name, (folder, environment, jobs, threads) in VARIANTS.items():
-            shutil.rmtree(Path(scratch) / folder, ignore_errors=True)
-            other = read_tables(run_study(Path(scratch) / folder, given.chapters, environment, jobs, threads))
-            table[name] = table["table"].map(compare(first, other))
-            print(table.to_string(index=False), flush=True)
+        with ThreadPoolExecutor(given.processes) as pool:
+            studies = {name: pool.submit(run_study, Path(scratch) / variant[0], given.chapters, *variant[1:])
+                       for name, variant in {"first": ("study", {}, 1, 1), **VARIANTS}.items()}  # fmt: skip
+        tables = {name: read_tables(study.result()) for name, study in studies.items()}
+    first = tables.pop("first")
+    table = pd.DataFrame({"table": list(first), "rows": [len(rows) for rows in first.values()]})
+    for name, other in tables.items():
+        table[name] = table["table"].map(compare(first, other))
+    print(table.to_string(index=False))
     if given.keep:
         command = f"python benchmarks/same_numbers.py {shlex.join(sys.argv[1:])}"
         notebooks = [f"notebooks/{name}.md" for name in given.chapters]
