@@ -91,7 +91,7 @@ bench: $(READY)
 	@for file in benchmarks/bench_*.py; do echo "== $$file"; python $$file || exit 1; done
 
 lint: $(READY)
-	ruff check . && ruff format --check .
+	ruff check . && ruff format --check . && mypy
 
 clean:
 	rm -rf _build book/chapters results logs .snakemake
