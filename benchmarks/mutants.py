@@ -297,7 +297,7 @@ def main() -> None:
         from brainbook.workflow import archive_table
 
         command = shlex.join(["python", "benchmarks/mutants.py", *sys.argv[1:]])
-        print(archive_table("mutants", "rooms", table, command, rests_on=()))
+        print(archive_table("mutants", "rooms", table, command))
 
 
 def summary(mutants: list[dict]) -> pd.DataFrame:
