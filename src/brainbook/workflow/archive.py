@@ -26,7 +26,7 @@ from brainbook.store import atomic_write, fingerprint
 
 ARCHIVE = Path("book/archive")
 # Rooms and files that run, draw or record, and make no number.
-NO_NUMBERS = Rooms("plots", "workflow", "store.py", "source_code.py", "errors.py")
+NO_NUMBERS = Rooms("plots", "workflow", "checkpoints.py", "store.py", "source_code.py", "errors.py")
 CONSULTED: dict[tuple[str, str, bool], str] = {}  # {(study, table, results made here go first): key} of tables read
 
 
