@@ -26,7 +26,7 @@ from brainbook.workflow.tables import write_overview
 from .conftest import ROOT
 
 PAGES = [ROOT / "README.md", *sorted((ROOT / "book").glob("*.md"))]
-LANGUAGES = ("bash", "python", "sql", "yaml")
+LANGUAGES = ("bash", "python", "sql", "yaml", "text")  # text: what a command prints
 SLOW_PAGES = ("using.md", "howto_flatmap.md")  # thousands of vertices are fitted; a store of surfaces is made
 SLOW = ("papermill", "brainbook.phantom")  # chapters run in a minute or two, a phantom of 425 MB is written
 

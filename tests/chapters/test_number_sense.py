@@ -6,6 +6,7 @@ import pytest
 
 from brainbook.chapters import number_sense
 from brainbook.chapters.number_sense import STUDIES, chapter_tables, compare_studies, ends_of_training, tables
+from brainbook.number_sense import Training
 from brainbook.number_sense.claims import VALUES, criteria
 from brainbook.workflow import archive_table
 
@@ -56,7 +57,7 @@ def test_a_page_with_one_seed_shows_the_archive_and_one_with_several_its_own(mad
 
 def test_how_training_ended(made):
     """The bound is -100 / look + seed: it gains little late, and a second round one nat more."""
-    rule = number_sense.Training(steps=3000, decay=0.25, patience=3)
+    rule = Training(steps=3000, decay=0.25, patience=3)
     learning = made["learning"]
     row = ends_of_training(learning, rule, learning.assign(validation=learning.validation + 1.0)).iloc[0]
     assert (row.steps, row.stopped_by) == (2000, "rule")

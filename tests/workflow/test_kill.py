@@ -38,7 +38,7 @@ def test_a_session_that_is_stopped_stops_its_runs_and_their_kernels(project, num
         assert session.poll() is None, session.communicate()[0]
         time.sleep(0.1)
     session.send_signal(number)
-    said, _ = session.communicate(timeout=30)
+    said, _ = session.communicate(timeout=90)
     assert session.returncode not in (0, -number), said
     assert "stopping; what is done is kept" in said
     _, left = psutil.wait_procs(processes_of(project), timeout=10)
