@@ -108,3 +108,16 @@ def test_the_widget_of_a_chapter_answers(page, faults, address, name):
     widget.locator("input[type=range]").first.focus()
     page.keyboard.press("ArrowRight")
     assert before and widget.locator(".widget-text").inner_text() != before and not faults
+
+
+def test_one_switch_hides_all_code_on_every_page(page, faults, address):
+    page.goto(f"{address}/book/chapters/first_model.html")
+    code = page.locator("div.cell_input:visible")
+    shown = code.count()
+    page.get_by_role("button", name="Hide code").focus()
+    page.keyboard.press("Enter")
+    assert shown > 5 and code.count() == 0 and page.locator("figure img:visible").count()
+    page.goto(f"{address}/book/chapters/recordings.html")
+    assert page.locator("div.cell_input:visible").count() == 0
+    page.get_by_role("button", name="Show code").click()
+    assert page.locator("div.cell_input:visible").count() and not faults
