@@ -172,6 +172,7 @@ def test_names_in_text_are_links_without_a_network(tmp_path, monkeypatch):
     (tmp_path / "book/api").mkdir(parents=True)
     (tmp_path / "book/api/encoding.md").write_text("# Names\n\n```{api} brainbook.encoding\n:names: delay\n```\n")
     options = {"extensions": ["myst_parser", "api", "api_links"], "suppress_warnings": ["toc.not_included"]}
+    options["source_suffix"] = {".md": "markdown"}  # myst_nb in another test leaves its own in Sphinx's default
     with patch_docutils(), docutils_namespace():
         Sphinx(
             tmp_path, None, tmp_path / "out", tmp_path / "trees", "html",
