@@ -226,7 +226,7 @@ def _digits(rows: int) -> tuple[np.ndarray, np.ndarray]:
 def copy_project(source: Path, folder: Path) -> Path:
     """Copy what a study and the book are made of (no results, no executed chapters); returns `folder`."""
     folder.mkdir(parents=True)
-    for name in ("Snakefile", "_config.yml", "_toc.yml"):
+    for name in ("Snakefile", "_config.yml", "_toc.yml", "SECURITY.md"):
         shutil.copy(source / name, folder)
     for name in ("notebooks", "profiles", "studies"):
         shutil.copytree(source / name, folder / name, ignore=shutil.ignore_patterns("*.ipynb", ".ipynb_checkpoints"))
