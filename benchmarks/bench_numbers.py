@@ -68,8 +68,7 @@ def multivae_step(samples: int, loss: str) -> Step | None:
         sys.modules.setdefault(name, MagicMock())  # what only its data sets use
     try:
         from multivae.data.datasets.base import MultimodalBaseDataset
-        from multivae.models import MMVAE as Theirs
-        from multivae.models import MMVAEConfig
+        from multivae.models import MMVAE as Theirs, MMVAEConfig
         from multivae.models.nn.base_architectures import BaseDecoder, BaseEncoder
         from pythae.models.base.base_utils import ModelOutput
     except ImportError:

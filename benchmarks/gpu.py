@@ -26,8 +26,7 @@ import numpy as np
 import pandas as pd
 import torch
 from bench_language_models import naive_states
-from bench_numbers import batch as number_batch
-from bench_numbers import load_images, multivae_step
+from bench_numbers import batch as number_batch, load_images, multivae_step
 from bench_ridge import as_numpy, data, make
 from transformers import AlbertConfig, AlbertModel, BertConfig, BertForMaskedLM, BertModel
 

@@ -45,18 +45,20 @@ def test_what_a_room_promises_is_there(room):
     assert set(module.__all__) <= set(dir(module))
     tree = ast.parse(Path(module.__file__).read_text(encoding="utf-8"))
     imports = [node for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)]
-    imported = {alias.name for node in imports for alias in node.names} - {"TYPE_CHECKING", "lazy_names"}
-    assert imported == set(module.__all__)
+    imported = {(alias.name, alias.asname) for node in imports for alias in node.names}
+    own = imported - {("TYPE_CHECKING", None), ("lazy_names", None)}
+    assert own == {(name, name) for name in module.__all__}, "`X as X` says to type checkers that X is public"
 
 
 def test_names_are_fetched_once_and_unknown_ones_refused(tmp_path):
     file = tmp_path / "__init__.py"
     file.write_text("if TYPE_CHECKING:\n    from brainbook.errors import DatasetError, ModelError\n")
-    fetch, names = lazy_names("brainbook.stats", str(file))
+    fetch, names, public = lazy_names("brainbook.stats", str(file))
     import brainbook.stats as room
     from brainbook.errors import ModelError
 
     assert fetch("ModelError") is ModelError and room.ModelError is ModelError
+    assert public == ["DatasetError", "ModelError"]
     assert {"DatasetError", "__name__"} <= set(names())
     del room.ModelError
     with pytest.raises(AttributeError, match="'brainbook.stats' has no attribute 'torch'"):
@@ -65,6 +67,6 @@ def test_names_are_fetched_once_and_unknown_ones_refused(tmp_path):
 
 def test_a_package_that_is_not_installed_is_named_with_the_extra_that_brings_it(tmp_path):
     (tmp_path / "__init__.py").write_text("if TYPE_CHECKING:\n    from no_such_package import Regions\n")
-    fetch, _ = lazy_names("brainbook.datasets", str(tmp_path / "__init__.py"))
+    fetch, *_ = lazy_names("brainbook.datasets", str(tmp_path / "__init__.py"))
     with pytest.raises(ModuleNotFoundError, match=r"needs no_such_package: pip install 'brainbook\[data\]'"):
         fetch("Regions")

@@ -20,8 +20,8 @@ EXTRAS = {  # what pip installs for a room, beyond what `encoding` and `stats` n
 }
 
 
-def lazy_names(room: str, file: str) -> tuple[Callable[[str], object], Callable[[], list[str]]]:
-    """Return `__getattr__` and `__dir__` for a package whose imports stand below `if TYPE_CHECKING:`.
+def lazy_names(room: str, file: str) -> tuple[Callable[[str], object], Callable[[], list[str]], list[str]]:
+    """Return `__getattr__`, `__dir__` and `__all__` for a package whose imports stand below `if TYPE_CHECKING:`.
 
     Parameters
     ----------
@@ -30,7 +30,7 @@ def lazy_names(room: str, file: str) -> tuple[Callable[[str], object], Callable[
     Examples
     --------
     >>> import brainbook.stats
-    >>> __getattr__, __dir__ = lazy_names("brainbook.stats", brainbook.stats.__file__)
+    >>> __getattr__, __dir__, __all__ = lazy_names("brainbook.stats", brainbook.stats.__file__)
     >>> __getattr__("fdr").__module__
     'brainbook.stats.significance'
     """
@@ -56,7 +56,7 @@ def lazy_names(room: str, file: str) -> tuple[Callable[[str], object], Callable[
     def __dir__() -> list[str]:
         return sorted({*vars(modules[room]), *module_of})
 
-    return __getattr__, __dir__
+    return __getattr__, __dir__, sorted(module_of)
 
 
 def is_type_checking(node: ast.If) -> bool:

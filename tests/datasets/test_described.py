@@ -9,8 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 from brainbook.__main__ import main
 from brainbook.datasets import SurfaceRecording, VolumeRecording, check, clean, open_dataset, to_surface

@@ -1,8 +1,7 @@
 import time
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 from brainbook.datasets.files import MissingFileError, check_content, is_pointer, read_table
 from brainbook.errors import AnnotationError, DatasetError

@@ -8,8 +8,7 @@ from contextlib import nullcontext
 import nibabel as nib
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
+from hypothesis import HealthCheck, given, settings, strategies as st
 
 from brainbook.datasets import LittlePrince, surface_matrix, to_surface
 from brainbook.datasets.atlas import N_VERTICES, destrieux

@@ -6,8 +6,7 @@ from types import ModuleType, SimpleNamespace
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
+from hypothesis import HealthCheck, given, settings, strategies as st
 
 from brainbook.datasets import make_pairs, read_xnli, shuffle_pairs, xnli_from_hub
 from brainbook.datasets.xnli import LABELS

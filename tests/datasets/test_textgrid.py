@@ -3,8 +3,7 @@ import unicodedata
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
+from hypothesis import HealthCheck, given, settings, strategies as st
 from praatio import textgrid as praatio
 
 from brainbook.datasets import MissingFileError, read_textgrid

@@ -4,8 +4,7 @@ import string
 
 import pandas as pd
 import pytest
-from hypothesis import example, given, settings
-from hypothesis import strategies as st
+from hypothesis import example, given, settings, strategies as st
 
 from brainbook.datasets import changed_words, read_textgrid, read_words
 from brainbook.datasets.word_labels import as_written

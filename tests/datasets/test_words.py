@@ -6,8 +6,7 @@ import unicodedata
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import HealthCheck, example, given, settings
-from hypothesis import strategies as st
+from hypothesis import HealthCheck, example, given, settings, strategies as st
 
 from brainbook.datasets import MissingFileError, changed_words, read_words
 from brainbook.errors import AnnotationError, BrainbookError, DatasetError

@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from brainbook.encoding import RidgeEncoder, alpha_scores, fold_systems, leave_one_run_out
-from brainbook.encoding import targets as targets_module
+from brainbook.encoding import RidgeEncoder, alpha_scores, fold_systems, leave_one_run_out, targets as targets_module
 from brainbook.encoding.fold_systems import FoldSystem, SystemScorer, solves_safely
 from brainbook.encoding.products import SharedProducts
 from brainbook.encoding.ridge_design import FoldDecomposition, RidgeDesign

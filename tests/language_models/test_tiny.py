@@ -11,8 +11,7 @@ from brainbook.errors import ModelError
 from brainbook.language_models import load_language_model
 from brainbook.language_models.__main__ import main
 from brainbook.language_models.masking import mask_tokens
-from brainbook.language_models.tiny import folders
-from brainbook.language_models.tiny import settings as tiny
+from brainbook.language_models.tiny import folders, settings as tiny
 from brainbook.language_models.tiny.corpus import TokenStream, make_tokenizer
 from brainbook.language_models.tiny.folders import tiny_folder
 from brainbook.language_models.tiny.settings import TINY_MODELS, TinySettings, tiny_settings
