@@ -7,7 +7,6 @@ import pytest
 
 from brainbook.course import check, exercises, given
 from brainbook.course.exercises import KINDS, exercise
-from brainbook.course.solution import SOLUTIONS
 from brainbook.errors import ConfigurationError
 
 NAMES = [f"{row.chapter}-{row.number}" for row in exercises().itertuples()]
@@ -19,12 +18,12 @@ def wrong_answers(task):
     return [*(wrong for wrong, _ in task.mistakes), *strange]
 
 
-def test_the_table_and_the_solutions_are_about_the_same_exercises():
+def test_exercises_are_numbered_by_chapter_and_of_a_known_kind():
     table = exercises()
-    assert sorted(NAMES) == sorted(SOLUTIONS) and len(set(NAMES)) == len(NAMES)
     assert set(table["kind"]) == set(KINDS) and table["minutes"].between(1, 60).all()
     for _, part in table.groupby("chapter"):
         assert part["number"].tolist() == list(range(1, len(part) + 1)) and 2 <= len(part) <= 4
+    assert all(isinstance(key, str) and key.isidentifier() for name in NAMES for key in exercise(name).given)
 
 
 @pytest.mark.parametrize("name", NAMES)
