@@ -170,37 +170,46 @@ def gemm_rate(device: str, n: int = 1536) -> float:
 def operations(shape: tuple[int, int, int, int], device: str) -> float:
     """Count RidgeEncoder's multiplications and additions, those in float64 twice: 1e9 of them.
 
-    A fold goes one of two ways, as the package decides: eigenvectors of the Gram matrix (9 n^3, Golub & Van Loan,
-    Matrix Computations, section 8.3) and products for all alphas at once, or a Cholesky factor (n^3 / 3) for each
-    alpha. The last fit has a factor for each alpha.
+    A fold goes one of three ways, as the package decides: eigenvectors of the Gram matrix (9 n^3, Golub & Van Loan,
+    Matrix Computations, section 8.3) and products for all alphas at once, the Gram matrix made tridiagonal (4/3 n^3) or
+    a Cholesky factor (n^3 / 3) for each alpha. The last fit goes one of the latter two.
     """
     import torch
 
-    from brainbook.encoding.fold_systems import solving_is_cheaper
+    from brainbook.encoding.fold_systems import FoldSystem, TridiagonalSystem, kind_of_search
     from brainbook.encoding.ridge_design import PRIMAL_BELOW
 
     scans, p, t, layers = shape
     train, test, a = scans * (FOLDS - 1) // FOLDS, scans // FOLDS, len(ALPHAS)
     primal = p < PRIMAL_BELOW * scans
     n = p if primal else train
-    x = SimpleNamespace(shape=(scans, p))
+    x = torch.empty(scans, p, device="meta")
     design = SimpleNamespace(
         x=x, primal=primal, device=torch.device(device), dtype=torch.float32, diagonal=max(p, scans)
     )
     plans, targets = [(range(train), [range(test)])], SimpleNamespace(n_targets=t)
-    if solving_is_cheaper(design, plans, ALPHAS, targets):
+    kind = kind_of_search(design, plans, ALPHAS, targets)
+    if kind is TridiagonalSystem:
+        of_fold = 2 * 4 / 3 * n**3 + 4 * n**2 * (test + t) + a * (16 * n * min(test, t) + 2 * test * n * t)
+    elif kind is FoldSystem:
         of_fold = a * (n**3 / 3 + 2 * n**2 * min(test, t) + 2 * test * n * t)
     else:  # eigenvectors; P and P'P of the test scans; loadings, pairs of eigenvalues, products with what is observed
         of_fold = 2 * 9 * n**3 + 2 * test * n**2 + 2 * 2 * test * n**2 + 2 * 2 * n**2 * t + 2 * test * n * t
     if primal:  # X'X in float64 and X'Y, once for all folds by parts, and again at the end
-        return layers * (FOLDS * of_fold + 2 * (2 * 2 * scans * p**2 + 2 * scans * p * t) + at_the_end(p, t)) / 1e9
+        return (
+            layers * (FOLDS * of_fold + 2 * (2 * 2 * scans * p**2 + 2 * scans * p * t) + at_the_end(design, p, t)) / 1e9
+        )
     of_fold += train**2 * p + 2 * test * train * p  # half of X X', and the test scans with the training scans
-    return layers * (FOLDS * of_fold + scans**2 * p + at_the_end(scans, t)) / 1e9
+    return layers * (FOLDS * of_fold + scans**2 * p + at_the_end(design, scans, t)) / 1e9
 
 
-def at_the_end(n: int, t: int) -> float:
-    """Count the operations of the last fit, its Gram matrix apart."""
-    return len(ALPHAS) * n**3 / 3 + 2 * n**2 * t
+def at_the_end(design: SimpleNamespace, n: int, t: int) -> float:
+    """Count the operations of the last fit, its Gram matrix apart, if it uses all alphas."""
+    from brainbook.encoding.fold_systems import FoldSystem, final_fold
+
+    if final_fold(design, np.resize(ALPHAS, t)) is FoldSystem:
+        return len(ALPHAS) * n**3 / 3 + 2 * n**2 * t
+    return 2 * 4 / 3 * n**3 + 8 * n**2 * t + 16 * n * t
 
 
 def in_own_process(name: str, shape: tuple, device: str) -> dict:

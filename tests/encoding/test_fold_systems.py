@@ -1,22 +1,32 @@
-"""Factors for each alpha against eigenvectors, where rounding matters, and that nothing waits for a GPU."""
+"""Equations solved for each alpha against eigenvectors, where rounding matters, and that nothing waits for a GPU."""
+
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
 
 from brainbook.encoding import RidgeEncoder, alpha_scores, fold_systems, leave_one_run_out, targets as targets_module
-from brainbook.encoding.fold_systems import FoldSystem, SystemScorer, solves_safely
+from brainbook.encoding.fold_systems import (
+    FoldSystem,
+    SystemScorer,
+    TridiagonalSystem,
+    final_fold,
+    kind_of_search,
+    solves_safely,
+)
 from brainbook.encoding.products import SharedProducts
 from brainbook.encoding.ridge_design import FoldDecomposition, RidgeDesign
 from brainbook.encoding.targets import Targets
 
 ALPHAS = np.logspace(0, 6, 7)
 WIDTHS = {"primal": 60, "dual": 400}
+SOLVED = {"factors": FoldSystem, "tridiagonal": TridiagonalSystem}
 
 
-def scores(monkeypatch, study, solve, n_targets, metric, dtype):
+def scores(monkeypatch, study, kind, n_targets, metric, dtype):
     features, responses, runs = study
-    monkeypatch.setattr(alpha_scores, "solving_is_cheaper", lambda *_: solve)
+    monkeypatch.setattr(alpha_scores, "kind_of_search", lambda *_: kind)
     design = RidgeDesign(features, device="cpu", dtype=dtype)
     targets = Targets(responses[:, :n_targets], device=torch.device("cpu"), dtype=dtype)
     plans = [(train, [(fold, test)]) for fold, (train, test) in enumerate(leave_one_run_out(runs))]
@@ -26,17 +36,21 @@ def scores(monkeypatch, study, solve, n_targets, metric, dtype):
 @pytest.mark.parametrize("metric", ["correlation", "r2"])
 @pytest.mark.parametrize("n_targets", [5, 80], ids=["weights", "maps"])
 @pytest.mark.parametrize("width", WIDTHS.values(), ids=WIDTHS)
-def test_factors_are_as_exact_as_eigenvectors_where_one_direction_dominates(
-    rng, study, monkeypatch, width, n_targets, metric
+@pytest.mark.parametrize("kind", SOLVED.values(), ids=SOLVED)
+def test_solutions_are_as_exact_as_eigenvectors_where_one_direction_dominates(
+    rng, study, monkeypatch, kind, width, n_targets, metric
 ):
     """All units of a model rise and fall together: the largest eigenvalue holds most of the Gram matrix."""
     features, responses, runs = study(rng, n_features=width, n_targets=80)
     features = features + 8 * rng.standard_normal((len(features), 1))
     made = features, responses, runs
-    exact = scores(monkeypatch, made, False, n_targets, metric, torch.float64)
-    decomposed, solved = (scores(monkeypatch, made, solve, n_targets, metric, torch.float32) for solve in (False, True))
-    assert np.abs(solved - exact).max() < max(2 * np.abs(decomposed - exact).max(), 1e-4)
-    double = scores(monkeypatch, made, True, n_targets, metric, torch.float64)
+    exact = scores(monkeypatch, made, FoldDecomposition, n_targets, metric, torch.float64)
+    decomposed, solved = (
+        scores(monkeypatch, made, each, n_targets, metric, torch.float32) for each in (FoldDecomposition, kind)
+    )
+    assert np.linalg.norm(solved - exact) < max(2 * np.linalg.norm(decomposed - exact), 1e-5 * np.sqrt(exact.size))
+    assert np.abs(solved - exact).max() < 1e-3
+    double = scores(monkeypatch, made, kind, n_targets, metric, torch.float64)
     np.testing.assert_allclose(double, exact, atol=1e-6)
 
 
@@ -45,9 +59,51 @@ def test_alphas_near_the_rounding_are_left_to_eigenvectors(rng, study, monkeypat
     design = RidgeDesign(features, device="cpu")
     assert solves_safely(design, ALPHAS) and not solves_safely(design, [1e-6, 1.0])
     assert solves_safely(RidgeDesign(features, device="cpu", dtype=torch.float64), [1e-6, 1.0])
-    monkeypatch.setattr(fold_systems, "FoldSystem", None)  # what it would do is not asked
+    for kind in ("FoldSystem", "TridiagonalSystem"):  # what they would do is not asked
+        monkeypatch.setattr(fold_systems, kind, None)
     encoder = RidgeEncoder(alphas=[1e-6]).fit(features.astype(np.float32), responses.astype(np.float32), groups=runs)
     np.testing.assert_allclose(encoder.predict(features), responses, atol=0.02)  # more features than scans: exact
+
+
+@pytest.mark.parametrize("kind", SOLVED.values(), ids=SOLVED)
+@pytest.mark.parametrize("width", WIDTHS.values(), ids=WIDTHS)
+@pytest.mark.parametrize("n_targets", [6, 900], ids=["weights", "maps"])
+def test_predictions_weights_and_hat_matrix_are_those_of_eigenvectors(rng, study, width, kind, n_targets):
+    features, responses, runs = study(rng, n_features=width, n_targets=n_targets)
+    design = RidgeDesign(features, device="cpu", dtype=torch.float64)
+    train, test = leave_one_run_out(runs)[1]
+    products = SharedProducts(design, [train]).of(torch.as_tensor(responses - responses.mean(0)))
+    found, expected = kind(design, train, [test]), FoldDecomposition(design, train, [test])
+    alphas = np.resize(ALPHAS[2:4], n_targets)
+    close = {"rtol": 1e-7, "atol": 1e-9}
+    torch.testing.assert_close(found.predictions(products, alphas), expected.predictions(products, alphas), **close)
+    torch.testing.assert_close(found.coefficients(products, 10.0), expected.coefficients(products, 10.0), **close)
+    torch.testing.assert_close(found.hat_matrix(10.0), expected.hat_matrix(10.0), **close)
+
+
+@pytest.mark.parametrize("kind", SOLVED.values(), ids=SOLVED)
+def test_a_gram_matrix_that_rounding_made_indefinite_predicts_no_number(rng, study, kind):
+    features, responses, runs = study(rng, n_features=400, n_targets=3)
+    design = RidgeDesign(features, device="cpu")
+    train, test = leave_one_run_out(runs)[1]
+    fold = kind(design, train, [test])
+    products = SharedProducts(design, [train]).of(torch.as_tensor(responses).float())
+    assert torch.isnan(fold.predictions(products, np.full(3, -1.0))[0]).all()  # as if alpha were below the rounding
+
+
+def test_the_cheapest_way_is_taken(rng):
+    def ways(n_targets, alphas, device="cpu"):
+        x = torch.empty(2800, 1024)
+        design = SimpleNamespace(x=x, primal=True, dtype=x.dtype, diagonal=2800, device=SimpleNamespace(type=device))
+        plans, targets = [(range(2240), [range(560)])], SimpleNamespace(n_targets=n_targets)
+        return kind_of_search(design, plans, alphas, targets), final_fold(design, np.resize(alphas, n_targets))
+
+    many = np.logspace(0, 7, 20)
+    assert ways(148, many) == (TridiagonalSystem, TridiagonalSystem)
+    assert ways(148, many[:3]) == (FoldSystem, FoldSystem)
+    assert ways(20_484, many)[0] is FoldDecomposition
+    assert ways(148, many, "cuda") == (FoldSystem, FoldSystem)
+    assert ways(148, 1e-3 * many) == (FoldDecomposition, FoldDecomposition)
 
 
 def on_meta(features, nuisance):

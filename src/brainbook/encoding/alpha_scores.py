@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from brainbook.encoding.fold_systems import FoldSystem, SystemScorer, solving_is_cheaper
+from brainbook.encoding.fold_systems import SystemScorer, kind_of_search
 from brainbook.encoding.products import ResponseProducts, SharedProducts
 from brainbook.encoding.ridge_design import FoldDecomposition, RidgeDesign, centred_columns, fold_groups
 from brainbook.encoding.splits import fold_weights
@@ -45,7 +45,8 @@ def mean_alpha_scores(
     design, targets : features and responses.
     plans : list of (training scans, [(number of the mean, test scans), ...]).
     alphas : the grid, ascending.
-    metric, approximate : see `AlphaScorer`.
+    metric : see `AlphaScorer`.
+    approximate : as there, where the processor has bfloat16; elsewhere nothing changes.
 
     Returns
     -------
@@ -58,12 +59,12 @@ def mean_alpha_scores(
     kind: Any
     scorer_of: Any
     options: Any
-    if solving_is_cheaper(design, folds, alphas, targets):
-        low_precision = approximate and has_bfloat16(targets.device)
-        kind, scorer_of, options = FoldSystem, SystemScorer, (alphas, targets.n_targets, metric, low_precision)
-    else:
+    approximate = approximate and has_bfloat16(targets.device)
+    kind = FoldDecomposition if approximate else kind_of_search(design, folds, alphas, targets)
+    scorer_of, options = SystemScorer, (alphas, targets.n_targets, metric)
+    if kind is FoldDecomposition:
         grid = torch.as_tensor(alphas).to(targets.device, targets.dtype)
-        kind, scorer_of, options = FoldDecomposition, DecomposedScorer, (grid, targets.n_targets, metric, approximate)
+        scorer_of, options = DecomposedScorer, (grid, targets.n_targets, metric, approximate)
     for group in fold_groups(design, folds, kind, len(alphas)):
         shared = SharedProducts(design, [fold.train for _, fold in group])
         scorers = [scorer_of(fold, *options) for _, fold in group]
@@ -107,8 +108,7 @@ class AlphaScorer:
     alphas : tensor [alphas], ascending.
     n_targets : how many there will be: for few, one alpha at a time is quicker.
     metric : "correlation" or "r2".
-    approximate : measure norms one alpha at a time in bfloat16 where the processor has it (errors of about 1e-3 in the
-        score); elsewhere nothing changes.
+    approximate : measure norms one alpha at a time in bfloat16 (errors of about 1e-3 in the score).
     gaps : those of the eigenvalues, where they are known already.
     """
 
@@ -125,7 +125,7 @@ class AlphaScorer:
         self.metric = metric
         self.projection = centred_columns(test_projection) if metric == "correlation" else test_projection
         self.shrinkage = 1 / (eigenvalues + alphas[:, None])  # alphas, rank
-        self.low_precision = approximate and has_bfloat16(test_projection.device)
+        self.low_precision = approximate
         # f shifted by a constant serves as well: -x / (alpha (x + alpha)) keeps the digits of large alphas
         above = alphas[:, None] > eigenvalues[-1:]
         shifted = torch.where(above, -eigenvalues / alphas[:, None], torch.ones_like(self.shrinkage))
