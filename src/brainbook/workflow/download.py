@@ -69,7 +69,7 @@ def remote_files(
     if absent := [pattern for pattern, paths in matches.items() if not paths]:
         where = f" {source.elsewhere}" if source.elsewhere else ""
         raise DatasetError(f"{source.name} has no {', '.join(absent)}: is the participant's name right?{where}")
-    extra = _glob.glob_filter(list(sizes), source.optional(list(participants)))
+    extra = _glob.glob_filter(list(sizes), source.optional_patterns(list(participants)))
     paths = {path for paths in [*matches.values(), *extra.values()] for path in paths}
     return {path: sizes[path] for path in sorted(paths)}
 
