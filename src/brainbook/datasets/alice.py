@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from brainbook.datasets.base import Responses, Run
+from brainbook.datasets.base import Responses, Run, once
 from brainbook.datasets.cleaning import clean, without_drifts
 from brainbook.datasets.files import check_content
 from brainbook.datasets.responses import which_scans
@@ -163,16 +163,13 @@ class Alice:
         """Return the cleaned recordings of all participants, float32 array [participants, 362 scans, 6 regions]."""
         return np.stack([self.responses(name, motion=motion).values for name in self.participants()])
 
-    @cached_property
-    def _words(self) -> pd.DataFrame:
-        return read_textgrid(_only_file(self.stimulus, "*.TextGrid"), section=1, start=START)
-
+    @once
     def words(self, language: str = "EN") -> pd.DataFrame:
         """Return what was heard: word, onset, offset (seconds after scan 0), section (always 1). 2,127 words.
 
         Clitics ('ll, n't, 's) stand as words of their own.
         """
-        return self._words.copy()
+        return read_textgrid(_only_file(self.stimulus, "*.TextGrid"), section=1, start=START)
 
     @cached_property
     def word_rate(self) -> np.ndarray:

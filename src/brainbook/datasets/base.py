@@ -1,8 +1,10 @@
 """What every dataset offers: one protocol, and what it hands out, runs and responses."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import wraps
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol, TypeVar, cast
 
 import numpy as np
 import pandas as pd
@@ -79,6 +81,23 @@ class Responses:
             raise DatasetError(
                 f"values {self.values.shape} do not fit {len(self.run_of_scan)} scans and {len(self.names)} targets"
             )
+
+
+Method = TypeVar("Method", bound=Callable)
+
+
+def once(method: Method) -> Method:
+    """Keep in the object what a method returned for its arguments; every call returns a copy of what can be copied."""
+
+    @wraps(method)
+    def kept(self: Any, *arguments: Any, **named: Any) -> Any:
+        returned, key = vars(self).setdefault(f"_{method.__name__}", {}), (arguments, *named.items())
+        if key not in returned:
+            returned[key] = method(self, *arguments, **named)
+        value = returned[key]
+        return value.copy() if hasattr(value, "copy") else value
+
+    return cast(Method, kept)
 
 
 ATTRIBUTES = ("root", "tr", "stories", "languages", "targets", "is_phantom")

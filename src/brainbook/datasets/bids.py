@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from brainbook.datasets.base import Responses, Run
+from brainbook.datasets.base import Responses, Run, once
 from brainbook.datasets.cleaning import without_drifts
 from brainbook.datasets.confounds import read_confounds
 from brainbook.datasets.description import Description, with_stories
@@ -49,13 +49,7 @@ class DescribedDataset:
             self.description = with_stories(description, stories_here(description, self.files))
         self.stories = tuple(self.description.stories)
         self.languages = tuple(dict.fromkeys(self.language_of(name) for name in self.stories))
-        self._sections: dict[str, list[Section]] = {}
-        self._heard: dict[str, dict[str, dict[int, list[Take]]]] = {}
-        self._reasons: dict[str, dict[str, str]] = {}
-        self._scans: dict[str, dict[int, int]] = {}
-        self._starts: dict[str, dict[int, float]] = {}
         self._placements: dict[tuple[Path, int], Placement] = {}
-        self._checked: set[str] = set()
 
     def __repr__(self) -> str:
         counts = ", ".join(f"{len(self.participants(language))} {language}" for language in self.languages)
@@ -86,13 +80,12 @@ class DescribedDataset:
         """Return the language in which a story was heard."""
         return str(self.description.stories[story].language or self.description.language)
 
+    @once
     def sections(self, language: str) -> list[Section]:
         """Return the sections of all stories of a language, with their words."""
         if language not in self.languages:
             raise DatasetError(f"{language!r} is no language of {self.name}; it has {', '.join(self.languages)}")
-        if language not in self._sections:
-            self._sections[language] = read_sections(self.description, language)
-        return self._sections[language]
+        return read_sections(self.description, language)
 
     def words(self, language: str) -> pd.DataFrame:
         """Return what was heard: word, onset, offset (seconds on the clock of the section's sound), section."""
@@ -110,11 +103,29 @@ class DescribedDataset:
             )
         return names
 
+    @once
     def reasons(self, language: str) -> dict[str, str]:
         """Return the participants who have recordings of a language and are left out, and why."""
-        if language not in self._reasons:
-            self._reasons[language] = self._find_reasons(language)
-        return dict(self._reasons[language])
+        description, sections, reasons = self.description, self.sections(language), {}
+        everyone = {files.values["participant"] for files in self.files}
+        if unknown := set(description.participants or []) - everyone:
+            raise DatasetError(
+                f"{self.name}: no recordings of {', '.join(sorted(unknown))}; there are some of "
+                f"{', '.join(sorted(everyone)[:8])}"
+            )
+        for name, takes in self._all_takes(language).items():
+            stories = list(dict.fromkeys(section.story for section in sections))
+            excluded = [story for story in stories if name in description.stories[story].exclude]
+            lacking = [story for story in stories if any(s.story == story and s.number not in takes for s in sections)]
+            if name in description.exclude:
+                reasons[name] = f"excluded: {description.exclude[name]}"
+            elif description.participants is not None and name not in description.participants:
+                reasons[name] = "not among the listed participants"
+            elif excluded:
+                reasons[name] = f"excluded from {excluded[0]}: {description.stories[excluded[0]].exclude[name]}"
+            elif lacking:
+                reasons[name] = f"no recording of {', '.join(lacking)}"
+        return reasons
 
     @property
     def left_out(self) -> dict[str, str]:
@@ -123,6 +134,7 @@ class DescribedDataset:
         reasons = {name: why for language in self.languages for name, why in self.reasons(language).items()}
         return {name: why for name, why in reasons.items() if name not in analysed_names}
 
+    @once
     def runs(self, participant: str) -> list[Run]:
         """Return the analysed runs of a participant by section; of a section heard again, the first time only.
 
@@ -130,51 +142,46 @@ class DescribedDataset:
         """
         language = self.heard_by(participant)
         takes = [repetitions[0] for repetitions in self._all_takes(language)[participant].values()]
-        if participant not in self._checked:
-            recordings = [take.recording for take in takes if not take.is_absent]
-            for recording in recordings:
-                repetition_time(recording, self.root, self.tr)
-            volumes = [recording for recording in recordings if isinstance(recording, VolumeRecording)]
-            if volumes and len(volumes) == len(recordings):
-                check_same_place({recording.path: recording.image for recording in volumes})
-            self._checked.add(participant)
+        recordings = [take.recording for take in takes if not take.is_absent]
+        for recording in recordings:
+            repetition_time(recording, self.root, self.tr)
+        volumes = [recording for recording in recordings if isinstance(recording, VolumeRecording)]
+        if volumes and len(volumes) == len(recordings):
+            check_same_place({recording.path: recording.image for recording in volumes})
         return [self._run(take, language) for take in takes]
 
+    @once
     def scans(self, language: str) -> dict[int, int]:
         """Return {section: number of analysed scans}, the same for all participants.
 
         From the first analysed scan to the end of the story and the margin, or to where the shortest recording ends.
         DatasetError if a recording ends before the story does.
         """
-        if language not in self._scans:
-            starts, counts, short = self.starts(language), {}, []
-            for section in self.sections(language):
-                end = starts[section.number] + section.seconds
-                needed = scans_until(end, self.tr)
-                counts[section.number] = scans_until(end + self.description.margin, self.tr)
-                for take in self.takes(language, section.number):
-                    if not take.is_absent:
-                        available = take.recording.n_scans - self._setting(section, "skip_last") - self._first(take)
-                        if available < needed:
-                            short.append((take, needed, max(available, 0)))
-                        counts[section.number] = min(counts[section.number], available)
-            if short:
-                raise DatasetError(self._describe_short(short))
-            self._scans[language] = counts
-        return dict(self._scans[language])
+        starts, counts, short = self.starts(language), {}, []
+        for section in self.sections(language):
+            end = starts[section.number] + section.seconds
+            needed = scans_until(end, self.tr)
+            counts[section.number] = scans_until(end + self.description.margin, self.tr)
+            for take in self.takes(language, section.number):
+                if not take.is_absent:
+                    available = take.recording.n_scans - self._setting(section, "skip_last") - self._first(take)
+                    if available < needed:
+                        short.append((take, needed, max(available, 0)))
+                    counts[section.number] = min(counts[section.number], available)
+        if short:
+            raise DatasetError(self._describe_short(short))
+        return counts
 
+    @once
     def starts(self, language: str) -> dict[int, float]:
         """Return {section: seconds from the first analysed scan to zero of the clock of its words}.
 
         0 or more and less than a scan; less the lead-in, if there is one; negative, too, where scans were trimmed or
         skipped after the story began.
         """
-        if language not in self._starts:
-            firsts = {section.number: self.takes(language, section.number)[0] for section in self.sections(language)}
-            placements = {number: self.placement(take) for number, take in firsts.items()}
-            starts = {number: each.start - each.first * self.tr for number, each in placements.items()}
-            self._starts[language] = {number: round(start, 6) for number, start in starts.items()}
-        return dict(self._starts[language])
+        firsts = {section.number: self.takes(language, section.number)[0] for section in self.sections(language)}
+        placements = {number: self.placement(take) for number, take in firsts.items()}
+        return {number: round(each.start - each.first * self.tr, 6) for number, each in placements.items()}
 
     def clock_differences(self, language: str) -> pd.DataFrame:
         """Return by how many seconds the clock of each recording differs from `starts`, at most half a scan.
@@ -254,32 +261,9 @@ class DescribedDataset:
         known = [name for language in self.languages for name in self.participants(language)]
         raise DatasetError(f"no participant is called {participant!r}; they are {', '.join(known[:8])}")
 
+    @once
     def _all_takes(self, language: str) -> dict[str, dict[int, list[Take]]]:
-        if language not in self._heard:
-            self._heard[language] = all_takes(self.description, self.files, self.sections(language))
-        return self._heard[language]
-
-    def _find_reasons(self, language: str) -> dict[str, str]:
-        description, sections, reasons = self.description, self.sections(language), {}
-        everyone = {files.values["participant"] for files in self.files}
-        if unknown := set(description.participants or []) - everyone:
-            raise DatasetError(
-                f"{self.name}: no recordings of {', '.join(sorted(unknown))}; there are some of "
-                f"{', '.join(sorted(everyone)[:8])}"
-            )
-        for name, takes in self._all_takes(language).items():
-            stories = list(dict.fromkeys(section.story for section in sections))
-            excluded = [story for story in stories if name in description.stories[story].exclude]
-            lacking = [story for story in stories if any(s.story == story and s.number not in takes for s in sections)]
-            if name in description.exclude:
-                reasons[name] = f"excluded: {description.exclude[name]}"
-            elif description.participants is not None and name not in description.participants:
-                reasons[name] = "not among the listed participants"
-            elif excluded:
-                reasons[name] = f"excluded from {excluded[0]}: {description.stories[excluded[0]].exclude[name]}"
-            elif lacking:
-                reasons[name] = f"no recording of {', '.join(lacking)}"
-        return reasons
+        return all_takes(self.description, self.files, self.sections(language))
 
     def _take(self, run: Run) -> Take:
         return self._all_takes(run.language)[run.participant][run.section][run.repetition - 1]

@@ -8,14 +8,13 @@ off. This class was written for the real files and tested on a phantom in their 
 
 import math
 from collections.abc import Callable
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from brainbook.datasets.base import Responses, Run
+from brainbook.datasets.base import Responses, Run, once
 from brainbook.datasets.cleaning import clean, zscore
 from brainbook.datasets.files import check_content, check_name, is_pointer, read_table
 from brainbook.datasets.words import read_textgrid
@@ -81,7 +80,6 @@ class LeBel:
         self.stories = tuple(sorted(recorded & heard))
         if not self.stories:
             raise DatasetError(f"{self.derivative} holds no story with a recording and a TextGrid. {HOW_TO_GET}")
-        self._runs: dict[str, list[Run]] = {}
 
     def __repr__(self) -> str:
         return f"LeBel({str(self.root)!r}: {len(self.participants())} participants, {len(self.stories)} stories)"
@@ -102,22 +100,22 @@ class LeBel:
         folders = {path.parent for path in self.derivative.glob("preprocessed_data/*/*.hf5")}
         return sorted(check_name(folder.name, folder) for folder in folders)
 
+    @once
     def runs(self, participant: str) -> list[Run]:
         """Return the runs of a participant, one for each story that was heard."""
         if participant not in self.participants():
             raise DatasetError(f"no participant is called {participant!r}; they are {', '.join(self.participants())}")
-        if participant not in self._runs:
-            folder, runs = self.derivative / "preprocessed_data" / participant, []
-            for section, story in enumerate(self.stories, start=1):
-                path = folder / f"{story}.hf5"
-                if path.is_file() or is_pointer(path):
-                    n_scans = self._shape(path)[0]
-                    runs.append(Run(participant, "EN", section, section, path, n_scans, story=story))
-            self._runs[participant] = runs
-        return list(self._runs[participant])
+        runs = []
+        for section, story in enumerate(self.stories, start=1):
+            path = self.derivative / "preprocessed_data" / participant / f"{story}.hf5"
+            if path.is_file() or is_pointer(path):
+                runs.append(Run(participant, "EN", section, section, path, self._shape(path)[0], story=story))
+        return runs
 
-    @cached_property
-    def _scans(self) -> dict[int, int]:
+    @once
+    def scans(self, language: str = "EN") -> dict[int, int]:
+        """Return {section: scans of the published recording}."""
+        self._check_language(language)
         scans = {}
         responses = read_json(check_content(self.derivative / "respdict.json"))
         for section, story in enumerate(self.stories, start=1):
@@ -132,17 +130,17 @@ class LeBel:
                 )
         return scans
 
-    def scans(self, language: str = "EN") -> dict[int, int]:
-        """Return {section: scans of the published recording}."""
-        self._check_language(language)
-        return dict(self._scans)
-
     def starts(self, language: str = "EN") -> dict[int, float]:
         """Return {section: -10.045}: the first published scan begins 10.045 s into the sound."""
         return dict.fromkeys(self.scans(language), SOUND_START - TRIM[0] * TR)
 
-    @cached_property
-    def _words(self) -> pd.DataFrame:
+    @once
+    def words(self, language: str = "EN") -> pd.DataFrame:
+        """Return what was heard: word, onset, offset (seconds on the TextGrid's clock), section.
+
+        Marks of breaths, pauses, laughter and noise are left out, as the authors' code does it.
+        """
+        self._check_language(language)
         parts = []
         for section, story in enumerate(self.stories, start=1):
             path = self.derivative / "TextGrids" / f"{story}.TextGrid"
@@ -150,14 +148,6 @@ class LeBel:
             labels = words["word"].str.lower().str.strip("{} ")
             parts.append(words[~labels.isin(NO_WORDS)].assign(section=section))
         return pd.concat(parts, ignore_index=True)
-
-    def words(self, language: str = "EN") -> pd.DataFrame:
-        """Return what was heard: word, onset, offset (seconds on the TextGrid's clock), section.
-
-        Marks of breaths, pauses, laughter and noise are left out, as the authors' code does it.
-        """
-        self._check_language(language)
-        return self._words.copy()
 
     def nuisance(self, participant: str) -> None:
         """Return None: the published recordings come without signals of no interest."""

@@ -12,7 +12,7 @@ from typing import Any
 import nibabel as nib
 import pandas as pd
 
-from brainbook.datasets.base import Responses, Run
+from brainbook.datasets.base import Responses, Run, once
 from brainbook.datasets.files import is_pointer, read_table
 from brainbook.datasets.images import check_same_place, check_scans, open_image, says_repetition_time
 from brainbook.datasets.little_prince_runs import (
@@ -99,8 +99,6 @@ class LittlePrince:
                 f"{self.root / 'derivatives'} holds no preprocessed recording of a participant. "
                 f"{describe_other_names(self.root)}{HOW_TO_GET}"
             )
-        self._words: dict[str, pd.DataFrame] = {}
-        self._runs: dict[str, list[Run]] = {}
 
     def __repr__(self) -> str:
         counts = ", ".join(f"{len(self.participants(language))} {language}" for language in self.languages)
@@ -165,31 +163,30 @@ class LittlePrince:
         """Return {section: duration of its audio in seconds}; EN keeps 4 and FR 2 scans after its end, CN none."""
         return self._column(language, "audio_seconds")
 
+    @once
     def runs(self, participant: str) -> list[Run]:
         """Return the nine runs of a participant, section 1 first (see `little_prince_runs` for what a section is).
 
         Recordings that are downloaded are opened: each must have as many scans as the table says for its section and
         the dataset's repetition time, and all must lie in one place. Headers without a repetition time get a warning.
         """
-        if participant not in self._runs:
-            language = language_of(participant)
-            scans = self.scans(language) if language in self.languages else dict.fromkeys(range(1, N_SECTIONS + 1), 0)
-            runs = find_runs(self.root, participant, scans)
-            images = {run.path: open_image(run.path) for run in runs if not is_pointer(run.path)}
-            for run in runs:
-                if run.path in images:
-                    check_scans(images[run.path], run.n_scans, run.path, run.section)
-            silent = [path.name for path, image in images.items() if not says_repetition_time(image, self.tr, path)]
-            if silent:
-                warnings.warn(
-                    f"the headers of {len(silent)} of {len(runs)} recordings of {participant} do not say how far apart "
-                    f"scans are (0 or 1 s; {silent[0]}): {self.tr:g} s are taken for granted",
-                    stacklevel=2,
-                )
-            if images:
-                check_same_place(images)
-            self._runs[participant] = runs
-        return list(self._runs[participant])
+        language = language_of(participant)
+        scans = self.scans(language) if language in self.languages else dict.fromkeys(range(1, N_SECTIONS + 1), 0)
+        runs = find_runs(self.root, participant, scans)
+        images = {run.path: open_image(run.path) for run in runs if not is_pointer(run.path)}
+        for run in runs:
+            if run.path in images:
+                check_scans(images[run.path], run.n_scans, run.path, run.section)
+        silent = [path.name for path, image in images.items() if not says_repetition_time(image, self.tr, path)]
+        if silent:
+            warnings.warn(
+                f"the headers of {len(silent)} of {len(runs)} recordings of {participant} do not say how far apart "
+                f"scans are (0 or 1 s; {silent[0]}): {self.tr:g} s are taken for granted",
+                stacklevel=3,
+            )
+        if images:
+            check_same_place(images)
+        return runs
 
     def run(self, participant: str, section: int) -> Run:
         """Return the run in which a participant heard a section (1..9)."""
@@ -233,6 +230,7 @@ class LittlePrince:
         check_scans(recording.image, run.n_scans, run.path, run.section)
         return recording
 
+    @once
     def words(self, language: str) -> pd.DataFrame:
         """Return what was heard: word, onset, offset (seconds from the start of the section's audio), section (1..9).
 
@@ -240,17 +238,13 @@ class LittlePrince:
         punctuation: the words in order are the text. Words off the clock of their section's audio are refused.
         """
         self._check_language(language)
-        if language not in self._words:
-            path = self._word_information(language)
-            words = read_words(path, language)
-            silent = set(range(1, N_SECTIONS + 1)) - set(words.section)
-            if silent:
-                raise AnnotationError(
-                    f"{path} has no word in section {', '.join(map(str, sorted(silent)))}: get it again"
-                )
-            check_clock(words, self.audio_seconds(language), path)
-            self._words[language] = words
-        return self._words[language].copy()
+        path = self._word_information(language)
+        words = read_words(path, language)
+        silent = set(range(1, N_SECTIONS + 1)) - set(words.section)
+        if silent:
+            raise AnnotationError(f"{path} has no word in section {', '.join(map(str, sorted(silent)))}: get it again")
+        check_clock(words, self.audio_seconds(language), path)
+        return words
 
     def changed_words(self, language: str) -> pd.DataFrame:
         """Return what `words` changes in the dataset's table: row (its label there), was, is ('' if left out), why."""

@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from brainbook.datasets.base import once
 from brainbook.datasets.files import check_content, read_table
 from brainbook.datasets.little_prince import HOW_TO_GET, LittlePrince
 from brainbook.datasets.little_prince_runs import LANGUAGES, N_SECTIONS
@@ -60,7 +61,6 @@ class StoryAnnotation:
                 f"{self.root.absolute()} holds no EN/, FR/ or CN/ with the words of Le Petit Prince "
                 f"(lppEN_word_information.csv). {HOW_TO_GET}"
             )
-        self._words: dict[str, pd.DataFrame] = {}
 
     def __repr__(self) -> str:
         return f"StoryAnnotation({str(self.root)!r}: {', '.join(self.languages)})"
@@ -77,15 +77,14 @@ class StoryAnnotation:
         """Return {section: duration of its audio in seconds}."""
         return self._clock(language, "audio_seconds")
 
+    @once
     def words(self, language: str) -> pd.DataFrame:
         """Return what was heard: word, onset, offset (seconds from the start of its section's audio), section."""
-        if language not in self._words:
-            tables = self._tables(self._checked(language))
-            parts = [_section_words(path, language, section) for section, path in tables.items() if section]
-            words = pd.concat(parts, ignore_index=True) if parts else read_words(tables[0], language)
-            check_clock(words, self.audio_seconds(language), self.root / language)
-            self._words[language] = words
-        return self._words[language].copy()
+        tables = self._tables(self._checked(language))
+        parts = [_section_words(path, language, section) for section, path in tables.items() if section]
+        words = pd.concat(parts, ignore_index=True) if parts else read_words(tables[0], language)
+        check_clock(words, self.audio_seconds(language), self.root / language)
+        return words
 
     def word_values(self, language: str) -> pd.DataFrame:
         """Return what is known of each word of `words(language)`: log frequency and surprisal, as published, if here.
