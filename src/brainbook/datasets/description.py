@@ -19,6 +19,7 @@ what stands in brackets may be absent (`[_run-{run}]`); a text that begins with 
 names (`{run}`, `{session}`) may be named as well: files that differ in these alone are repetitions of a story.
 """
 
+import json
 import re
 from collections.abc import Iterable
 from pathlib import Path
@@ -32,44 +33,7 @@ from brainbook.store import read_yaml
 
 SHIPPED = Path(__file__).with_name("descriptions")
 FORMATS = ("csv", "textgrid", "gentle", "gentle_csv", "whisperx", "events", "ds003643")
-KEYS = {
-    "name": "title of the study; by default the name of the file",
-    "license": "under which the recordings may be used",
-    "root": "folder that all paths begin from; by default the folder of this file",
-    "like": "name of a shipped description whose keys hold where this file does not say otherwise",
-    "reader": "module.Class of your own in this folder, called with the root and `options`, in place of all below",
-    "options": "arguments of that class",
-    "recordings": "pattern of the files, or several of which the first that finds files is taken: volumes in MNI space "
-    "(.nii, .nii.gz), or GIFTI on fsaverage5, fsaverage6 or fsaverage with {hemisphere}",
-    "tr": "seconds from one scan to the next; needed where neither headers nor sidecars say it",
-    "confounds": "pattern of fMRIPrep's tables of confounds",
-    "nuisance": "their columns to regress out, by name or with *: trans_*, rot_*, a_comp_cor_0*",
-    "events": "pattern of the tables of events",
-    "participants": "list of those to analyse; by default all who have recordings of every story",
-    "exclude": "participant: reason; also within a story",
-    "only": "list of the stories to analyse; here: those that have recordings in the folder; by default all",
-    "language": "code of the language of stories that do not name theirs",
-    "margin": "seconds after a story's end that are still analysed, by default 10",
-    "trimmed": "scans that were cut off the beginning of every recording; also within a story, as the next two",
-    "skip_first": "scans at the beginning of a recording that are not analysed",
-    "skip_last": "scans at its end that are not analysed",
-    "stories": "name of a story: its keys, as follows",
-    "stories.*.language": "code of its language",
-    "stories.*.where": "names in braces and their values that tell its files; by default {task: name of the story}; "
-    "'{section}' stands for the number of the section",
-    "stories.*.sections_by": "a name in braces: in the order of its values files are sections 1, 2, ...",
-    "stories.*.words": "file of the words; a list, or a name with {section}, where it has several sections; or file, "
-    "format, columns, tier and drop, as follows",
-    "stories.*.words.format": "csv (also with tabs), textgrid (Praat, Montreal Forced Aligner), gentle, gentle_csv, "
-    "whisperx, events (BIDS) or ds003643; by default what the file looks like",
-    "stories.*.words.columns": "the file's names of word, onset, offset (or duration) and section",
-    "stories.*.words.tier": "name or number of the TextGrid's tier",
-    "stories.*.words.drop": "labels that are no words",
-    "stories.*.start": "seconds of the run at which the clock of the words is at zero, by default 0; or event, column "
-    "(trial_type), nth (1) and clock (what the clock of the words shows at that event, 0); or a list, one per section",
-    "stories.*.lead_in": "seconds at the beginning of that clock that are not analysed, as they hold music",
-    "stories.*.seconds": "length on that clock, or a list; by default the end of the last word",
-}
+KEYS = json.loads(Path(__file__).with_name("description_keys.json").read_text(encoding="utf-8"))  # {key: what it says}
 
 _BRANCH = re.compile(r"EventStart|WordFile|str|float|int|(?:list|constrained).*")  # pydantic's names of kinds
 

@@ -4,29 +4,13 @@ import html
 import re
 import unicodedata
 from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+
+import pandas as pd
 
 PAUSES = frozenset({"", "sp", "sil", "#"})
 NO_WORDS = frozenset({"spn", "nsn"})  # spoken and other noise, of the Montreal forced aligner and of Kaldi
-
-# Labels of ds003643 that are known to be wrong: numbers spelled for the aligner, truth values of a spreadsheet, a
-# Praat sign that lost its quote.
-KNOWN_LABELS = {
-    "EN": {
-        "TRUE": "true",
-        "FALSE": "false",
-        "na\\ive": "naïve",
-        "three two five": "325",
-        "three two six": "326",
-        "three two seven": "327",
-        "three two eight": "328",
-        "three two nine": "329",
-        "three three zero": "330",
-        "three_hundred_twenty-five": "325",
-        "six_hundred_twelve": "612",
-        "one_thousand_nine_hundred_nine": "1909",
-        "one_thousand_nine_hundred_twenty": "1920",
-    }
-}
 _EDGES = '.,;:!?…"«»“”„—– '  # not the hyphen of '-il' and not the apostrophe of "j'" or "'ll"
 _NEGATION = re.compile(r"(do|does|did|ca|could|would|should|has|have|had|is|are|was|were)nt")
 _BRACKETED = re.compile(r"\[.*\]|<.*>|\{.*\}|\(.*\)")
@@ -40,17 +24,31 @@ _LETTERS |= {"cv": "č", "Cv": "Č", "sv": "š", "Sv": "Š", "zv": "ž", "Zv": "
 _SIGN = re.compile(r"\\(?:([A-Za-z])([\"'`^~,])|(" + "|".join(_LETTERS) + "))")
 
 
+@cache
+def known_corrections(language: str | None) -> tuple[dict[int, str], dict[str, str]]:
+    """Return what is known to be wrong in ds003643, {row: word} and {label: word}; '' for a row that is no word.
+
+    Rows (by the label in the file's first column) as the public code of earlier studies of this dataset corrects them:
+    repeated lines, a mismatch with the text, damaged accents and elisions. Labels: numbers spelled for the aligner,
+    truth values of a spreadsheet, a Praat sign that lost its quote.
+    """
+    path = Path(__file__).with_name("little_prince_corrections.csv")
+    table = pd.read_csv(path, dtype=str, keep_default_na=False).query("language == @language")
+    by_row = {int(row.row): row.word for row in table.itertuples() if row.row}
+    return by_row, {row.label: row.word for row in table.itertuples() if row.label}
+
+
 def as_written(label: str, dataset: str | None = None) -> tuple[str, str]:
     """Return a label as a reader would write it ('' if it is no word), and why it was changed ('' if it was not).
 
     Everywhere: HTML entities, UTF-8 that was read as Latin-1, Praat's backslash signs, invisible characters and accents
     apart from their letters are repaired; noise, labels in brackets, errors of a spreadsheet and what has neither
     letter nor digit are no words, nor are pauses ('sp', 'sil', '#', ''), of which nothing is said.
-    With `dataset` ("EN", "FR" or "CN" of ds003643) also what is known of its labels: `KNOWN_LABELS`, punctuation at
-    the edges of a word, and n't without its apostrophe.
+    With `dataset` ("EN", "FR" or "CN" of ds003643) also what is known of its labels (`known_corrections`), punctuation
+    at the edges of a word, and n't without its apostrophe.
     """
     word, why = label.strip(), []
-    known = KNOWN_LABELS.get(dataset or "", {}).get(word)
+    known = known_corrections(dataset)[1].get(word)
     if known or word.casefold() in PAUSES:
         return known or "", "a label known to be wrong" if known else ""
 

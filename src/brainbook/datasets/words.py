@@ -15,18 +15,9 @@ import pandas as pd
 from brainbook.datasets.files import CONTROL_CHARACTERS, read_cells, read_text
 from brainbook.datasets.textgrid import Interval, read_tiers
 from brainbook.datasets.word_checks import COLUMNS, SECTIONS, check_language, check_words
-from brainbook.datasets.word_labels import as_written
+from brainbook.datasets.word_labels import as_written, known_corrections
 from brainbook.errors import AnnotationError
 
-# Rows of ds003643 that are known to be wrong, by the label in the file's first column, with the right word ('' for a
-# row that is none), as the public code of earlier studies of this dataset corrects them: repeated lines, a mismatch
-# with the text, damaged accents and elisions.
-KNOWN_BAD_ROWS = {
-    "EN": dict.fromkeys((3919, 6775, 6781), ""),
-    "FR": dict.fromkeys((338, 1204, 3333), "")
-    | {3332: "de", 3379: "trois", 3405: "trois", 4587: "l", 5325: "la", 5326: "première", 5328: "habitée"}
-    | {11257: "À", 12249: "il"},
-}
 ROWS_OF_DATASET = {"EN": 15_376}  # as far as they are known, before any row is dropped
 _NOT_TEXT = frozenset({"", "nan", "NaN", "<NA>", "#N/A"})
 
@@ -42,7 +33,7 @@ def read_words(
         the columns word, onset, offset, section; an unnamed first column labels the rows, and further columns are left
         aside.
     language : 'EN', 'FR' or 'CN'; taken from the file's name by default. Sections in another of these are refused.
-    mend : drop and correct what is known to be wrong in ds003643 (`KNOWN_BAD_ROWS`, `word_labels.KNOWN_LABELS`).
+    mend : drop and correct what is known to be wrong in ds003643 (`word_labels.known_corrections`).
         By default this is done to a file that bears the dataset's name, unless it belongs to a phantom (`is_phantom`),
         whose rows with these labels are as good as any. A file of another length than the dataset's is mended with a
         warning.
@@ -150,7 +141,7 @@ def changed_words(path: str | Path, language: str | None = None, mend: bool | No
 
 
 def _read_csv(path: Path, language: str | None, mend: bool | None) -> tuple[pd.DataFrame, str | None, bool]:
-    """Return the cells as text with what `KNOWN_BAD_ROWS` makes of them, the language, and whether to mend.
+    """Return the cells as text with what `known_corrections` makes of them, the language, and whether to mend.
 
     Rows are labelled by an unnamed first column of whole numbers, else by position.
     """
@@ -168,7 +159,7 @@ def _read_csv(path: Path, language: str | None, mend: bool | None) -> tuple[pd.D
     table["word"] = table["word"].where(~table["word"].isin(_NOT_TEXT), "")
     language = language or _language_of(path)
     mend = (language is not None and not is_phantom(path)) if mend is None else mend
-    known = KNOWN_BAD_ROWS.get(language or "", {}) if mend else {}
+    known = known_corrections(language)[0] if mend else {}
     table["known"] = [known.get(label) for label in table.index]
     affected = table.index[table["known"].notna()]
     expected = ROWS_OF_DATASET.get(language or "")

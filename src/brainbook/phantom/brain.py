@@ -7,6 +7,7 @@ participants have in common, two averages of n participants correlate at s / (s 
 """
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -27,22 +28,6 @@ AUTOCORRELATION = 0.4
 # Shares of the variance that is not signal, in the combination of three echoes; thermal noise is each echo's own.
 GLOBAL, REGIONAL, LOCAL, THERMAL = 0.15, 0.25, 0.448, 0.152
 DRIFT = 0.6  # standard deviation of the slow drift, where everything else together has 1
-
-REGIONS = {
-    "sound": "G_temp_sup-G_T_transv S_temporal_transverse G_temp_sup-Plan_tempo G_temp_sup-Plan_polar Lat_Fis-post "
-    "S_circular_insula_inf G_Ins_lg_and_S_cent_ins",
-    "word": "G_temp_sup-Lateral S_temporal_sup G_temporal_middle S_temporal_inf G_temporal_inf G_front_inf-Opercular "
-    "G_oc-temp_lat-fusifor S_oc-temp_lat S_precentral-inf-part G_and_S_subcentral S_collat_transv_ant",
-    "meaning": "G_front_inf-Triangul G_front_inf-Orbital G_pariet_inf-Angular G_pariet_inf-Supramar Pole_temporal "
-    "S_interm_prim-Jensen S_front_inf S_orbital_lateral Lat_Fis-ant-Horizont Lat_Fis-ant-Vertical G_front_middle "
-    "S_front_middle G_front_sup S_front_sup",
-    "topic": "G_precuneus G_cingul-Post-dorsal G_cingul-Post-ventral S_subparietal S_parieto_occipital S_pericallosal "
-    "S_cingul-Marginalis G_and_S_cingul-Ant G_cuneus S_calcarine Pole_occipital G_occipital_middle G_occipital_sup "
-    "S_oc_middle_and_Lunatus G_and_S_occipital_inf S_occipital_ant G_oc-temp_med-Parahip "
-    "S_suborbital",
-}
-LEFT = "G_front_inf-Triangul G_front_inf-Opercular G_pariet_inf-Angular S_temporal_sup Pole_temporal S_front_inf"
-RIGHT = "G_pariet_inf-Supramar G_temporal_inf G_precuneus S_parieto_occipital"
 
 
 def reliability_of_halves(share: np.ndarray, n: float) -> np.ndarray:
@@ -65,10 +50,8 @@ def plan_regions(regions: Regions, seed: int, signal: float = 1.0) -> pd.DataFra
     participants of a language have in common), strength (their mean).
     """
     table = regions.columns.copy()
-    driver_of = {name: driver for driver, names in REGIONS.items() for name in names.split()}
-    table["driver"] = table["region"].map(driver_of).fillna("none")
-    side = {**dict.fromkeys(LEFT.split(), "left"), **dict.fromkeys(RIGHT.split(), "right")}
-    table["side"] = table["region"].map(side).fillna("none")
+    driven = pd.read_csv(Path(__file__).with_name("regions.csv")).set_index("region")
+    table = table.join(driven, on="region").fillna({"driver": "none", "side": "none"})
     table["laterality"] = table["side"].map({"left": LATERALITY, "right": -LATERALITY, "none": 0.0})
     rng = np.random.default_rng([seed, 10])
     table["hrf_peak"] = np.round(np.clip(rng.normal(PEAK_SECONDS, PEAK_SPREAD, len(table)), 3.5, 6.5), 2)

@@ -5,6 +5,7 @@ Colours are Okabe and Ito's (2008), which people with any of the usual colour de
 
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import matplotlib as mpl
@@ -32,26 +33,6 @@ KNOWN = {
 WIDTH = 6.0  # inches: shown at a phone's 360 pixels, the 13 point labels are still 11 pixels high
 
 
-STYLE = {
-    "figure.figsize": (WIDTH, 4.0),
-    "figure.dpi": 110,
-    "savefig.dpi": 150,
-    "figure.constrained_layout.use": True,
-    "savefig.bbox": "tight",
-    "font.size": 13,
-    "axes.titlesize": 14,
-    "axes.titlelocation": "left",
-    "axes.labelsize": 13,
-    "xtick.labelsize": 12,
-    "ytick.labelsize": 12,
-    "legend.fontsize": 12,
-    "legend.frameon": False,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.axisbelow": True,
-    "axes.prop_cycle": plt.cycler(color=OKABE_ITO[:6]),
-    "lines.linewidth": 2.0,
-}
 _CHINESE_FONTS = "Noto Sans CJK SC, Noto Sans CJK JP, WenQuanYi Zen Hei, WenQuanYi Micro Hei, PingFang SC, SimHei"
 
 
@@ -61,8 +42,8 @@ def style() -> None:
     Chinese words appear under time courses; of the fonts the first one that has a character writes it. In a notebook
     figures have twice the pixels of their size on the page, for dense screens.
     """
-    settings: Any = {**STYLE, "font.family": ["DejaVu Sans", *_fonts_with_chinese()]}
-    mpl.rcParams.update(settings)
+    plt.style.use(Path(__file__).with_name("book.mplstyle"))
+    mpl.rcParams["font.family"] = ["DejaVu Sans", *_fonts_with_chinese()]
     if "IPython" in sys.modules and sys.modules["IPython"].get_ipython() is not None:
         from matplotlib_inline.backend_inline import set_matplotlib_formats
 
