@@ -87,17 +87,17 @@ Method = TypeVar("Method", bound=Callable)
 
 
 def once(method: Method) -> Method:
-    """Keep in the object what a method returned for its arguments; every call returns a copy of what can be copied."""
+    """Cache in the object what a method returns for its arguments; every call returns a copy of what can be copied."""
 
     @wraps(method)
-    def kept(self: Any, *arguments: Any, **named: Any) -> Any:
+    def cached(self: Any, *arguments: Any, **named: Any) -> Any:
         returned, key = vars(self).setdefault(f"_{method.__name__}", {}), (arguments, *named.items())
         if key not in returned:
             returned[key] = method(self, *arguments, **named)
         value = returned[key]
         return value.copy() if hasattr(value, "copy") else value
 
-    return cast(Method, kept)
+    return cast(Method, cached)
 
 
 ATTRIBUTES = ("root", "tr", "stories", "languages", "targets", "is_phantom")
