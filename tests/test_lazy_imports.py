@@ -1,6 +1,7 @@
 """Nobody waits for torch who lists runs: what the command line and a chapter's first cell import."""
 
 import ast
+import dataclasses
 import importlib
 import subprocess
 import sys
@@ -8,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from brainbook.lazy_imports import lazy_names
+from brainbook.errors import ConfigurationError
+from brainbook.lazy_imports import definition, lazy_names
 from brainbook.source_code import PACKAGE
 
 HEAVY = ("torch", "transformers", "accelerate", "nilearn", "sklearn", "statsmodels", "himalaya", "cortex")
@@ -16,11 +18,16 @@ FOR_NOTEBOOKS_ONLY = ("matplotlib", "IPython", "papermill", "nibabel", "scipy")
 LAZY_ROOMS = sorted(
     file.parent.name for file in PACKAGE.glob("*/__init__.py") if "lazy_names(" in file.read_text(encoding="utf-8")
 )
+FOR_READERS_ONLY = ("jupytext", "nbformat")
 CODE = f"""
 import sys
 from brainbook.__main__ import main
-main(["list", "demo"])
-print("list:", *(name for name in {HEAVY + FOR_NOTEBOOKS_ONLY} if name in sys.modules))
+for command in ("list", "status", "check"):
+    main([command, "demo", "--data", "/dev/null"])
+    print(f"{{command}}:", *(name for name in {HEAVY + FOR_NOTEBOOKS_ONLY + FOR_READERS_ONLY} if name in sys.modules))
+main(["archive"])
+print("archive:", *(name for name in {HEAVY + FOR_NOTEBOOKS_ONLY + FOR_READERS_ONLY} if name in sys.modules))
+print("commands:", len(sys.modules))
 from brainbook.chapters import alignment
 from brainbook.plots import style
 from brainbook.workflow import start_run
@@ -29,11 +36,12 @@ print("modules:", len(sys.modules))
 """
 
 
-def test_a_list_of_runs_and_a_first_cell_import_nothing_that_takes_seconds():
+def test_commands_and_a_first_cell_import_nothing_that_takes_seconds():
     root = Path(__file__).parents[1]
     done = subprocess.run([sys.executable, "-c", CODE], cwd=root, capture_output=True, text=True, check=True)
     said = dict(line.split(":", 1) for line in done.stdout.splitlines() if ":" in line)
-    assert said["list"] == "" and said["alignment"] == ""
+    assert {said[name] for name in ("list", "status", "check", "archive", "alignment")} == {""}
+    assert int(said["commands"]) < 1200
     assert int(said["modules"]) < 2000  # 1,500 when this was written; with torch and transformers it would be 4,000
 
 
@@ -48,6 +56,31 @@ def test_what_a_room_promises_is_there(room):
     imported = {(alias.name, alias.asname) for node in imports for alias in node.names}
     own = imported - {("TYPE_CHECKING", None), ("lazy_names", None)}
     assert own == {(name, name) for name in module.__all__}, "`X as X` says to type checkers that X is public"
+
+
+@pytest.mark.parametrize(
+    "module, name, wrong",
+    [
+        ("brainbook.language_models.brainlm.training", "BrainLMSettings", {"brain": "a fish"}),
+        ("brainbook.language_models.sentence_matching.transfer", "TransferSettings", {"cosine_form": "round"}),
+    ],
+)
+def test_a_definition_is_had_without_its_module_and_refuses_the_same(module, name, wrong):
+    alone, own = definition(module, name), getattr(importlib.import_module(module), name)
+    assert alone.__name__ == name and dataclasses.asdict(alone()) == dataclasses.asdict(own())
+    refusals = []
+    for kind in (alone, own):
+        with pytest.raises(ConfigurationError) as refused:
+            kind(**wrong)
+        refusals.append(str(refused.value))
+    assert refusals[0] == refusals[1]
+
+
+def test_constants_and_functions_are_had_with_what_they_name():
+    choose = definition("brainbook.language_models.brainlm.published", "choose_checkpoint")
+    assert choose("brainlm-1", ["brainlm_1.0.bin", "brainlm_2.0.bin"]) == "brainlm_1.0.bin"
+    with pytest.raises(KeyError, match="no_such_name"):
+        definition("brainbook.errors", "no_such_name")
 
 
 def test_names_are_fetched_once_and_unknown_ones_refused(tmp_path):

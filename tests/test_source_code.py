@@ -4,11 +4,13 @@ import importlib.util
 import sys
 from pathlib import Path
 
+import jupytext
 import numpy as np
 import pytest
+import yaml
 
 from brainbook import source_code
-from brainbook.source_code import PACKAGE, code_fingerprint, code_of, sources
+from brainbook.source_code import PACKAGE, code_cells, code_fingerprint, code_of, reading_once, sources
 
 SOLVER = '''"""Solve."""
 
@@ -193,3 +195,24 @@ def test_all_that_runs_is_rested_on():
 def test_cached_scores_rest_on_the_solver():
     wanted = {PACKAGE / "encoding/ridge_design.py", PACKAGE / "encoding/cross_validation.py"}
     assert wanted <= set(sources((PACKAGE / "chapters/shared.py", "score_participants")))
+
+
+def test_code_cells_of_a_notebook_are_those_that_jupytext_reads():
+    notebooks = sorted((Path(__file__).parents[1] / "notebooks").glob("*.md"))
+    odd = (
+        "````{code-cell}\n---\ntags: [a]\n---\n\nx = '''\n```\n'''\n````\n"
+        "\n```{code-cell} ipython3\n:name: b\n```\n\n```python\n```\n"
+    )
+    for text in [odd, *(path.read_text(encoding="utf-8") for path in notebooks)]:
+        cells = [cell for cell in jupytext.reads(text, fmt="md:myst").cells if cell.cell_type == "code"]
+        read = [((yaml.safe_load(options) or {}).get("tags", []), source) for options, source in code_cells(text)]
+        assert read == [(cell.metadata.get("tags", []), cell.source) for cell in cells]
+
+
+def test_files_are_read_once_within_the_block_and_anew_after_it(package):
+    before = key(package)
+    with reading_once():
+        assert key(package) == before
+        (package / "other.py").write_text("name = 'another.csv'\n")
+        assert key(package) == before
+    assert key(package) != before

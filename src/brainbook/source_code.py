@@ -13,6 +13,7 @@ import json
 import re
 import time
 from collections.abc import Callable, Container, Iterable, Iterator
+from contextlib import contextmanager
 from functools import cache, lru_cache
 from pathlib import Path
 from typing import NamedTuple
@@ -21,6 +22,11 @@ from brainbook.lazy_imports import is_type_checking
 
 PACKAGE = Path(__file__).resolve().parent
 BEGAN = time.time()  # nearly when this process began
+_READING_ONCE: list[bool] = []  # one entry for each such block that has begun
+BLOCKS = ("body", "orelse", "finalbody")
+WITH_BLOCKS = (ast.stmt, ast.ExceptHandler, ast.match_case)
+CELL = re.compile(r"^(?P<fence>`{3,})\{code-cell\}[^\n]*\n(?P<body>.*?)^(?P=fence)`*[ \t]*$", re.MULTILINE | re.DOTALL)
+OPTIONS = re.compile(r"\A(?:---\n(?P<block>.*?)^---\n|(?P<lines>(?:^:[^\n]*\n)+))", re.MULTILINE | re.DOTALL)
 Entry = Path | str | tuple[Path, str]  # a file as a whole, or what one name in it stands for
 
 
@@ -65,7 +71,7 @@ def sources(*entries: Entry) -> list[Path]:
     return sorted({file for file, _ in _reached(entries)} - given)
 
 
-def code_fingerprint(entries: Iterable[Entry], ignored: Container[Path] = ()) -> str:
+def code_fingerprint(entries: Iterable[Entry], ignored: Rooms | tuple[Path, ...] = ()) -> str:
     """Return a key of what code means to a computer, with all that it rests on.
 
     Parameters
@@ -74,7 +80,11 @@ def code_fingerprint(entries: Iterable[Entry], ignored: Container[Path] = ()) ->
     ignored : files of the package that do not count, nor what only they rest on.
     """
     _forget()
-    entries = list(entries)
+    return _fingerprint(tuple(entries), ignored)
+
+
+@cache
+def _fingerprint(entries: tuple[Entry, ...], ignored: Rooms | tuple[Path, ...]) -> str:
     settings = [entry for entry in entries if not isinstance(entry, tuple) and Path(entry).suffix in (".yaml", ".yml")]
     meanings = {_digest(_yaml(Path(file))) for file in settings}
     for file, number in _reached([entry for entry in entries if entry not in settings], ignored):
@@ -109,9 +119,20 @@ def _code_of_definition(file: Path, name: str, rooms: tuple[str, ...]) -> str | 
     return None if any(path.stat().st_ctime > BEGAN for path in files) else code_fingerprint([entry], ignored)
 
 
+@contextmanager
+def reading_once() -> Iterator[None]:
+    """Take no file for changed within the block: for commands that ask for the keys of many results, and end."""
+    _forget()
+    _READING_ONCE.append(True)
+    try:
+        yield
+    finally:
+        _READING_ONCE.pop()
+
+
 def _forget() -> None:
     """Read everything anew: files may have changed since the last call."""
-    for function in (_module, _targets, _room, _names_in):
+    for function in () if _READING_ONCE else (_module, _targets, _room, _names_in, _fingerprint):
         function.cache_clear()
 
 
@@ -189,6 +210,19 @@ def _all_of(file: Path) -> list[tuple[Path, int]]:
     return [(file, number) for number in range(len(_module(file).statements))]
 
 
+def code_cells(text: str) -> Iterator[tuple[str, str]]:
+    """Yield the options (YAML) and the source of each code cell of a notebook in MyST Markdown, as jupytext reads them.
+
+    jupytext itself takes half a second to import, and a notebook's prose most of the time that it reads.
+    """
+    for cell in CELL.finditer(text):
+        body, options = cell["body"], ""
+        if given := OPTIONS.match(body):
+            options = given["block"] or re.sub("^:", "", given["lines"], flags=re.MULTILINE)
+            body = body[given.end() :]
+        yield options, body.strip("\n")
+
+
 def _digest(content: str | bytes) -> str:
     return hashlib.sha256(content if isinstance(content, bytes) else content.encode()).hexdigest()[:16]
 
@@ -208,10 +242,7 @@ def _module(path: Path) -> _Module:
 def _parse(path: Path, content: bytes) -> _Module:
     text = content.decode("utf-8")
     if path.suffix == ".md":
-        import jupytext
-
-        cells = jupytext.reads(text, fmt="md:myst").cells
-        text = "\n".join(cell.source for cell in cells if cell.cell_type == "code")
+        text = "\n".join(source for _, source in code_cells(text))
         text = "\n".join(line for line in text.splitlines() if not line.lstrip().startswith(("%", "!")))
     statements: list[_Statement] = []
     bound: dict[str, tuple[int, ...]] = {}
@@ -231,10 +262,12 @@ def _parse(path: Path, content: bytes) -> _Module:
 
 
 def _statement(node: ast.stmt) -> _Statement:
-    attributes, strings = set(), set()
+    names, attributes, strings = set(), set(), set()
     imports: dict[str, tuple[str, str]] = {}
-    for part in ast.walk(node):
-        for field in ("body", "orelse", "finalbody"):
+    waiting: list[ast.AST] = [node]
+    while waiting:  # one pass: each part is cleaned, then looked at, then its own parts
+        part = waiting.pop()
+        for field in BLOCKS if isinstance(part, WITH_BLOCKS) else ():
             block = getattr(part, field, None)
             if isinstance(block, list):
                 imports |= {name: where for inner in block for name, where in _imports(inner).items()}
@@ -245,13 +278,22 @@ def _statement(node: ast.stmt) -> _Statement:
             part.annotation = None
         elif isinstance(part, ast.FunctionDef | ast.AsyncFunctionDef):
             part.returns = None
-    for part in ast.walk(node):
-        if isinstance(part, ast.Attribute) and isinstance(part.value, ast.Name):
+        elif isinstance(part, ast.Name):
+            names.add(part.id)
+            continue
+        elif isinstance(part, ast.Constant):
+            if isinstance(part.value, str) and re.fullmatch(r"\w[\w.-]*", part.value):
+                strings.add(part.value)
+            continue
+        elif isinstance(part, ast.Attribute) and isinstance(part.value, ast.Name):
             attributes.add((part.value.id, part.attr))
-        elif isinstance(part, ast.Constant) and isinstance(part.value, str) and re.fullmatch(r"\w[\w.-]*", part.value):
-            strings.add(part.value)
-    inside = {id(part.value) for part in ast.walk(node) if isinstance(part, ast.Attribute)}
-    names = {part.id for part in ast.walk(node) if isinstance(part, ast.Name) and id(part) not in inside}
+            continue
+        for field in part._fields:
+            value = getattr(part, field, None)
+            if isinstance(value, list):
+                waiting += [inner for inner in value if isinstance(inner, ast.AST)]
+            elif isinstance(value, ast.AST):
+                waiting.append(value)
     digest = _digest(ast.dump(node))
     return _Statement(digest, frozenset(names), frozenset(attributes), imports, frozenset(strings))
 

@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy.signal import lfilter
 
 from brainbook.datasets.little_prince_runs import LANGUAGES, N_SECTIONS
 from brainbook.errors import ConfigurationError
@@ -225,6 +224,8 @@ def _timed(words: pd.DataFrame, language: str, rng: np.random.Generator) -> pd.D
 
 def _slow(n: int, persistence: float, rng: np.random.Generator) -> np.ndarray:
     """Draw a first-order autoregressive series of unit variance: array [n]."""
+    from scipy.signal import lfilter  # a second to import, and who asks for a tiny model's settings imports this file
+
     shocks = rng.standard_normal(n) * np.sqrt(1 - persistence**2)
     shocks[0] /= np.sqrt(1 - persistence**2)
     return lfilter([1.0], [1.0, -persistence], shocks)

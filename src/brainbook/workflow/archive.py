@@ -21,7 +21,7 @@ from pathlib import Path
 import pandas as pd
 
 from brainbook.errors import ConfigurationError
-from brainbook.source_code import BEGAN, PACKAGE, Rooms, code_fingerprint
+from brainbook.source_code import BEGAN, PACKAGE, Rooms, code_fingerprint, reading_once
 from brainbook.store import atomic_write, fingerprint
 
 ARCHIVE = Path("book/archive")
@@ -127,7 +127,7 @@ def read_archived(study: str, table: str, root: str | Path = ARCHIVE) -> Archive
     try:
         header = json.loads(first.removeprefix("#"))
         text, key = dict.fromkeys(header.pop("text"), str), header.pop("content")
-        archived = ArchivedTable(pd.DataFrame(), **header)
+        archived = ArchivedTable(pd.DataFrame(), **header | {"rests_on": tuple(header.get("rests_on", ()))})
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         raise ConfigurationError(
             f"{path}: the first line should be '# ' and JSON with date, command and commit, not {first[:60]!r}"
@@ -181,6 +181,7 @@ def archive(root: str | Path = ARCHIVE) -> dict[str, ArchivedTable]:
     return {f"{path.parent.name}/{path.stem}": read_archived(path.parent.name, path.stem, root) for path in paths}
 
 
+@reading_once()
 def archive_lines(root: str | Path = ARCHIVE) -> list[str]:
     """Return one line per table: whether its code is what it was, the minutes that it takes, and the command."""
     lines = []

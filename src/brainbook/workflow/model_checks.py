@@ -8,23 +8,24 @@ from importlib.resources import files
 from importlib.util import find_spec
 from pathlib import Path
 
-import pandas as pd
 from huggingface_hub import HfApi, snapshot_download, try_to_load_from_cache
 from huggingface_hub.errors import HFValidationError, RepositoryNotFoundError
 
 from brainbook.errors import BrainbookError, ModelError
-from brainbook.language_models.brainlm.folders import TINY_BRAINLMS
-from brainbook.language_models.brainlm.published import (
-    PUBLISHED,
-    PUBLISHED_BRAINLMS,
-    checkpoint_variable,
-    choose_checkpoint,
-)
-from brainbook.language_models.brainlm.training import BrainLMSettings
-from brainbook.language_models.registry import HUB_NAMES
-from brainbook.language_models.sentence_matching.transfer import TransferSettings
 from brainbook.language_models.tiny.settings import is_tiny, tiny_settings
+from brainbook.lazy_imports import definition
 from brainbook.workflow.study_file import MODEL_PARAMETERS, PlannedRun, Study, models_of
+
+# the modules of models import torch, which takes seconds
+ROOM = "brainbook.language_models"
+HUB_NAMES = definition(f"{ROOM}.registry", "HUB_NAMES")
+TINY_BRAINLMS = definition(f"{ROOM}.brainlm.folders", "TINY_BRAINLMS")
+PUBLISHED, PUBLISHED_BRAINLMS, checkpoint_variable, choose_checkpoint = (
+    definition(f"{ROOM}.brainlm.published", name)
+    for name in ("PUBLISHED", "PUBLISHED_BRAINLMS", "checkpoint_variable", "choose_checkpoint")
+)
+BrainLMSettings = definition(f"{ROOM}.brainlm.training", "BrainLMSettings")
+TransferSettings = definition(f"{ROOM}.sentence_matching.transfer", "TransferSettings")
 
 LAYER_PARAMETERS = {"layer": ("model",), "layers": MODEL_PARAMETERS, "alice_layer": ("alice_model",)}
 
@@ -126,6 +127,8 @@ def n_layers(model: str) -> int | None:
     if config is not None and config.exists():
         content = json.loads(config.read_text(encoding="utf-8"))
         return content.get("num_hidden_layers", content.get("n_layer"))
+    import pandas as pd
+
     table = pd.read_csv(files("brainbook.workflow").joinpath("models.csv")).set_index("model").layers
     return int(table[model]) if model in table else None
 

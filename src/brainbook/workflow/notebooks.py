@@ -11,13 +11,16 @@ import re
 import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import jupytext
-import nbformat
+import yaml
 
 from brainbook.errors import ConfigurationError
+from brainbook.source_code import code_cells
 from brainbook.store import sync
+
+if TYPE_CHECKING:  # imported by those that read or write notebooks: a list of runs does not wait for them
+    from nbformat import NotebookNode
 
 # The same run twice on one machine gives the same numbers: no result depends on the order in which a set of words is
 # gone through, or on how cuBLAS splits its work. (torch.linalg.lstsq repeats with the driver "gelsd" only.)
@@ -38,12 +41,15 @@ def notebook_parameters(path: str | Path) -> dict[str, object]:
     A default that is not a literal is given as its source text, an `Expression`.
     """
     path = Path(path)
-    notebook = jupytext.read(path)
-    cells = [cell for cell in notebook.cells if "parameters" in cell.metadata.get("tags", [])]
+    cells = [
+        source
+        for options, source in code_cells(path.read_text(encoding="utf-8"))
+        if "parameters" in options and "parameters" in yaml.safe_load(options).get("tags", [])
+    ]
     if len(cells) != 1:
         raise ConfigurationError(f"{path} must have exactly one cell tagged `parameters`, it has {len(cells)}")
     parameters = {}
-    for statement in ast.parse(cells[0].source).body:
+    for statement in ast.parse(cells[0]).body:
         if isinstance(statement, ast.Assign) and isinstance(statement.targets[0], ast.Name):
             try:
                 parameters[statement.targets[0].id] = ast.literal_eval(statement.value)
@@ -52,7 +58,7 @@ def notebook_parameters(path: str | Path) -> dict[str, object]:
     return parameters
 
 
-def chapter_notebook(source: str | Path, data: Any = None) -> nbformat.NotebookNode:
+def chapter_notebook(source: str | Path, data: Any = None) -> "NotebookNode":
     """Read a chapter as the notebook that is executed on the recordings in the folder `data`.
 
     Cells tagged `phantom` (code or Markdown) concern simulated recordings with a known truth: they are left out when
@@ -63,6 +69,9 @@ def chapter_notebook(source: str | Path, data: Any = None) -> nbformat.NotebookN
     Cells tagged `data` read the recordings, in chapters that also have cells tagged `archived`: without the folder the
     code of the former is shown and not run, with it the latter are left out.
     """
+    import jupytext
+    from nbformat.v4 import new_markdown_cell
+
     notebook = jupytext.read(source)
     if data is None:
         data = notebook_parameters(source).get("data")
@@ -77,12 +86,12 @@ def chapter_notebook(source: str | Path, data: Any = None) -> nbformat.NotebookN
     notebook.cells = [cell for cell in notebook.cells if absent.isdisjoint(cell.metadata.get("tags", []))]
     for cell in notebook.cells:
         if not present and "data" in cell.metadata.get("tags", []) and cell.cell_type == "code":
-            cell.update(nbformat.v4.new_markdown_cell(f"```python\n{cell.source}\n```", id=cell.get("id", "")))
+            cell.update(new_markdown_cell(f"```python\n{cell.source}\n```", id=cell.get("id", "")))
             del cell["outputs"], cell["execution_count"]
     return notebook
 
 
-def insert_glued(notebook: nbformat.NotebookNode) -> None:
+def insert_glued(notebook: "NotebookNode") -> None:
     """Put glued values into the Markdown of an executed notebook, in place; a number that is not finite becomes a dash.
 
     Raises ConfigurationError for a name that no cell glued, unless the page ended early (`end_here`).
@@ -146,6 +155,7 @@ def execute(
     so that the failing cell can be read; `output` itself appears only when all cells succeeded. Raises
     papermill.PapermillExecutionError when a cell fails.
     """
+    import nbformat
     import papermill
 
     from brainbook.workflow.pictures import lighten

@@ -7,10 +7,9 @@ from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
-from brainbook.datasets import Dataset, LittlePrince, check, open_dataset, read_xnli
+from brainbook.datasets.base import Dataset
 from brainbook.datasets.files import is_pointer
-from brainbook.errors import BrainbookError
-from brainbook.number_sense.digits import read_digits
+from brainbook.errors import BrainbookError, DatasetError
 from brainbook.workflow.gpus import visible_gpus
 from brainbook.workflow.study_file import MODEL_PARAMETERS, PlannedRun, Study, models_of
 
@@ -69,8 +68,12 @@ def _folder_problem(key: str, folder: str, second: tuple[str, ...]) -> str:
         return f"{key} {folder} does not exist"
     try:
         if key == "digits":
+            from brainbook.number_sense.digits import read_digits  # so are the others: seconds to import
+
             read_digits(folder)
         elif key == "sentences":
+            from brainbook.datasets import read_xnli
+
             read_xnli(folder, ("EN", *second))
     except BrainbookError as error:
         return str(error)
@@ -80,10 +83,14 @@ def _folder_problem(key: str, folder: str, second: tuple[str, ...]) -> str:
 @cache
 def _study_problems(description: str, cache_folder: str) -> tuple[str, ...]:
     """Return what `check` finds wrong with a described study; what it computes is cached for the chapters."""
+    from brainbook.datasets import check
+
     return tuple(check(description, cache=cache_folder).problems)
 
 
 def _recordings(folder: str, run: PlannedRun) -> Iterator[str]:
+    from brainbook.datasets import LittlePrince
+
     dataset = _dataset(folder)
     given = run.value("languages") or run.value("language") or dataset.languages
     languages = [given] if isinstance(given, str) else list(given)
@@ -104,6 +111,10 @@ def _recordings(folder: str, run: PlannedRun) -> Iterator[str]:
 
 @cache
 def _dataset(folder: str) -> Dataset:
+    if not folder or not Path(folder).exists():  # such as the phantom, before it is made
+        raise DatasetError(f"there is no {folder}")
+    from brainbook.datasets import open_dataset
+
     return open_dataset(folder)
 
 
@@ -124,6 +135,8 @@ def _models(study: Study, run: PlannedRun) -> Iterator[str]:
 def _features(study: Study, run: PlannedRun) -> Iterator[str]:
     """Check that there are as many targets and training scans as an autoencoder or a PCA needs."""
     n_features, targets = run.value("n_features"), run.value("targets") or "regions"
+    if n_features is None and run.value("targets") is None:  # asks for neither: nothing to open
+        return
     if targets not in (offered := _offered_targets(run)):
         yield f"targets: {targets!r} is none of {', '.join(offered)}"
     elif isinstance(n_features, int) and n_features > N_TARGETS.get(targets, math.inf):

@@ -18,9 +18,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-import nbformat
 from filelock import Timeout
-from nbformat.v4 import new_markdown_cell, new_notebook
 
 from brainbook.errors import ConfigurationError
 from brainbook.store import atomic_write, file_lock, read_json, write_json
@@ -198,6 +196,9 @@ def _cancel_queued(log: Path) -> None:
 
 def write_pages(study: Study, done: set[str]) -> None:
     """Write the book's pages: each chapter's executed notebook, or a line that the study does not run it."""
+    import nbformat
+    from nbformat.v4 import new_markdown_cell, new_notebook
+
     toc = Path("_toc.yml")
     for chapter in re.findall(r"book/chapters/(\w+)", toc.read_text(encoding="utf-8")) if toc.exists() else []:
         page = Path("book/chapters", f"{chapter}.ipynb")

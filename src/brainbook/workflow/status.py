@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from brainbook.source_code import reading_once
 from brainbook.workflow.content import is_ready, prerequisites, read_state, run_folder, why_not_current
 from brainbook.workflow.execution import DONE, is_locked
 from brainbook.workflow.study_file import PlannedRun, Study
@@ -88,6 +89,7 @@ def prerequisite_statuses(study: Study) -> list[RunStatus]:
     return statuses
 
 
+@reading_once()
 def status_lines(study: Study) -> list[str]:
     """Return one line per run, the failed ones first, each with its reason and its log; last a line of counts."""
     runs = run_statuses(study)

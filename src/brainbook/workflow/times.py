@@ -12,6 +12,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from brainbook.source_code import reading_once
 from brainbook.workflow.content import is_ready, prerequisites, read_state, run_folder
 from brainbook.workflow.estimate import rates, run_costs
 from brainbook.workflow.gpus import visible_gpus
@@ -85,7 +86,8 @@ class Plan:
         if pace is None:
             pace = machine_pace() if set(study.runs) - set(past) else 1.0
         costs = run_costs(study, gpu=bool(visible_gpus()))
-        stamps = {name: stamp for name, stamp in prerequisites(study).items() if not is_ready(*stamp)}
+        with reading_once():
+            stamps = {name: stamp for name, stamp in prerequisites(study).items() if not is_ready(*stamp)}
         prepared = {name: pace * PREPARE_SECONDS.get(name, MODEL_SECONDS) for name in stamps}
         return cls(study, prepared | (costs.cpu_s * pace + costs.gpu_s).to_dict() | past, stamps, len(past), pace)
 
