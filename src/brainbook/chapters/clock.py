@@ -38,21 +38,10 @@ def clock_errors(story: Dataset, words_per_scan: Iterable[int] = WORDS_PER_SCAN)
             for (alignment, n), scan in scan_of.items():
                 placed = scan < n_scans
                 error = ((scan + 0.5) * story.tr - onsets)[placed]
-                rows.append(
-                    {
-                        "language": language,
-                        "section": section,
-                        "alignment": alignment,
-                        _RATE: n,
-                        "words": len(onsets),
-                        "rate": len(onsets) / n_scans,
-                        "unplaced": 1 - placed.mean(),
-                        "far": np.mean(np.abs(error) > story.tr),
-                        "median": np.median(np.abs(error)),
-                        "worst": np.abs(error).max(),
-                        "end": error[-1],
-                    }
-                )
+                off = np.abs(error)
+                row = {"language": language, "section": section, "alignment": alignment, _RATE: n, "words": len(onsets)}
+                row |= {"rate": len(onsets) / n_scans, "unplaced": 1 - placed.mean(), "far": np.mean(off > story.tr)}
+                rows.append({**row, "median": np.median(off), "worst": off.max(), "end": error[-1]})
     return pd.DataFrame(rows)
 
 
@@ -64,21 +53,10 @@ def clock_errors_by_language(errors: pd.DataFrame) -> pd.DataFrame:
     DataFrame, one row per language and alignment: language, alignment, words per scan, words, unplaced, far (share of
     the placed words), lost (share of all words that are unplaced or far), median (mean over sections), worst.
     """
-    rows = []
-    for (language, alignment), part in errors.groupby(["language", "alignment"], sort=False):
-        words, placed = part["words"].sum(), (1 - part["unplaced"]) * part["words"]
-        far = (placed * part["far"]).sum()
-        rows.append(
-            {
-                "language": language,
-                "alignment": alignment,
-                _RATE: part[_RATE].iloc[0],
-                "words": words,
-                "unplaced": 1 - placed.sum() / words,
-                "far": far / placed.sum(),
-                "lost": 1 - (placed.sum() - far) / words,
-                "median": part["median"].mean(),
-                "worst": part["worst"].max(),
-            }
-        )
-    return pd.DataFrame(rows)
+    keys, placed = ["language", "alignment"], (1 - errors["unplaced"]) * errors["words"]
+    by_kind = errors.assign(placed=placed, gone=placed * errors["far"]).groupby(keys, sort=False)
+    how = {_RATE: "first", "words": "sum", "placed": "sum", "gone": "sum", "median": "mean", "worst": "max"}
+    table = by_kind.agg(how).reset_index()
+    shares = {"unplaced": 1 - table.placed / table.words, "far": table.gone / table.placed}
+    table = table.assign(**shares, lost=1 - (table.placed - table.gone) / table.words)
+    return table[[*keys, _RATE, "words", "unplaced", "far", "lost", "median", "worst"]]

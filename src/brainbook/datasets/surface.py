@@ -8,7 +8,6 @@ all scans at once. The result equals nilearn's (see tests/datasets/test_surface.
 
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
 
 import nibabel as nib
 import numpy as np
@@ -142,12 +141,9 @@ def _matrix(affine: np.ndarray, shape: tuple, sampling: str, left_out: np.ndarra
     fraction = places[inside] - corner
     rows = np.flatnonzero(inside) // points.shape[1]
     strides = np.array([1, shape[0], shape[0] * shape[1]])
-    columns: Any = []
-    weights: Any = []
-    for step in np.ndindex(2, 2, 2):
-        columns.append((corner + step) @ strides)
-        weights.append(np.prod(np.where(step, fraction, 1 - fraction), axis=1))
-    columns, weights = np.stack(columns, axis=1), np.stack(weights, axis=1)  # points inside, 8
+    steps = list(np.ndindex(2, 2, 2))
+    columns = np.stack([(corner + step) @ strides for step in steps], axis=1)  # points inside, 8
+    weights = np.stack([np.prod(np.where(step, fraction, 1 - fraction), axis=1) for step in steps], axis=1)
     if left_out is not None:
         complete = ~left_out[columns].any(axis=1)
         rows, columns, weights = rows[complete], columns[complete], weights[complete]

@@ -14,10 +14,10 @@ from typing import Any
 
 import pandas as pd
 
-from brainbook.datasets.files import CONTROL_CHARACTERS, read_cells, read_text, split_cells
+from brainbook.datasets.files import CONTROL_CHARACTERS, read_text, split_cells
 from brainbook.datasets.textgrid import read_tiers
 from brainbook.datasets.word_checks import COLUMNS, check_language
-from brainbook.datasets.words import choose_tier, clean_words, read_words
+from brainbook.datasets.words import choose_tier, clean_words, read_columns, read_words
 from brainbook.errors import AnnotationError
 
 NO_TIME = ("", "n/a", "N/A", "NA", "nan", "NaN", "None")
@@ -112,15 +112,7 @@ def _read_csv(path: Path, text: str, columns: dict[str, str], tier: str | int | 
     names["offset"] = columns.get("duration", "duration") if lasting else columns.get("offset", "offset")
     if "section" in columns or "section" in header[sep]:
         names["section"] = columns.get("section", "section")
-    found, rows = read_cells(text, path, names.values(), sep, AnnotationError)
-    places = {name: found.index(column) for name, column in names.items()}
-    cells = {
-        name: [row[place].strip() if place < len(row) else "" for row in rows.values()]
-        for name, place in places.items()
-    }
-    table = pd.DataFrame(cells, index=[f"line {line}" for line in rows], dtype=object)
-    if sep == ";":  # where semicolons separate columns, commas may separate decimals
-        table[["onset", "offset"]] = table[["onset", "offset"]].apply(lambda column: column.str.replace(",", "."))
+    table = read_columns(text, path, names, sep)[1].drop(columns="label")
     return _ends(table) if lasting else table
 
 

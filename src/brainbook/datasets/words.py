@@ -6,6 +6,7 @@ per word in the order of the recording, index 0, 1, 2 ... Rows that carry no wor
 
 import re
 import warnings
+from collections.abc import Mapping
 from itertools import pairwise
 from pathlib import Path
 
@@ -148,12 +149,8 @@ def _read_csv(path: Path, language: str | None, mend: bool | None) -> tuple[pd.D
     text = _read_text(path)
     first = text.lstrip().partition("\n")[0]
     sep = next((mark for mark in ";\t" if {name.strip(' "\r') for name in first.split(mark)} >= set(COLUMNS)), ",")
-    header, rows = read_cells(text, path, COLUMNS, sep, AnnotationError)
-    places = [0, *(header.index(name) for name in COLUMNS)]
-    cells = [[row[place].strip() if place < len(row) else "" for place in places] for row in rows.values()]
-    table = pd.DataFrame(cells, columns=["label", *COLUMNS], dtype=object)
-    if sep == ";":  # where semicolons separate columns, commas may separate decimals
-        table[["onset", "offset"]] = table[["onset", "offset"]].apply(lambda column: column.str.replace(",", "."))
+    header, table = read_columns(text, path, dict(zip(COLUMNS, COLUMNS, strict=True)), sep)
+    table = table.reset_index(drop=True)
     if header[0] in ("", "index", "Unnamed: 0") and table["label"].str.fullmatch(r"[0-9]{1,9}").all():
         table.index = table["label"].astype(int)
     table["word"] = table["word"].where(~table["word"].isin(_NOT_TEXT), "")
@@ -209,6 +206,20 @@ def _correct(table: pd.DataFrame, dataset: str | None) -> tuple[pd.DataFrame, pd
             changes.append((row, label, word, why))
     corrected = table.assign(word=np.array(words, dtype=object))
     return corrected[corrected["word"] != ""], pd.DataFrame(changes, columns=["row", "was", "is", "why"])
+
+
+def read_columns(text: str, path: Path, names: Mapping[str, str], sep: str) -> tuple[list[str], pd.DataFrame]:
+    """Return a table's header, and the text of some of its columns and of the first, `label`, in rows 'line 2', ...
+
+    names : {column of the result: column of the file}.
+    """
+    header, rows = read_cells(text, path, names.values(), sep, AnnotationError)
+    places = {"label": 0} | {name: header.index(column) for name, column in names.items()}
+    cells = [[row[place].strip() if place < len(row) else "" for place in places.values()] for row in rows.values()]
+    table = pd.DataFrame(cells, [f"line {line}" for line in rows], list(places), dtype=object)
+    if sep == ";":  # where semicolons separate columns, commas may separate decimals
+        table[["onset", "offset"]] = table[["onset", "offset"]].apply(lambda column: column.str.replace(",", "."))
+    return header, table
 
 
 def _read_text(path: Path) -> str:

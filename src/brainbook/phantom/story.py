@@ -65,7 +65,6 @@ def sentences(
     seed: int,
     languages: tuple[str, ...] = LANGUAGES,
     per_row: int = 1,
-    punctuation: bool = False,
 ) -> pd.DataFrame:
     """Return parallel sentences: row i says the same in every language. Rows of a story follow one another.
 
@@ -75,8 +74,8 @@ def sentences(
     seed : of the corpus; it shares no stream with any story that a phantom's participants hear.
     languages : the columns of text; what is said does not depend on them.
     per_row : consecutive sentences in a row (2 gives passages in which the scene can be guessed).
-    punctuation : False writes words as the annotation has them, separated by spaces (in Chinese too), so that
-        `text.split()` gives them back; True writes prose.
+
+    Words are written as the annotation has them, separated by spaces (in Chinese too): `text.split()` gives them back.
 
     Returns
     -------
@@ -97,11 +96,7 @@ def sentences(
         row: dict[str, Any] = {"story": story, "scene": passage[0][0].scene}
         row["concepts"] = [concept for events in passage for event in events for concept in event.concepts]
         for language in languages:
-            parts = [tell(world, events, language) for events in passage]
-            if punctuation:
-                row[language] = ("" if language == "CN" else " ").join(prose(part, language) for part in parts)
-            else:
-                row[language] = " ".join(_spoken(token) for part in parts for token in part)
+            row[language] = " ".join(_spoken(token) for events in passage for token in tell(world, events, language))
         rows.append(row)
     return pd.DataFrame(rows, columns=["story", "scene", "concepts", *languages])
 

@@ -101,13 +101,14 @@ class Truth:
         """
         table = self.scans[self.scans["language"] == language].set_index("section")
         scans = table["scans_preprocessed"]
+        run_of_scan = np.repeat(scans.index.to_numpy(), scans.to_numpy())
         if (stored := self.root / "truth" / f"drivers_{language}.npz").is_file():  # of a real story
             try:
                 with np.load(stored, allow_pickle=False) as values:
                     features = {name: values[name] for name in DRIVERS}
             except (OSError, ValueError, LookupError, zipfile.BadZipFile, zlib.error) as error:
                 raise DatasetError(f"{stored} is damaged ({error}). {_again(self.root)}") from None
-            return {name: (features[name], np.repeat(scans.index.to_numpy(), scans.to_numpy())) for name in DRIVERS}
+            return {name: (features[name], run_of_scan) for name in DRIVERS}
         if "cut" not in table:  # ds003643
             table = table.assign(cut=0, scans_raw=scans, start=0.0)
         starts = table["start"] + table["cut"] * self.tr  # of the first recorded scan
@@ -118,7 +119,6 @@ class Truth:
             section: slice(int(cut), int(cut) + n)
             for section, cut, n in zip(scans.index, table["cut"], scans, strict=True)
         }
-        run_of_scan = np.repeat(scans.index.to_numpy(), scans.to_numpy())
         return {
             name: (np.concatenate([sections[section][name][cuts[section]] for section in cuts]), run_of_scan)
             for name in DRIVERS

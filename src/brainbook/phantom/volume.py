@@ -66,20 +66,11 @@ def make_grid(voxel_size: float) -> tuple[Grid, list[np.ndarray]]:
 
     shape, affine = shape_and_affine(voxel_size)
     surfaces = load_fsaverage("fsaverage5")
-    pial: Any = []
-    white: Any = []
-    for side in ("left", "right"):
-        pial.append(np.asarray(surfaces["pial"].parts[side].coordinates))
-        white.append(np.asarray(surfaces["white_matter"].parts[side].coordinates))
-    pial, white = np.concatenate(pial), np.concatenate(white)
-    rows: Any = []
-    columns: Any = []
-    for depth in DEPTHS:
-        points = white + depth * (pial - white)
-        voxel = np.floor((points - CORNER) / voxel_size).astype(int)
-        rows.append(np.ravel_multi_index(voxel.T, shape))
-        columns.append(np.arange(N_VERTICES))
-    rows, columns = np.concatenate(rows), np.concatenate(columns)
+    parts = (surfaces[name].parts for name in ("pial", "white_matter"))
+    pial, white = (np.concatenate([part["left"].coordinates, part["right"].coordinates]) for part in parts)
+    points = np.concatenate([white + depth * (pial - white) for depth in DEPTHS])
+    rows = np.ravel_multi_index(np.floor((points - CORNER) / voxel_size).astype(int).T, shape)
+    columns = np.tile(np.arange(N_VERTICES), len(DEPTHS))
     mask = load_mni152_brain_mask(resolution=4)
     indices = np.stack(np.unravel_index(np.arange(np.prod(shape)), shape), axis=1)
     millimetres = indices @ affine[:3, :3].T + affine[:3, 3]

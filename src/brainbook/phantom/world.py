@@ -91,12 +91,9 @@ class World:
         """The rows of `concepts` as dictionaries: quick to look up."""
         return self.concepts.to_dict("records")
 
-    def of_kind(self, kind: str, groups: str | None = None) -> np.ndarray:
+    def of_kind(self, kind: str) -> np.ndarray:
         """Return the indices of the concepts of a kind ("agent", "thing", "place", "quality", "number", "action")."""
-        chosen = self.concepts["kind"] == kind
-        if groups is not None:
-            chosen &= self.concepts["group"].isin(groups.split())
-        return np.flatnonzero(chosen)
+        return np.flatnonzero(self.concepts["kind"] == kind)
 
     @cached_property
     def _cumulative(self) -> dict[str, tuple[list[int], list[list[list[float]]]]]:
