@@ -212,7 +212,7 @@ def draw(curves: pd.DataFrame, path: Path) -> None:
     """Draw CPU seconds against every axis, with a line of the measured slope."""
     import matplotlib.pyplot as plt
 
-    from brainbook.plots import style
+    from brainbook.plots.look import power_of_ten, style
 
     style()
     fits = exponents(curves).set_index("axis")
@@ -224,6 +224,7 @@ def draw(curves: pd.DataFrame, path: Path) -> None:
         panel.loglog(last, fit.at_one * last**fit.cpu_s, "-", linewidth=1.5)
         panel.set(title=f"{axis}: power {fit.cpu_s:.1f}", xticks=part.value)
         panel.set_xticklabels([f"{value:,}" for value in part.value], fontsize=10)
+        panel.yaxis.set_major_formatter(power_of_ten)
         panel.minorticks_off()
     for panel in panels[:, 0]:
         panel.set_ylabel("CPU seconds")

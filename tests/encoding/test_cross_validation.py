@@ -172,7 +172,8 @@ def test_features_that_say_nothing_in_training_change_nothing(rng, study, n_feat
     alone = cross_validate(features, responses, runs, None, 10.0)
     beside = cross_validate(np.hstack([features, dead]), responses, runs, None, 10.0)
     np.testing.assert_allclose(beside.fold_scores[2], alone.fold_scores[2], atol=1e-4)
-    nothing = cross_validate(dead[:, :1], responses, runs, None, 10.0)
+    with pytest.warns(RuntimeWarning, match="all features are constant"):
+        nothing = cross_validate(dead[:, :1], responses, runs, None, 10.0)
     np.testing.assert_array_equal(nothing.fold_scores, 0)
 
 

@@ -3,6 +3,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from matplotlib.colors import to_rgb
+from matplotlib.text import Text
 
 import brainbook.plots as charts
 from brainbook.plots.look import OKABE_ITO, WIDTH, writable
@@ -44,6 +45,17 @@ def test_colours_are_constant_distinct_and_told_apart_without_red_or_green():
     seen = np.array([deutan @ np.array(to_rgb(colour)) ** 2.2 for colour in OKABE_ITO[:6]]).clip(0, 1) ** (1 / 2.2)
     apart = np.linalg.norm(seen[:, None] - seen[None], axis=-1)[np.triu_indices(6, 1)]
     assert apart.min() > 0.12
+
+
+@pytest.mark.parametrize("name", ["$x^$", "a_b$1 and $2", r"\$HOME", "$$"])
+def test_names_are_drawn_as_they_are(name):
+    """matplotlib would read what stands between two $ as mathematics, and fail at `$x^$` when the page is made."""
+    table = scores().replace({"visual": name, "FLA": f"model {name}"})
+    figure = charts.scores_by_group(table, title=name).figure
+    figure.canvas.draw()
+    drawn = [text for text in figure.findobj(Text) if name in text.get_text()]
+    assert len(drawn) >= 3 and not any(text._preprocess_math(text.get_text())[1] for text in drawn)
+    assert all(text._preprocess_math(text.get_text())[0] == text.get_text() for text in drawn)
 
 
 def test_scores_stand_where_they_belong():

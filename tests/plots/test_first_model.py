@@ -39,6 +39,9 @@ def test_scores_by_penalty_and_marks_on_a_null():
     ax = first_model.score_by_penalty(table)
     drawn = {line.get_label(): list(line.get_ydata()) for line in ax.lines}
     assert drawn == {"training runs": [1.0, 0.8], "other runs": [-0.1, 0.3]} and ax.get_ylim()[0] == -0.1
+    ax.figure.canvas.draw()
+    labels = dict(zip(ax.get_xticks(), (text.get_text() for text in ax.get_xticklabels()), strict=True))
+    assert labels[1.0] == "10⁰" and labels[10.0] == "10¹"  # no mathtext, which the book's style does not read
     ax = first_model.score_on_its_scale(np.linspace(-0.1, 0.1, 50), {"score": 0.3, "ceiling": 0.5})
     assert [line.get_label() for line in ax.lines] == ["score: 0.30", "ceiling: 0.50"]
     assert [line.get_xdata()[0] for line in ax.lines] == [0.3, 0.5]

@@ -37,7 +37,7 @@ STUDY = """
 data: nowhere
 runs:
   - chapter: count
-    parameters: {seconds: 0.3}
+    parameters: {seconds: 0.2}
     sweep: {number: [1, 2], seed: [1, 2]}
     memory_mb: 300
   - chapter: other
@@ -263,7 +263,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder, cluster.slurm() if given.slurm else nullcontext({}) as environment:
         ordeal = Ordeal(Project(Path(folder)), given.seed, words, environment, longest=1.0)
         took = ordeal.undisturbed()
-        ordeal.longest = min(took / 2, 15)  # of a busy machine more kills, and each while less happens
+        ordeal.longest = min(max(took / 5, 2), 15)  # several kills strike each session
         print(f"undisturbed: {took:.1f} s", flush=True)
         ordeal.run(given.kills, minutes=given.minutes)
     counts = ordeal.counts

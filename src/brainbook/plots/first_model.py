@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from brainbook.plots.look import GREY, OKABE_ITO, WIDTH, finish, new_axes
+from brainbook.plots.look import GREY, OKABE_ITO, WIDTH, finish, new_axes, power_of_ten
 
 RECORDED, PREDICTED = GREY, OKABE_ITO[1]
 
@@ -65,6 +65,7 @@ def score_by_penalty(table: pd.DataFrame, title: str | None = None) -> Axes:
     ax.plot(table["alpha"], table["training"], color=GREY, marker="s", linestyle="--", label="training runs")
     ax.plot(table["alpha"], table["held_out"], color=OKABE_ITO[0], marker="o", label="other runs")
     ax.set(xscale="log", xlabel="Penalty (alpha)", ylabel="Pearson r", ylim=(min(0, table["held_out"].min()), 1.05))
+    ax.xaxis.set_major_formatter(power_of_ten)
     return finish(ax, title, ax.get_legend_handles_labels()[0])
 
 

@@ -3,6 +3,7 @@
 Colours are Okabe and Ito's (2008), which people with any of the usual colour deficiencies can tell apart.
 """
 
+import math
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
@@ -59,6 +60,15 @@ def writable(word: str) -> str:
     """Return `word`, or a dot per character when it is Chinese and no installed font writes it (install Noto CJK)."""
     chinese = any("\u3400" <= character <= "\u9fff" for character in word)
     return "·" * len(word) if chinese and not _fonts_with_chinese() else word
+
+
+def power_of_ten(value: float, place: int | None = None) -> str:
+    """Return the label of a power of ten on an axis, which is no mathtext: the book's style reads none.
+
+    >>> power_of_ten(0.01), power_of_ten(1e4)
+    ('10⁻²', '10⁴')
+    """
+    return "10" + f"{math.log10(value):.0f}".translate(str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"))
 
 
 def colours(names: Iterable) -> dict:
