@@ -1,13 +1,13 @@
 """Would the tests notice? Plants small faults in the package, one at a time, and runs the tests that reach them.
 
-    python benchmarks/mutants.py [--rooms encoding stats ...] [--number 20] [--seed 0] [--again] [--keep]
+    python benchmarks/mutants.py [--rooms encoding stats ...] [--number 20] [--seed 0] [--again [--tests ...]] [--keep]
 
 A mutant is the package with one change: another comparison or operator, a constant one larger, `and` for `or`, a
 statement that is left out, None returned. It is killed if a test fails (or does not end); a survivor is a fault that
 nobody would notice, or a change that changes nothing: look at it. Which tests reach a function is recorded first.
 Everything goes to results/mutants.json; `--again` tries the survivors in there once more, after tests were written.
-Linux only (it forks); about a minute of one core for a room and five seconds for a mutant. With --keep the table of
-rooms goes to book/archive.
+Linux only (it forks); some two minutes of one core for a room and five seconds for a mutant. With --keep the table of
+rooms goes to book/archive, with the rooms that were tried earlier.
 """
 
 import argparse
@@ -191,16 +191,15 @@ def run_tests(source: Path, names: list[str], *plugins) -> int:
     sys.path.insert(0, str(source))
     os.environ["PYTHONPATH"] = str(source)
     options = ["-q", "-p", "no:cacheprovider", "-m", "not slow and not book", *([] if plugins else ["-x"])]
+    options += ["-W", "ignore::pytest.PytestAssertRewriteWarning"]  # what is in PRELOADED
     return pytest.main([*options, *names], list(plugins))
 
 
-def tests_of(rooms: list[str], source: Path, found: Path) -> tuple[dict[str, set], dict[str, float], float]:
+def tests_of(files: list[str], source: Path, found: Path) -> tuple[dict[str, set], dict[str, float], float]:
     """Return {test or its file: functions that it calls}, seconds of each, and the processor seconds of it all.
 
     Tests that fail without any mutant are left out, and named.
     """
-    paths = [path for room in rooms for path in sorted((ROOT / "tests" / room).glob("test_*.py"))]
-    files = [str(path.relative_to(ROOT)) for path in paths if path.stem not in SLOW]
 
     def work() -> int:
         plugin = Reached(source / "brainbook")
@@ -261,6 +260,7 @@ def main() -> None:
         "--seconds", type=float, default=60.0, help="of processor time until a mutant's tests have no end"
     )
     parser.add_argument("--again", action="store_true", help="try the survivors of the last time")
+    parser.add_argument("--tests", nargs="+", default=[], help="files, those of new tests; by default all of the rooms")
     parser.add_argument("--keep", action="store_true")
     options = parser.parse_args()
     os.chdir(ROOT)
@@ -271,7 +271,9 @@ def main() -> None:
         source = Path(scratch) / "src"
         shutil.copytree(ROOT / "src", source, ignore=shutil.ignore_patterns("__pycache__"))
         compileall.compile_dir(source, quiet=2, invalidation_mode=py_compile.PycInvalidationMode.CHECKED_HASH)
-        reached, seconds, used = tests_of(options.rooms, source, Path(scratch) / "reached.json")
+        paths = [path for room in options.rooms for path in sorted((ROOT / "tests" / room).glob("test_*.py"))]
+        files = options.tests or [str(path.relative_to(ROOT)) for path in paths if path.stem not in SLOW]
+        reached, seconds, used = tests_of(files, source, Path(scratch) / "reached.json")
         print(f"{used / 60:.1f} minutes of one core for {len(seconds)} tests and files without a mutant", flush=True)
         for room in options.rooms:
             if options.again:
@@ -284,14 +286,16 @@ def main() -> None:
                     continue
                 each.update(place)
                 tests = chosen_tests(source / each["file"], each["function"], reached, seconds)
-                each["after"], spent = try_mutant(each, source, tests, options.seconds)
+                after, spent = try_mutant(each, source, tests, options.seconds)
+                if after != "not reached" or not options.tests:
+                    each["after"] = after
                 each.setdefault("before", each["after"])
                 used += spent
                 print(f"{each['after']:<12}{each['file']}:{each['line']}  {each['was']}  ->  {each['is']}", flush=True)
                 RESULTS.parent.mkdir(exist_ok=True)
                 RESULTS.write_text(json.dumps(known, indent=1))
             print(f"== {room}: {used / 60:.1f} minutes of one core until here", flush=True)
-    table = summary(known)
+    table = with_earlier(summary(known))
     print(table.to_string(index=False))
     if options.keep:
         from brainbook.workflow import archive_table
@@ -309,6 +313,16 @@ def summary(mutants: list[dict]) -> pd.DataFrame:
         rows.append({"room": room, "mutants": len(own), **{f"killed {name}": share for name, share in shares.items()},
                      "not reached": int((own["after"] == "not reached").sum())})  # fmt: skip
     return pd.DataFrame(rows)
+
+
+def with_earlier(table: pd.DataFrame) -> pd.DataFrame:
+    """Add the rooms that only the archived table has, and the commit at which each room was tried."""
+    from brainbook.workflow.archive import commit, read_archived  # not before: children import the package's copy
+
+    earlier = read_archived("mutants", "rooms")
+    rows = earlier.rows if "commit" in earlier.rows else earlier.rows.assign(commit=earlier.commit)
+    rows = [rows[~rows["room"].isin(table["room"])], table.assign(commit=commit())]
+    return pd.concat(rows).sort_values("room", key=lambda room: room.map(ROOMS.index), ignore_index=True)
 
 
 if __name__ == "__main__":

@@ -34,7 +34,7 @@ TRANSFER |= {"control_steps": 5, "drawn": 40, "retrieved": 40, "extras": False}
 CHAPTERS = {
     "first_model": {},
     "transfer": TRANSFER,
-    "number_sense": {"steps": 60, "processes": 1},
+    "number_sense": {"steps": 20, "seeds": 1, "processes": 1},
 }
 ELSEWHERE = {"TZ": "Asia/Kolkata", "LC_ALL": "C", "PYTHONHASHSEED": "4711"}
 VARIANTS = {

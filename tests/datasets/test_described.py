@@ -218,6 +218,22 @@ def test_a_surface_study_equals_its_vertices(tmp_path):
     assert dataset.tr == TR and check(dataset).ok
 
 
+@pytest.mark.parametrize(
+    "said, seconds", [("2.5", 2.5), ("2500", 2.5), ("0", None), ("1e+-3", "'1e.-3', which is no number")]
+)
+def test_the_time_step_of_a_gifti_file_is_in_seconds_or_milliseconds(tmp_path, said, seconds):
+    paths = [tmp_path / f"sub-1_hemi-{side}_space-fsaverage5_bold.func.gii" for side in "LR"]
+    for path in paths:
+        write_gifti(path, np.zeros((3, 10_242)))
+        begin = "<MetaData><MD><Name><![CDATA[TimeStep]]></Name><Value><![CDATA["
+        path.write_text(path.read_text().replace("<MetaData />", f"{begin}{said}]]></Value></MD></MetaData>", 1))
+    if isinstance(seconds, str):
+        with pytest.raises(DatasetError, match=seconds):
+            _ = SurfaceRecording(*paths).header_tr
+    else:
+        assert SurfaceRecording(*paths).header_tr == seconds
+
+
 def test_of_a_finer_surface_the_coarse_vertices_are_taken(tmp_path, rng):
     scans = rng.normal(size=(3, 40_962)).astype(np.float32)
     paths = [tmp_path / f"sub-1_hemi-{side}_space-fsaverage6_bold.func.gii" for side in "LR"]

@@ -33,6 +33,23 @@ def test_pointers_are_called_by_their_name(tmp_path, name):
     assert "'l'\"'\"'été 1/lppEN_section1.TextGrid'" in message  # can be pasted into a shell
 
 
+@pytest.mark.parametrize("name", ["posix", "lfs"])
+@pytest.mark.parametrize("there", [(), ("participants.tsv",), ("participants.tsv", "annotation/a.csv")])
+def test_how_to_get_a_file_depends_on_where_its_pointer_lies(tmp_path, name, there):
+    """In no dataset there is no command for datalad; ds003643, known by its annotation, comes without a clone, too."""
+    content, kind, command = POINTERS[name]
+    for each in there:
+        (tmp_path / each).parent.mkdir(exist_ok=True)
+        (tmp_path / each).write_text("participant_id\n")
+    (tmp_path / "words.csv").write_text(content)
+    with pytest.raises(MissingFileError) as raised:
+        check_content(tmp_path / "words.csv")
+    message = str(raised.value)
+    wanted = f"cd {tmp_path} && {command}" if there else "git lfs pull" if kind == "Git LFS" else "Check the path"
+    assert wanted in message
+    assert ("--dataset ds003643 --include words.csv" in message) == (len(there) == 2)
+
+
 @pytest.mark.parametrize("content", ["", "version 2 of the words\n", "annexed objects\n", "/annex/things\n", "\\n\n"])
 def test_other_short_texts_are_content(tmp_path, content):
     (tmp_path / "a.txt").write_text(content)

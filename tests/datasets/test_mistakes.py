@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from brainbook.datasets import check
+from brainbook.datasets import check, open_dataset
 from brainbook.datasets.mistakes import MISTAKES, planted_mistakes
 from brainbook.errors import ConfigurationError
 
@@ -59,3 +59,15 @@ def test_every_mistake_has_its_test():
 def test_a_mistake_is_named(study, mistake):
     message = planted_mistakes(study, [mistake]).message.item()
     assert re.search(MESSAGES[mistake], message), message
+
+
+@pytest.mark.parametrize("late, ready", [(0.2, True), (0.5, False)])
+def test_a_few_words_outside_the_scans_are_noted_and_many_are_a_problem(study, monkeypatch, late, ready):
+    dataset = open_dataset(study)
+    words, scans = dataset.words("EN"), dataset.scans("EN")
+    heard = {section: words.loc[words["section"] == section, "onset"] for section in scans}
+    starts = {section: n * dataset.tr - heard[section].quantile(1 - late) for section, n in scans.items()}
+    monkeypatch.setattr(type(dataset), "starts", lambda self, language: starts)
+    report = check(dataset, n_participants=0)
+    outside = [line for line in report.problems + report.warnings if "words lie outside its" in line]
+    assert len(outside) == len(scans) and all((line in report.warnings) == ready for line in outside)

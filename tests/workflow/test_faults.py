@@ -80,6 +80,18 @@ def test_files_cut_at_any_length_are_made_again_and_are_what_they_were(study):
     assert [row.state for row in run_statuses(study)] == ["done"] * 3
 
 
+def test_what_an_earlier_version_of_a_chapter_left_is_removed(study):
+    make(study)
+    run = next(iter(study.runs.values()))
+    folder = run_folder(study, run)
+    (folder / "state.json").unlink()
+    for name in ("of_old.parquet", "notebook.part.ipynb", ".writing-x-scores.parquet"):
+        (folder / name).write_bytes(b"old")
+    assert execute_run(study, run) == "done"
+    names = {path.name for path in folder.iterdir()}
+    assert names == {"scores.parquet", "provenance.json", "notebook.ipynb", "state.json", ".done", ".lock"}
+
+
 @pytest.mark.parametrize("step", ["write", "fsync", "rename"])
 def test_a_full_disk_leaves_the_old_file_and_no_other(tmp_path, monkeypatch, step):
     """ENOSPC at each step of a write."""
@@ -131,6 +143,17 @@ def test_a_study_on_a_full_disk_says_so_in_one_line_and_goes_on_when_there_is_ro
     assert "done" not in {row.state for row in run_statuses(study)}
     filler.unlink()
     assert len(make(study)) == 3
+
+
+def test_of_a_failed_run_the_status_says_why_first_and_where_its_output_went(study, monkeypatch):
+    last = list(study.runs.values())[-1]
+    make(study)
+    (run_folder(study, last) / "state.json").unlink()
+    monkeypatch.setattr(execution, "execute", lambda *_, **__: 1 / 0)
+    assert execute_run(study, last) == "failed"
+    lines = status_lines(study)
+    assert lines[0].startswith("failed") and last.name in lines[0] and "division by zero" in lines[0]
+    assert f"see {Path('logs/mine', last.name)}.log" in lines[0] and not any("see logs" in line for line in lines[1:])
 
 
 REFUSALS = {errno.ENOLCK: "No locks available", errno.ENOTSUP: "not supported", errno.ENOSYS: "not implemented"}
@@ -264,6 +287,18 @@ def test_of_two_sessions_that_want_one_phantom_one_makes_it(project):
         process.join(60)
     assert [process.exitcode for process in asking] == [0] * 3
     assert (project.folder / "made").read_text() == "x"
+
+
+def test_what_is_there_is_not_prepared_again_and_a_failure_leaves_no_stamp(project, monkeypatch):
+    monkeypatch.chdir(project.folder)
+    project.write("notebooks/one.md", CHAPTER)
+    project.write("studies/mine.yaml", "data: p\nphantom: {participants: 1, scans: 30}\nruns: [{chapter: one}]")
+    stamp, key = content.prerequisites(study := read_study("mine"))["phantom"]
+    monkeypatch.setattr(execution, "_command_of", lambda *_: ["false"])
+    assert prepare(study, "phantom") == 1 and not stamp.exists()
+    stamp.parent.mkdir(exist_ok=True)
+    stamp.write_text(key)
+    assert prepare(study, "phantom") == 0  # nothing was asked for
 
 
 def test_what_a_killed_process_left_in_the_cache_is_removed(tmp_path):

@@ -32,7 +32,9 @@ def test_a_parameter_of_several_types_can_be_written_and_read(tmp_path):
     kinds = {"seeds": [None, 3, [0, 1]], "layers": ["all", 2, 2], "fast": [True, None, 1], "share": [1, 0.5, None]}
     for number, values in enumerate(zip(*kinds.values(), strict=True)):
         run(tmp_path, f"run{number}", [0, 0], **dict(zip(kinds, values, strict=True)))
-    table = pd.read_parquet(write_overview("demo", root=tmp_path)).sort_values("run")
+    path = write_overview("demo", root=tmp_path)
+    assert path == tmp_path / "demo/runs.parquet"
+    table = pd.read_parquet(path).sort_values("run")
     assert table.parameter_seeds.isna().tolist() == [True, False, False]
     assert table.parameter_seeds.tolist()[1:] == ["3", "[0, 1]"]
     assert table.parameter_layers.tolist() == ["all", "2", "2"]

@@ -79,6 +79,14 @@ def test_everything_wrong_is_named_at_once(folders):
         assert part in message
 
 
+def test_a_page_shows_the_run_of_its_name_else_the_first_of_its_chapter(folders, tmp_path):
+    (tmp_path / "notebooks/two.md").write_text(CHAPTER)
+    study = folders("data: d\nruns: [{chapter: two}, {chapter: one, name: a}, {chapter: one}]")
+    assert study.page("one").name == "one" and study.page("two").name == "two" and study.page("three") is None
+    study = folders("data: d\nruns: [{chapter: two}, {chapter: one, name: a}, {chapter: one, name: b}]")
+    assert study.page("one").name == "a"
+
+
 def test_unknown_keys_are_refused(folders):
     with pytest.raises(ConfigurationError, match="runs.0.chapters"):
         folders("data: d\nruns: [{chapter: one, chapters: two}]")
