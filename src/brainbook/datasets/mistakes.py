@@ -48,28 +48,34 @@ class StudyCopy:
         self.keys["stories"][self.story] |= keys
         self.say()
 
-    def say_words(self, change: Callable[[Section], pd.DataFrame], everywhere: bool = False) -> None:
-        """Change the words of the first section, or of all."""
-        files: dict[str, list[str]] = {}
+    def say_by_section(self, key: str, value: Callable[[Section], Any]) -> None:
+        """Change a key of all stories to a list with one value for each of their sections."""
+        values: dict[str, list] = {}
         for section in self.sections:
-            chosen = everywhere or section.number == 1
-            words = change(section) if chosen else section.words
-            path = self.dataset.root / f"words_{section.number}.csv"
-            words[["word", "onset", "offset"]].to_csv(path, index=False)
-            files.setdefault(section.story, []).append(path.name)
-        for story, names in files.items():
-            self.keys["stories"][story]["words"] = names
+            values.setdefault(section.story, []).append(value(section))
+        for story, of_story in values.items():
+            self.keys["stories"][story][key] = of_story
         self.say()
 
-    def say_starts(self, change: float) -> None:
-        """Say the start of every section in seconds, `change` more than it is."""
-        starts: dict[str, list[float]] = {}
-        for section in self.sections:
-            take = self.dataset.takes(self.language, section.number)[0]
-            starts.setdefault(section.story, []).append(float(self.dataset.placement(take).start + change))
-        for story, values in starts.items():
-            self.keys["stories"][story]["start"] = values
-        self.say()
+    def say_words(self, change: Callable[[Section], pd.DataFrame], everywhere: bool = False) -> None:
+        """Change the words of the first section, or of all."""
+
+        def written(section: Section) -> str:
+            words = change(section) if everywhere or section.number == 1 else section.words
+            path = self.dataset.root / f"words_{section.number}.csv"
+            words[["word", "onset", "offset"]].to_csv(path, index=False)
+            return path.name
+
+        self.say_by_section("words", written)
+
+    def start(self, section: Section) -> float:
+        """Return the second of its first recording at which a section's clock is at zero."""
+        return float(self.dataset.placement(self.dataset.takes(self.language, section.number)[0]).start)
+
+    @property
+    def pattern(self) -> str:
+        """The pattern of the recordings."""
+        return self.dataset.description.patterns[0]
 
     @property
     def confounds(self) -> Path:
@@ -96,20 +102,13 @@ def _misspell_key(study: StudyCopy) -> None:
     study.say()
 
 
-def _misplace(study: StudyCopy) -> None:
-    pattern = study.dataset.description.patterns[0]
-    study.say(recordings="elsewhere/" + pattern)
-
-
 def _own_space(study: StudyCopy) -> None:
-    takes = study.dataset.takes(study.language)
-    for path in (path for take in takes for path in take.files.paths.values()):
-        path.rename(path.with_name(path.name.replace("MNI152NLin2009cAsym", "T1w").replace("fsaverage", "fsnative")))
-    names = {"MNI152NLin2009cAsym": "T1w", "fsaverage6": "fsnative6", "fsaverage5": "fsnative5"}
-    pattern = study.dataset.description.patterns[0]
-    for known, other in names.items():
-        pattern = pattern.replace(known, other)
-    study.say(recordings=pattern)
+    def renamed(name: str) -> str:
+        return name.replace("MNI152NLin2009cAsym", "T1w").replace("fsaverage", "fsnative")
+
+    for path in (path for take in study.dataset.takes(study.language) for path in take.files.paths.values()):
+        path.rename(path.with_name(renamed(path.name)))
+    study.say(recordings=renamed(study.pattern))
 
 
 def _contradict_tr(study: StudyCopy) -> None:
@@ -154,12 +153,9 @@ def _times(change: Callable[[pd.Series], pd.Series]) -> Callable[[StudyCopy], No
 
 def _exchange(study: StudyCopy) -> None:
     """Give every section the words of the next one, as far as they last."""
-    following = dict(
-        zip([each.number for each in study.sections], [*study.sections[1:], study.sections[0]], strict=True)
-    )
 
     def next_words(section: Section) -> pd.DataFrame:
-        words = following[section.number].words
+        words = study.sections[section.number % len(study.sections)].words
         return words[words.offset <= section.seconds]
 
     study.say_words(next_words, everywhere=True)
@@ -170,28 +166,24 @@ def _in_french(section: Section) -> pd.DataFrame:
     return section.words.assign(word=np.resize(words.split(), len(section.words)))
 
 
-def _twice(section: Section) -> pd.DataFrame:
-    return section.words.loc[section.words.index.repeat(2)]
-
-
 def _shorten_confounds(study: StudyCopy) -> None:
     lines = study.confounds.read_text(encoding="utf-8").splitlines()
     study.replace(study.confounds, "\n".join(lines[:-5]) + "\n")
 
 
-def _unknown_participant(study: StudyCopy) -> None:
-    study.say(participants=[study.take.participant, "sub-99"])
-
-
 MISTAKES: dict[str, Callable[[StudyCopy], None]] = {
     "a key is misspelt": _misspell_key,
-    "the pattern names another folder": _misplace,
+    "the pattern names another folder": lambda study: study.say(recordings=f"elsewhere/{study.pattern}"),
     "the recordings are in each participant's own space": _own_space,
-    "a participant who is listed has no recordings": _unknown_participant,
+    "a participant who is listed has no recordings": lambda study: study.say(
+        participants=[study.take.participant, "sub-99"]
+    ),
     "no file of words has that name": lambda study: study.say_of_story(words="stimuli/none.csv"),
     "the words are in milliseconds": _times(lambda seconds: seconds * 1000),
     "the words are in minutes": _times(lambda seconds: seconds / 60),
-    "every word stands there twice": lambda study: study.say_words(_twice),
+    "every word stands there twice": lambda study: study.say_words(
+        lambda section: section.words.loc[section.words.index.repeat(2)]
+    ),
     "the words are of another language": lambda study: study.say_words(_in_french),
     "the event that a story begins with is misspelt": lambda study: study.say_of_story(start={"event": "stroy"}),
     "where names a part that the pattern lacks": lambda study: study.say_of_story(where={"session": 1}),
@@ -201,7 +193,9 @@ MISTAKES: dict[str, Callable[[StudyCopy], None]] = {
     "a recording is damaged": _damage,
     "a confound is misspelt": lambda study: study.say(nuisance=["trans_xyz"]),
     "confounds are of another run": _shorten_confounds,
-    "a story begins 6 s earlier than described": lambda study: study.say_starts(6.0),
+    "a story begins 6 s earlier than described": lambda study: study.say_by_section(
+        "start", lambda section: study.start(section) + 6.0
+    ),
     "the words are of another story": _exchange,
 }
 
