@@ -129,6 +129,7 @@ def globals_of(module) -> dict | None:
     return {"np": np, "pd": pd, "Path": Path, **public} if public else None
 
 
+@pytest.mark.filterwarnings("ignore:Precision loss occurred:RuntimeWarning")  # of responses without noise
 @pytest.mark.parametrize(
     "path",
     [pytest.param(path, marks=[pytest.mark.slow] if path.stem in SLOW else []) for path in EXAMPLES],
