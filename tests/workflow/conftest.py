@@ -1,5 +1,8 @@
 """Fixtures of the workflow's tests: a project to run studies in, and models where the hub's cache would be."""
 
+import importlib.util
+import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -23,3 +26,29 @@ def project(tmp_path, request):
     folder = tmp_path / ("project" if "slurm" in request.fixturenames else "it's an odd #1 földer; $HOME")
     folder.mkdir()
     return Project(folder)
+
+
+STAND_IN = Path(__file__).with_name("without_kernel")
+
+
+@pytest.fixture
+def without_kernel(monkeypatch) -> None:
+    """Execute chapters in this process, by the stand-in for papermill."""
+    spec = importlib.util.spec_from_file_location("papermill", STAND_IN / "papermill.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    monkeypatch.setitem(sys.modules, "papermill", module)
+
+
+class QuickProject(Project):
+    """A project whose chapters need no kernel: half of a run's seconds, for tests of what runs and not of how."""
+
+    def start(self, *words: str, **environment: str):
+        path = os.pathsep.join([str(STAND_IN), *filter(None, [os.environ.get("PYTHONPATH")])])
+        return super().start(*words, **{"PYTHONPATH": path} | environment)
+
+
+@pytest.fixture
+def quick_project(project) -> Project:
+    project.__class__ = QuickProject
+    return project

@@ -30,8 +30,11 @@ def test_killed_at_random_moments_it_ends_as_if_it_had_never_been(project):
     assert not {name: ordeal.counts[name] for name in kills.WRONG if ordeal.counts[name]}
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
-def test_a_session_that_is_stopped_stops_its_runs_and_their_kernels(project, number):
+@pytest.mark.parametrize(
+    "number, made_by", [(signal.SIGTERM, "project"), (signal.SIGINT, "quick_project"), (signal.SIGHUP, "quick_project")]
+)
+def test_a_session_that_is_stopped_stops_its_runs_and_their_kernels(request, number, made_by):
+    project = request.getfixturevalue(made_by)
     project.write("studies/mine.yaml", "data: nowhere\nruns: [{chapter: count, parameters: {seconds: 600}}]")
     session = project.start("study", "mine")
     while not project.journal():
@@ -51,7 +54,7 @@ def test_the_journal_check_sees_two_at_once():
     assert not never_twice_at_once(["begin a 1", "begin a 2", "end a 1"])
 
 
-def test_what_ended_unseen_is_kept_and_what_changed_is_not(project, monkeypatch):
+def test_what_ended_unseen_is_kept_and_what_changed_is_not(project, without_kernel, monkeypatch):
     """A run on a cluster goes on when its session is killed; the next session finds its result."""
 
     monkeypatch.chdir(project.folder)
@@ -70,7 +73,7 @@ def test_what_ended_unseen_is_kept_and_what_changed_is_not(project, monkeypatch)
     assert pd.read_parquet(notebook.with_name("scores.parquet"))["number"].unique() == [4]
 
 
-def test_what_a_power_cut_tore_is_made_again(project, monkeypatch):
+def test_what_a_power_cut_tore_is_made_again(project, without_kernel, monkeypatch):
     """Files cut in the middle, as a disk may leave them that lost its power: a state, a table, the kept notebook."""
 
     monkeypatch.chdir(project.folder)
@@ -89,8 +92,9 @@ def test_what_a_power_cut_tore_is_made_again(project, monkeypatch):
     assert run_statuses(study)[0].state == "done"
 
 
-def test_a_full_disk_leaves_no_half_a_table(project):
-    """No file may grow beyond 40 kB, which is how a full disk looks to who writes; then there is room again."""
+def test_a_full_disk_leaves_no_half_a_table(quick_project):
+    """No file may grow beyond 40 kB, which is how a full disk looks to a kernel that writes; then there is room again."""
+    project = quick_project
     project.write("studies/mine.yaml", "data: nowhere\nruns: [{chapter: count}]")
     project.write("notebooks/count.md", HEAD + COUNT.replace("size=5", "size=50_000"))
     limited = (

@@ -20,7 +20,8 @@ runs:
 OTHER = COUNT.replace("number = 1\n", 'number = 2\ndata = ""\n')
 
 
-def test_only_what_is_needed_runs_again(project):
+def test_only_what_is_needed_runs_again(quick_project):
+    project = quick_project
     project.write("studies/mine.yaml", STUDY.replace("[1, 13]", "[1, 2]").replace("nowhere", "${DATA}"))
     project.write("notebooks/other.md", HEAD + OTHER)
     data = "the data #b: 'c' {run}; touch p"
@@ -63,7 +64,8 @@ def test_only_what_is_needed_runs_again(project):
     assert said.splitlines()[-1] == "mine: 3 of 3 done · 0 running · 0 failed"
 
 
-def test_a_failed_run_says_why_and_stops_no_other(project):
+def test_a_failed_run_says_why_and_stops_no_other(quick_project):
+    project = quick_project
     project.write("studies/mine.yaml", STUDY.replace("[1, 13]", "[13, 1]"))
     project.write("notebooks/other.md", HEAD + OTHER)
     code, said = project.do("study", "mine", "--jobs", "1")
