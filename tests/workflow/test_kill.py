@@ -93,7 +93,7 @@ def test_what_a_power_cut_tore_is_made_again(project, without_kernel, monkeypatc
 
 
 def test_a_full_disk_leaves_no_half_a_table(quick_project):
-    """No file may grow beyond 40 kB, which is how a full disk looks to a kernel that writes; then there is room again."""
+    """No file may grow beyond 40 kB, as on a full disk that a kernel writes to; then there is room again."""
     project = quick_project
     project.write("studies/mine.yaml", "data: nowhere\nruns: [{chapter: count}]")
     project.write("notebooks/count.md", HEAD + COUNT.replace("size=5", "size=50_000"))

@@ -48,7 +48,7 @@ def study(project, monkeypatch):
     return read_study("mine")
 
 
-def test_the_same_run_twice_gives_the_same_numbers(study):
+def test_the_same_run_twice_gives_the_same_numbers(study, request):
     run = study.runs["one/model=a/seed=3"]
     path = run_folder(study, run) / "scores.parquet"
     assert execute_run(study, run) == "done"
@@ -59,6 +59,7 @@ def test_the_same_run_twice_gives_the_same_numbers(study):
     pd.testing.assert_frame_equal(pd.read_parquet(path), pd.read_parquet(pd.io.common.BytesIO(first)), check_exact=True)
     assert path.read_bytes() == first
 
+    request.getfixturevalue("without_kernel")  # what follows is about tables
     other = study.runs["one/model=a/seed=4"]
     assert execute_run(study, other) == "done"
     assert execute_run(study, study.runs["one/model=broken/seed=3"]) == "failed"
