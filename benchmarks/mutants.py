@@ -19,7 +19,6 @@ import os
 import py_compile
 import random
 import resource
-import shlex
 import shutil
 import signal
 import sys
@@ -277,7 +276,9 @@ def main() -> None:
         print(f"{used / 60:.1f} minutes of one core for {len(seconds)} tests and files without a mutant", flush=True)
         for room in options.rooms:
             if options.again:
-                mutants = [each for each in known if each["room"] == room and each["after"] != "killed"]
+                mutants = [
+                    each for each in known if each["room"] == room and each["after"] in ("survived", "not reached")
+                ]
             else:
                 mutants = draw(room, options.number, options.seed)
                 known = [each for each in known if each["room"] != room] + mutants
@@ -300,7 +301,8 @@ def main() -> None:
     if options.keep:
         from brainbook.workflow import archive_table
 
-        command = shlex.join(["python", "benchmarks/mutants.py", *sys.argv[1:]])
+        rooms = " ".join(table["room"])  # all of them from the beginning: what --again needs is not archived
+        command = f"python benchmarks/mutants.py --rooms {rooms} --number {options.number} --seed {options.seed} --keep"
         print(archive_table("mutants", "rooms", table, command))
 
 

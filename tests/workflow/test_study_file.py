@@ -1,4 +1,5 @@
 import pytest
+import yaml
 
 from brainbook.errors import ConfigurationError
 from brainbook.workflow.study_file import read_study
@@ -77,6 +78,14 @@ def test_everything_wrong_is_named_at_once(folders):
     message = str(caught.value)
     for part in ("no ", "two.md", "no parameter 'modle'; it has data, results, seed, model", "'three'", "same name"):
         assert part in message
+
+
+@pytest.mark.parametrize("value", ["3", "[1, 2]", "{a: 1}", "words", "true", "null"])
+def test_a_parameter_whose_default_says_no_kind_takes_any(folders, tmp_path, value):
+    path = tmp_path / "notebooks/one.md"
+    path.write_text(CHAPTER.replace('model = "mini"', "steps = None\ncount = len([1])"))
+    study = folders(f"data: d\nruns: [{{chapter: one, parameters: {{steps: {value}, count: {value}}}}}]")
+    assert study.runs["one"].parameters["steps"] == study.runs["one"].parameters["count"] == yaml.safe_load(value)
 
 
 def test_a_page_shows_the_run_of_its_name_else_the_first_of_its_chapter(folders, tmp_path):
