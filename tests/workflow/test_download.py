@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from brainbook.errors import ConfigurationError, DatasetError
-from brainbook.workflow.download import download, main, patterns, present_bytes, remote_files
+from brainbook.workflow.download import download, main, present_bytes, remote_files, source_of
 from brainbook.workflow.download_sources import SOURCES
 
 BOLD = "derivatives/sub-EN057/func/sub-EN057_task-lppEN_run-{:02d}_space-MNIColin27_desc-preproc_bold.nii.gz"
@@ -155,7 +155,7 @@ def test_a_server_that_drips_is_left(openneuro, tmp_path, monkeypatch):
 
 def test_what_cannot_be_is_said_before_anything_is_fetched(openneuro, tmp_path, monkeypatch, capsys):
     with pytest.raises(ConfigurationError, match="not EN57"):
-        patterns(["EN57"])
+        remote_files(["EN57"])
     with pytest.raises(DatasetError, match="sub-EN099"):
         remote_files(["sub-EN099"])
     with monkeypatch.context() as changed, pytest.raises(DatasetError, match="2.0.9"):
@@ -168,7 +168,7 @@ def test_what_cannot_be_is_said_before_anything_is_fetched(openneuro, tmp_path, 
     said = capsys.readouterr().out
     assert "7 files, 1.2 MB" in said and "CC0" in said and "Scientific Data" in said
     assert openneuro.asked == []
-    assert "sub-EN057/func/*_bold.*" in patterns(["sub-EN057"], raw=True)
+    assert "sub-EN057/func/*_bold.*" in source_of().patterns(["sub-EN057"], True, [])
 
 
 CLEAN = "derivatives/afni-nosmooth/{}/func/{}_task-{}_space-fsaverage6_hemi-{}_desc-clean.func.gii"
@@ -214,11 +214,11 @@ def test_one_participant_of_the_other_datasets(openneuro, tmp_path, capsys, data
     for path in needed:
         assert (tmp_path / "data" / path).read_bytes() == openneuro.files[path]
     with pytest.raises(ConfigurationError, match="not sub-EN057"):
-        patterns(["sub-EN057"], dataset=dataset)
+        remote_files(["sub-EN057"], dataset=dataset)
     with pytest.raises(DatasetError, match=f"{dataset}.*has no"):
         remote_files([participant], dataset=dataset, stories=["unheard"])
 
 
 def test_a_dataset_that_nothing_is_known_of():
     with pytest.raises(ConfigurationError, match=r"ds009999.*ds003643 \(Le Petit Prince\), ds002345 \(Narratives\)"):
-        patterns(["sub-01"], dataset="ds009999")
+        remote_files(["sub-01"], dataset="ds009999")

@@ -62,7 +62,7 @@ def writable(word: str) -> str:
     return "·" * len(word) if chinese and not _fonts_with_chinese() else word
 
 
-def power_of_ten(value: float, place: int | None = None) -> str:
+def power_of_ten(value: float, place: float | None = None) -> str:
     """Return the label of a power of ten on an axis, which is no mathtext: the book's style reads none.
 
     >>> power_of_ten(0.01), power_of_ten(1e4)

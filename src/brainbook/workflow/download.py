@@ -32,10 +32,10 @@ def source_of(dataset: str = DATASET) -> Source:
     return SOURCES[dataset]
 
 
-def patterns(
+def remote_files(
     participants: Iterable[str], raw: bool = False, dataset: str = DATASET, stories: Iterable[str] = ()
-) -> list[str]:
-    """Return patterns of the files that a study of these participants needs: recordings, what they heard.
+) -> dict[str, int]:
+    """Ask OpenNeuro which files a study of these participants needs: {path: bytes}; nothing is fetched.
 
     Parameters
     ----------
@@ -44,20 +44,13 @@ def patterns(
         large).
     dataset : its number on OpenNeuro.
     stories : only these, where participants heard several; by default all.
-    """
-    return source_of(dataset).patterns(list(participants), raw, list(stories))
-
-
-def remote_files(
-    participants: Iterable[str], raw: bool = False, dataset: str = DATASET, stories: Iterable[str] = ()
-) -> dict[str, int]:
-    """Ask OpenNeuro which of the dataset's files are needed: {path: bytes}; nothing is fetched.
 
     Raises DatasetError when OpenNeuro cannot be reached or has no recordings of a participant.
     """
     from openneuro import _download, _glob
 
-    source, needed = source_of(dataset), patterns(participants, raw, dataset, stories)
+    source, participants = source_of(dataset), list(participants)
+    needed = source.patterns(participants, raw, list(stories))
     try:
         snapshot = _download._get_download_metadata(
             dataset_id=dataset, tag=source.version, max_retries=MIN_RETRIES, metadata_timeout=60.0
@@ -69,7 +62,7 @@ def remote_files(
     if absent := [pattern for pattern, paths in matches.items() if not paths]:
         where = f" {source.elsewhere}" if source.elsewhere else ""
         raise DatasetError(f"{source.name} has no {', '.join(absent)}: is the participant's name right?{where}")
-    extra = _glob.glob_filter(list(sizes), source.optional_patterns(list(participants)))
+    extra = _glob.glob_filter(list(sizes), source.optional_patterns(participants))
     paths = {path for paths in [*matches.values(), *extra.values()] for path in paths}
     return {path: sizes[path] for path in sorted(paths)}
 

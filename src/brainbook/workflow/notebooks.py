@@ -171,14 +171,9 @@ def execute(
     runtime = TemporaryDirectory(prefix="brainbook-")  # of the kernel's ports: a user's home may be read only
     os.environ["JUPYTER_RUNTIME_DIR"] = runtime.name
     try:
-        papermill.execute_notebook(
-            chapter_notebook(source, parameters.get("data")),
-            partial,
-            parameters=parameters,
-            kernel_name="python3",
-            progress_bar=False,
-            log_output=True,
-        )
+        notebook = chapter_notebook(source, parameters.get("data"))
+        quiet = {"progress_bar": False, "log_output": True}
+        papermill.execute_notebook(notebook, partial, parameters, kernel_name="python3", **quiet)
     finally:
         os.environ.clear()
         os.environ.update(before)

@@ -114,14 +114,8 @@ def start_run(
     _check_folder(Path(results))
     _check_parameters(chapter, parameters or {})
     CONSULTED.clear()  # what this run reads of the archive counts
-    return ChapterRun(
-        chapter=chapter,
-        results=Path(results),
-        parameters=dict(parameters or {}),
-        data=None if data is None else str(data),
-        data_fingerprint=None if data is None else folder_fingerprint(data),
-        seed=seed,
-    )
+    read = (None, None) if data is None else (str(data), folder_fingerprint(data))
+    return ChapterRun(chapter, Path(results), dict(parameters or {}), *read, seed)
 
 
 def _check_folder(folder: Path) -> None:

@@ -107,13 +107,8 @@ def _read_table(path: Path, study: str) -> pd.DataFrame:
 def archive_results(study: str, table: str, root: str | Path = ROOT, archive: str | Path = ARCHIVE) -> Path:
     """Archive a table of all runs of `study` as it lies in the results folder, with the last run's date and commit."""
     made = _made_here(study, table, root)
-    about: dict[str, Any] = {
-        "date": made.date,
-        "commit_of": made.commit,
-        "minutes": made.minutes,
-        "rests_on": made.rests_on,
-    }
-    return archive_table(study, table, made.rows, made.command, root=archive, **about)
+    about: dict[str, Any] = {"date": made.date, "commit_of": made.commit, "minutes": made.minutes}
+    return archive_table(study, table, made.rows, made.command, rests_on=made.rests_on, root=archive, **about)
 
 
 def latest_table(
