@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from brainbook.chapters import published
-from brainbook.chapters.shared import TRIM, Features, ParticipantScores, average_by, rows_with
+from brainbook.chapters.shared import ALPHA, TRIM, Features, ParticipantScores, average_by, rows_with
 from brainbook.datasets import Dataset
 from brainbook.datasets.little_prince import reliability_by_region
 from brainbook.datasets.little_prince_runs import PARTICIPANTS
@@ -84,7 +84,6 @@ def scores_by_trim(
     masks: Mapping[str, np.ndarray],
     trim: int = TRIM,
     trims: Sequence[int] = TRIMS,
-    alpha: float = 1e3,
     device: str = "auto",
 ) -> pd.DataFrame:
     """Score features with more and more scans left out at both ends of every section.
@@ -113,7 +112,7 @@ def scores_by_trim(
         values = np.hstack(space.values) if isinstance(space.values, list) else space.values[-1]
         shortest = min(part.stop - part.start for part in run_slices(space.run_of_scan))
         for n_trimmed in sorted({trim, *(n for n in trims if shortest - 2 * n >= FEWEST)}):
-            options: dict[str, Any] = {"alphas": alpha, "trim": n_trimmed, "delays": space.delays, "device": device}
+            options: dict[str, Any] = {"alphas": ALPHA, "trim": n_trimmed, "delays": space.delays, "device": device}
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", ConstantFeatures)
                 warnings.filterwarnings("ignore", "Mean of empty slice")
@@ -222,7 +221,6 @@ def chance_by_group(
     layer: int,
     responses: np.ndarray,
     masks: Mapping[str, np.ndarray],
-    alpha: float = 1e3,
     n_permutations: int = 200,
     seed: int = 0,
     device: str = "auto",
@@ -249,7 +247,7 @@ def chance_by_group(
         features.values[layer],
         responses.mean(axis=0),
         features.run_of_scan,
-        alpha,
+        ALPHA,
         n_permutations=n_permutations,
         seed=seed,
         delays=features.delays,

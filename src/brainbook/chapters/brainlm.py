@@ -29,6 +29,7 @@ from brainbook.language_models.brainlm.training import BRAINS, VERSIONS, BrainLM
 from brainbook.stats import correlation, mean_interval
 
 CONTROLS = {"shuffled": "another's", "none": "none"}
+N_DECODED = 60  # examples of held-out stories among which a tiny BrainLM finds the right one
 SIDES = {"words, by brain": "text", "scan, by text": "scan"}
 DECODERS = {"matching": ("matching score", match_scores), "masked_brain": ("predicted scans", prediction_scores)}
 
@@ -140,15 +141,13 @@ def _evenly_by_run(pairs: BrainText, n: int) -> list[tuple[int, BrainText]]:
     return [(run, own[np.unique(np.linspace(0, len(own) - 1, min(n, len(own))).astype(int))]) for run, own in runs]
 
 
-def evaluate_tiny_brainlms(
-    cache: str | Path = "cache", device: str = "auto", n: int = 60
-) -> tuple[pd.DataFrame, pd.DataFrame]:
+def evaluate_tiny_brainlms(cache: str | Path = "cache", device: str = "auto") -> tuple[pd.DataFrame, pd.DataFrame]:
     """Evaluate the tiny BrainLMs on stories of their own recordings that were held out.
 
     Returns
     -------
-    losses (see `losses_by_run`; runs are stories) and decoding (see `decode_by_run`; `n` examples of all stories are
-    decoded together), with the column condition.
+    losses (see `losses_by_run`; runs are stories) and decoding (see `decode_by_run`; `N_DECODED` examples of all
+    stories are decoded together), with the column condition.
     """
     losses, decoding = [], []
     for name, version in TINY_BRAINLMS.items():
@@ -158,8 +157,8 @@ def evaluate_tiny_brainlms(
         pairs = non_overlapping(pairs, pairs.brain.shape[1])
         losses.append(losses_by_run(model, pairs, tokenizer, settings).assign(condition=name))
         pairs.run = np.zeros_like(pairs.run)
-        decoding.append(decode_by_run(model, pairs, settings, n).assign(condition=name))
-    decoding.append(decode_word_counts(train, pairs, tokenizer, n))
+        decoding.append(decode_by_run(model, pairs, settings, N_DECODED).assign(condition=name))
+    decoding.append(decode_word_counts(train, pairs, tokenizer, N_DECODED))
     return pd.concat(losses, ignore_index=True), pd.concat(decoding, ignore_index=True)
 
 

@@ -7,13 +7,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from brainbook.chapters.shared import Features, ParticipantScores
+from brainbook.chapters.shared import ALPHA, Features, ParticipantScores
 from brainbook.encoding import permutation_scores
 from brainbook.store import cached_array, fingerprint
-
-ALPHA = (
-    1e3  # one penalty for all regions, on the scale of z-scored features, so that nothing is chosen on what is tested
-)
 
 
 @dataclass(frozen=True)

@@ -230,14 +230,9 @@ def undriven_regions(p: Mapping[str, np.ndarray], truth_regions: pd.DataFrame) -
     tables = []
     for language, values in p.items():
         significant = fdr(values) < 0.05
-        table = truth_regions[["region", "hemisphere"]].assign(
-            language=language,
-            p=values,
-            significant=significant,
-            leak=truth_regions[f"ceiling_{language}"],
-            threshold=values[significant].max(initial=0.0),
-        )
-        tables.append(table[(truth_regions.driver == "none").to_numpy()])
+        about = {"language": language, "p": values, "significant": significant}
+        about |= {"leak": truth_regions[f"ceiling_{language}"], "threshold": values[significant].max(initial=0.0)}
+        tables.append(truth_regions[["region", "hemisphere"]].assign(**about)[truth_regions.driver == "none"])
     return pd.concat(tables, ignore_index=True)
 
 

@@ -200,15 +200,10 @@ def encode_vertices(
     `responses` : array [scans, vertices]. `layer` : the only one that is fitted; None for all.
     """
     values = features.values if layer is None else features.values[layer]
-    options: dict[str, Any] = {
-        "delays": features.delays,
-        "trim": features.trim,
-        "alpha_groups": alpha_groups,
-        "device": device,
-    }
+    options: dict[str, Any] = {"delays": features.delays, "trim": features.trim, "alpha_groups": alpha_groups}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", BorderWarning)
-        return cross_validate(values, responses, features.run_of_scan, **options)
+        return cross_validate(values, responses, features.run_of_scan, device=device, **options)
 
 
 def compare_penalties(fits: Mapping[str, CrossValidation], significant: np.ndarray) -> pd.DataFrame:

@@ -22,6 +22,8 @@ ALIGNMENTS = ("FLA", "VLA")  # those of the seed paper
 DOWN_SAMPLINGS = (*ALIGNMENTS, "interval", "Lanczos")
 EDGE = 16.0  # s at each edge of a run that neither train nor test: speech begins and ends there (chapter `alignment`)
 TRIM = 8  # scans of 2 s: `EDGE` of the recordings of Le Petit Prince
+# one penalty for all regions, on the scale of z-scored features, so that nothing is chosen on what is tested
+ALPHA = 1e3
 _KEY = ["region", "hemisphere"]
 
 

@@ -286,20 +286,20 @@ def pooled_spread(gain: pd.DataFrame) -> tuple[pd.Series, int]:
     return np.sqrt((own**2).groupby(gain.group, sort=False).sum() / free), free + 1
 
 
-def spread_interval(spread: float, n: int, level: float = 0.95) -> tuple[float, float]:
-    """Compute the interval of a standard deviation that n participants gave, for normal differences (chi-square)."""
-    lower, upper = stats.chi2.ppf(((1 + level) / 2, (1 - level) / 2), n - 1)
+def spread_interval(spread: float, n: int) -> tuple[float, float]:
+    """Compute the 95% interval of a standard deviation that n participants gave (chi-square: normal differences)."""
+    lower, upper = stats.chi2.ppf((0.975, 0.025), n - 1)
     return float(spread * np.sqrt((n - 1) / lower)), float(spread * np.sqrt((n - 1) / upper))
 
 
-def half_widths(spread: float, n: int, sizes: Any, level: float = 0.95) -> pd.DataFrame:
-    """Compute half the width of Student's interval for groups of other sizes, from the spread of n participants.
+def half_widths(spread: float, n: int, sizes: Any) -> pd.DataFrame:
+    """Compute half the width of Student's 95% interval for groups of other sizes, from the spread of n participants.
 
     Returns a DataFrame: n, value, lower, upper (for the ends of the spread's own interval).
     """
     sizes = np.asarray(sizes)
-    factor = stats.t.ppf((1 + level) / 2, sizes - 1) / np.sqrt(sizes)
-    low, high = spread_interval(spread, n, level)
+    factor = stats.t.ppf(0.975, sizes - 1) / np.sqrt(sizes)
+    low, high = spread_interval(spread, n)
     return pd.DataFrame({"n": sizes, "value": factor * spread, "lower": factor * low, "upper": factor * high})
 
 

@@ -18,10 +18,10 @@ from brainbook.chapters.participants.group import pooled_spread
 from brainbook.chapters.shared import rows_with
 from brainbook.errors import ConfigurationError
 
+UPPER = 0.975  # share below the upper end of an interval that covers 95%
 
-def mixed_difference(
-    scores: pd.DataFrame, first: dict[str, str], second: dict[str, str], level: float = 0.95
-) -> pd.DataFrame:
+
+def mixed_difference(scores: pd.DataFrame, first: dict[str, str], second: dict[str, str]) -> pd.DataFrame:
     """Estimate first - second by a mixed model: participants and sections both drawn at random; one row per group.
 
     The differences of Fisher's z of each run, z ~ language + (1 | participant) + (1 | section of a language), by REML
@@ -44,11 +44,11 @@ def mixed_difference(
     if table.empty:
         raise ConfigurationError(f"no participant has both {first} and {second}")
     table["section"] = table.language + " " + table.run.astype(str)
-    rows = [{"group": group, **_fit(part, level)} for group, part in table.groupby("group", sort=False)]
+    rows = [{"group": group, **_fit(part)} for group, part in table.groupby("group", sort=False)]
     return pd.DataFrame(rows)
 
 
-def _fit(part: pd.DataFrame, level: float) -> dict:
+def _fit(part: pd.DataFrame) -> dict:
     from statsmodels.formula.api import mixedlm
 
     random = ("participant", "section")
@@ -65,7 +65,7 @@ def _fit(part: pd.DataFrame, level: float) -> dict:
     counts = part[[*random, "language"]].nunique()
     free = max(counts[list(random)].min() - counts.language, 1)
     value, error = float(fit.fe_params.iloc[0]), float(fit.bse_fe.iloc[0])
-    half = stats.t.ppf((1 + level) / 2, free) * error
+    half = stats.t.ppf(UPPER, free) * error
     spreads = dict(zip(model.exog_vc.names, np.sqrt(np.maximum(fit.vcomp, 0)), strict=True))
     return {
         "n": counts.participant,
@@ -80,7 +80,7 @@ def _fit(part: pd.DataFrame, level: float) -> dict:
     }
 
 
-def within_languages(gain: pd.DataFrame, level: float = 0.95) -> pd.DataFrame:
+def within_languages(gain: pd.DataFrame) -> pd.DataFrame:
     """Compute the interval over participants of the mean of the languages' means, languages fixed; one row per group.
 
     gain : language, participant, group, value (`paired_differences`). Returns: group, n, value, lower, upper. The
@@ -90,7 +90,7 @@ def within_languages(gain: pd.DataFrame, level: float = 0.95) -> pd.DataFrame:
     rows = []
     for group, part in gain.groupby("group", sort=False):
         each = part.groupby("language").value.agg(["mean", "size"])
-        half = stats.t.ppf((1 + level) / 2, degrees - 1) * spread[group] * np.sqrt((1 / each["size"]).sum()) / len(each)
+        half = stats.t.ppf(UPPER, degrees - 1) * spread[group] * np.sqrt((1 / each["size"]).sum()) / len(each)
         mean = each["mean"].mean()
         rows.append((group, len(part), mean, mean - half, mean + half))
     return pd.DataFrame(rows, columns=["group", "n", "value", "lower", "upper"])
@@ -100,7 +100,6 @@ def coverage(
     spreads: tuple[float, float, float, float],
     sizes: tuple[int, int, int],
     n_studies: int = 4000,
-    level: float = 0.95,
     seed: int = 0,
 ) -> pd.DataFrame:
     """Simulate how often the three intervals cover the true mean, in studies of known spreads.
@@ -142,7 +141,7 @@ def coverage(
     estimate = z.mean(axis=(1, 2, 3))
     rows = []
     for name, (variance, free) in error.items():
-        half = stats.t.ppf((1 + level) / 2, free) * np.sqrt(variance)
+        half = stats.t.ppf(UPPER, free) * np.sqrt(variance)
         covers = {target: np.mean(np.abs(estimate - mean) <= half) for target, mean in means.items()}
         rows.append({"interval": name, "width": 2 * half.mean(), **covers})
     return pd.DataFrame(rows)
