@@ -1,6 +1,6 @@
 """Run a small study for other users, without a home, in odd folders, other locales and time zones, and count failures.
 
-    python tests/workflow/environments.py [--number 24] [--seed 0] [--keep]
+    python tests/workflow/environments.py [--number 24] [--minutes 60] [--seed 0] [--keep]
 
 There are 72 combinations of a folder, a locale with a time zone, a home and a user; `--number` of them are drawn, each
 folder, locale, home and user about as often as the others. Each runs a study of one run, whose table has to be what it
@@ -15,6 +15,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import product
@@ -99,13 +100,16 @@ def draw(number: int, seed: int) -> list[tuple[str, str, str, str]]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--number", type=int, default=24)
+    parser.add_argument("--minutes", type=float, default=60, help="nothing is begun after so many")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--keep", action="store_true", help="keep the counts with the book")
     given = parser.parse_args()
     if reason := lacking():
         parser.exit(2, f"{reason}\n")
-    rows = []
+    rows, until = [], time.monotonic() + 60 * given.minutes
     for case in draw(given.number, given.seed):
+        if time.monotonic() > until:
+            break
         with open_folder() as place:
             wrong = fault(place, case)
         print(f"{', '.join(case)}: {wrong or 'as anywhere'}", flush=True)

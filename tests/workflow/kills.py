@@ -8,7 +8,7 @@ goes on. After every third kill of everything the power "was cut": files below t
 Snakemake's own folder are cut to random lengths. After every kill what counts as done has to be what an undisturbed
 study has, bit for bit, and so has everything at the end; what was done at a kill must not be computed again, unless it
 was cut. With --slurm all of it goes through a Slurm of one node (`cluster.py`), which has to be installed. With --keep
-the counts go to book/archive/promises. Some five seconds of two cores for a kill.
+the counts go to book/archive/promises. Some ten seconds of a busy machine for a kill.
 """
 
 import argparse
