@@ -6,7 +6,7 @@ One small study, from its phantom to the tables of its chapters (nothing is shar
 again; elsewhere, which means in a folder of another name, in another time zone and locale, with another hash seed of
 Python and two runs at a time; and with two threads a run. Of each table the digits are counted to which all its numbers
 agree with the first: of a column with the largest number m, -log10 of the largest difference / m. With --keep the table
-goes to book/archive/promises. Some four minutes of one core for a study.
+goes to book/archive/promises. Some two and a half minutes of one core for a study.
 """
 
 import argparse
@@ -83,8 +83,8 @@ def digits(first: pd.DataFrame, second: pd.DataFrame) -> float:
         one, two = first[name], second[name]
         if not pd.api.types.is_float_dtype(one) or one.isna().ne(two.isna()).any():
             fewest = fewest if one.equals(two) else 0.0
-        elif difference := float(np.nanmax(np.abs(one - two), initial=0.0)):
-            fewest = min(fewest, -np.log10(difference / np.nanmax(np.abs(one))))
+        elif (difference := (one - two).abs().max()) > 0:  # of gaps it is NaN
+            fewest = min(fewest, -np.log10(difference / one.abs().max()))
     return max(float(fewest), 0.0)
 
 

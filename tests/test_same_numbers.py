@@ -56,6 +56,8 @@ def test_digits_are_counted_as_they_are_described():
     for other in ({"a": [1.0, 2.0, 100.0]}, {"text": ["x", "y", "q"]}, {"more": 1}):
         assert same_numbers.digits(first, first.assign(**other)) == 0
     assert same_numbers.digits(first, first[:2]) == 0
+    gaps = first.assign(gap=np.nan)
+    assert same_numbers.digits(gaps, gaps) == np.inf and same_numbers.digits(gaps, gaps.assign(gap=1.0)) == 0
 
 
 def test_the_archived_tables_say_what_the_page_says():
