@@ -114,8 +114,8 @@ def start_run(
     _check_folder(Path(results))
     _check_parameters(chapter, parameters or {})
     CONSULTED.clear()  # what this run reads of the archive counts
-    read = (None, None) if data is None else (str(data), folder_fingerprint(data))
-    return ChapterRun(chapter, Path(results), dict(parameters or {}), *read, seed)
+    key = None if data is None else folder_fingerprint(data)
+    return ChapterRun(chapter, Path(results), dict(parameters or {}), None if data is None else str(data), key, seed)
 
 
 def _check_folder(folder: Path) -> None:
