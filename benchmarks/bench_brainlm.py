@@ -22,7 +22,8 @@ from brainbook.chapters.brainlm import brain_gains
 from brainbook.language_models import LanguageModel, load_language_model
 from brainbook.language_models.brainlm.decoding import masked_losses
 from brainbook.language_models.brainlm.examples import non_overlapping, pair_scans, phantom_recordings
-from brainbook.language_models.brainlm.training import BRAINS, VERSIONS, new_brainlm, train_brainlm
+from brainbook.language_models.brainlm.settings import BRAINS, VERSIONS
+from brainbook.language_models.brainlm.training import new_brainlm, train_brainlm
 from brainbook.workflow import archive_table
 
 SENTENCES, HELD_OUT_STORIES = 9000, 30

@@ -34,8 +34,10 @@ from brainbook.encoding import correlation, cross_validate, leave_one_run_out, p
 from brainbook.language_models import LanguageModel, word_states
 from brainbook.language_models.brainlm.examples import pair_scans, phantom_recordings
 from brainbook.language_models.brainlm.model import BrainLM
-from brainbook.language_models.brainlm.training import BrainLMSettings, train_brainlm
-from brainbook.language_models.sentence_matching.transfer import TransferSettings, fine_tune, phantom_pairs
+from brainbook.language_models.brainlm.settings import BrainLMSettings
+from brainbook.language_models.brainlm.training import train_brainlm
+from brainbook.language_models.sentence_matching.settings import TransferSettings
+from brainbook.language_models.sentence_matching.transfer import fine_tune, phantom_pairs
 from brainbook.language_models.tiny.corpus import make_tokenizer
 from brainbook.language_models.tiny.settings import TinySettings
 from brainbook.number_sense import MMVAE, make_image_pairs

@@ -1,7 +1,6 @@
 """Nobody waits for torch who lists runs: what the command line and a chapter's first cell import."""
 
 import ast
-import dataclasses
 import importlib
 import subprocess
 import sys
@@ -9,8 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from brainbook.errors import ConfigurationError
-from brainbook.lazy_imports import definition, lazy_names
+from brainbook.lazy_imports import lazy_names
 from brainbook.source_code import PACKAGE
 
 HEAVY = ("torch", "transformers", "accelerate", "nilearn", "sklearn", "statsmodels", "himalaya", "cortex")
@@ -56,31 +54,6 @@ def test_what_a_room_promises_is_there(room):
     imported = {(alias.name, alias.asname) for node in imports for alias in node.names}
     own = imported - {("TYPE_CHECKING", None), ("lazy_names", None)}
     assert own == {(name, name) for name in module.__all__}, "`X as X` says to type checkers that X is public"
-
-
-@pytest.mark.parametrize(
-    "module, name, wrong",
-    [
-        ("brainbook.language_models.brainlm.training", "BrainLMSettings", {"brain": "a fish"}),
-        ("brainbook.language_models.sentence_matching.transfer", "TransferSettings", {"cosine_form": "round"}),
-    ],
-)
-def test_a_definition_is_had_without_its_module_and_refuses_the_same(module, name, wrong):
-    alone, own = definition(module, name), getattr(importlib.import_module(module), name)
-    assert alone.__name__ == name and dataclasses.asdict(alone()) == dataclasses.asdict(own())
-    refusals = []
-    for kind in (alone, own):
-        with pytest.raises(ConfigurationError) as refused:
-            kind(**wrong)
-        refusals.append(str(refused.value))
-    assert refusals[0] == refusals[1]
-
-
-def test_constants_and_functions_are_had_with_what_they_name():
-    choose = definition("brainbook.language_models.brainlm.published", "choose_checkpoint")
-    assert choose("brainlm-1", ["brainlm_1.0.bin", "brainlm_2.0.bin"]) == "brainlm_1.0.bin"
-    with pytest.raises(KeyError, match="no_such_name"):
-        definition("brainbook.errors", "no_such_name")
 
 
 def test_names_are_fetched_once_and_unknown_ones_refused(tmp_path):

@@ -7,9 +7,7 @@ type checkers and `brainbook.source_code` read it and Python imports nothing, an
 
 import ast
 from collections.abc import Callable
-from functools import cache
 from importlib import import_module
-from importlib.util import find_spec
 from pathlib import Path
 from sys import modules
 from typing import Any
@@ -59,42 +57,6 @@ def lazy_names(room: str, file: str) -> tuple[Callable[[str], object], Callable[
         return sorted({*vars(modules[room]), *module_of})
 
     return __getattr__, __dir__, sorted(module_of)
-
-
-@cache
-def definition(module: str, name: str) -> Any:
-    """Return what a module of this package defines under a name, without importing what the rest of the module needs.
-
-    Executed are the statement that binds the name and those at the module's top that it names, with their imports. A
-    check of settings or of a model's name so needs no torch. A class is another object than the module's own.
-
-    Examples
-    --------
-    >>> definition("brainbook.language_models.registry", "HUB_NAMES")["gpt2"]
-    'openai-community/gpt2'
-    """
-    spec = find_spec(module)
-    tree = ast.parse(Path(spec.origin).read_text(encoding="utf-8")) if spec and spec.origin else ast.Module([], [])
-    waiting, needed = [name], set()
-    while waiting:
-        wanted = waiting.pop()
-        for node in tree.body:
-            if wanted in _bound_by(node) and node not in needed:
-                needed.add(node)
-                waiting += [part.id for part in ast.walk(node) if isinstance(part, ast.Name)]
-    body = [node for node in tree.body if node in needed]
-    namespace: dict[str, Any] = {"__name__": module}
-    exec(compile(ast.Module(body, []), module, "exec"), namespace)
-    return namespace[name]
-
-
-def _bound_by(node: ast.stmt) -> set[str]:
-    """Return the names that a statement at the top of a module binds: an import, a definition, an assignment."""
-    if isinstance(node, ast.Import | ast.ImportFrom):
-        return {(alias.asname or alias.name).split(".")[0] for alias in node.names}
-    if isinstance(node, ast.FunctionDef | ast.ClassDef):
-        return {node.name}
-    return {part.id for part in ast.walk(node) if isinstance(part, ast.Name) and isinstance(part.ctx, ast.Store)}
 
 
 def is_type_checking(node: ast.If) -> bool:

@@ -9,7 +9,7 @@ import pytest
 
 from brainbook.chapters import tiny_models
 from brainbook.chapters.tiny_models import brainlm_controls, readout_controls, trainings
-from brainbook.language_models.brainlm.folders import TINY_BRAINLMS
+from brainbook.language_models.names import TINY_BRAINLMS
 
 MASKED = ("tiny-bert", "tiny-albert-v1", "tiny-albert-v2")
 CAUSAL = ("tiny-causal", "tiny-causal-joint")

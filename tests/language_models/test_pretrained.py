@@ -10,7 +10,8 @@ from safetensors.torch import load_file
 
 from brainbook.language_models import load_language_model, model_folders
 from brainbook.language_models.__main__ import main
-from brainbook.language_models.brainlm.folders import TINY_BRAINLMS, tiny_brainlm_folder
+from brainbook.language_models.brainlm.folders import tiny_brainlm_folder
+from brainbook.language_models.names import TINY_BRAINLMS
 from brainbook.language_models.tiny import settings as tiny
 from brainbook.language_models.tiny.folders import tiny_folder
 

@@ -27,8 +27,7 @@ from transformers import (
 )
 from transformers.utils import logging as transformers_logging
 
-from brainbook.language_models.brainlm.published import PUBLISHED
-from brainbook.language_models.registry import HUB_NAMES
+from brainbook.language_models.names import HUB_NAMES, PUBLISHED
 from brainbook.number_sense.digits import MNIST_FILES
 from brainbook.phantom.story import sentences
 

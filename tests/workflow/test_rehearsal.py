@@ -9,7 +9,7 @@ from stand_ins import MNIST_ROWS, XNLI_ROWS, write_data
 
 from brainbook.datasets import read_xnli
 from brainbook.language_models import load_language_model, word_states
-from brainbook.language_models.registry import HUB_NAMES
+from brainbook.language_models.names import HUB_NAMES
 from brainbook.number_sense.digits import read_digits
 from brainbook.workflow.notebooks import notebook_parameters
 

@@ -23,9 +23,10 @@ from brainbook.language_models.brainlm.decoding import (
 )
 from brainbook.language_models.brainlm.examples import BrainText, concatenate, non_overlapping, pair_scans
 from brainbook.language_models.brainlm.features import fit_autoencoder, fit_principal_components, reconstruction
-from brainbook.language_models.brainlm.folders import TINY_BRAINLMS, recorded_pairs, tiny_brainlm_folder
+from brainbook.language_models.brainlm.folders import recorded_pairs, tiny_brainlm_folder
 from brainbook.language_models.brainlm.model import BrainLM, load_brainlm
-from brainbook.language_models.brainlm.training import BRAINS, VERSIONS, BrainLMSettings
+from brainbook.language_models.brainlm.settings import BRAINS, VERSIONS, BrainLMSettings
+from brainbook.language_models.names import TINY_BRAINLMS
 from brainbook.stats import correlation, mean_interval
 
 CONTROLS = {"shuffled": "another's", "none": "none"}

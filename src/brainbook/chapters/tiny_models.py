@@ -11,9 +11,10 @@ from brainbook.chapters.brainlm import CONTROLS, losses_by_run
 from brainbook.language_models import load_language_model, phantom_targets, read_out, word_states
 from brainbook.language_models.brainlm.decoding import bag_of_words_scores, match_scores, matching_by_example
 from brainbook.language_models.brainlm.examples import non_overlapping
-from brainbook.language_models.brainlm.folders import TINY_BRAINLMS, recorded_pairs, tiny_brainlm_folder
+from brainbook.language_models.brainlm.folders import recorded_pairs, tiny_brainlm_folder
 from brainbook.language_models.brainlm.model import load_brainlm
-from brainbook.language_models.brainlm.training import VERSIONS
+from brainbook.language_models.brainlm.settings import VERSIONS
+from brainbook.language_models.names import TINY_BRAINLMS
 from brainbook.language_models.registry import UNTRAINED
 from brainbook.language_models.tiny.folders import tiny_folder
 from brainbook.phantom.story import words_with_truth

@@ -8,8 +8,9 @@ if TYPE_CHECKING:
     from brainbook.language_models.brainlm.model import BrainLM as BrainLM
     from brainbook.language_models.hidden_states import word_pieces as word_pieces, word_states as word_states
     from brainbook.language_models.language_model import LanguageModel as LanguageModel
+    from brainbook.language_models.names import HUB_NAMES as HUB_NAMES
     from brainbook.language_models.readout import phantom_targets as phantom_targets, read_out as read_out
-    from brainbook.language_models.registry import HUB_NAMES as HUB_NAMES, load_language_model as load_language_model
+    from brainbook.language_models.registry import load_language_model as load_language_model
     from brainbook.language_models.speech import (
         SpeechModel as SpeechModel,
         load_speech_model as load_speech_model,

@@ -18,8 +18,9 @@ import pandas as pd
 
 from brainbook.datasets.files import read_table
 from brainbook.errors import BrainbookError
-from brainbook.language_models.brainlm.folders import TINY_BRAINLMS, tiny_brainlm_folder, train_on_recordings
-from brainbook.language_models.brainlm.training import BRAINS, VERSIONS
+from brainbook.language_models.brainlm.folders import tiny_brainlm_folder, train_on_recordings
+from brainbook.language_models.brainlm.settings import BRAINS, VERSIONS
+from brainbook.language_models.names import TINY_BRAINLMS
 from brainbook.language_models.registry import load_language_model
 from brainbook.language_models.sentence_matching.transfer import (
     TransferSettings,

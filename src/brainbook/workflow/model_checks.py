@@ -12,20 +12,18 @@ from huggingface_hub import HfApi, snapshot_download, try_to_load_from_cache
 from huggingface_hub.errors import HFValidationError, RepositoryNotFoundError
 
 from brainbook.errors import BrainbookError, ModelError
-from brainbook.language_models.tiny.settings import is_tiny, tiny_settings
-from brainbook.lazy_imports import definition
-from brainbook.workflow.study_file import MODEL_PARAMETERS, PlannedRun, Study, models_of
-
-# the modules of models import torch, which takes seconds
-ROOM = "brainbook.language_models"
-HUB_NAMES = definition(f"{ROOM}.registry", "HUB_NAMES")
-TINY_BRAINLMS = definition(f"{ROOM}.brainlm.folders", "TINY_BRAINLMS")
-PUBLISHED, PUBLISHED_BRAINLMS, checkpoint_variable, choose_checkpoint = (
-    definition(f"{ROOM}.brainlm.published", name)
-    for name in ("PUBLISHED", "PUBLISHED_BRAINLMS", "checkpoint_variable", "choose_checkpoint")
+from brainbook.language_models.brainlm.settings import BrainLMSettings
+from brainbook.language_models.names import (
+    HUB_NAMES,
+    PUBLISHED,
+    PUBLISHED_BRAINLMS,
+    TINY_BRAINLMS,
+    checkpoint_variable,
+    choose_checkpoint,
 )
-BrainLMSettings = definition(f"{ROOM}.brainlm.training", "BrainLMSettings")
-TransferSettings = definition(f"{ROOM}.sentence_matching.transfer", "TransferSettings")
+from brainbook.language_models.sentence_matching.settings import TransferSettings
+from brainbook.language_models.tiny.settings import is_tiny, tiny_settings
+from brainbook.workflow.study_file import MODEL_PARAMETERS, PlannedRun, Study, models_of
 
 LAYER_PARAMETERS = {"layer": ("model",), "layers": MODEL_PARAMETERS, "alice_layer": ("alice_model",)}
 

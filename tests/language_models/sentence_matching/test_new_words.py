@@ -7,7 +7,8 @@ import torch
 from brainbook.errors import ModelError
 from brainbook.language_models import load_language_model, phantom_targets, read_out, word_states
 from brainbook.language_models.sentence_matching.new_words import init_new_embeddings, solve_vectors, token_shares
-from brainbook.language_models.sentence_matching.transfer import TransferSettings, fine_tune, phantom_pairs
+from brainbook.language_models.sentence_matching.settings import TransferSettings
+from brainbook.language_models.sentence_matching.transfer import fine_tune, phantom_pairs
 from brainbook.phantom.story import words_with_truth
 
 

@@ -13,13 +13,12 @@ from brainbook.language_models import load_language_model
 from brainbook.language_models.__main__ import main
 from brainbook.language_models.sentence_matching.evaluation import accuracy, cosines
 from brainbook.language_models.sentence_matching.matcher import sentence_vectors
+from brainbook.language_models.sentence_matching.settings import TransferSettings, with_loss
 from brainbook.language_models.sentence_matching.transfer import (
-    TransferSettings,
     fine_tune,
     load_transferred,
     phantom_pairs,
     transferred,
-    with_loss,
 )
 
 QUICK = TransferSettings(steps=60, batch_size=32, learning_rate=5e-3, validate_every=20, hidden=8)

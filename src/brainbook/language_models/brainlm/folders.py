@@ -12,12 +12,13 @@ from transformers import PreTrainedTokenizerBase
 
 from brainbook.language_models.brainlm.examples import BrainText, pair_scans, phantom_recordings
 from brainbook.language_models.brainlm.model import save_brainlm
-from brainbook.language_models.brainlm.training import VERSIONS, BrainLMSettings, new_brainlm, train_brainlm
+from brainbook.language_models.brainlm.settings import VERSIONS, BrainLMSettings
+from brainbook.language_models.brainlm.training import new_brainlm, train_brainlm
 from brainbook.language_models.language_model import LanguageModel, open_folder
 from brainbook.language_models.model_folders import model_folder
+from brainbook.language_models.names import TINY_BRAINLMS
 from brainbook.language_models.tiny.folders import corpus_sample, tiny_folder
 
-TINY_BRAINLMS = {"tiny-brainlm-1": "1.0", "tiny-brainlm-2": "2.0"}
 # What they were trained on: another phantom's participant, who heard other stories than Le Petit Prince's, as the
 # published model was trained on recordings of Alice. The last stories are held out, those before them validate.
 RECORDED = {"n_sentences": 12_000, "n_features": 64, "snr": 1.0}

@@ -2,7 +2,6 @@
 
 import os
 import re
-from collections.abc import Iterable
 from pathlib import Path
 
 import torch
@@ -14,11 +13,9 @@ from brainbook.errors import ModelError
 from brainbook.language_models.brainlm.model import BrainLM, fill_weights, save_brainlm
 from brainbook.language_models.language_model import hub_answers, open_hub
 from brainbook.language_models.model_folders import cached_model
+from brainbook.language_models.names import PUBLISHED, checkpoint_variable, choose_checkpoint
 
-PUBLISHED = "sakura050601/brainlm"  # on the hub
-PUBLISHED_BRAINLMS = ("brainlm-1", "brainlm-2")
 STARTED_FROM = "google-bert/bert-large-uncased"  # whose tokenizer it uses
-WEIGHTS = (".safetensors", ".bin", ".pt", ".pth")
 # names in the published checkpoint (those of UNITER, which its code follows) -> names here; the first match counts
 PUBLISHED_NAMES = (
     (r"^(?:module\.|model\.)+", ""),
@@ -72,46 +69,6 @@ def _snapshot() -> Path:
         if not hub_answers():
             raise
         return Path(snapshot_download(PUBLISHED))
-
-
-def checkpoint_variable(name: str) -> str:
-    """Return the environment variable that names a version's file: BRAINBOOK_BRAINLM_1 or BRAINBOOK_BRAINLM_2."""
-    return f"BRAINBOOK_{name.upper().replace('-', '_')}"
-
-
-def choose_checkpoint(name: str, files: Iterable[str]) -> str:
-    """Choose which of a repository's files holds the weights of "brainlm-1" or "brainlm-2".
-
-    The one that the environment variable BRAINBOOK_BRAINLM_1 (or _2) names, as a path within the repository; else the
-    only one whose path says 1 or 1.0 (2 or 2.0) and not the other version. Nothing is guessed: a lone model.safetensors
-    does not name its version, and one file under two names would be compared with itself.
-
-    Raises
-    ------
-    ModelError : no file or several; the message names what is there and the variable.
-    """
-    weights = sorted(file for file in files if file.endswith(WEIGHTS))
-    there = ", ".join(weights) or f"no weights ({', '.join(WEIGHTS)})"
-    other = "brainlm-2" if name == "brainlm-1" else "brainlm-1"
-    variable, other_variable = checkpoint_variable(name), checkpoint_variable(other)
-    if named := os.environ.get(variable):
-        if named not in weights:
-            raise ModelError(f"{variable} is {named}, which is no file here, and {PUBLISHED} holds {there}")
-        if named == os.environ.get(other_variable):
-            raise ModelError(f"{variable} and {other_variable} are both {named}: one file is one version")
-        return named
-    candidates = [file for file in weights if _names(file, name[-1]) and not _names(file, other[-1])]
-    if len(candidates) != 1:
-        raise ModelError(
-            f"{PUBLISHED} holds {there}: that does not tell which file is {name}. Set {variable} to its path there, or "
-            "to that of a file on this machine"
-        )
-    return candidates[0]
-
-
-def _names(file: str, version: str) -> bool:
-    """Return whether a path names a version: as 1 or 1.0, not as a part of another number."""
-    return re.search(rf"(?<![\d.]){version}(?:[._]0)?(?![\d]|[.]\d)", file.rpartition(".")[0]) is not None
 
 
 def convert_published(state: dict[str, torch.Tensor], source: str = "checkpoint") -> BrainLM:

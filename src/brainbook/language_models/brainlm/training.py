@@ -1,7 +1,6 @@
 """Pretraining on text and brain: the three tasks, the versions, and the ablations."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -12,56 +11,15 @@ from accelerate.utils import send_to_device
 from torch import nn
 from transformers import PreTrainedTokenizerBase
 
-from brainbook.errors import ConfigurationError, DatasetError, ModelError
+from brainbook.errors import DatasetError, ModelError
 from brainbook.language_models.brainlm.examples import BrainText, derangement
 from brainbook.language_models.brainlm.model import BrainLM
+from brainbook.language_models.brainlm.settings import TASKS, BrainLMSettings
 from brainbook.language_models.language_model import LanguageModel, model_with_head
 from brainbook.language_models.masking import NOT_ASKED, mask_tokens
 from brainbook.training import fit
 
-TASKS = ("masked_language", "masked_brain", "matching")
-BRAINS = ("real", "shuffled", "none")
 VALIDATION_EXAMPLES = 256
-
-
-@dataclass(frozen=True)
-class BrainLMSettings:
-    """How a BrainLM is trained.
-
-    tasks : weight of each task: the share of steps that it gets.
-    brain : "real"; the ablations are "shuffled" (each text gets another text's brain) and "none" (text alone).
-    mask_share, hidden_share : of tokens and of scans that are masked.
-    all_hidden_share : of the batches of masked brain modelling in which every scan is masked: text alone predicts them.
-    """
-
-    tasks: Mapping[str, float] = field(default_factory=lambda: dict.fromkeys(TASKS, 1.0) | {"matching": 2.0})
-    brain: str = "real"
-    margin: float = 0.2
-    mask_share: float = 0.15
-    hidden_share: float = 0.25
-    all_hidden_share: float = 0.5
-    steps: int = 4000
-    batch: int = 32
-    accumulate: int = 1
-    learning_rate: float = 1e-3
-    precision: str = "no"
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        unknown = set(self.tasks) - set(TASKS)
-        if unknown or not sum(self.tasks.values()) > 0 or min(self.tasks.values()) < 0:
-            raise ConfigurationError(f"tasks {self.tasks}: weights of {', '.join(TASKS)}, none negative, one positive")
-        if self.brain not in BRAINS:
-            raise ConfigurationError(f"brain {self.brain!r}: one of {', '.join(BRAINS)}")
-        if self.brain == "none" and self.trained_tasks != ["masked_language"]:
-            raise ConfigurationError("without a brain only masked_language can be trained")
-
-    @property
-    def trained_tasks(self) -> list[str]:
-        return [task for task in TASKS if self.tasks.get(task)]
-
-
-VERSIONS = {"1.0": BrainLMSettings(tasks={"masked_language": 1.0}, steps=800), "2.0": BrainLMSettings()}
 
 
 def new_brainlm(start: LanguageModel, n_features: int, seed: int = 0, trained: bool = True) -> BrainLM:
