@@ -5,6 +5,8 @@ from collections import Counter
 import environments
 import pytest
 
+from brainbook.workflow import archived_table
+
 
 def test_a_study_runs_where_all_is_odd():
     if reason := environments.lacking():
@@ -20,3 +22,8 @@ def test_combinations_are_drawn_evenly_and_once():
         counts = Counter(case[place] for case in drawn)
         assert set(counts) == set(values) and max(counts.values()) - min(counts.values()) <= 3
     assert len(environments.draw(1000, seed=1)) == 72
+
+
+def test_the_archived_table_says_what_the_page_says():
+    rows = archived_table("promises", "environments").rows
+    assert rows["tried"].min() >= 1 and rows["failed"].sum() == 0
