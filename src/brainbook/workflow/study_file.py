@@ -167,8 +167,10 @@ def read_study(
         content = read_yaml(path.read_text(encoding="utf-8"), path)
         file = StudyFile.model_validate(_fill_in(content, data, path))
     except ValidationError as error:
-        wrong = [f"{'.'.join(map(str, problem['loc']))}: {problem['msg']}" for problem in error.errors()]
-        raise _listed(path, wrong) from None
+        listed = "\n".join(
+            f"  {'.'.join(str(step) for step in problem['loc'])}: {problem['msg']}" for problem in error.errors()
+        )
+        raise ConfigurationError(f"{path} has {error.error_count()} problem(s):\n{listed}") from None
     except UnicodeDecodeError as error:
         raise ConfigurationError(f"{path} is not text in UTF-8 ({error.reason}): save it as UTF-8") from None
     paths = {entry.chapter: Path(notebooks, f"{entry.chapter}.md") for entry in file.runs}
@@ -178,7 +180,8 @@ def read_study(
         raise ConfigurationError(f"{path} makes more than {MOST_RUNS:,} runs: make several studies of it")
     absent = [f"chapter {chapter!r}: there is no {path}" for chapter, path in paths.items() if chapter not in defaults]
     if problems := absent + _problems(file, runs, defaults):
-        raise _listed(path, problems)
+        listed = "\n".join(f"  {problem}" for problem in problems)
+        raise ConfigurationError(f"{path} has {len(problems)} problem(s):\n{listed}")
     return Study(
         **{field: getattr(file, field) for field in ("data", "models", "cache")},
         name=name,
@@ -186,10 +189,6 @@ def read_study(
         notebooks=Path(notebooks),
         runs={run.name: run for run in runs},
     )
-
-
-def _listed(path: Path, problems: list[str]) -> ConfigurationError:
-    return ConfigurationError("\n  ".join([f"{path} has {len(problems)} problem(s):", *problems]))
 
 
 def _fill_in(value: Any, data: str | None, path: Path) -> Any:
