@@ -56,7 +56,7 @@ def study(seed: int, participants: int, scans: int, folder: Path) -> pd.DataFram
         scores[language] = score_participants(drivers, responses, people, columns)
         models = np.concatenate(drivers.values, axis=1), partial(drivers, rng)
         for values, parts in zip(models, covariances.values(), strict=True):
-            parts.append(participants_covariance(values, responses, runs, ALPHA))
+            parts.append(participants_covariance(Features(values[None], runs), 0, responses, ALPHA))
     found = {"scores": laterality_recovered(GroupScores.of(scores).scores, truth.regions, scores=True)}
     found |= {name: laterality_recovered(np.concatenate(parts), truth.regions) for name, parts in covariances.items()}
     tables = []

@@ -94,8 +94,7 @@ def of_all(prince: LittlePrince, truth: Truth) -> pd.DataFrame:
     depth = depth_order(profiles, {name: masks[name] for name in SHOWN[:4]}).to_frame(group="from driver to driver")
     parts.append(depth.assign(effect="what depth adds", over="participants", language="all"))
     covariances = np.concatenate([
-        participants_covariance(
-            features[name].values[layer_of_others(scores, name)], responses[name], features[name].run_of_scan)
+        participants_covariance(features[name], layer_of_others(scores, name), responses[name])
         for name in prince.languages
     ])  # fmt: skip
     classes, _ = laterality_recovered(covariances, truth.regions)
