@@ -1,6 +1,10 @@
-"""The benchmark for GPUs runs here, without one and tiny, line by line."""
+"""Benchmarks run: the one for GPUs without one and tiny, two others small; what the archive names can be run again."""
 
+import json
+import re
+import shlex
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -35,3 +39,30 @@ def test_without_a_gpu_it_says_how_to_run_it():
         pytest.skip("there is a GPU")
     done = subprocess.run(["bash", str(ROOT / "benchmarks/gpu.sh")], capture_output=True, text=True, check=False)
     assert done.returncode == 2 and "--device cpu --tiny" in done.stdout
+
+
+@pytest.mark.parametrize(
+    "command",
+    ["bench_laterality.py --seeds 1 --participants 1 --scans 60", "bench_phantom.py effects --seeds 0"],
+)
+def test_effects_of_a_phantom_are_measured(command, tmp_path):
+    script, *options = shlex.split(command)
+    run = [sys.executable, str(ROOT / "benchmarks" / script), *options]
+    done = subprocess.run(run, cwd=ROOT, capture_output=True, text=True, check=False, timeout=1800)
+    assert done.returncode == 0 and "truth" in done.stdout, done.stdout + done.stderr
+
+
+def archived_commands() -> list[str]:
+    heads = [path.open(encoding="utf-8").readline() for path in sorted((ROOT / "book/archive").rglob("*.csv"))]
+    commands = {json.loads(head[2:])["command"] for head in heads}
+    return sorted(command for command in commands if command.startswith("python ") and ".py" in command)
+
+
+@pytest.mark.parametrize("command", archived_commands())
+def test_the_command_of_an_archived_table_still_exists(command):
+    _, script, *options = shlex.split(command)
+    shown = subprocess.run([sys.executable, script, "--help"], cwd=ROOT, capture_output=True, text=True, check=True)
+    unknown = [
+        option for option in options if option.startswith("--") and not re.search(rf"{option}(?![\w-])", shown.stdout)
+    ]
+    assert not unknown, f"{script} has no {unknown}"
