@@ -30,19 +30,17 @@ from brainbook.language_models.brainlm.examples import (
 )
 from brainbook.language_models.brainlm.model import BrainLM, load_brainlm, save_brainlm
 from brainbook.language_models.brainlm.published import (
-    choose_checkpoint,
     convert_published,
     published_checkpoint,
     read_checkpoint,
 )
+from brainbook.language_models.brainlm.settings import TASKS, VERSIONS, BrainLMSettings
 from brainbook.language_models.brainlm.training import (
-    TASKS,
-    VERSIONS,
-    BrainLMSettings,
     new_brainlm,
     task_loss,
     train_brainlm,
 )
+from brainbook.language_models.names import choose_checkpoint
 from brainbook.language_models.tiny import settings as tiny
 
 N_FEATURES = 12
