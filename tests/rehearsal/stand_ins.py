@@ -225,9 +225,10 @@ def _digits(rows: int) -> tuple[np.ndarray, np.ndarray]:
 def copy_project(source: Path, folder: Path) -> Path:
     """Copy what a study and the book are made of (no results, no executed chapters); returns `folder`."""
     folder.mkdir(parents=True)
-    for name in ("Snakefile", "_config.yml", "_toc.yml", "SECURITY.md"):
-        shutil.copy(source / name, folder)
-    for name in ("notebooks", "profiles", "studies"):
+    for path in source.iterdir():  # all of them: pages and their extensions read some
+        if path.is_file():
+            shutil.copy(path, folder)
+    for name in ("notebooks", "profiles", "studies", ".binder"):
         shutil.copytree(source / name, folder / name, ignore=shutil.ignore_patterns("*.ipynb", ".ipynb_checkpoints"))
     shutil.copytree(source / "book", folder / "book", ignore=_made_ones)
     return folder

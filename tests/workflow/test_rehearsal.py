@@ -1,11 +1,13 @@
 """The rehearsal replaces numbers alone, its stand-ins are read as the real things, and it sees what it looks for."""
 
+import re
+
 import nbformat
 import pandas as pd
 import pytest
 import yaml
 from rehearsal import RESOURCES, SMALLER, holes, problems_of, rehearse, smaller
-from stand_ins import MNIST_ROWS, XNLI_ROWS, write_data
+from stand_ins import MNIST_ROWS, XNLI_ROWS, copy_project, write_data
 
 from brainbook.datasets import read_xnli
 from brainbook.language_models import load_language_model, word_states
@@ -102,3 +104,13 @@ def test_holes_beside_published_values_are_seen():
 @pytest.mark.slow
 def test_the_published_study_runs_from_start_to_finish(tmp_path):
     assert rehearse(tmp_path / "rehearsal") == []
+
+
+def test_the_copied_project_has_what_pages_and_extensions_read(tmp_path):
+    copied = copy_project(ROOT, tmp_path / "project")
+    extensions = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "book/_ext").glob("*.py"))
+    named = set(re.findall(r'[rR][oO][oO][tT] / "([^"]+)"', extensions))
+    for page in (ROOT / "book").glob("*.md"):
+        named |= {name[3:] for name in re.findall(r"include\} (\.\./\S+)", page.read_text(encoding="utf-8"))}
+    assert {".binder/begin.py", "SECURITY.md"} <= named
+    assert not [name for name in named if not (copied / name).exists()]
