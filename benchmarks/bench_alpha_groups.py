@@ -1,13 +1,12 @@
 """What does it cost to let the vertices of a region share a penalty, and what does it save?
 
-    python benchmarks/bench_alpha_groups.py [--data data/phantom] [--samples 4 16 64] [--layer 5] [--keep]
+    python benchmarks/bench_alpha_groups.py [--data PHANTOM] [--samples 4 16 64] [--layer 5] [--keep]
 
-Every listener of the demo's phantom (simulated if `make book` has not done so), all vertices of the cortex, a layer of
-a tiny model, and a perfect model that has the phantom's true drivers: penalties that every vertex chooses for itself,
-against penalties shared by region and chosen on some of its vertices (`alpha_groups`). Scores are of left-out runs,
-over all vertices and over those of regions that the phantom drives; the interval of their change is over listeners.
-Processor time is of one thread, the ways side by side for each listener. A phantom tests the method and says nothing
-about brains.
+Every listener of the demo's phantom (or of another), all vertices of the cortex, a layer of a tiny model, and a perfect
+model that has the phantom's true drivers: penalties that every vertex chooses for itself, against penalties shared by
+region and chosen on some of its vertices (`alpha_groups`). Scores are of left-out runs, over all vertices and over those
+of regions that the phantom drives; the interval of their change is over listeners. Processor time is of one thread, the
+ways side by side for each listener. A phantom tests the method and says nothing about brains.
 """
 
 import argparse
@@ -16,7 +15,6 @@ import shlex
 import sys
 import time
 import warnings
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -26,9 +24,11 @@ from brainbook.chapters import align, stack_responses, story_states, true_driver
 from brainbook.chapters.layers import OWN
 from brainbook.datasets import LittlePrince, destrieux
 from brainbook.encoding import BorderWarning, cross_validate
-from brainbook.phantom import make_phantom, read_truth
+from brainbook.phantom import read_truth
 from brainbook.stats import mean_interval
 from brainbook.workflow import archive_table
+from brainbook.workflow.execution import prepare
+from brainbook.workflow.study_file import read_study
 
 
 def scores_by_way(features, responses, run_of_scan, samples: list[int]) -> dict[str, tuple[np.ndarray, float]]:
@@ -78,7 +78,7 @@ def summary(table: pd.DataFrame) -> pd.DataFrame:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--data", default="data/phantom")
+    parser.add_argument("--data", help="a phantom; without it the demo's, as `make book` makes it")
     parser.add_argument("--cache", default="cache")
     parser.add_argument("--model", default="tiny-causal-joint")
     parser.add_argument("--layer", type=int, default=5)
@@ -87,9 +87,11 @@ def main() -> None:
     given = parser.parse_args()
     torch.set_num_threads(1)
     warnings.simplefilter("ignore", BorderWarning)  # vertices that nothing predicts take any penalty
-    if not (Path(given.data) / "truth").is_dir():
-        make_phantom(given.data, participants=3, scans=150, voxel_size=6, seed=0)  # the demo's
-    table = summary(measure(given.data, given.cache, given.model, given.layer, given.samples))
+    demo = read_study("demo")
+    if given.data is None and prepare(demo, "phantom"):
+        sys.exit("the demo's phantom could not be made")
+    data = given.data or demo.data
+    table = summary(measure(data, given.cache, given.model, given.layer, given.samples))
     if given.keep:
         command = shlex.join(["python", "benchmarks/bench_alpha_groups.py", *sys.argv[1:]])
         archive_table("calibration", "alpha_groups", table, command)
