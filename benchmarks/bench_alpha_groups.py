@@ -4,8 +4,8 @@
 
 Every listener of the demo's phantom (or of another), all vertices of the cortex, a layer of a tiny model, and a perfect
 model that has the phantom's true drivers: penalties that every vertex chooses for itself, against penalties shared by
-region and chosen on some of its vertices (`alpha_groups`). Scores are of left-out runs, over all vertices and over those
-of regions that the phantom drives; the interval of their change is over listeners. Processor time is of one thread, the
+region and chosen on some of its vertices (`alpha_groups`). Scores are of left-out runs, over all vertices and those of
+regions that the phantom drives; the interval of their change is over listeners. Processor time is of one thread, the
 ways side by side for each listener. A phantom tests the method and says nothing about brains.
 """
 
