@@ -1,3 +1,5 @@
+import itertools
+
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
@@ -109,6 +111,18 @@ def test_mirror_has_equal_axes_and_names_the_lopsided():
     ax = charts.mirror_scatter(table.assign(driver="word"), "driver", "region", n_labels=1)
     assert ax.get_xlim() == ax.get_ylim() and "b" in [text.get_text() for text in ax.texts]
     assert "a" not in [text.get_text() for text in ax.texts]
+
+
+def test_names_in_a_mirror_cover_no_dot_and_no_other_name():
+    left = np.array([0.1, 0.12, 0.14, 0.3, 0.32, 0.1, 0.2, 0.3])
+    right = np.array([0.2, 0.2, 0.2, 0.2, 0.2, 0.1, 0.2, 0.3])
+    table = pd.DataFrame({"left": left, "right": right, "region": [f"superior gyrus {n}" for n in range(8)]})
+    ax = charts.mirror_scatter(table.assign(driver="word"), "driver", "region", n_labels=5)
+    dots = ax.transData.transform(np.c_[left, right])
+    names = [text for text in ax.texts if "gyrus" in text.get_text()]
+    places = [text.get_window_extent() and Text.get_window_extent(text) for text in names]
+    assert len(places) == 5 and not any(place.count_contains(dots) for place in places)
+    assert not any(one.overlaps(other) for one, other in itertools.combinations(places, 2))
 
 
 def test_forest_reads_from_top_to_bottom():

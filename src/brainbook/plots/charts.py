@@ -6,7 +6,7 @@ to say in the text. Every series has a marker of its own as well as a colour. Fu
 it is None) and return that axes, or the figure when it has several. `panels` makes small multiples of any of them.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from textwrap import fill
 from typing import Any
 
@@ -17,7 +17,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patheffects import withStroke
+from matplotlib.text import Text
 from matplotlib.ticker import MaxNLocator
+from matplotlib.transforms import Bbox
 
 from brainbook.plots.look import (
     GREY,
@@ -139,20 +141,40 @@ def mirror_scatter(table: pd.DataFrame, group: str, label: str, n_labels: int = 
     ax.plot(limits, limits, color=GREY, linewidth=1, zorder=0)
     ax.text(0.03, 0.97, "right higher", transform=ax.transAxes, va="top", color=GREY)
     ax.text(0.97, 0.03, "left higher", transform=ax.transAxes, ha="right", color=GREY)
-    far = table.loc[(table["left"] - table["right"]).abs().nlargest(n_labels).index].sort_values("right")
-    height = far["right"].to_numpy(float).copy()
-    for k in range(1, len(height)):  # names stand one above the other, not one over the other
-        height[k] = max(height[k], height[k - 1] + 0.042 * (limits[1] - limits[0]))
-    for (_, row), y in zip(far.iterrows(), height, strict=True):
-        inward = row["left"] < sum(limits) / 2  # names grow towards the middle, so that none leaves the axes
-        ax.annotate(
-            str(row[label]), (row["left"], y), xytext=(6 if inward else -6, 0), textcoords="offset points",
-            ha="left" if inward else "right", va="center", fontsize=10,
-            path_effects=[withStroke(linewidth=2.5, foreground="white")],
-        )  # fmt: skip
     ax.set(xlabel="Left hemisphere (Pearson r)", ylabel="Right hemisphere (Pearson r)")
     ax.set(xlim=limits, ylim=limits, aspect="equal")
-    return finish(ax, title, ax.get_legend_handles_labels()[0])
+    finish(ax, title, ax.get_legend_handles_labels()[0])
+    far = table.loc[(table["left"] - table["right"]).abs().nlargest(n_labels).index]
+    _name_dots(ax, far[label].astype(str), far[["left", "right"]].to_numpy(), table[["left", "right"]].to_numpy())
+    return ax
+
+
+def _name_dots(ax: Axes, names: Iterable[str], spots: np.ndarray, dots: np.ndarray) -> None:
+    """Write each name near its spot [names, x and y], where it covers the fewest of all dots and of the other names."""
+    ax.figure.canvas.draw()  # from here on places are final
+    covered, limits = ax.transData.transform(dots[np.isfinite(dots).all(axis=1)]), ax.get_window_extent()
+    sides = [(1, 0), (-1, 0), (0.7, 0.7), (0.7, -0.7), (-0.7, 0.7), (-0.7, -0.7), (0, 1), (0, -1)]
+    boxes: list[Bbox] = []
+    for name, spot in zip(names, spots, strict=True):
+        found: list[tuple[int, int, Text, Bbox]] = []
+        for distance in (7, 14, 24, 36, 50):  # points
+            for x, y in sides:
+                text = ax.annotate(
+                    name, spot, xytext=(distance * x, distance * y), textcoords="offset points", fontsize=10,
+                    ha={1: "left", 0: "center", -1: "right"}[int(np.sign(x))], va="center" if not y else "baseline",
+                    arrowprops={"arrowstyle": "-", "color": GREY, "linewidth": 0.8} if distance > 7 else None,
+                    path_effects=[withStroke(linewidth=2.5, foreground="white")],
+                )  # fmt: skip
+                text.get_window_extent()  # finds its place
+                box = Text.get_window_extent(text).padded(3)  # without its line
+                inside = limits.contains(box.x0, box.y0) and limits.contains(box.x1, box.y1)
+                cost = box.count_contains(covered) + box.count_overlaps(boxes) + (0 if inside else 100)
+                found.append((cost, len(found), text, box))
+        _, _, chosen, box = min(found)
+        boxes.append(box)
+        for _, _, other, _ in found:
+            if other is not chosen:
+                other.remove()
 
 
 def forest(
