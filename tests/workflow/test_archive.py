@@ -7,9 +7,10 @@ import subprocess
 import pandas as pd
 import pytest
 
+from brainbook import source_code
 from brainbook.errors import ConfigurationError
 from brainbook.workflow import archive, archive_table, archived_table, commit, latest_table, start_run
-from brainbook.workflow.archive import archive_lines, remake
+from brainbook.workflow.archive import archive_lines, code_key, remake
 from brainbook.workflow.tables import archive_results
 
 from .conftest import ROOT
@@ -117,6 +118,21 @@ def test_a_table_says_when_the_code_that_it_rests_on_changed(tmp_path, monkeypat
     archive_table("bench", "old", ROWS, "python gone.py", root="kept")
     found = archived_table("bench", "old", root="kept")
     assert found.code_changed is None and "may have changed since" in found.origin()
+
+
+@pytest.mark.parametrize("room, counts", [("course", False), ("plots", False), ("encoding", True), ("chapters", True)])
+def test_another_exercise_or_figure_makes_no_other_numbers(tmp_path, monkeypatch, room, counts):
+    """A chapter that asks an exercise and draws: of the package it names, only what computes decides."""
+    monkeypatch.chdir(tmp_path)
+    folder = tmp_path / "package" / room
+    folder.mkdir(parents=True)
+    monkeypatch.setattr(source_code, "PACKAGE", tmp_path / "package")
+    (tmp_path / "bench.py").write_text(f"from brainbook.{room}.part import x\nprint(x)\n")
+    keys = []
+    for text in ("x = 1\n", "x = 2\n"):
+        (folder / "part.py").write_text(text)
+        keys.append(code_key(("bench.py",)))
+    assert (keys[0] != keys[1]) is counts
 
 
 def test_tables_are_made_again_by_their_commands_each_once(tmp_path, monkeypatch):

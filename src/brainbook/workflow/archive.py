@@ -25,8 +25,8 @@ from brainbook.source_code import BEGAN, PACKAGE, Rooms, code_fingerprint, readi
 from brainbook.store import atomic_write, fingerprint
 
 ARCHIVE = Path("book/archive")
-# Rooms and files that run, draw or record, and make no number.
-NO_NUMBERS = Rooms("plots", "workflow", "checkpoints.py", "store.py", "source_code.py", "errors.py")
+# Rooms and files that run, draw, teach or record, and make no number.
+NO_NUMBERS = Rooms("plots", "course", "workflow", "checkpoints.py", "store.py", "source_code.py", "errors.py")
 CONSULTED: dict[tuple[str, str, bool], str] = {}  # {(study, table, results made here go first): key} of tables read
 
 
