@@ -62,23 +62,23 @@ for number, (entry, seconds) in enumerate(Plan.of(STUDY, pace=1.0).priorities().
             "{params.command:q} > {log:q} 2>&1"
 
 
-# The phantom and the models; a tiny BrainLM is trained from the tiny BERT, which must not be trained beside it.
-for name in STAMPS:
+# The phantom; and all models in one process, as most come with the package. A tiny BrainLM is trained after its BERT.
+for name, made in {"phantom": ["phantom"], "models": [name for name in STAMPS if name != "phantom"]}.items():
+    made = [model for model in made if model in STAMPS]
+    if made:
 
-    rule:
-        name:
-            f"prepare_{name}".replace("-", "_")
-        input:
-            [STAMPS["tiny-bert"]] if name.startswith("tiny-brainlm") else [],
-        output:
-            STAMPS[name],
-        log:
-            f"logs/{STUDY.name}/phantom.log" if name == "phantom" else f"logs/models/{name}.log",
-        priority: 10**6
-        params:
-            command=[sys.executable, "-m", "brainbook", "prepare", STUDY.name, name, *DATA],
-        resources:
-            mem_mb=2500,
-            runtime=60,
-        shell:
-            "{params.command:q} > {log:q} 2>&1"
+        rule:
+            name:
+                f"prepare_{name}"
+            output:
+                [STAMPS[model] for model in made],
+            log:
+                f"logs/{STUDY.name}/{name}.log",
+            priority: 10**6
+            params:
+                command=[sys.executable, "-m", "brainbook", "prepare", STUDY.name, *made, *DATA],
+            resources:
+                mem_mb=2500,
+                runtime=60 * len(made),
+            shell:
+                "{params.command:q} > {log:q} 2>&1"

@@ -23,7 +23,7 @@ COMMANDS = {
     "status": "one line per run: done, running, failed and why",
     "list": "print the runs of a study, one per line",
     "run": "execute one run of a study",
-    "prepare": "make what a study's runs need: its phantom, or one of its models",
+    "prepare": "make what a study's runs need: its phantom, or some of its models",
     "notebook": "print a chapter as the .ipynb that papermill executes on the recordings of --data",
     "keep": "write tables of a study's results into book/archive, to be committed for readers who cannot run it",
     "archive": "list the tables of book/archive, with the minutes they take; make those again that are named",
@@ -44,7 +44,7 @@ def main(arguments: list[str] | None = None) -> int:
     study.add_argument("--profile", default="local", help="a folder of profiles/: local or slurm")
     commands["status"].add_argument("--timeline", action="store_true", help="what ran when in the last session")
     commands["run"].add_argument("run", help="the run's name, as `list` prints it")
-    commands["prepare"].add_argument("what", help="phantom, or a model's name")
+    commands["prepare"].add_argument("what", nargs="+", help="phantom, or names of models")
     commands["keep"].add_argument("tables", nargs="+", help="names of tables, as the chapter saved them")
     commands["archive"].add_argument("tables", nargs="*", help="such as xnli, or calibration/levels")
     options = parser.parse_args(arguments)
@@ -105,7 +105,7 @@ def _run_command(options: argparse.Namespace) -> int:
         case "study":
             return _study(study, options)
         case "prepare":
-            return prepare(study, options.what)
+            return prepare(study, *options.what)
         case "keep":
             print("\n".join(str(archive_results(study.name, table)) for table in options.tables))
         case "run":

@@ -21,6 +21,7 @@ import pandas as pd
 import pytest
 
 from brainbook.__main__ import main
+from brainbook.errors import ConfigurationError
 from brainbook.language_models.model_folders import cached_model
 from brainbook.phantom.files import written_whole
 from brainbook.store import atomic_write, cached_array, file_lock, sync
@@ -299,6 +300,25 @@ def test_what_is_there_is_not_prepared_again_and_a_failure_leaves_no_stamp(proje
     stamp.parent.mkdir(exist_ok=True)
     stamp.write_text(key)
     assert prepare(study, "phantom") == 0  # nothing was asked for
+
+
+def test_models_are_made_by_one_process_and_only_those_that_are_missing(project, monkeypatch):
+    monkeypatch.chdir(project.folder)
+    project.write("notebooks/one.md", CHAPTER)
+    project.write("studies/mine.yaml", "data: p\nmodels: [tiny-bert, tiny-brainlm-1]\nruns: [{chapter: one}]")
+    study = read_study("mine")
+    names = list(content.prerequisites(study))
+    assert names == ["tiny-bert", "tiny-brainlm-1"]
+    asked = []
+    monkeypatch.setattr(execution, "_command_of", lambda study, missing: asked.append(missing) or ["true"])
+    assert prepare(study, "tiny-bert") == 0 and prepare(study, *names) == 0 and prepare(study, *names) == 0
+    assert asked == [["tiny-bert"], ["tiny-brainlm-1"]]
+    assert all(content.is_ready(*made) for made in content.prerequisites(study).values())
+    monkeypatch.undo()
+    command = execution._command_of(study, names)
+    assert command[2:] == ["brainbook.language_models", "tiny", *names, "--cache", "cache"]
+    with pytest.raises(ConfigurationError, match="makes no 'tiny-albert-v1'; it makes tiny-bert, tiny-brainlm-1"):
+        prepare(study, "tiny-bert", "tiny-albert-v1")
 
 
 def test_what_a_killed_process_left_in_the_cache_is_removed(tmp_path):

@@ -14,6 +14,7 @@ import socket
 import subprocess
 import sys
 import time
+from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -111,31 +112,42 @@ def _environment(run: PlannedRun, gpus: list[str]) -> dict[str, str]:
     }
 
 
-def prepare(study: Study, what: str) -> int:
-    """Make the study's phantom or a model, and stamp it with a key of what makes it; returns 0 if it was made."""
+def prepare(study: Study, *names: str) -> int:
+    """Make the study's phantom, or some of its models, each stamped with a key of what makes it; 0 if they are there.
+
+    Models that are asked for together are made by one process: those that come with the package take no time but its
+    start.
+    """
     made = prerequisites(study)
-    if what not in made:
-        raise ConfigurationError(f"study {study.name!r} makes no {what!r}; it makes {', '.join(made) or 'nothing'}")
-    stamp, key = made[what]
-    place = stamp.parent if what == "phantom" else stamp
-    place.parent.mkdir(parents=True, exist_ok=True)
-    with file_lock(place.with_name(f".{place.name}.lock")):  # another study may want the same one now
-        if is_ready(stamp, key):
+    if unknown := [name for name in names if name not in made]:
+        raise ConfigurationError(
+            f"study {study.name!r} makes no {unknown[0]!r}; it makes {', '.join(made) or 'nothing'}"
+        )
+    with ExitStack() as locks:  # another study may want the same ones now
+        for name in sorted(names):
+            stamp = made[name][0]
+            place = stamp.parent if name == "phantom" else stamp
+            place.parent.mkdir(parents=True, exist_ok=True)
+            locks.enter_context(file_lock(place.with_name(f".{place.name}.lock")))
+        missing = [name for name in names if not is_ready(*made[name])]
+        if not missing:
             return 0
         began, clock = _now(), time.perf_counter()
-        code = subprocess.run(_command_of(study, what)).returncode
+        code = subprocess.run(_command_of(study, missing)).returncode
         times = {"wall_s": round(time.perf_counter() - clock, 1), "cpu_s": cpu_seconds()}
         if code == 0:
-            write_json(Path("logs", study.name, f"{what}.json"), {"began": began, "finished": _now(), **times})
-            with atomic_write(stamp) as temporary:
-                temporary.write_text(key + "\n", encoding="utf-8")
+            record = "phantom" if missing == ["phantom"] else "models"
+            write_json(Path("logs", study.name, f"{record}.json"), {"began": began, "finished": _now(), **times})
+            for stamp, key in (made[name] for name in missing):
+                with atomic_write(stamp) as temporary:
+                    temporary.write_text(key + "\n", encoding="utf-8")
     return code
 
 
-def _command_of(study: Study, what: str) -> list[str]:
-    """Return the command that makes the study's phantom or a model."""
-    if what != "phantom":
-        return [sys.executable, "-m", "brainbook.language_models", "tiny", what, "--cache", study.cache]
+def _command_of(study: Study, names: list[str]) -> list[str]:
+    """Return the command that makes the study's phantom or models."""
+    if names != ["phantom"]:
+        return [sys.executable, "-m", "brainbook.language_models", "tiny", *names, "--cache", study.cache]
     phantom = study.phantom or {}
     made_by = "brainbook.chapters.story" if "story" in phantom else "brainbook.phantom"
     command = [sys.executable, "-m", made_by, study.data]

@@ -77,7 +77,7 @@ def prerequisite_statuses(study: Study) -> list[RunStatus]:
     """Return the status of the study's phantom and of its own models."""
     statuses = []
     for name, (stamp, key) in prerequisites(study).items():
-        log = Path("logs") / (f"{study.name}/phantom.log" if name == "phantom" else f"models/{name}.log")
+        log = Path("logs", study.name, "phantom.log" if name == "phantom" else "models.log")
         status = RunStatus(name if name == "phantom" else f"model {name}", "waiting", log)
         if is_ready(stamp, key):
             status.state = "done"

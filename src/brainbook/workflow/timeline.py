@@ -6,7 +6,7 @@ from pathlib import Path
 
 from brainbook.errors import ConfigurationError
 from brainbook.store import read_json
-from brainbook.workflow.content import prerequisites, read_state, run_folder
+from brainbook.workflow.content import read_state, run_folder
 from brainbook.workflow.status import duration
 from brainbook.workflow.study_file import Study
 
@@ -31,7 +31,7 @@ def _timestamp(moment: str) -> float:
 def last_session_spans(study: Study) -> list[Span]:
     """Return what ran in the last session, in the order in which it began; times in seconds since 1970."""
     records = {name: read_state(run_folder(study, run)) for name, run in study.runs.items()}
-    for name in prerequisites(study):
+    for name in ("phantom", "models"):
         path = Path("logs", study.name, f"{name}.json")
         records[name] = read_json(path) if path.exists() else {}
     whole = {name: record for name, record in records.items() if {"began", "finished"} <= record.keys()}

@@ -21,8 +21,8 @@ from brainbook.workflow.status import RunStatus, duration
 from brainbook.workflow.study_file import Study
 
 START_SECONDS = 4.0  # from a run's turn to its first cell: Snakemake, Python, what the run is made from, the kernel
-PREPARE_SECONDS = {"phantom": 20.0}  # what the demo's takes; a tiny model comes with the package:
-MODEL_SECONDS = 5.0
+PREPARE_SECONDS = {"phantom": 60.0}  # what the demo's takes; tiny models come with the package, and one process asks:
+MODEL_SECONDS = 1.5
 TRUSTED_SECONDS = 240.0  # of work that must be done before what runs took counts as much as what was expected
 OVERDUE = 0.15  # of the time that it has run, a run that should have ended is expected to take on
 
