@@ -35,7 +35,12 @@ def markdown(rows: pd.DataFrame) -> list[str]:
     """Return the lines of a table in Markdown; columns of numbers are set to the right."""
     numbers = [pd.api.types.is_numeric_dtype(rows[name]) for name in rows]
     lines = [[name.replace("_", " ") for name in rows], ["--:" if is_number else "---" for is_number in numbers]]
-    lines += [
-        [f"{value:g}" if isinstance(value, float) else str(value) for value in row] for row in rows.to_numpy(object)
-    ]
+    lines += [[_cell(value) for value in row] for row in rows.to_numpy(object)]
     return ["| " + " | ".join(str(cell).replace("|", "\\|") for cell in line) + " |" for line in lines]
+
+
+def _cell(value: object) -> str:
+    """Return a value as it is written; what was not measured is left empty."""
+    if pd.isna(value):
+        return ""
+    return f"{value:g}" if isinstance(value, float) else str(value)

@@ -4,6 +4,7 @@ import importlib.util
 import json
 import subprocess
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -177,6 +178,7 @@ def test_an_archived_table_on_a_page_is_one_in_markdown():
     spec = importlib.util.spec_from_file_location("archived", ROOT / "book/_ext/archived.py")
     archived = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(archived)
-    rows = pd.DataFrame({"what": ["a|b", "c"], "count": [1, 20], "share": [0.25, 1 / 3]})
-    lines = ["| what | count | share |", "| --- | --: | --: |", "| a\\|b | 1 | 0.25 |", "| c | 20 | 0.333333 |"]
+    rows = pd.DataFrame({"what": ["a|b", "c"], "count": [1, 20], "share": [0.25, 1 / 3], "r": [np.nan, 1]})
+    lines = ["| what | count | share | r |", "| --- | --: | --: | --: |"]
+    lines += ["| a\\|b | 1 | 0.25 |  |", "| c | 20 | 0.333333 | 1 |"]
     assert archived.markdown(rows) == lines

@@ -162,7 +162,7 @@ def _name_dots(ax: Axes, names: Iterable[str], spots: np.ndarray, dots: np.ndarr
                 text = ax.annotate(
                     name, spot, xytext=(distance * x, distance * y), textcoords="offset points", fontsize=10,
                     ha={1: "left", 0: "center", -1: "right"}[int(np.sign(x))], va="center" if not y else "baseline",
-                    arrowprops={"arrowstyle": "-", "color": GREY, "linewidth": 0.8} if distance > 7 else None,
+                    arrowprops={"arrowstyle": "-", "color": GREY, "linewidth": 0.8} if distance > 7 or y else None,
                     path_effects=[withStroke(linewidth=2.5, foreground="white")],
                 )  # fmt: skip
                 text.get_window_extent()  # finds its place
