@@ -122,7 +122,7 @@ def _run_session(study: Study, jobs: int, memory_mb: int, profile: str) -> int:
             stdout=stream,
             stderr=subprocess.STDOUT,
             env=_home(scratch) | os.environ | {"PYTHONUNBUFFERED": "1"},
-            preexec_fn=_die_with_parent,
+            preexec_fn=_prepare_child,
             start_new_session=True,  # so that all of it, and not Snakemake alone, can be stopped
         )
         try:
@@ -180,9 +180,13 @@ def _home(scratch: str) -> dict[str, str]:
     return {} if os.access(home, os.W_OK) else own
 
 
-def _die_with_parent() -> None:
-    """Let Linux kill Snakemake when this process dies, however it dies; elsewhere it ends with its runs."""
-    if sys.platform == "linux":
+def _prepare_child() -> None:
+    """Let Snakemake hear interrupts, and Linux kill it when this process dies, however it dies.
+
+    What a script starts with `&` ignores interrupts, and so would all of its children.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    if sys.platform == "linux":  # elsewhere it ends with its runs
         ctypes.CDLL(None).prctl(1, signal.SIGKILL)
 
 
