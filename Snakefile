@@ -63,8 +63,8 @@ for number, (entry, seconds) in enumerate(Plan.of(STUDY, pace=1.0).priorities().
 
 
 # The phantom; and all models in one process, as most come with the package. A tiny BrainLM is trained after its BERT.
-for name, made in {"phantom": ["phantom"], "models": [name for name in STAMPS if name != "phantom"]}.items():
-    made = [model for model in made if model in STAMPS]
+for name, is_phantom in {"phantom": True, "models": False}.items():
+    made = [it for it in STAMPS if (it == "phantom") is is_phantom]
     if made:
 
         rule:
