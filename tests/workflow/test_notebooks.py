@@ -1,5 +1,7 @@
 import ast
 import json
+import tempfile
+from pathlib import Path
 
 import nbformat
 import pytest
@@ -51,6 +53,31 @@ def test_a_run_writes_the_notebook_with_its_parameters(tmp_path):
     cells = nbformat.read(tmp_path / "out/a.ipynb", as_version=4).cells
     assert cells[-1].outputs[0].text == "xyxy\n"
     assert [file.name for file in (tmp_path / "out").iterdir()] == ["a.ipynb"]
+
+
+TRANSPORT = """
+```{code-cell} ipython3
+:tags: [parameters]
+number = 1
+```
+```{code-cell} ipython3
+import json
+from ipykernel.connect import get_connection_file
+print(json.load(open(get_connection_file()))["transport"])
+```
+"""
+
+
+@pytest.mark.parametrize(("name", "transport"), [("short", "ipc"), ("long" * 25, "tcp")])
+def test_a_kernel_needs_no_port_where_the_path_of_a_socket_file_is_short_enough(tmp_path, monkeypatch, name, transport):
+    """Ports are taken between choice and use where many kernels begin at once: 'Kernel died before replying'."""
+    with tempfile.TemporaryDirectory(prefix=name) as folder:
+        monkeypatch.setattr(tempfile, "tempdir", folder)
+        (tmp_path / "a.md").write_text(HEAD + TRANSPORT)
+        execute(tmp_path / "a.md", tmp_path / "out/a.ipynb", {})
+        cells = nbformat.read(tmp_path / "out/a.ipynb", as_version=4).cells
+        assert cells[-1].outputs[0].text == f"{transport}\n"
+        assert not list(Path(folder).iterdir())
 
 
 def test_a_failed_run_keeps_what_ran_and_makes_no_result(tmp_path):

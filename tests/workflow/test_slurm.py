@@ -4,6 +4,7 @@ import json
 import os
 import signal
 import time
+from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -54,7 +55,9 @@ def test_a_sweep_of_24_runs_is_killed_and_resumed(project, slurm, record_propert
     session = project.start(*words, **slurm)
     said, _ = session.communicate(timeout=500)
     ended = time.monotonic()
-    assert session.returncode == 0, said
+    failed = [path for path in results.glob("*/*/state.json") if json.loads(path.read_text())["state"] == "failed"]
+    logs = [project.folder / "logs/sweep" / path.parent.relative_to(results.parent) for path in failed]
+    assert session.returncode == 0, "\n".join([said, *(Path(f"{log}.log").read_text() for log in logs)])
     assert "24 of 24 done" in said
     tables = [pd.read_parquet(path) for path in sorted(results.glob("*/*/scores.parquet"))]
     assert len(tables) == 24 and all(len(table) == 5 for table in tables)

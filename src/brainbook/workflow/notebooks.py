@@ -21,12 +21,14 @@ from brainbook.store import sync
 
 if TYPE_CHECKING:  # imported by those that read or write notebooks: a list of runs does not wait for them
     from nbformat import NotebookNode
+    from traitlets.config import Config
 
 # The same run twice on one machine gives the same numbers: no result depends on the order in which a set of words is
 # gone through, or on how cuBLAS splits its work. (torch.linalg.lstsq repeats with the driver "gelsd" only.)
 REPEATABLE = {"PYTHONHASHSEED": "0", "CUBLAS_WORKSPACE_CONFIG": ":4096:8"}
 # A rendered page shows results: no progress bars, no remark that a notebook's own progress widget is missing.
 QUIET = {"TQDM_DISABLE": "1", "PYTHONWARNINGS": "ignore:IProgress not found", "TOKENIZERS_PARALLELISM": "false"}
+LONGEST_SOCKET = 100  # bytes of the path of a socket file: Linux takes 107, macOS 103
 ENDED = "brainbook_ended"  # marks the output with which a page ended early
 GLUE_ROLE = re.compile(r"\{glue:text\}`(\w+)(?::([^`]*))?`")
 
@@ -141,6 +143,20 @@ def _check_kernel() -> None:
         )
 
 
+def _kernel_sockets(folder: Path) -> "Config":
+    """Return traitlets' settings by which a kernel is spoken to through socket files in `folder`.
+
+    TCP ports are chosen a second before the kernel opens them: kernels that begin at the same time, and any program
+    that connects somewhere, can take one of them in between, and the kernel dies. Ports remain where the path of
+    a socket file would be longer than the system takes.
+    """
+    from traitlets.config import Config
+
+    if len(os.fsencode(folder / "kernel-ipc-0")) > LONGEST_SOCKET:
+        return Config()
+    return Config(KernelManager={"transport": "ipc", "connection_file": str(folder / "kernel.json")})
+
+
 def execute(
     source: str | Path,
     output: str | Path,
@@ -168,12 +184,12 @@ def execute(
     limits = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), str(threads))
     before = dict(os.environ)
     os.environ.update(limits | REPEATABLE | QUIET | (environment or {}))  # the kernel inherits it
-    runtime = TemporaryDirectory(prefix="brainbook-")  # of the kernel's ports: a user's home may be read only
+    runtime = TemporaryDirectory(prefix="brainbook-")  # of the kernel's sockets: a user's home may be read only
     os.environ["JUPYTER_RUNTIME_DIR"] = runtime.name
     try:
         notebook = chapter_notebook(source, parameters.get("data"))
-        quiet = {"progress_bar": False, "log_output": True}
-        papermill.execute_notebook(notebook, partial, parameters, kernel_name="python3", **quiet)
+        options = {"progress_bar": False, "log_output": True, "config": _kernel_sockets(Path(runtime.name))}
+        papermill.execute_notebook(notebook, partial, parameters, kernel_name="python3", **options)
     finally:
         os.environ.clear()
         os.environ.update(before)
