@@ -49,7 +49,12 @@ _ = os.write(journal, f"end {results} {os.getpid()}\\n".encode())
 
 
 def die_with_parent() -> None:
-    """Let Linux stop what a test started, kernels included, when this process dies, however it dies."""
+    """Let Linux stop what a test started, kernels included, when this process dies, however it dies.
+
+    And let it hear every signal, also where the tests were begun in the background (no SIGINT) or by nohup (no SIGHUP).
+    """
+    for number in (signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(1, signal.SIGTERM)
 
