@@ -31,7 +31,7 @@ override PROFILE := $(value PROFILE)
 export STUDY DATA PARTICIPANTS DATASET STORIES TABLES FROM JOBS MEMORY PROFILE
 GIVEN := "$$STUDY" $${DATA:+--data "$$DATA"}
 
-.PHONY: install study status check data alice archive book slides test test-slow test-book rehearsal serve lab bench lint clean
+.PHONY: install study status check data alice archive book slides test test-all test-slow test-book rehearsal serve lab bench lint clean
 
 book: study
 	jupyter-book build . -W -n --keep-going
@@ -60,10 +60,13 @@ archive: $(READY)
 	@set -f; python -m brainbook archive $$TABLES
 
 # one thread a worker: threads of two workers on two cores wait for each other, and a test takes ten times as long
-test test-slow: export OMP_NUM_THREADS := 1
-test test-slow: export OPENBLAS_NUM_THREADS := 1
+test test-all test-slow: export OMP_NUM_THREADS := 1
+test test-all test-slow: export OPENBLAS_NUM_THREADS := 1
 
 test: $(READY)
+	pytest -n 2 -m "not integration and not slow and not book"
+
+test-all: $(READY)
 	pytest -n 2 -m "not slow and not book"
 
 test-slow: $(READY)

@@ -11,6 +11,8 @@ import pytest
 
 from .conftest import ROOT
 
+pytestmark = pytest.mark.integration
+
 LEFT = shutil.ignore_patterns(
     ".git", ".venv", ".lab", "_build", "data", "results", "cache", "logs", "__pycache__", ".*_cache"
 )

@@ -97,6 +97,7 @@ def at_the_desk(desk, monkeypatch) -> Path:
     return desk
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize("block", cases("bash"))
 def test_commands(at_the_desk, block):
     done = subprocess.run(["bash", "-euo", "pipefail", "-c", block.text], capture_output=True, text=True)

@@ -11,6 +11,8 @@ import pytest
 from brainbook.lazy_imports import lazy_names
 from brainbook.source_code import PACKAGE
 
+pytestmark = pytest.mark.integration
+
 HEAVY = ("torch", "transformers", "accelerate", "nilearn", "sklearn", "statsmodels", "himalaya", "cortex")
 FOR_NOTEBOOKS_ONLY = ("matplotlib", "IPython", "papermill", "nibabel", "scipy")
 LAZY_ROOMS = sorted(

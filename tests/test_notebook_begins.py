@@ -6,6 +6,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
+pytestmark = pytest.mark.integration
+
 ROOT = Path(__file__).resolve().parents[1]
 BEGIN = (ROOT / ".binder/begin.py").read_text(encoding="utf-8")
 SMALL = "phantom: {participants: 1, scans: 40, voxel_size: 8, languages: [EN]}\n"

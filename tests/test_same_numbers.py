@@ -14,6 +14,8 @@ from brainbook.workflow import archived_table
 
 from .conftest import ROOT
 
+pytestmark = pytest.mark.integration
+
 spec = importlib.util.spec_from_file_location("same_numbers", ROOT / "benchmarks/same_numbers.py")
 same_numbers = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(same_numbers)

@@ -5,6 +5,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
+pytestmark = pytest.mark.integration
+
 PACKAGE = Path(__file__).resolve().parents[1] / "src" / "brainbook"
 UNIX = {"fcntl", "resource", "pwd", "grp", "termios", "tty", "pty", "syslog", "crypt", "curses"}
 WITHOUT = f"""

@@ -287,6 +287,7 @@ curve = fit(model, make_batch, squared_error, steps=4, accumulate=2, device="cpu
 """
 
 
+@pytest.mark.integration
 def test_two_processes_arrive_where_one_does(tmp_path):
     """Same micro-batches and dropout, shared by two CPU processes (gloo) or taken by one."""
     from safetensors.torch import load_file

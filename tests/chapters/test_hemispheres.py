@@ -112,6 +112,7 @@ def responses_with(truth, rng, drivers, n_participants=9):
     return (r * signal + np.sqrt(1 - r**2) * rng.normal(size=signal.shape)).astype(np.float32)
 
 
+@pytest.mark.integration
 def test_laterality_of_responses_is_recovered_where_that_of_scores_leans(truth):
     """Eight studies: the classes' intervals of covariances hold the truth, those of fitted scores do not."""
     rng = np.random.default_rng(12)

@@ -168,6 +168,7 @@ def test_who_wins_for_how_many(rng):
     assert group.winner_repeats(table).iloc[0][["n", "of", "chance"]].tolist() == [12, 12, 0.5]
 
 
+@pytest.mark.integration
 def test_without_a_difference_winners_are_seldom_significant(rng):
     p = [
         group.winners(

@@ -11,6 +11,8 @@ from brainbook.chapters import tiny_models
 from brainbook.chapters.tiny_models import brainlm_controls, readout_controls, trainings
 from brainbook.language_models.names import TINY_BRAINLMS
 
+pytestmark = pytest.mark.integration
+
 MASKED = ("tiny-bert", "tiny-albert-v1", "tiny-albert-v2")
 CAUSAL = ("tiny-causal", "tiny-causal-joint")
 DROPOUT = pytest.mark.xfail(strict=True, reason="trained with dropout, it has not learned the words yet")

@@ -16,6 +16,8 @@ from brainbook.errors import BrainbookError
 
 from .kinds import KINDS
 
+pytestmark = pytest.mark.integration
+
 INPUTS = Path(__file__).with_name("inputs")
 SECONDS = 5.0  # of processor time that a small file may take, whatever it holds
 QUIET = settings(deadline=None, suppress_health_check=list(HealthCheck))

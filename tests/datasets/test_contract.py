@@ -109,6 +109,7 @@ def test_a_described_study(described, layout):
     check_contract(described[layout])
 
 
+@pytest.mark.integration
 def test_little_prince(fake_trio):
     prince = open_dataset(fake_trio.root)
     assert isinstance(prince, LittlePrince)

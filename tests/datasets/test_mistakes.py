@@ -55,6 +55,7 @@ def test_every_mistake_has_its_test():
     assert set(MESSAGES) == set(MISTAKES)
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize("mistake", MESSAGES)
 def test_a_mistake_is_named(study, mistake):
     message = planted_mistakes(study, [mistake]).message.item()

@@ -55,6 +55,7 @@ OPTIONS = {
 }
 
 
+@pytest.mark.integration
 @pytest.mark.filterwarnings("ignore:2 of 40 targets")
 @pytest.mark.parametrize("tolerance", [0.0, 0.01])
 @pytest.mark.parametrize("options", OPTIONS.values(), ids=OPTIONS)
@@ -137,6 +138,7 @@ def test_p_is_uniform_on_its_values_where_scores_are_exchangeable():
     assert (draws[reached < h] == limit).all() and set(draws[reached == h]) <= set(range(h, limit + 1))
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize("options", [{"alpha": 20.0}, {"alpha": [2.0, 20.0, 200.0], "best_of": True}])
 def test_the_level_is_held_on_null_studies(options):
     runs, p = np.repeat(np.arange(6), 20), []

@@ -43,6 +43,8 @@ from brainbook.language_models.brainlm.training import (
 from brainbook.language_models.names import choose_checkpoint
 from brainbook.language_models.tiny import settings as tiny
 
+pytestmark = pytest.mark.integration
+
 N_FEATURES = 12
 
 

@@ -18,6 +18,8 @@ from brainbook.language_models.tiny.settings import TINY_MODELS, TinySettings, t
 from brainbook.language_models.tiny.training import new_model, train_tiny
 from brainbook.phantom.story import sentences
 
+pytestmark = pytest.mark.integration
+
 QUICK = {"layers": 1, "units": 16, "heads": 2, "inner": 16, "n_sentences": 300, "steps": 3, "tokens_per_step": 192}
 
 

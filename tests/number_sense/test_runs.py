@@ -22,6 +22,8 @@ from brainbook.number_sense.runs import (
     run_study,
 )
 
+pytestmark = pytest.mark.integration
+
 TINY = make_study(
     "demo", designs=("published", "area", "unseen"), n_train=144, n_validation=108, n_test=108, seeds=2, extra_seeds=1,
     private=2, private_seeds=2, classifier_steps=4, training_steps=3, training_batch=16, model_width=8, model_latent=4,

@@ -181,6 +181,7 @@ def test_the_null_phantom_has_no_signal_and_says_so(null_phantom):
     assert scores.to_numpy().mean() < 0.05
 
 
+@pytest.mark.integration
 def test_equal_seeds_write_equal_bytes_and_languages_do_not_depend_on_each_other(tmp_path, phantom):
     first = bytes_of(make_phantom(tmp_path / "a", seed=5, **TINY))
     if destrieux().source == "embedded (approximate)":
@@ -251,6 +252,7 @@ def test_truth_names_a_language_that_was_not_told(null_phantom):
         read_truth(null_phantom).words("FR")
 
 
+@pytest.mark.integration
 def test_without_its_truth_a_phantom_is_read_as_real_recordings_are(phantom, tmp_path):
     options = {"scans": 55, "seed": 3, "voxel_size": 10.0, "signal": 4.0, "echoes": 0}
     root = make_phantom(tmp_path / "study", participants=1, languages=("EN",), truth=False, **options)

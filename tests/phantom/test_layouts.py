@@ -20,6 +20,8 @@ from brainbook.phantom.layouts.surfaces import section_after, subdivided_edges
 from brainbook.phantom.volume import triangles
 from brainbook.phantom.world import make_world
 
+pytestmark = pytest.mark.integration
+
 LAYOUTS = {
     "fmriprep": {"space": "fsaverage5", "scans": 80},
     "narratives": {"space": "fsaverage5", "scans": 80, "participants": 2},

@@ -12,6 +12,8 @@ from brainbook.phantom import make_phantom, read_truth, real_story
 from brainbook.phantom.drivers import CELLS
 from brainbook.phantom.real_stories import scan_drivers
 
+pytestmark = pytest.mark.integration
+
 
 @pytest.fixture(scope="module")
 def story(made_up_annotation):

@@ -11,6 +11,8 @@ from brainbook.plots import brain_maps
 from brainbook.plots.own_surfaces import OwnSurface, _read, nearest_on_fsaverage5, own_surface
 from brainbook.plots.pycortex_store import FSAVERAGE5, HEMISPHERES, open_store, without_faces_across_cuts
 
+pytestmark = pytest.mark.integration
+
 N = 10_242
 
 

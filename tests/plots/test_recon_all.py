@@ -18,6 +18,8 @@ from brainbook.plots.pycortex_store import HEMISPHERES, open_store
 
 from .recon_all import MIDDLE, NEEDED, bent, write_converters, write_flattening, write_recon_all
 
+pytestmark = pytest.mark.integration
+
 N = 10_242
 FILES = [f"{hemisphere}.{name}" for hemisphere in HEMISPHERES for name in NEEDED]
 

@@ -7,6 +7,8 @@ import pytest
 
 from brainbook.workflow import archived_table
 
+pytestmark = pytest.mark.integration
+
 
 def test_a_study_runs_where_all_is_odd():
     if reason := environments.lacking():

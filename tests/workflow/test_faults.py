@@ -65,6 +65,7 @@ def make(study) -> dict[Path, bytes]:
     return {path: path.read_bytes() for path in sorted(Path("results/mine").rglob("*.parquet"))}
 
 
+@pytest.mark.integration
 def test_files_cut_at_any_length_are_made_again_and_are_what_they_were(study):
     """A power cut may leave any file of any length: 20 draws."""
     whole = make(study)

@@ -10,6 +10,8 @@ import pytest
 from brainbook.errors import ConfigurationError
 from brainbook.workflow.gpus import lock_folder, reserved, visible_gpus
 
+pytestmark = pytest.mark.integration
+
 
 @pytest.fixture(autouse=True)
 def machine(tmp_path, monkeypatch):

@@ -19,6 +19,8 @@ from brainbook.workflow.study_file import read_study
 
 from .conftest import COUNT, HEAD
 
+pytestmark = pytest.mark.integration
+
 
 @pytest.mark.slow
 def test_killed_at_random_moments_it_ends_as_if_it_had_never_been(project):

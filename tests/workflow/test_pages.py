@@ -118,6 +118,7 @@ It is {glue:text}`share:.1%` of {glue:text}`n:,`: the interval {glue:text}`verdi
 """
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize("end", [False, True])
 def test_numbers_stand_in_the_sentences_of_an_executed_page(tmp_path, end):
     head = PAGE.split("\n\n")[0].format()

@@ -10,6 +10,8 @@ from brainbook.workflow.study_file import read_study
 
 from .conftest import HEAD
 
+pytestmark = pytest.mark.integration
+
 CHAPTER = (
     HEAD
     + """

@@ -27,6 +27,7 @@ rule heavy:
 """
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize(("threads", "memory"), [(2, 100), (1, 4000)])
 def test_two_runs_that_do_not_fit_together_run_one_after_the_other(tmp_path, threads, memory):
     text = SNAKEFILE.replace("HEAVY_THREADS", str(threads)).replace("HEAVY_MEMORY", str(memory))

@@ -8,6 +8,8 @@ import pytest
 
 from .conftest import COUNT, HEAD
 
+pytestmark = pytest.mark.integration
+
 STUDY = """
 data: nowhere
 runs:

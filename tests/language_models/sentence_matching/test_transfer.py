@@ -33,6 +33,7 @@ def accuracy_on_test(match_probability):
     return accuracy_on_test
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize("kind", ["tiny_bert", "tiny_causal"])
 def test_true_pairs_are_learned_and_shuffled_ones_are_not(kind, request, tiny_pairs, accuracy_on_test):
     model = request.getfixturevalue(kind)
@@ -49,6 +50,7 @@ def test_true_pairs_are_learned_and_shuffled_ones_are_not(kind, request, tiny_pa
     assert found["lower"] < 0.5 < found["upper"]
 
 
+@pytest.mark.integration
 def test_the_printed_loss_drives_all_sentences_apart(tiny_bert, tiny_pairs):
     """The term cannot tell matches from mismatches: it makes English the opposite of French."""
     found = {}
