@@ -1,7 +1,7 @@
 """What the chapter `transfer` needs beyond the library: sentence pairs, and how well models find the matches."""
 
 import itertools
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +32,12 @@ MISMATCHES = ("random", "length")
 
 
 def sentence_pairs(
-    sentences: str, n: int, second: list[str], seed: int = 0, passage: int = 2
+    sentences: str,
+    n: int,
+    second: list[str],
+    seed: int = 0,
+    passage: int = 2,
+    mismatches: Sequence[str] = MISMATCHES,
 ) -> dict[str, pd.DataFrame]:
     """Make pairs with randomly drawn and with length-matched mismatches, `n` for each second language.
 
@@ -40,15 +45,16 @@ def sentence_pairs(
     ----------
     sentences : "phantom", "hub" (XNLI from the Hugging Face hub), or a folder of XNLI's tab-separated files.
     passage : how many of the phantom's sentences stand on each side of a pair.
+    mismatches : kinds of mismatch, "random" or "length".
 
     Returns
     -------
-    {"random": pairs, "length": pairs}, as `phantom_pairs` returns them. Both have the same sentences in the same parts.
+    mismatch -> pairs, as `phantom_pairs` returns them. All have the same sentences in the same parts.
     """
     if sentences == "phantom":
-        return {mismatch: phantom_pairs(n, second, passage, mismatch, seed) for mismatch in MISMATCHES}
+        return {mismatch: phantom_pairs(n, second, passage, mismatch, seed) for mismatch in mismatches}
     folder = None if sentences == "hub" else Path(sentences)
-    return {mismatch: xnli_pairs(folder, n, second, mismatch, seed) for mismatch in MISMATCHES}
+    return {mismatch: xnli_pairs(folder, n, second, mismatch, seed) for mismatch in mismatches}
 
 
 def fine_tuned(model: str, transfer: Mapping, seed: int = 0, cache: str = "cache", device: str = "auto") -> str:
@@ -63,7 +69,7 @@ def fine_tuned(model: str, transfer: Mapping, seed: int = 0, cache: str = "cache
             f"transfer={dict(transfer)!r}: give pairs and second, perhaps settings, sentences, passage, nothing else"
         )
     sentences, passage = transfer.get("sentences", "phantom"), transfer.get("passage", 2)
-    pairs = sentence_pairs(sentences, transfer["pairs"], list(transfer["second"]), seed, passage)
+    pairs = sentence_pairs(sentences, transfer["pairs"], list(transfer["second"]), seed, passage, ["random"])
     settings = TransferSettings(**{**transfer.get("settings", {}), "seed": seed})
     return str(transferred(model, pairs["random"], settings, cache, device))
 

@@ -9,7 +9,7 @@ it depends on.
 
 from collections.abc import Sequence
 from dataclasses import asdict, replace
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -202,9 +202,13 @@ def phantom_pairs(
     Columns as from `make_pairs`, and `language`, the second one's. Parts are the same for every language. The tiny
     models read text of another seed.
     """
+    return _pairs_by_language(_passages(n, per_row, seed), second, n=n, mismatch=mismatch, seed=seed)
+
+
+@lru_cache(maxsize=1)  # each kind of mismatch asks for the same ones
+def _passages(n: int, per_row: int, seed: int) -> pd.DataFrame:
     corpus = sentences(int(n * 1.02) + 20, 1000 + seed, per_row=per_row)
-    corpus = corpus.drop_duplicates("EN").drop_duplicates("FR").drop_duplicates("CN").head(n).reset_index(drop=True)
-    return _pairs_by_language(corpus, second, n=n, mismatch=mismatch, seed=seed)
+    return corpus.drop_duplicates("EN").drop_duplicates("FR").drop_duplicates("CN").head(n).reset_index(drop=True)
 
 
 def xnli_pairs(
