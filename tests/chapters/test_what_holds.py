@@ -179,16 +179,16 @@ def test_every_test_of_a_claim_reads_a_table_that_its_chapter_saves():
         assert spec.study or spec.data == "phantom" or spec.run in paper, spec
 
 
-def archive_claim(root, names, verdict="holds in part"):
-    """Archive the first claim as decided by these criteria: of the first two the second is open."""
-    claim = criteria().claim.iloc[0]
+def archive_claim(root, names, verdict="holds in part", study="digits", place=0):
+    """Archive a claim, the first, as decided by these criteria: of the first two the second is open."""
+    claim = criteria().claim.unique()[place]
     decided = pd.DataFrame({"claim": claim, "criterion": names, "kind": "above", "value": 5.0, "difference": 0.3})
     decided = decided.assign(lower=0.2, upper=0.4)
     decided.loc[1, ["difference", "lower", "upper", "kind"]] = 0.1, -0.1, 0.3, "above"
     decided.loc[2, "kind"] = "permutation"
-    archive_table("digits", "criteria", decided, "make", root=root)
+    archive_table(study, "criteria", decided, "make", root=root)
     table = pd.DataFrame({"claim": [claim], "verdict": verdict, "criteria met": "1 of 3"})
-    archive_table("digits", "claims", table, "make", root=root)
+    archive_table(study, "claims", table, "make", root=root)
     return claim.split(" ")[0]
 
 
@@ -202,6 +202,19 @@ def test_claims_on_number_sense_keep_the_verdict_of_their_study(tmp_path):
     assert len(cases.query("data == 'digits' and value == value")) == len(names) - 1  # permutations are not drawn
     rest = table.drop(("digits", number))
     assert set(rest.verdict) == {"not run"} and len(table) == 2 * criteria().claim.nunique()
+
+
+def test_what_a_study_leaves_out_is_decided_by_its_controls(tmp_path):
+    claims = criteria().claim.unique()
+    names = {claim: criteria().query("claim == @claim").criterion.tolist() for claim in claims[-2:]}
+    archive_claim(tmp_path, names[claims[-2]], "holds", place=-2)
+    archive_claim(tmp_path, names[claims[-1]], "holds in part", "more", place=-1)
+    cases = number_cases(["digits", "mnist"], tmp_path / "results", tmp_path, controls={"digits": "more"})
+    table = verdicts(cases).set_index(["data", "claim"]).verdict
+    short = [claim.split(" ")[0] for claim in claims]
+    assert (table["digits", short[-2]], table["digits", short[-1]]) == ("holds", "holds in part")
+    assert (table.drop([("digits", short[-2]), ("digits", short[-1])]) == "not run").all()
+    assert cases.claim.unique().tolist() == short  # in the order of the criteria
 
 
 @pytest.mark.parametrize("other", [slice(0, -1), slice(0, None)])

@@ -6,7 +6,7 @@ results are the cases of a claim, and which are its controls: estimates that mus
 test says anything, such as a score that is above zero, or a model that has learned what it was trained for.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -162,12 +162,18 @@ DERIVED: dict[str, tuple[str, Callable[[pd.DataFrame], pd.DataFrame]]] = {
 }
 
 
-def number_cases(studies: list[str], root: str | Path = ROOT, archive: str | Path = ARCHIVE) -> pd.DataFrame:
+def number_cases(
+    studies: list[str],
+    root: str | Path = ROOT,
+    archive: str | Path = ARCHIVE,
+    controls: Mapping[str, str] | None = None,
+) -> pd.DataFrame:
     """Gather the criteria of every claim of Noda, Soda & Yamashita, and our own, from archived studies.
 
     Parameters
     ----------
     studies : each has the tables `criteria` and `claims`; its results here go before what is archived.
+    controls : study -> another one with more arms and designs, which decides the claims that the study leaves out.
 
     Returns
     -------
@@ -178,20 +184,28 @@ def number_cases(studies: list[str], root: str | Path = ROOT, archive: str | Pat
     asked = criteria().groupby("claim", sort=False).criterion.agg(set)
     parts = []
     for study in studies:
-        tables: list[Any] = [latest_table(study, name, root, archive) for name in ("criteria", "claims")]
         rows = pd.DataFrame({"claim": asked.index, "criterion": "", "kind": "above", "verdict": NOT_RUN})
-        if all(tables):
-            decided, given = tables[0].rows.drop(columns="value"), tables[1].rows[["claim", "verdict", "criteria met"]]
-            answered = decided.groupby("claim").criterion.agg(set)
-            current = [claim for claim, names in answered.items() if names == asked.get(claim)]
-            decided = decided[decided.claim.isin(current)].merge(given, on="claim")
-            rows = pd.concat([decided, rows[~rows.claim.isin(current)]])
-            rows = rows.sort_values("claim", key=lambda names: names.map(list(asked.index).index), kind="stable")
+        for name in (study, (controls or {}).get(study, "")):
+            missing = set(rows.claim[rows.verdict == NOT_RUN])
+            decided = _decided(name, asked[list(missing)], root, archive)
+            rows = pd.concat([decided, rows[~rows.claim.isin(decided.claim)]])
+        rows = rows.sort_values("claim", key=lambda names: names.map(list(asked.index).index), kind="stable")
         rows = rows[rows.kind == "above"].rename(columns={"criterion": "case", "difference": "value"})
         parts.append(rows.reindex(columns=[*COLUMNS, "verdict", "criteria met"]).assign(data=study))
     cases = pd.concat(parts, ignore_index=True).assign(chapter="number_sense", role="test", reference=0.0, test="")
     cases["claim"], cases["label"] = zip(*cases.claim.str.split(" ", n=1), strict=True)
     return cases.assign(**{name: cases[name].fillna("") for name in ("case", "criteria met")})
+
+
+def _decided(study: str, asked: pd.Series, root: str | Path, archive: str | Path) -> pd.DataFrame:
+    """Return the criteria and verdicts of a study for those claims of `asked` that it decided by exactly these."""
+    tables: list[Any] = [latest_table(study, name, root, archive) for name in ("criteria", "claims")] if study else []
+    if not tables or not all(tables):
+        return pd.DataFrame(columns=["claim"])
+    decided, given = tables[0].rows.drop(columns="value"), tables[1].rows[["claim", "verdict", "criteria met"]]
+    answered = decided.groupby("claim").criterion.agg(set)
+    current = [claim for claim, names in answered.items() if names == asked.get(claim)]
+    return decided[decided.claim.isin(current)].merge(given, on="claim")
 
 
 def origins(studies: list[str]) -> str:
