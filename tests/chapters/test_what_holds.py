@@ -204,12 +204,12 @@ def test_claims_on_number_sense_keep_the_verdict_of_their_study(tmp_path):
     assert set(rest.verdict) == {"not run"} and len(table) == 2 * criteria().claim.nunique()
 
 
-def test_what_a_study_leaves_out_is_decided_by_its_controls(tmp_path):
+def test_what_a_study_leaves_out_is_decided_by_the_study_that_completes_it(tmp_path):
     claims = criteria().claim.unique()
     names = {claim: criteria().query("claim == @claim").criterion.tolist() for claim in claims[-2:]}
     archive_claim(tmp_path, names[claims[-2]], "holds", place=-2)
     archive_claim(tmp_path, names[claims[-1]], "holds in part", "more", place=-1)
-    cases = number_cases(["digits", "mnist"], tmp_path / "results", tmp_path, controls={"digits": "more"})
+    cases = number_cases(["digits", "mnist"], tmp_path / "results", tmp_path, completed_by={"digits": "more"})
     table = verdicts(cases).set_index(["data", "claim"]).verdict
     short = [claim.split(" ")[0] for claim in claims]
     assert (table["digits", short[-2]], table["digits", short[-1]]) == ("holds", "holds in part")

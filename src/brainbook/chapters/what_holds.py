@@ -166,14 +166,14 @@ def number_cases(
     studies: list[str],
     root: str | Path = ROOT,
     archive: str | Path = ARCHIVE,
-    controls: Mapping[str, str] | None = None,
+    completed_by: Mapping[str, str] | None = None,
 ) -> pd.DataFrame:
     """Gather the criteria of every claim of Noda, Soda & Yamashita, and our own, from archived studies.
 
     Parameters
     ----------
     studies : each has the tables `criteria` and `claims`; its results here go before what is archived.
-    controls : study -> another one with more arms and designs, which decides the claims that the study leaves out.
+    completed_by : study -> another one with more arms and designs, which decides the claims that the study leaves out.
 
     Returns
     -------
@@ -185,7 +185,7 @@ def number_cases(
     parts = []
     for study in studies:
         rows = pd.DataFrame({"claim": asked.index, "criterion": "", "kind": "above", "verdict": NOT_RUN})
-        for name in (study, (controls or {}).get(study, "")):
+        for name in (study, (completed_by or {}).get(study, "")):
             missing = set(rows.claim[rows.verdict == NOT_RUN])
             decided = _decided(name, asked[list(missing)], root, archive)
             rows = pd.concat([decided, rows[~rows.claim.isin(decided.claim)]])
