@@ -32,6 +32,7 @@ def test_pretrained_weights_belong_to_the_settings_and_need_no_cache(name, tmp_p
     ]  # and no older ones
 
 
+@pytest.mark.integration
 def test_saving_a_pretrained_model_halves_its_weights_and_replaces_older_ones(monkeypatch, tmp_path):
     quick = {name: replace(it, **QUICK) for name, it in tiny.TINY_MODELS.items()}
     monkeypatch.setattr(tiny, "TINY_MODELS", quick)

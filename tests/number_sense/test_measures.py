@@ -77,6 +77,7 @@ class TestGeneration:
             "reconstruction"
         ]
 
+    @pytest.mark.integration
     def test_blur_of_an_average_over_layouts(self):
         """Objects of number n in nine cells: a pixel of a cell is active with probability n / 9."""
         images = make_oscn(9 * 4000, shape=np.zeros(9 * 4000, dtype=int)).pixels / 255

@@ -180,5 +180,6 @@ def test_a_picture_stands_in_for_what_cannot_be_drawn(page, folder, lacking):
     other.close()
 
 
+@pytest.mark.integration
 def test_nothing_is_fetched_from_elsewhere(page):
     assert page.asked and all(url.startswith(("http://127.0.0.1", "data:", "blob:")) for url in page.asked)

@@ -21,6 +21,8 @@ from brainbook.workflow.study_file import read_study
 
 from .conftest import HEAD, ROOT
 
+pytestmark = pytest.mark.integration
+
 CHAPTER = (
     HEAD
     + """
@@ -214,7 +216,6 @@ def paper(world, tmp_path, monkeypatch):
     why_no_model.cache_clear()
 
 
-@pytest.mark.integration
 def test_with_everything_there_only_the_many_features_are_too_many_for_one_participant(paper):
     lines = paper()
     assert len(lines) == 1 and lines[0].startswith("n_features: 1024 need as many training scans, and there are "), (

@@ -69,6 +69,7 @@ def test_only_new_tokens_are_written(bert):
         init_new_embeddings(model, bert.tokenizer, ["a", "b"], ["c"], 64)
 
 
+@pytest.mark.integration
 def test_with_new_words_the_scene_is_found_in_french_as_well():
     model = load_language_model("tiny-causal-joint", device="cpu", train=False)
     pairs = phantom_pairs(1500, ("FR",), 5)

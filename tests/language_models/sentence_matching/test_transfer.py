@@ -64,6 +64,7 @@ def test_the_printed_loss_drives_all_sentences_apart(tiny_bert, tiny_pairs):
     assert found["standard"][1] > 0.5 > found["standard"][0]
 
 
+@pytest.mark.integration
 def test_the_language_loss_keeps_a_language_model(tiny_causal, tiny_pairs):
     ids = torch.tensor([tiny_causal.tokenizer(text)["input_ids"] for text in tiny_pairs["first"].head(40)])
     losses = {}
@@ -141,6 +142,7 @@ def test_phantom_pairs_are_parallel_in_all_languages():
     assert not train & test
 
 
+@pytest.mark.integration
 def test_the_command_line_fine_tunes_and_says_where(tiny_causal, tmp_path, capsys):
     options = f"--n 150 --steps 3 --batch-size 8 --validate-every 3 --max-tokens 24 --cache {tmp_path} --device cpu"
     main(["transfer", tiny_causal.name, *options.split()])
