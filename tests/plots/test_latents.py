@@ -55,7 +55,9 @@ def test_learning_curves_have_a_panel_per_arm_and_a_line_per_seed():
     rows = [(arm, seed, step, -100.0 / step) for arm in "xy" for seed in (0, 1) for step in (1, 2, 4)]
     table = pd.DataFrame(rows, columns=["arm", "seed", "step", "validation"])
     table = table.assign(design="published", source="both")
-    figure = learning_curves({"n": table, "2 n": table.assign(step=2 * table.step)}, title="t")
+    longer = table[table.arm == "x"].assign(step=2 * table.step, validation=table.validation + 50)
+    figure = learning_curves({"n": table, "2 n": longer}, title="t")
+    assert figure.axes[0].get_ylim()[1] > 25  # where the longer one ends
     assert [ax.get_title() for ax in figure.axes] == ["x", "y"]
     assert len([line for line in figure.axes[0].lines if len(line.get_xdata()) > 1]) == 4
     ends = [line.get_xdata() for line in figure.axes[0].lines if len(line.get_xdata()) == 1]

@@ -126,14 +126,17 @@ def learning_curves(studies: Mapping[str, pd.DataFrame], title: str | None = Non
     for ax in axes.flat[panels.ngroups :]:
         ax.set_visible(False)
     for ax, ((arm, source), _) in zip(axes.flat, panels, strict=False):
+        tops = []
         for name, table in reversed(list(studies.items())):
             rows = table[(table.design == "published") & (table.arm == arm) & (table.source == source)]
+            tops.append(rows.validation.max())
             for _, curve in rows.groupby("seed"):
                 ax.plot(curve.step, curve.validation, linewidth=1, **styles[name])
                 if table is first:
                     ax.plot(curve.step.iloc[-1], curve.validation.iloc[-1], "o", markersize=4, **styles[name])
         low = rows.groupby("seed").validation.nth(1).min() if rows.step.nunique() > 1 else rows.validation.min() - 1
-        ax.set(xlabel="step", ylim=(low, rows.validation.max() + 0.05 * (rows.validation.max() - low)))
+        high = np.nanmax(tops)  # a study may be without this arm
+        ax.set(xlabel="step", ylim=(low, high + 0.05 * (high - low)))
         ax.set_title(arm if source == "both" else f"{arm}, {READABLE.get(source, source)}", fontsize=12)
     for ax in axes[:, 0]:
         ax.set_ylabel("nats per pair")
