@@ -215,6 +215,9 @@ def test_what_a_study_leaves_out_is_decided_by_the_study_that_completes_it(tmp_p
     assert (table["digits", short[-2]], table["digits", short[-1]]) == ("holds", "holds in part")
     assert (table.drop([("digits", short[-2]), ("digits", short[-1])]) == "not run").all()
     assert cases.claim.unique().tolist() == short  # in the order of the criteria
+    archive_claim(tmp_path, names[claims[-2]], "does not show here", "other", place=-2)
+    cases = number_cases(["digits"], tmp_path / "results", tmp_path, completed_by={"digits": "other"})
+    assert verdicts(cases).set_index("claim").verdict[short[-2]] == "holds"  # its own verdict goes first
 
 
 @pytest.mark.parametrize("other", [slice(0, -1), slice(0, None)])
