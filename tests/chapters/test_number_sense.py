@@ -5,10 +5,12 @@ import pandas as pd
 import pytest
 
 from brainbook.chapters import number_sense
-from brainbook.chapters.number_sense import STUDIES, chapter_tables, compare_studies, ends_of_training, tables
+from brainbook.chapters.number_sense import STUDIES, chapter_tables, ends_of_training, tables
+from brainbook.chapters.number_sense_controls import compare_studies
 from brainbook.number_sense import Training
 from brainbook.number_sense.claims import VALUES, criteria
 from brainbook.workflow import archive_table
+from brainbook.workflow.archive import CONSULTED
 
 
 @pytest.fixture
@@ -90,6 +92,7 @@ def test_studies_side_by_side(made, tmp_path, monkeypatch):
     assert settings.seeds.tolist() == [number_sense.make_study(preset).seeds for preset in there]
     assert set(settings.minutes) == {7}
     assert settings.steps.eq(2000).all()
+    assert CONSULTED["digits_cnn", "claims", True] == "none"  # so the page is made anew when it is there
 
 
 def test_every_archived_study_is_a_preset():

@@ -10,11 +10,11 @@ from typing import Any
 
 import pandas as pd
 
-from brainbook.number_sense.claims import criteria, decide_criteria, verdicts
+from brainbook.number_sense.claims import decide_criteria, verdicts
 from brainbook.number_sense.evaluation import summarise
 from brainbook.number_sense.presets import make_study
 from brainbook.number_sense.runs import run_study
-from brainbook.workflow import ARCHIVE, archive_table, archived_table, latest_table
+from brainbook.workflow import archive_table, latest_table
 
 # The studies to be archived: preset, and what it is called on the page.
 STUDIES = {
@@ -61,8 +61,9 @@ def chapter_tables(made: dict[str, pd.DataFrame], seeds: int) -> tuple[dict[str,
     """Return the tables that the chapter shows and whether they are its own: those of the archived study of digits, or
     those `made` here where several seeds were trained, so that there are intervals, or where nothing is archived.
     """
-    own = seeds > 1 or not (ARCHIVE / "digits" / "learning.csv").is_file()
-    return (tables(**made) if own else {name: archived_table("digits", name).rows for name in TABLES}), own
+    archived: dict[str, Any] = {name: latest_table("digits", name) for name in TABLES}
+    own = seeds > 1 or archived["learning"] is None
+    return (tables(**made) if own else {name: table.rows for name, table in archived.items()}), own
 
 
 def origin_of_verdicts() -> str:
@@ -99,27 +100,6 @@ def ends_of_training(learning: pd.DataFrame, rule: Any, longer: pd.DataFrame | N
             row["gain_of_twice"] = same.sort_values("step").groupby("seed").validation.last().mean() - row["bound"]
         rows.append(row)
     return pd.DataFrame(rows)
-
-
-def compare_studies() -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Return the verdicts of all archived studies side by side, and how each study was made.
-
-    The first has a column claim and one per study ("not run" where its parts were not); the second one row per study:
-    network, bound, seeds (of the multimodal arm), steps (its mean), minutes (of one core, all arms). A study that is
-    not archived is in neither.
-    """
-    there = {preset: name for preset, name in STUDIES.items() if (ARCHIVE / preset / "claims.csv").is_file()}
-    columns = {name: archived_table(preset, "claims").rows.set_index("claim").verdict for preset, name in there.items()}
-    claims = pd.DataFrame(columns, index=pd.Index(criteria().claim.unique(), name="claim")).fillna("not run")
-    rows = []
-    for preset, name in there.items():
-        study, learning = make_study(preset), archived_table(preset, "learning")
-        both = learning.rows.query("design == 'published' and arm == 'multimodal'").groupby("seed").step.max()
-        model, bound = study.model, f"{study.objective.bound}, K = {study.objective.samples}"
-        layers = f"{model.layers} x {model.width}" if model.architecture == "mlp" else f"{model.channels} channels"
-        about = {"study": name, "network": f"{model.architecture}, {layers}", "bound": bound, "seeds": study.seeds}
-        rows.append(about | {"steps": round(both.mean()), "batch": study.training.batch, "minutes": learning.minutes})
-    return claims.reset_index(), pd.DataFrame(rows)
 
 
 def main(arguments: list[str] | None = None) -> None:

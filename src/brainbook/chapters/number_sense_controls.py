@@ -1,11 +1,13 @@
-"""The tables of one study of number sense, for the page of its controls."""
+"""The tables of one study of number sense, and all studies side by side, for the page of its controls."""
 
 from typing import Any
 
 import pandas as pd
 
-from brainbook.chapters.number_sense import TABLES
+from brainbook.chapters.number_sense import STUDIES, TABLES
 from brainbook.errors import ConfigurationError
+from brainbook.number_sense.claims import criteria
+from brainbook.number_sense.presets import make_study
 from brainbook.workflow import latest_table
 
 
@@ -21,3 +23,27 @@ def read_study(study: str) -> dict[str, pd.DataFrame]:
             f"`python -m brainbook.chapters.number_sense {study}` makes them"
         )
     return {name: table.rows for name, table in tables.items()}
+
+
+def compare_studies() -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return the verdicts of all archived studies side by side, and how each study was made.
+
+    The first has a column claim and one per study ("not run" where its parts were not); the second one row per study:
+    network, bound, seeds (of the multimodal arm), steps (its mean), minutes (of one core, all arms). A study that is
+    not archived is in neither.
+    """
+    found = {preset: latest_table(preset, "claims") for preset in STUDIES}
+    there = {preset: table.rows.set_index("claim").verdict for preset, table in found.items() if table}
+    columns = {STUDIES[preset]: verdict for preset, verdict in there.items()}
+    claims = pd.DataFrame(columns, index=pd.Index(criteria().claim.unique(), name="claim")).fillna("not run")
+    rows = []
+    for preset in there:
+        study, learning = make_study(preset), latest_table(preset, "learning")
+        assert learning  # archived with the claims
+        both = learning.rows.query("design == 'published' and arm == 'multimodal'").groupby("seed").step.max()
+        model, bound = study.model, f"{study.objective.bound}, K = {study.objective.samples}"
+        layers = f"{model.layers} x {model.width}" if model.architecture == "mlp" else f"{model.channels} channels"
+        about = {"study": STUDIES[preset], "network": f"{model.architecture}, {layers}", "bound": bound}
+        about |= {"seeds": study.seeds, "steps": round(both.mean())}
+        rows.append(about | {"batch": study.training.batch, "minutes": learning.minutes})
+    return claims.reset_index(), pd.DataFrame(rows)
