@@ -11,12 +11,13 @@ from brainbook.errors import ModelError
 from brainbook.language_models import load_language_model
 from brainbook.language_models.__main__ import main
 from brainbook.language_models.masking import mask_tokens
-from brainbook.language_models.tiny import folders, settings as tiny
+from brainbook.language_models.tiny import folders, settings as tiny, training
 from brainbook.language_models.tiny.corpus import TokenStream, make_tokenizer
 from brainbook.language_models.tiny.folders import tiny_folder
-from brainbook.language_models.tiny.settings import TINY_MODELS, TinySettings, tiny_settings
-from brainbook.language_models.tiny.training import new_model, train_tiny
+from brainbook.language_models.tiny.settings import SHARP, TINY_MODELS, TinySettings, tiny_settings
+from brainbook.language_models.tiny.training import new_model, next_token_examples, train_tiny
 from brainbook.phantom.story import sentences
+from brainbook.phantom.world import make_world
 
 pytestmark = pytest.mark.integration
 
@@ -32,8 +33,8 @@ def quick(monkeypatch):
 @pytest.mark.parametrize("name", [*TINY_MODELS, "tiny-causal-joint"])
 def test_a_tiny_model_is_trained_once_and_loaded_by_name(quick, tmp_path, name, monkeypatch):
     first = load_language_model(name, cache=tmp_path)
-    kinds = {"tiny-bert": "BertModel", "tiny-causal": "LlamaModel", "tiny-causal-joint": "LlamaModel"}
-    assert type(first.model).__name__ == kinds.get(name, "AlbertModel")
+    kinds = {"bert": "Bert", "modernbert": "ModernBert", "causal": "Llama", "albert": "Albert"}
+    assert type(first.model).__name__ == f"{kinds[name.split('-')[1]]}Model"
     assert first.causal == name.startswith("tiny-causal")
     monkeypatch.setattr(folders, "train_tiny", None)  # must not be needed again
     assert load_language_model(name, cache=tmp_path).fingerprint == first.fingerprint
@@ -134,6 +135,41 @@ def test_masking_follows_berts_recipe():
     became_mask = (masked == tokenizer.mask_token_id)[chosen].float().mean()
     stayed = (masked == ids)[chosen].float().mean()
     assert became_mask == pytest.approx(0.8, abs=0.02) and stayed == pytest.approx(0.1, abs=0.02)
+
+
+@pytest.mark.parametrize("architecture", ["bert", "modernbert", "albert"])
+def test_a_masked_model_that_is_asked_for_the_next_token_does_not_see_it(architecture):
+    ids = torch.randint(5, 90, (2, 12), generator=torch.Generator().manual_seed(0))
+    other = ids.clone()
+    other[:, 7:] = ids[:, 7:].flip(1)
+    model = new_model(TinySettings(architecture, layers=2, units=16, heads=2, inner=16), 100).eval()
+    first, second = (model(**next_token_examples(text)).logits for text in (ids, other))
+    torch.testing.assert_close(first[:, :7], second[:, :7], rtol=0, atol=0)
+    assert (first[:, 7:] - second[:, 7:]).abs().max() > 0.01
+    labels = next_token_examples(ids)["labels"]
+    assert (labels[:, :10] == ids[:, 1:11]).all() and (labels[:, 10:] == -100).all()
+
+
+def test_batches_of_a_mixed_training(monkeypatch):
+    """Every second batch asks for the next token; the first three steps of twelve read the sharper stories."""
+    batches = {}
+
+    def fit(model, batch, loss, *, steps, **options):
+        batches.update({step: batch(step, torch.Generator().manual_seed(step)) for step in range(steps)})
+        return pd.DataFrame()
+
+    monkeypatch.setattr(training, "fit", fit)
+    mixed = {**QUICK, "steps": 12, "windows": (24,), "causal_share": 0.5, "sharp_share": 0.25}
+    _, tokenizer, _ = train_tiny(TinySettings("modernbert", **mixed), "cpu")
+    assert [step for step, batch in batches.items() if batch["attention_mask"].ndim == 4] == [1, 3, 5, 7, 9, 11]
+    worlds = {"sharp": make_world(**SHARP), "own": make_world()}
+    texts = {name: f" {' '.join(sentences(300, 0, ('EN',), world=world)['EN'])} " for name, world in worlds.items()}
+
+    def found(step):  # how many windows stand in each corpus, but for words that are cut
+        words = [" ".join(tokenizer.decode(row[2:-4]).split()) for row in batches[step]["input_ids"]]
+        return {name: sum(f" {window} " in text for window in words) for name, text in texts.items()}
+
+    assert found(1)["sharp"] > 0 == found(1)["own"] and found(3)["own"] > 0 == found(3)["sharp"]
 
 
 def test_a_tiny_model_learns():

@@ -3,6 +3,7 @@ from itertools import islice
 import numpy as np
 import pytest
 
+from brainbook.phantom.story import sentences
 from brainbook.phantom.world import N_SCENES, make_world
 
 
@@ -55,6 +56,21 @@ def test_what_happens_next_depends_on_the_scene(events):
         return -np.log2(held_out).mean()
 
     assert surprise(with_scene=True) < surprise(with_scene=False) - 0.2
+
+
+def test_a_sharper_world_has_the_same_senses_and_follows_them_more_closely():
+    world, sharp = make_world(0), make_world(0, sharpness=25.0, scene_change=0.0)
+    np.testing.assert_array_equal(world.senses, sharp.senses)
+
+    def follows(world):  # how well what is done fits what the agent means in its scene
+        drawn = list(islice(world.events(np.random.default_rng(0)), 3000))
+        assert world is not sharp or len({event.scene for event in drawn}) == 1
+        return np.mean([world.senses[e.scene, e.agent] @ world.vectors[e.action] for e in drawn])
+
+    assert follows(sharp) > follows(world) + 0.04  # ten standard errors
+    told = sentences(60, 0, ("EN",), world=sharp)
+    assert told.groupby("story").scene.nunique().max() == 1
+    assert not told["EN"].equals(sentences(60, 0, ("EN",))["EN"])
 
 
 def test_events_make_sense(events):

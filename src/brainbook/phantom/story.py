@@ -65,6 +65,7 @@ def sentences(
     seed: int,
     languages: tuple[str, ...] = LANGUAGES,
     per_row: int = 1,
+    world: World | None = None,
 ) -> pd.DataFrame:
     """Return parallel sentences: row i says the same in every language. Rows of a story follow one another.
 
@@ -74,6 +75,7 @@ def sentences(
     seed : of the corpus; it shares no stream with any story that a phantom's participants hear.
     languages : the columns of text; what is said does not depend on them.
     per_row : consecutive sentences in a row (2 gives passages in which the scene can be guessed).
+    world : that they are about; by default the one of every study (see `make_world`).
 
     Words are written as the annotation has them, separated by spaces (in Chinese too): `text.split()` gives them back.
 
@@ -90,7 +92,7 @@ def sentences(
     the child counted a cup on the road
     """
     _check(languages)
-    world = make_world()
+    world = world or make_world()
     rows = []
     for story, passage in islice(_corpus(seed, world, per_row), n):
         row: dict[str, Any] = {"story": story, "scene": passage[0][0].scene}

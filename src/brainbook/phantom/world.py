@@ -57,6 +57,7 @@ class World:
     concepts : DataFrame of 112 rows: concept, kind, group and the words of each language (lexicon.csv).
     vectors : array [112 concepts, 16 dimensions], unit length, mean near zero.
     rotations : array [4 scenes, 16, 16], orthogonal.
+    sharpness, scene_change : see `SHARPNESS` and `SCENE_CHANGE`.
 
     Examples
     --------
@@ -69,6 +70,8 @@ class World:
     concepts: pd.DataFrame
     vectors: np.ndarray
     rotations: np.ndarray
+    sharpness: float = SHARPNESS
+    scene_change: float = SCENE_CHANGE
 
     @cached_property
     def senses(self) -> np.ndarray:
@@ -114,7 +117,7 @@ class World:
                 rows = rows[allowed[rows].any(axis=1)]
             cumulative = []
             for scene in range(N_SCENES):
-                weight = np.exp(SHARPNESS * self.senses[scene] @ self.vectors[candidates].T) * allowed
+                weight = np.exp(self.sharpness * self.senses[scene] @ self.vectors[candidates].T) * allowed
                 chance = np.full(weight.shape, 1 / len(candidates))
                 chance[rows] = _balanced(weight[rows])
                 cumulative.append(np.cumsum(chance, axis=1).tolist())
@@ -146,7 +149,7 @@ class World:
         connective = 0
         previous: Any = None  # the last event
         while True:
-            if previous is not None and next(dice) < SCENE_CHANGE:
+            if previous is not None and next(dice) < self.scene_change:
                 scene = (scene + 1 + int(next(dice) * (N_SCENES - 1))) % N_SCENES
             event = Event(scene=scene, agent=-1, action=-1)
             roll = next(dice)
@@ -217,8 +220,10 @@ def _dice(rng: np.random.Generator) -> Iterator[float]:
 
 
 @lru_cache(maxsize=2)
-def make_world(seed: int = 0) -> World:
-    """Return the world of a seed. Every study and every corpus uses seed 0 by default.
+def make_world(seed: int = 0, sharpness: float = SHARPNESS, scene_change: float = SCENE_CHANGE) -> World:
+    """Return the world of a seed. Every study uses seed 0 and the other two as they are.
+
+    Of another sharpness it has the same concepts, senses and grammar; what happens next follows the sense more closely.
 
     Examples
     --------
@@ -235,7 +240,7 @@ def make_world(seed: int = 0) -> World:
         vectors[of_kind] -= vectors[of_kind].mean(axis=0) * (1 if of_kind.sum() > N_DIMENSIONS else 0.5)
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
     rotations = np.stack([_rotation(rng) for _ in range(N_SCENES)])
-    return World(seed, concepts, vectors, rotations)
+    return World(seed, concepts, vectors, rotations, sharpness, scene_change)
 
 
 def _rotation(rng: np.random.Generator) -> np.ndarray:

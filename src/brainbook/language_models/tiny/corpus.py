@@ -11,6 +11,7 @@ from transformers import PreTrainedTokenizerFast
 
 from brainbook.language_models.tiny.settings import TinySettings
 from brainbook.phantom.story import LANGUAGES, sentences
+from brainbook.phantom.world import World
 
 SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
 LONGEST_PIECE = 5  # letters of a piece that is not a word
@@ -74,9 +75,14 @@ class TokenStream:
     """A corpus as one row of tokens, to cut training windows from. No window spans two stories."""
 
     def __init__(
-        self, tokenizer: PreTrainedTokenizerFast, languages: tuple[str, ...], n_sentences: int, seed: int
+        self,
+        tokenizer: PreTrainedTokenizerFast,
+        languages: tuple[str, ...],
+        n_sentences: int,
+        seed: int,
+        world: World | None = None,
     ) -> None:
-        corpus = sentences(n_sentences, seed, languages)
+        corpus = sentences(n_sentences, seed, languages, world=world)
         self.special = tokenizer.cls_token_id, tokenizer.sep_token_id
         encoded = [
             encoding

@@ -6,7 +6,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from brainbook.language_models.model_folders import model_folder
-from brainbook.language_models.tiny.settings import tiny_settings
+from brainbook.language_models.tiny.settings import SHARP, tiny_settings
 from brainbook.language_models.tiny.training import train_tiny
 from brainbook.phantom.story import LANGUAGES, sentences
 
@@ -32,6 +32,11 @@ def tiny_folder(
     inputs = {**asdict(settings), "corpus": corpus_sample()}
     if settings.architecture == "llama":
         del inputs["mask_share"]  # nothing is masked
+    if settings.sharp_share:
+        inputs["sharp"] = SHARP
+    for later in ("causal_share", "sharp_share"):  # settings that older models do without
+        if not inputs[later]:
+            del inputs[later]
     return model_folder(cache, name, inputs, train_and_save, train, save)
 
 

@@ -6,6 +6,7 @@ from brainbook.errors import ModelError
 from brainbook.phantom.story import LANGUAGES
 
 JOINT = "-joint"
+SHARP = {"sharpness": 25.0, "scene_change": 0.0}  # of the world of `sharp_share` (see `phantom.world.make_world`)
 
 
 @dataclass(frozen=True)
@@ -20,9 +21,13 @@ class TinySettings:
     windows : lengths in tokens of the curriculum's stages, of equal numbers of steps. In the first they begin with
         a sentence: masked models learn words in their places before they learn them anywhere.
     mask_share : of the tokens, in the training of masked models.
+    causal_share : of the batches of a masked model: in these each token sees those before it and predicts the next, as
+        in UniLM (Dong et al. 2019). Every token is then predicted, where masking asks for `mask_share` of them.
+    sharp_share : of the steps, the first ones: they read stories of a world in which what comes next follows the hidden
+        scene more closely, and the scene stays as it is (`SHARP`).
     """
 
-    architecture: str  # "bert", "albert" or "llama"
+    architecture: str  # "bert", "modernbert", "albert" or "llama"
     tokenizer_languages: tuple[str, ...] = ("EN",)
     pieces: int = 420
     known_characters: float = 0.4
@@ -37,6 +42,8 @@ class TinySettings:
     activation: str = "gelu"
     windows: tuple[int, ...] = (16, 16, 32, *[96] * 5)
     mask_share: float = 0.3
+    causal_share: float = 0.0
+    sharp_share: float = 0.0
     tokens_per_step: int = 2048
     steps: int = 2000
     learning_rate: float = 3e-3
@@ -45,6 +52,10 @@ class TinySettings:
 
 TINY_MODELS = {
     "tiny-bert": TinySettings("bert", windows=(16, 64, 64, 64, 96, 96, 96, 96), steps=4000),
+    # the masked model that finds the hidden scene: by rotary positions, norms before its blocks, and such a training
+    "tiny-modernbert": TinySettings(
+        "modernbert", n_sentences=500_000, windows=(96,), causal_share=0.5, sharp_share=0.6, steps=20_000
+    ),
     # rotary positions, learned at every place at once; so long that the story's hidden scene appears in its layers
     "tiny-causal": TinySettings(
         "llama", n_sentences=500_000, activation="silu", windows=(32, 96, 96, 96), tokens_per_step=4096, steps=10_000
