@@ -167,13 +167,14 @@ def execute(
     """Run the chapter `source` with `parameters` and write the executed notebook to `output`.
 
     The working folder is the current one; `environment` adds variables to that of the kernel. What the cells print goes
-    to the log (stderr) as well. While it runs, and if it fails, what was executed so far lies in `<output>.part.ipynb`,
-    so that the failing cell can be read; `output` itself appears only when all cells succeeded. Raises
-    papermill.PapermillExecutionError when a cell fails.
+    to the log (stderr) as well. While it runs, and if it fails, what was executed so far lies in `<output>.part.ipynb`
+    (while it runs perhaps a moment late: see `engine`), so that the failing cell can be read; `output` itself appears
+    only when all cells succeeded. Raises papermill.PapermillExecutionError when a cell fails.
     """
     import nbformat
     import papermill
 
+    from brainbook.workflow.engine import ENGINE
     from brainbook.workflow.pictures import lighten
 
     _check_kernel()
@@ -189,7 +190,8 @@ def execute(
     try:
         notebook = chapter_notebook(source, parameters.get("data"))
         options = {"progress_bar": False, "log_output": True, "config": _kernel_sockets(Path(runtime.name))}
-        papermill.execute_notebook(notebook, partial, parameters, kernel_name="python3", **options)
+        options |= {"kernel_name": "python3", "engine_name": ENGINE}
+        papermill.execute_notebook(notebook, partial, parameters, **options)
     finally:
         os.environ.clear()
         os.environ.update(before)
