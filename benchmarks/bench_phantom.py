@@ -1,6 +1,6 @@
 """Which effects does the demo's phantom show, and how large must it be to show them?
 
-    python benchmarks/bench_phantom.py effects [--seeds 0 1] [--models tiny-causal tiny-brainlm-2] [--keep]
+    python benchmarks/bench_phantom.py effects [--seeds 0 1] [--models tiny-causal tiny-bert] [--keep]
     python benchmarks/bench_phantom.py sizes [--scans 150 200 300] [--signal 1 4] [--keep]
 
 `effects` writes the phantom of `studies/demo.yaml` once for each seed (another story, other brains, other noise) and
@@ -125,7 +125,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1])
     parser.add_argument("--scans", type=int, nargs="+", default=[150, 200, 300])
     parser.add_argument("--signal", type=float, nargs="+", default=[1.0, 4.0])
-    parser.add_argument("--models", nargs="+", default=["tiny-causal"])
+    parser.add_argument("--models", nargs="+", default=["tiny-causal", "tiny-modernbert", "tiny-bert"])
     parser.add_argument("--keep", action="store_true", help="keep the table with the book")
     given = parser.parse_args()
     warnings.simplefilter("ignore")  # regions that nothing drives take any penalty
