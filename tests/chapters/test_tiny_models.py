@@ -16,13 +16,11 @@ pytestmark = pytest.mark.integration
 MASKED = ("tiny-bert", "tiny-albert-v1", "tiny-albert-v2")
 FOUND = ("tiny-modernbert", "tiny-causal", "tiny-causal-joint")
 DROPOUT = pytest.mark.xfail(strict=True, reason="trained with dropout, it has not learned the words yet")
-NO_SCENE = pytest.mark.xfail(strict=True, reason="masked tokens alone do not show the scene to so small a BERT or ALBERT")
+NO_SCENE = pytest.mark.xfail(strict=True, reason="from masked tokens alone so small a model does not find the scene")
 readouts = cache(lambda name: readout_controls([name]).set_index("control"))  # as on the page
 
 
-@pytest.mark.parametrize(
-    "name", ["tiny-bert", pytest.param("tiny-albert-v1", marks=DROPOUT), "tiny-albert-v2", *FOUND]
-)
+@pytest.mark.parametrize("name", ["tiny-bert", pytest.param("tiny-albert-v1", marks=DROPOUT), "tiny-albert-v2", *FOUND])
 def test_words_are_read_out_of_a_trained_model_better_than_of_its_untrained_twin(name):
     assert readouts(name).lower["read-out: word"] > 0
 

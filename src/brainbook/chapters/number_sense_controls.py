@@ -32,18 +32,17 @@ def compare_studies() -> tuple[pd.DataFrame, pd.DataFrame]:
     network, bound, seeds (of the multimodal arm), steps (its mean), minutes (of one core, all arms). A study that is
     not archived is in neither.
     """
-    found = {preset: latest_table(preset, "claims") for preset in STUDIES}
-    there = {preset: table.rows.set_index("claim").verdict for preset, table in found.items() if table}
-    columns = {STUDIES[preset]: verdict for preset, verdict in there.items()}
-    claims = pd.DataFrame(columns, index=pd.Index(criteria().claim.unique(), name="claim")).fillna("not run")
-    rows = []
-    for preset in there:
-        study, learning = make_study(preset), latest_table(preset, "learning")
-        assert learning  # archived with the claims
+    found: dict[str, list[Any]] = {it: [latest_table(it, name) for name in ("claims", "learning")] for it in STUDIES}
+    there = {preset: tables for preset, tables in found.items() if all(tables)}
+    columns = {STUDIES[preset]: claims.rows.set_index("claim").verdict for preset, (claims, _) in there.items()}
+    verdicts = pd.DataFrame(columns, index=pd.Index(criteria().claim.unique(), name="claim")).fillna("not run")
+    rows: list[dict[str, Any]] = []
+    for preset, (_, learning) in there.items():
+        study = make_study(preset)
         both = learning.rows.query("design == 'published' and arm == 'multimodal'").groupby("seed").step.max()
         model, bound = study.model, f"{study.objective.bound}, K = {study.objective.samples}"
         layers = f"{model.layers} x {model.width}" if model.architecture == "mlp" else f"{model.channels} channels"
         about = {"study": STUDIES[preset], "network": f"{model.architecture}, {layers}", "bound": bound}
-        about |= {"seeds": study.seeds, "steps": round(both.mean())}
-        rows.append(about | {"batch": study.training.batch, "minutes": learning.minutes})
-    return claims.reset_index(), pd.DataFrame(rows)
+        counts = {"seeds": study.seeds, "steps": round(both.mean()), "batch": study.training.batch}
+        rows.append(about | counts | {"minutes": learning.minutes})
+    return verdicts.reset_index(), pd.DataFrame(rows)
