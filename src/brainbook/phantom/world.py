@@ -221,9 +221,10 @@ def _dice(rng: np.random.Generator) -> Iterator[float]:
 
 @lru_cache(maxsize=2)
 def make_world(seed: int = 0, sharpness: float = SHARPNESS, scene_change: float = SCENE_CHANGE) -> World:
-    """Return the world of a seed. Every study uses seed 0 and the other two as they are.
+    """Return the world of a seed. Every study uses seed 0, `SHARPNESS` and `SCENE_CHANGE`.
 
-    Of another sharpness it has the same concepts, senses and grammar; what happens next follows the sense more closely.
+    Concepts, senses and grammar depend on `seed` alone: with a larger `sharpness` what happens next follows the sense
+    more closely, and `scene_change` is the chance that an event opens another scene.
 
     Examples
     --------
