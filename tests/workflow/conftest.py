@@ -34,7 +34,8 @@ STAND_IN = Path(__file__).with_name("without_kernel")
 @pytest.fixture
 def without_kernel(monkeypatch) -> None:
     """Execute chapters in this process, by the stand-in for papermill."""
-    spec = importlib.util.spec_from_file_location("papermill", STAND_IN / "papermill.py")
+    importlib.import_module("brainbook.workflow.engine")  # with the real papermill, for the tests that follow
+    spec = importlib.util.spec_from_file_location("papermill", STAND_IN / "papermill/__init__.py")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     monkeypatch.setitem(sys.modules, "papermill", module)
