@@ -6,6 +6,7 @@ go with them are in `test_kill.py`, and at length in `kills.py`.
 
 import errno
 import fcntl
+import gc
 import multiprocessing
 import os
 import random
@@ -169,6 +170,7 @@ def test_a_disk_that_cannot_lock_is_refused_where_a_lock_is_needed_and_only_ther
         raise OSError(number, os.strerror(number))
 
     monkeypatch.setattr(fcntl, "flock", refuse)
+    gc.collect()  # what earlier tests left open is not this one's
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         for words in (["study", "mine"], ["run", "mine", "one/seed=1"]):
