@@ -268,6 +268,7 @@ def test_headers_of_a_participant(fake, tmp_path):
     fake.participant("sub-EN057")
     with warnings.catch_warnings():
         warnings.simplefilter("error")
+        warnings.simplefilter("ignore", ResourceWarning)  # of what earlier tests left open
         LittlePrince(fake.root).runs("sub-EN057")
     path = fake.preprocessed("sub-EN057", 9)
     data = nib.load(path).get_fdata().astype(np.float32)

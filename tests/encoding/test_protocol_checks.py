@@ -101,4 +101,5 @@ def test_cross_validate_warns_by_itself_when_folds_share_runs(features, rng):
         cross_validate(features, responses, RUNS, alphas=100.0, splits=shuffled)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
+        warnings.simplefilter("ignore", ResourceWarning)  # of what earlier tests left open
         cross_validate(features, responses, RUNS, alphas=100.0)
