@@ -12,7 +12,7 @@ from brainbook.workflow import times
 from brainbook.workflow.schedule import finish_times, longest_chains
 from brainbook.workflow.status import RunStatus
 from brainbook.workflow.study_file import read_study
-from brainbook.workflow.timeline import Span, idle_seconds, timeline_lines
+from brainbook.workflow.timeline import WIDTH, Span, idle_seconds, timeline_lines
 from brainbook.workflow.times import Plan, machine_pace, past_seconds, plan_lines, time_left
 
 from .conftest import COUNT, HEAD, ROOT
@@ -124,8 +124,8 @@ def test_the_timeline_is_that_of_the_last_session(study):
         (folder / "state.json").write_text(json.dumps(state))
     lines = timeline_lines(runs)
     assert len(lines) == 4 and "number=1" not in "".join(lines)
-    assert lines[1].split() == ["count/number=2", "0", "s", "60", "s", "30", "s", "█" * 24]
-    assert lines[2].endswith(" " * 12 + "█" * 36)
+    assert lines[1].split() == ["count/number=2", "0", "s", "60", "s", "30", "s", "█" * (WIDTH // 2)]
+    assert lines[2].endswith(" " * (WIDTH // 4) + "█" * (3 * WIDTH // 4))
     assert lines[3] == "2 min from the first start to the last end; of 2 cores idle: 38%; 1.0 CPU minutes"
     assert idle_seconds([Span("a", 0, 10), Span("b", 4, 6), Span("c", 5, 7)], 2) == 4 + 3
 

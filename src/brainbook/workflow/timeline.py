@@ -10,7 +10,7 @@ from brainbook.workflow.content import read_state, run_folder
 from brainbook.workflow.status import duration
 from brainbook.workflow.study_file import Study
 
-WIDTH = 48  # characters of the longest bar
+WIDTH = 32  # characters of the longest bar
 PAUSE_S = 120.0  # without any run: before it lies another session
 
 
