@@ -1,7 +1,6 @@
 """papermill's engine, that writes the notebook less often.
 
-papermill writes the whole notebook, pictures and all, before and after each cell: in a chapter of many short cells that
-takes longer than running them.
+papermill writes the whole notebook, pictures and all, before and after each cell: one to two seconds of a chapter's run.
 """
 
 import time
