@@ -17,8 +17,8 @@ from brainbook.workflow.times import Plan, machine_pace, past_seconds, plan_line
 
 from .conftest import COUNT, HEAD, ROOT
 
-# run, began, ended (s) of builds of the demo on two cores, and the machine's pace as the session's first line had it (of
-# the last as `machine_pace` measured it afterwards); beside the last three nothing else ran
+# run, began, ended (s) of builds of the demo on two cores, and the machine's pace as the session's first line had it
+# (of the last as `machine_pace` measured it afterwards); beside the last three nothing else ran
 BUILDS = {"demo_build.csv": 1.0, "demo_build_2.csv": 1.0, "demo_build_3.csv": 0.74, "demo_build_4.csv": 0.76}
 
 

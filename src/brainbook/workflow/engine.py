@@ -1,6 +1,6 @@
 """papermill's engine, that writes the notebook less often.
 
-papermill writes the whole notebook, pictures and all, before and after each cell: one to two seconds of a chapter's run.
+papermill writes the whole notebook, pictures and all, before and after each cell: a second or two of a run.
 """
 
 import time
